@@ -1,0 +1,1 @@
+"""Floor 1: features, HMM topology, phonetic decision tree, acoustic networks, priors, training."""

@@ -1,0 +1,1 @@
+"""Floor 2: decoding graphs, beam search, lattices, rescoring and forced alignment."""
