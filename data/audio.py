@@ -1,0 +1,181 @@
+"""Audio in: any file that libsndfile reads, to 16 kHz mono float32.
+
+One function, `read_audio`, stands between every caller and the formats. What it cannot read, or
+what could only be recognised wrongly (not-a-number samples, a file that ends early), it refuses
+with one line.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from data.errors import SpeechError, UsageError
+
+SAMPLE_RATE = 16000
+"""Samples per second of everything inside the system."""
+
+MAX_OVERSHOOT = 0.5
+"""Seconds that a segment may reach past the end of its recording before it is an error.
+
+The recording's end is then the segment's: Kaldi's extract-segments, --max-overshoot=0.5.
+"""
+
+Source = str | os.PathLike[str] | BinaryIO
+Samples = NDArray[np.float32]
+
+
+def read_audio(source: Source, *, start: float = 0.0, end: float | None = None) -> Samples:
+    """Read a recording, or a part of it, as 16 kHz mono.
+
+    wav, flac, ogg (Vorbis and Opus), mp3 and whatever else libsndfile knows; any sample rate and
+    number of channels. Channels are averaged, other rates resampled (soxr, high quality).
+
+    Args:
+        source: a path, "-" for standard input, or an open binary file (it need not seek).
+        start: seconds from the recording's beginning.
+        end: seconds from the recording's beginning; None is the recording's end.
+
+    Returns:
+        float32 samples `[N]`; full scale is [-1, 1] (float recordings and lossy codecs may go
+        beyond it by what the encoder left there; nothing is clipped).
+
+    Raises:
+        SpeechError: no such file, a directory, not audio, no samples, samples that are not
+            numbers, a file cut short, a part that lies outside the recording.
+        UsageError: `start` is negative or not before `end`.
+    """
+    if not start >= 0.0 or (end is not None and not end > start):
+        raise UsageError(f"expected 0 <= start < end in seconds, found start {start}, end {end}")
+    name, stream = _open(source)
+    try:
+        with stream:
+            _check_wav_length(name, stream)
+            samples, rate = _decode(name, stream, start, end)
+    except OSError as error:
+        raise SpeechError(f"{name}: cannot be read: {error.strerror or error}") from error
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    bad = np.flatnonzero(~np.isfinite(mono))
+    if len(bad):
+        raise SpeechError(
+            f"{name}: expected finite samples, found {len(bad)} that are not numbers or infinite, "
+            f"the first at {start + bad[0] / rate:.3f} s"
+        )
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
+    if not len(mono):
+        raise SpeechError(f"{name}: expected audio, found less than one sample at 16 kHz")
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def audio_duration(source: Source) -> float:
+    """Length of a recording in seconds, from its header; raises as `read_audio` does."""
+    name, stream = _open(source)
+    with stream, _sound_file(name, stream) as sound:
+        return float(sound.frames / sound.samplerate)
+
+
+def _open(source: Source) -> tuple[str, BinaryIO]:
+    """Name for messages and a seekable binary stream of the source."""
+    if isinstance(source, str | os.PathLike):
+        if os.fspath(source) == "-":
+            return "standard input", io.BytesIO(sys.stdin.buffer.read())
+        path = Path(source)
+        if path.is_dir():
+            raise SpeechError(f"{path}: expected an audio file, found a directory")
+        try:
+            return str(path), path.open("rb")
+        except FileNotFoundError:
+            raise SpeechError(f"{path}: no such file") from None
+        except OSError as error:
+            raise SpeechError(f"{path}: cannot be opened: {error.strerror}") from error
+    name = str(getattr(source, "name", "the given stream"))
+    # A copy: libsndfile seeks, which a pipe cannot, and the caller's stream stays the caller's.
+    return name, io.BytesIO(source.read())
+
+
+def _sound_file(name: str, stream: BinaryIO) -> soundfile.SoundFile:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if size == 0:
+        raise SpeechError(f"{name}: expected audio, found an empty file")
+    try:
+        return soundfile.SoundFile(stream)
+    except soundfile.LibsndfileError as error:
+        raise SpeechError(
+            f"{name}: expected audio (wav, flac, ogg, opus, mp3), found something else: "
+            f"{_reason(error)}"
+        ) from error
+    except TypeError:
+        # soundfile goes by the name's ending for headerless formats and then wants a sample rate.
+        raise SpeechError(
+            f"{name}: expected audio with a header (wav, flac, ogg, opus, mp3), found raw samples"
+        ) from None
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    return " ".join(str(error.error_string).split()).rstrip(".")
+
+
+def _decode(
+    name: str, stream: BinaryIO, start: float, end: float | None
+) -> tuple[NDArray[np.float32], int]:
+    """Samples `[N, channels]` of the part and their rate."""
+    with _sound_file(name, stream) as sound:
+        rate, frames = int(sound.samplerate), int(sound.frames)
+        if frames <= 0:
+            raise SpeechError(f"{name}: expected audio, found no samples")
+        duration = frames / rate
+        if start >= duration:
+            raise SpeechError(
+                f"{name}: expected a start before the end at {duration:.3f} s, found {start:.3f} s"
+            )
+        if end is not None and end > duration + MAX_OVERSHOOT:
+            raise SpeechError(
+                f"{name}: expected an end within the recording's {duration:.3f} s, "
+                f"found {end:.3f} s"
+            )
+        first = round(start * rate)
+        last = frames if end is None else min(frames, round(end * rate))
+        try:
+            if first:
+                sound.seek(first)
+            samples: NDArray[np.float32] = sound.read(last - first, "float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise SpeechError(f"{name}: damaged or cut short: {_reason(error)}") from error
+    if len(samples) < last - first:
+        raise SpeechError(
+            f"{name}: cut short: expected {last - first} samples, found {len(samples)}"
+        )
+    return samples, rate
+
+
+def _check_wav_length(name: str, stream: BinaryIO) -> None:
+    """Refuse a wav file whose data chunk promises more bytes than the file holds.
+
+    libsndfile silently reads what is there. Programs that write wav into a pipe cannot know the
+    length and leave 0 or about 2^31 or 2^32: those promise nothing.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    head = stream.read(12)
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return
+    while len(chunk := stream.read(8)) == 8:
+        length = int.from_bytes(chunk[4:], "little")
+        if chunk[:4] == b"data":
+            left = size - stream.tell()
+            if left < length < 0x7FFF0000:
+                raise SpeechError(
+                    f"{name}: cut short: expected {length} bytes of samples, found {left}"
+                )
+            return
+        stream.seek(length + length % 2, io.SEEK_CUR)

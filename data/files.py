@@ -1,0 +1,87 @@
+"""Text files: read plain or compressed, written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import zstandard
+
+from data.errors import SpeechError
+
+
+def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Lines of a UTF-8 text file without their line ends; .gz, .xz and .zst are decompressed.
+
+    Raises:
+        SpeechError: the file is missing, a directory, damaged, or not UTF-8 (names the line).
+    """
+    path = Path(path)
+    number = 0
+    try:
+        with open_bytes(path) as stream:
+            for number, raw in enumerate(stream, start=1):
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield line.rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise SpeechError(
+            f"{path}:{number}: expected UTF-8 text, found byte 0x{error.object[error.start]:02x}"
+        ) from None
+    except (gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, zlib.error, EOFError) as error:
+        raise SpeechError(f"{path}: damaged after line {number}: {error}") from error
+
+
+@contextmanager
+def open_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file opened for reading bytes, decompressed by its ending (.gz, .xz, .zst).
+
+    Raises:
+        SpeechError: the file is missing, a directory or cannot be opened.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise SpeechError(f"{path}: expected a file, found a directory")
+    try:
+        raw: BinaryIO = path.open("rb")
+    except FileNotFoundError:
+        raise SpeechError(f"{path}: no such file") from None
+    except OSError as error:
+        raise SpeechError(f"{path}: cannot be opened: {error.strerror}") from error
+    with raw:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=raw) as stream:
+                yield io.BufferedReader(stream)
+        elif path.suffix == ".xz":
+            with lzma.LZMAFile(raw) as stream:
+                yield io.BufferedReader(stream)
+        elif path.suffix == ".zst":
+            with zstandard.ZstdDecompressor().stream_reader(raw) as stream:
+                yield io.BufferedReader(stream)
+        else:
+            yield raw
+
+
+@contextmanager
+def replace_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """A UTF-8 text file to write that takes `path`'s place only when all of it is written.
+
+    Raises:
+        SpeechError: the directory does not exist or cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        temporary.replace(path)
+    except OSError as error:
+        raise SpeechError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
