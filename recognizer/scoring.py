@@ -10,7 +10,7 @@ changes the counts. kaldialign's ``sclite_mode`` has the same costs but chooses 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +238,19 @@ def read_transcripts(path: str | Path) -> dict[str, tuple[str, ...]]:
         utterance, _, text = line.partition(" ")
         _add(words, utterance, text, path, number)
     return words
+
+
+def check_known(
+    references: Mapping[str, Sequence[str]], hypotheses: Iterable[str], path: str | Path
+) -> None:
+    """Refuse hypotheses of utterances that have no reference.
+
+    Raises:
+        SpeechError: names the file of the hypotheses and the first such utterance.
+    """
+    for name in hypotheses:
+        if name not in references:
+            raise SpeechError(f"{path}: utterance {name!r} has no reference")
 
 
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:

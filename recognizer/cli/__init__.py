@@ -1,0 +1,1 @@
+"""The console commands ``recognize`` and ``recognizer``."""

@@ -1,0 +1,58 @@
+"""``recognizer``: everything but transcribing, as sub-commands loaded when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from recognizer.cli.run import run
+
+COMMANDS = {
+    "align": "Find when each word and phone of known transcripts is spoken.",
+    "evaluate": "Recognise a test set and print its word error rates.",
+    "model": "Show or check a model directory.",
+    "recipe": "Build a model from corpora and text, stage by stage.",
+    "score": "Compare two transcript files.",
+    "train": "Train a network from alignments.",
+    "tune": "Choose scales and penalty on development sets.",
+}
+"""Sub-commands with their short help: module ``recognizer.cli.NAME`` holds the command NAME."""
+
+
+class _Commands(click.Group):
+    """Imports a sub-command's module only when it is run: listing them stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"recognizer.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="recognizer")
+def recognizer() -> None:
+    """Train, tune, evaluate and inspect speech recognisers.
+
+    \b
+    Examples:
+      recognizer evaluate data/test --out exp/test
+      recognizer model show
+      recognizer score ref.trn hyp.trn
+
+    To transcribe recordings there is the command recognize.
+    """
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    run(recognizer, "recognizer")

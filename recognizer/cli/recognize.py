@@ -1,0 +1,61 @@
+"""``recognize``: recordings in, transcripts out."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from data.errors import SpeechError
+from recognizer.cli.run import report, run
+from recognizer.formats import FORMATS
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("audio", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--model", metavar="DIR", type=click.Path(), help="A model directory [default: English]."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    default="text",
+    show_default=True,
+    help="What to print; json and ctm have the times of the words.",
+)
+@click.version_option(package_name="recognizer")
+def recognize(audio: tuple[str, ...], model: str | None, form: str) -> int:
+    """Print what is said in recordings.
+
+    AUDIO is a file (wav, flac, ogg, opus, mp3; any sample rate, any number of channels) or - for
+    standard input. One file: the transcript alone. Several: a line PATH<TAB>TRANSCRIPT for each,
+    in the order given. A file that cannot be read is reported on standard error; the others are
+    still recognised and the exit code is 1.
+
+    \b
+    Examples:
+      recognize interview.wav
+      recognize --format json *.flac > transcripts.jsonl
+      ffmpeg -i talk.mp4 -f wav - | recognize -
+    """
+    from recognizer.recognizer import Recognizer  # numpy and the rest only when work begins
+
+    recognizer = Recognizer(model)
+    write = FORMATS[form]
+    failed = 0
+    for path in audio:
+        try:
+            result = recognizer.recognize(path)
+        except SpeechError as error:
+            report("recognize", error)
+            failed += 1
+            continue
+        sys.stdout.write(write(path, result, alone=len(audio) == 1))
+        sys.stdout.flush()
+    return 1 if failed else 0
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    run(recognize, "recognize")
