@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data.errors import SpeechError, UsageError
 from lm.counts import CountedLevel, count_ngrams, read_tokens
-from lm.ngram import BEGIN, NO_NODE, SPECIAL_WORDS, UNKNOWN, NgramLevel, NgramModel
+from lm.ngram import BEGIN, NO_NODE, SPECIAL_WORDS, NgramLevel, NgramModel
 
 MAX_ORDER = 6
 
@@ -271,6 +271,3 @@ class _Smoother:
 def _log10(probs: NDArray[np.float64]) -> NDArray[np.float32]:
     """As float32, at most 0 (rounding may lift a sum above 1)."""
     return np.minimum(np.log10(probs), 0.0).astype(np.float32)
-
-
-assert SPECIAL_WORDS[0] == UNKNOWN  # row 0 of every level of unigrams, as in lmplz's files
