@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -62,6 +62,36 @@ def read_audio(source: Source, *, start: float = 0.0, end: float | None = None) 
             samples, rate = _decode(name, stream, start, end)
     except OSError as error:
         raise SpeechError(f"{name}: cannot be read: {error.strerror or error}") from error
+    return _standard(name, samples, rate, start)
+
+
+def as_audio(samples: NDArray[Any], sample_rate: int = SAMPLE_RATE) -> Samples:
+    """Samples from elsewhere as 16 kHz mono float32, as `read_audio` would give them.
+
+    Args:
+        samples: `[N]` or `[N, channels]`, floats with full scale [-1, 1], or int16.
+        sample_rate: samples per second.
+
+    Raises:
+        UsageError: another type or shape, or an impossible sample rate.
+        SpeechError: no samples, or samples that are not numbers.
+    """
+    samples = np.asarray(samples)
+    if samples.dtype == np.int16:
+        samples = samples.astype(np.float32) / 32768.0
+    elif not np.issubdtype(samples.dtype, np.floating):
+        raise UsageError(f"samples: expected floats in [-1, 1] or int16, found {samples.dtype}")
+    if samples.ndim == 1:
+        samples = samples[:, np.newaxis]
+    if samples.ndim != 2 or samples.shape[1] == 0:
+        raise UsageError(f"samples: expected [N] or [N, channels], found {list(samples.shape)}")
+    if sample_rate <= 0:
+        raise UsageError(f"sample rate: expected a number above 0, found {sample_rate}")
+    return _standard("samples", samples.astype(np.float32), sample_rate, 0.0)
+
+
+def _standard(name: str, samples: NDArray[np.float32], rate: int, start: float) -> Samples:
+    """Samples `[N, channels]` at any rate, checked, as 16 kHz mono; `start` is for messages."""
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
     bad = np.flatnonzero(~np.isfinite(mono))
     if len(bad):
