@@ -88,7 +88,7 @@ SHORT_MONTHS = {
 }
 
 # What stands bare in transcripts that have lost their points.
-BARE = {"mr": "mister", "mrs": "missus", "dr": "doctor", "etc": "et cetera"}
+_BARE_POINTS = {"mr": "mister", "mrs": "missus", "dr": "doctor", "etc": "et cetera"}
 
 
 def _any_of(words: dict[str, str]) -> str:
@@ -144,7 +144,7 @@ def expand_abbreviations(text: str) -> str:
     """
     text = _ET_CETERA.sub(" et cetera ", text)
     text = _ALWAYS.sub(lambda match: f"{ALWAYS[match[1]]} ", text)
-    text = _ALWAYS_CAPITALS.sub(lambda match: f"{BARE[match[1].lower()]} ", text)
+    text = _ALWAYS_CAPITALS.sub(lambda match: f"{_BARE_POINTS[match[1].lower()]} ", text)
     text = _TITLE.sub(lambda match: f"{TITLES[match[1]]} ", text)
     text = _MONSIEUR.sub(_monsieur, text)
     text = _SAINT.sub("saint ", text)
@@ -195,3 +195,22 @@ def _monsieur(match: re.Match[str]) -> str:
     """M. is monsieur, unless it stands within a name (John M. Smith, A. M. Smith)."""
     before = match.string[max(0, match.start() - 40) : match.start()]
     return match[0] if _NAME_BEFORE.search(before) else "monsieur "
+
+
+def _bare_numerals() -> dict[str, str]:
+    """Lower-case Roman numerals of two to ninety-nine that are no English words or names."""
+    digits = ["", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"]
+    tens = ["", "x", "xx", "xxx", "xl", "l", "lx", "lxx", "lxxx", "xc"]
+    numerals = {
+        ten + digit: 10 * i + j for i, ten in enumerate(tens) for j, digit in enumerate(digits)
+    }
+    words = {"", "i", "v", "x", "l", "vi", "xi", "li"}
+    return {
+        numeral: cardinal(str(value)).replace("-", " ")
+        for numeral, value in numerals.items()
+        if numeral not in words
+    }
+
+
+BARE = {**_BARE_POINTS, **_bare_numerals()}
+"""Words that stand for others wherever they stand, points or not."""

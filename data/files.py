@@ -69,8 +69,8 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def replace_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """A UTF-8 text file to write that takes `path`'s place only when all of it is written.
+def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path to write to; the file takes `path`'s place only when the block ends without error.
 
     Raises:
         SpeechError: the directory does not exist or cannot be written.
@@ -78,10 +78,19 @@ def replace_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as stream:
-            yield stream
+        yield temporary
         temporary.replace(path)
     except OSError as error:
         raise SpeechError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """A UTF-8 text file to write, otherwise as `replace_file`."""
+    with (
+        replace_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as stream,
+    ):
+        yield stream

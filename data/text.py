@@ -55,7 +55,6 @@ _ONLY_WORDS = "".join(
     chr(code).lower() if chr(code).isalpha() or chr(code) == "'" else " " for code in range(128)
 )
 _EDGE_APOSTROPHES = re.compile(r"(?<![a-z])'+|'+(?![a-z])")
-_BARE = re.compile(rf"\b(?:{'|'.join(BARE)})\b(?!')")
 _CARE_FOR_SYMBOLS = re.compile(r"[%@#$\u00b0\u00a3\u20ac]")
 
 
@@ -81,8 +80,10 @@ def normalize(text: str) -> str:
     text = text.translate(_ONLY_WORDS)
     if "'" in text:
         text = _EDGE_APOSTROPHES.sub(" ", text)
-    text = _BARE.sub(lambda match: BARE[match[0]], text)
-    return " ".join(text.split())
+    words = text.split()
+    if not BARE.keys().isdisjoint(words):
+        words = [BARE.get(word, word) for word in words]
+    return " ".join(words)
 
 
 def fold(text: str) -> str:
