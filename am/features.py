@@ -20,6 +20,7 @@ import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 
+from data.audio import SAMPLE_RATE
 from data.errors import SpeechError, UsageError
 
 FloatArray = npt.NDArray[np.float32]
@@ -47,7 +48,7 @@ class FbankOptions:
     """
 
     num_bins: int = 40
-    sample_rate: int = 16000
+    sample_rate: int = SAMPLE_RATE
     frame_length_ms: float = 25.0
     frame_shift_ms: float = 10.0
     low_freq: float = 20.0

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from data.errors import SpeechError
+from data.files import read_lines, replace_text
 
 EPSILON = "<eps>"
 SILENCE = "SIL"
@@ -143,11 +143,8 @@ class PhoneTable:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes Kaldi's `phones.txt`: a symbol and its id on each line."""
-        target = Path(path)
-        text = "".join(f"{symbol} {i}\n" for i, symbol in enumerate(self.symbols))
-        temporary = target.with_name(target.name + ".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(target)
+        with replace_text(path) as stream:
+            stream.writelines(f"{symbol} {i}\n" for i, symbol in enumerate(self.symbols))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> PhoneTable:
@@ -156,23 +153,13 @@ class PhoneTable:
         Raises:
             SpeechError: naming the file and the line, if it is missing or not such a table.
         """
-        try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpeechError(f"{path}: expected a phone table: {_reason(error)}") from None
         symbols = []
-        for number, line in enumerate(lines):
+        for number, line in enumerate(read_lines(path)):
             fields = line.split()
             if len(fields) != 2 or fields[1] != str(number):
-                raise SpeechError(
-                    f"{path}: line {number + 1}: expected 'PHONE {number}', found {line!r}"
-                )
+                raise SpeechError(f"{path}:{number + 1}: expected 'PHONE {number}', found {line!r}")
             symbols.append(fields[0])
         try:
             return cls(tuple(symbols))
         except SpeechError as error:
             raise SpeechError(f"{path}: {error}") from None
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or "not UTF-8 text"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import kaldi_native_fbank as knf
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from am.features import (
     fbank,
     mfcc,
 )
+from data.audio import read_audio
 from data.errors import SpeechError, UsageError
 
 
@@ -212,3 +215,27 @@ def test_impossible_mfcc_options_are_refused() -> None:
     with pytest.raises(UsageError, match="cepstral_lifter"):
         MfccOptions(cepstral_lifter=-1)
     assert FbankOptions().frame_shift == MfccOptions().frame_shift == 0.01
+
+
+def test_real_speech(corpora: Path) -> None:
+    recordings = sorted((corpora / "mini-librispeech" / "dev" / "audio").rglob("*.opus"))[:3]
+    assert recordings
+    ceps = []
+    for recording in recordings:
+        x = read_audio(recording)
+        whole = fbank(x)
+        assert len(whole) == FbankOptions().num_frames(len(x)) == len(mfcc(x))
+        # Speech on the int16 scale lies well above the floor and below full scale.
+        assert np.isfinite(whole).all() and 6 < whole.mean() < 20 and whole.min() >= 0
+        part = x[:8000]
+        np.testing.assert_allclose(fbank(part), plain_fbank(part, FbankOptions()), atol=1e-2)
+        stream = FbankStream()
+        parts = [stream.accept(x[at : at + 1234]) for at in range(0, len(x), 1234)]
+        np.testing.assert_array_equal(np.concatenate([*parts, stream.finish()]), whole)
+        ceps.append(mfcc(x))
+    features = np.concatenate([add_deltas(c) for c in cmvn(ceps)])
+    assert features.shape == (sum(map(len, ceps)), 39)
+    np.testing.assert_allclose(features[:, :13].mean(axis=0), 0, atol=1e-4)
+    # Differences of differences move less than differences, and those less than the values.
+    spread = features.std(axis=0).reshape(3, 13)
+    assert (spread[0] > spread[1]).all() and (spread[1] > spread[2]).all()

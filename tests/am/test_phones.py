@@ -78,8 +78,8 @@ def test_round_trip(table: PhoneTable, tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("", "first symbols"),
-        ("<eps> 0\nSIL 2\n", "line 2: expected 'PHONE 1'"),
-        ("<eps> 0\nSIL\n", "line 2"),
+        ("<eps> 0\nSIL 2\n", "txt:2: expected 'PHONE 1'"),
+        ("<eps> 0\nSIL\n", "txt:2: expected"),
         ("<eps> 0\nSIL 1\nSPN_S 2\nAH_B 3\n", "variants"),
         ("<eps> 0\nSIL 1\nSPN_S 2\nA_B 3\nA_I 4\nA_E 5\nA_E 6\n", "twice"),
     ],
