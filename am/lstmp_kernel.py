@@ -91,7 +91,7 @@ class LstmpChunk(torch.autograd.Function):
         return r[1:], c[T].clone(), r[T].clone()
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: Any, d_r: Tensor | None, d_c_last: Tensor | None, d_r_last: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         """Truncated BPTT over the chunk: gradients end at its first frame."""
@@ -137,9 +137,7 @@ class LstmpChunk(torch.autograd.Function):
             torch.mm(d_rs[t], w_p, out=d_m)
             d_c.addcmul_(d_m, to_c[t])
             torch.mul(d_m, to_o[t], out=d_pre[t, :, 3 * C :])
-            torch.mul(
-                d_c.unsqueeze(1), to_ifg[t], out=d_pre[t, :, : 3 * C].view(N, 3, C)
-            )
+            torch.mul(d_c.unsqueeze(1), to_ifg[t], out=d_pre[t, :, : 3 * C].view(N, 3, C))
             d_c.mul_(back[t])
 
         rows = d_pre.view(T * N, 4 * C)
@@ -192,7 +190,7 @@ def lstmp_chunk(
     Returns:
         Projected outputs ``[T, N, P]`` of x's type, and the last ``c [N, C]`` and ``r [N, P]``.
     """
-    result: tuple[Tensor, Tensor, Tensor] = LstmpChunk.apply(
+    result: tuple[Tensor, Tensor, Tensor] = LstmpChunk.apply(  # type: ignore[no-untyped-call]
         x, c0, r0, w_x, w_r, bias, peep_i, peep_f, peep_o, w_p, cell_clip
     )
     return result

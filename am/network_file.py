@@ -1,4 +1,4 @@
-"""The file of a trained network: float32 weights and log priors as safetensors, options beside them.
+"""The file of a trained network: float32 weights, log priors and options in one safetensors.
 
 Nothing here imports torch: training writes this file, inference reads it.
 
@@ -215,4 +215,4 @@ def write_network(network: Network, path: str | os.PathLike[str]) -> None:
     temporary = path.with_name(path.name + ".tmp")
     arrays = {name: np.ascontiguousarray(array) for name, array in network.tensors.items()}
     save_file(arrays, temporary, metadata=metadata)
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -1,0 +1,134 @@
+"""How the rest of the system asks an acoustic network for posteriors: numpy in, numpy out.
+
+Engines: `am.inference_numpy.NumpyLstmp` (needs no torch, used for recognition) and
+`am.inference_torch.TorchLstmp`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from am.network_file import LstmpOptions
+from data.errors import SpeechError
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class AcousticSession(Protocol):
+    """One utterance on its way through the network.
+
+    What comes out does not depend on how the frames were cut into calls.
+    """
+
+    def advance(self, features: npt.ArrayLike) -> FloatArray:
+        """Feed frames.
+
+        Args:
+            features: raw features ``[T, D]``, T >= 0; they are normalised inside.
+
+        Returns:
+            Log posteriors ``[T', S]`` float32, natural log, of the next T' frames; the output
+            delay makes T' smaller than T at first.
+
+        Raises:
+            SpeechError: wrong shape, NaN or inf, or the session has ended.
+        """
+        ...
+
+    def finish(self) -> FloatArray:
+        """End the utterance: log posteriors of the frames that are still due ``[T'', S]``."""
+        ...
+
+
+class AcousticModel(Protocol):
+    """A trained network."""
+
+    @property
+    def num_pdfs(self) -> int:
+        """S, number of outputs."""
+        ...
+
+    @property
+    def output_delay(self) -> int:
+        """Frames by which outputs come late."""
+        ...
+
+    @property
+    def input_dim(self) -> int:
+        """D, features per frame."""
+        ...
+
+    @property
+    def log_priors(self) -> FloatArray:
+        """Log prior of each output ``[S]``, natural log."""
+        ...
+
+    def start(self) -> AcousticSession:
+        """Begin an utterance with zero states."""
+        ...
+
+
+def log_posteriors(model: AcousticModel, features: npt.ArrayLike) -> FloatArray:
+    """Log posteriors ``[T, S]`` (natural log) of a whole utterance ``[T, D]``."""
+    session = model.start()
+    return np.concatenate((session.advance(features), session.finish()))
+
+
+def scaled_log_likelihoods(model: AcousticModel, features: npt.ArrayLike) -> FloatArray:
+    """``log p(s|x) - log p(s)`` ``[T, S]`` of a whole utterance: what the search takes."""
+    result = log_posteriors(model, features)
+    result -= model.log_priors
+    return result
+
+
+class DelayedSession:
+    """Output delay and checks, common to the engines.
+
+    The network's output at frame t + d is about frame t: the first d outputs are dropped, and at
+    the end the last frame is fed d more times.
+    """
+
+    def __init__(self, options: LstmpOptions) -> None:
+        self._input_dim = options.input_dim
+        self._outputs = options.outputs
+        self._delay = options.output_delay
+        self._to_drop = options.output_delay
+        self._last: FloatArray | None = None
+        self._ended = False
+
+    def _run(self, features: FloatArray, drop: int) -> FloatArray:
+        """Log posteriors of a block ``[T, D]``, T >= 1, without the first ``drop`` rows."""
+        raise NotImplementedError
+
+    def advance(self, features: npt.ArrayLike) -> FloatArray:
+        """See `AcousticSession.advance`."""
+        if self._ended:
+            raise SpeechError("acoustic session: frames after its end")
+        block = np.ascontiguousarray(features, dtype=np.float32)
+        if block.ndim != 2 or block.shape[1] != self._input_dim:
+            raise SpeechError(
+                f"features: expected [T, {self._input_dim}], found {list(block.shape)}"
+            )
+        if len(block) == 0:
+            return np.empty((0, self._outputs), dtype=np.float32)
+        if not np.isfinite(block).all():
+            raise SpeechError("features: expected finite numbers, found NaN or inf")
+        self._last = block[-1:].copy()
+        return self._feed(block)
+
+    def finish(self) -> FloatArray:
+        """See `AcousticSession.finish`."""
+        if self._ended:
+            raise SpeechError("acoustic session: ended twice")
+        self._ended = True
+        if self._last is None or self._delay == 0:
+            return np.empty((0, self._outputs), dtype=np.float32)
+        return self._feed(np.repeat(self._last, self._delay, axis=0))
+
+    def _feed(self, block: FloatArray) -> FloatArray:
+        drop = min(self._to_drop, len(block))
+        self._to_drop -= drop
+        return self._run(block, drop)

@@ -1,0 +1,75 @@
+"""The LSTMP network in torch behind `am.inference.AcousticModel`."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from am.inference import DelayedSession, FloatArray
+from am.lstmp import LstmpNetwork
+from am.network_file import LstmpOptions, Network, read_network
+
+
+class TorchLstmp:
+    """`am.inference.AcousticModel` in torch.
+
+    Args:
+        network: as `am.network_file.read_network` returns it.
+        precision: type of the matrix products, torch.float32 or torch.bfloat16.
+    """
+
+    def __init__(self, network: Network, *, precision: torch.dtype = torch.float32) -> None:
+        self._network = network
+        self.precision = precision
+        self.module = LstmpNetwork.from_network(network).eval()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TorchLstmp:
+        """Read a network's file."""
+        return cls(read_network(path))
+
+    @property
+    def options(self) -> LstmpOptions:
+        """Shape of the network."""
+        return self._network.options
+
+    @property
+    def num_pdfs(self) -> int:
+        """S, number of outputs."""
+        return self.options.outputs
+
+    @property
+    def output_delay(self) -> int:
+        """Frames by which outputs come late."""
+        return self.options.output_delay
+
+    @property
+    def input_dim(self) -> int:
+        """D, features per frame."""
+        return self.options.input_dim
+
+    @property
+    def log_priors(self) -> FloatArray:
+        """Log prior of each output ``[S]``, natural log."""
+        return self._network.log_priors
+
+    def start(self) -> TorchSession:
+        """Begin an utterance with zero states."""
+        return TorchSession(self)
+
+
+class TorchSession(DelayedSession):
+    """One utterance, see `am.inference.AcousticSession`."""
+
+    def __init__(self, model: TorchLstmp) -> None:
+        super().__init__(model.options)
+        self._module = model.module
+        self._state = model.module.initial_state(1, model.precision)
+
+    def _run(self, features: FloatArray, drop: int) -> FloatArray:
+        with torch.no_grad():
+            block = torch.from_numpy(features).unsqueeze(1)
+            log_probs, self._state = self._module(block, self._state)
+        result: FloatArray = log_probs[drop:, 0].numpy()
+        return result
