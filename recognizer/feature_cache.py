@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from safetensors.numpy import save_file
 
 from am.features import FbankOptions, fbank
 from data.augment import speed_perturb
-from data.corpus import Corpus, Utterance
+from data.corpus import Utterance
 from data.errors import SpeechError
 from recognizer.console import console
 
@@ -32,6 +31,11 @@ class FeatureFile:
     """
 
     path: Path
+
+    @classmethod
+    def of(cls, name: str, speed: float, directory: Path) -> FeatureFile:
+        """The file of a corpus at a speed in a directory of such files."""
+        return cls(directory / f"{name}@{speed:g}.safetensors")
 
     def load(self) -> dict[str, HalfArray]:
         """All features, by utterance.
@@ -48,7 +52,7 @@ class FeatureFile:
 
 def cache_features(
     name: str,
-    corpus: Corpus,
+    utterances: Sequence[Utterance],
     options: FbankOptions,
     speeds: Sequence[float],
     directory: Path,
@@ -59,7 +63,7 @@ def cache_features(
 
     Args:
         name: of the files.
-        corpus: utterances whose audio is read.
+        utterances: whose audio is read.
         options: options of the filter bank.
         speeds: factors of `data.augment.speed_perturb`; 1.0 is the recording itself.
         directory: where ``NAME@SPEED.safetensors`` are written.
@@ -67,18 +71,18 @@ def cache_features(
     """
     files: dict[float, FeatureFile] = {}
     for speed in speeds:
-        path = directory / f"{name}@{speed:g}.safetensors"
-        files[speed] = FeatureFile(path)
+        files[speed] = FeatureFile.of(name, speed, directory)
+        path = files[speed].path
         if path.exists():
             continue
         compute = partial(_features, options=options, speed=speed)
         tensors = dict(
             zip(
-                (utterance.id for utterance in corpus),
+                (utterance.id for utterance in utterances),
                 track(
-                    _mapped(compute, list(corpus), jobs),
+                    _mapped(compute, utterances, jobs),
                     f"features of {name} at speed {speed:g}",
-                    total=len(corpus),
+                    total=len(utterances),
                     console=console,
                 ),
                 strict=True,
@@ -86,7 +90,7 @@ def cache_features(
         )
         temporary = path.with_name(path.name + ".tmp")
         save_file(tensors, temporary, metadata={"speed": f"{speed:g}"})
-        os.replace(temporary, path)
+        temporary.replace(path)
     return files
 
 

@@ -1,0 +1,262 @@
+"""From aligned corpora to an acoustic model: tree, transition probabilities, network, priors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from am.contexts import FrameContexts, frame_contexts, frame_pdfs
+from am.features import FbankOptions, MfccOptions, fbank
+from am.phones import PhoneTable
+from am.segment_contexts import segment_contexts, transition_counts
+from am.topology import Topology
+from am.training_options import TrainingOptions
+from am.transitions import TransitionModel
+from am.tree import Tree, TreeOptions, TreeStats, build_tree
+from data.alignment import Alignment
+from data.corpus import Utterance
+from data.errors import SpeechError, UsageError
+from recognizer.feature_cache import FeatureFile
+from recognizer.gmm_features import gmm_features
+
+if TYPE_CHECKING:
+    from am.training import TrainingResult, TrainingUtterance
+
+IntArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """Shape of the LSTMP network; its outputs are the tree's leaves, its inputs the mel bins.
+
+    Attributes:
+        layers: number of LSTMP layers.
+        cells: memory cells of each layer.
+        projection: width of the recurrent projection.
+        output_delay: frames by which outputs lag (the paper: 5).
+    """
+
+    layers: int = 2
+    cells: int = 512
+    projection: int = 256
+    output_delay: int = 5
+
+
+@dataclass(frozen=True)
+class AcousticOptions:
+    """Everything that determines an acoustic model, given aligned corpora.
+
+    Attributes:
+        tree: how the decision tree is grown.
+        features: the network's input.
+        speeds: versions of each recording of which every epoch draws one; must contain 1.0.
+        network: its shape.
+        training: how it is trained.
+        silence_weight: divisor of silence label counts in the priors.
+    """
+
+    tree: TreeOptions = TreeOptions()
+    features: FbankOptions = FbankOptions()
+    speeds: tuple[float, ...] = (1.0,)
+    network: NetworkShape = NetworkShape()
+    training: TrainingOptions = TrainingOptions()
+    silence_weight: float = 2.7
+
+    def __post_init__(self) -> None:
+        if 1.0 not in self.speeds or len(set(self.speeds)) != len(self.speeds):
+            raise UsageError(
+                f"expected distinct speeds with 1.0 among them, found {list(self.speeds)}"
+            )
+
+
+@dataclass(frozen=True)
+class AlignedCorpus:
+    """A training set with the state of every frame.
+
+    Attributes:
+        name: of its feature files.
+        utterances: those that could be aligned.
+        contexts: the states of each utterance's frames, by its id.
+    """
+
+    name: str
+    utterances: tuple[Utterance, ...]
+    contexts: Mapping[str, FrameContexts]
+
+    @classmethod
+    def from_paths(
+        cls,
+        name: str,
+        utterances: Sequence[Utterance],
+        paths: Mapping[str, IntArray],
+        transitions: TransitionModel,
+    ) -> AlignedCorpus:
+        """From transition-ids of an aligner; utterances without a path are left out."""
+        kept = tuple(utterance for utterance in utterances if utterance.id in paths)
+        contexts = {u.id: frame_contexts(paths[u.id], transitions) for u in kept}
+        return cls(name, kept, contexts)
+
+    @classmethod
+    def from_alignments(
+        cls,
+        name: str,
+        utterances: Sequence[Utterance],
+        alignments: Mapping[str, Alignment],
+        phones: PhoneTable,
+        topology: Topology,
+        options: FbankOptions,
+    ) -> AlignedCorpus:
+        """From segments in seconds; utterances without an alignment are left out.
+
+        Raises:
+            SpeechError: an alignment with phones that the table lacks.
+        """
+        kept = tuple(utterance for utterance in utterances if utterance.id in alignments)
+        contexts = {
+            u.id: segment_contexts(
+                alignments[u.id],
+                phones,
+                topology,
+                len(fbank(u.samples(), options)),
+                options.frame_shift,
+            )
+            for u in kept
+        }
+        return cls(name, kept, contexts)
+
+
+def grow_tree(
+    corpora: Sequence[AlignedCorpus],
+    phones: PhoneTable,
+    topology: Topology,
+    options: TreeOptions,
+    *,
+    jobs: int | None = None,
+) -> tuple[Tree, TransitionModel]:
+    """Grow the decision tree on MFCCs with differences, and estimate transition probabilities.
+
+    Raises:
+        SpeechError: no aligned utterance.
+    """
+    mfcc = MfccOptions()
+    stats = TreeStats(len(phones), 3 * mfcc.num_ceps)
+    for corpus in corpora:
+        features = gmm_features(corpus.utterances, mfcc, jobs)
+        for utterance in corpus.utterances:
+            contexts = corpus.contexts[utterance.id]
+            frames = min(len(contexts.phone), len(features[utterance.id]))
+            stats.add(features[utterance.id][:frames], _cut(contexts, frames))
+    tree = build_tree(stats, phones, topology, options)
+    transitions = TransitionModel(topology, phones, tree.tuples())
+    counts = np.zeros(transitions.num_transition_ids + 1)
+    for corpus in corpora:
+        for contexts in corpus.contexts.values():
+            counts += transition_counts(contexts, frame_pdfs(contexts, tree), transitions)
+    return tree, transitions.update(counts)
+
+
+def training_utterances(
+    corpora: Sequence[AlignedCorpus],
+    tree: Tree,
+    features: Mapping[str, Mapping[float, FeatureFile]],
+) -> Iterator[TrainingUtterance]:
+    """Features and labels of every utterance at every speed.
+
+    Speed perturbation scales time exactly, so frame t of a version at speed s has the label of
+    frame t * s of the recording itself.
+
+    Args:
+        corpora: aligned training sets.
+        tree: gives the labels.
+        features: by corpus name and speed, with speed 1.0.
+
+    Raises:
+        SpeechError: a feature file lacks an utterance.
+    """
+    from am.training import TrainingUtterance
+
+    for corpus in corpora:
+        files = features[corpus.name]
+        loaded = {speed: file.load() for speed, file in files.items()}
+        for utterance in corpus.utterances:
+            labels = frame_pdfs(corpus.contexts[utterance.id], tree)
+            versions = {}
+            for speed, table in loaded.items():
+                if utterance.id not in table:
+                    raise SpeechError(
+                        f"{files[speed].path}: expected utterance {utterance.id}, found none"
+                    )
+                matrix = table[utterance.id]
+                if speed == 1.0:
+                    versions[speed] = (matrix, labels)
+                else:
+                    sources = (np.arange(len(matrix)) * speed).astype(np.int64)
+                    versions[speed] = (matrix, labels[np.minimum(sources, len(labels) - 1)])
+            matrix, labels = versions.pop(1.0)
+            # Ids need be unique only within a corpus; held-out membership goes by this name.
+            yield TrainingUtterance(
+                f"{corpus.name}/{utterance.id}", matrix, labels, tuple(versions.values())
+            )
+
+
+def silence_pdfs(phones: PhoneTable, transitions: TransitionModel) -> frozenset[int]:
+    """The pdf-ids of every state of every silence phone."""
+    of_silence = np.isin(transitions.phone[1:], sorted(phones.silence))
+    return frozenset(transitions.pdf[1:][of_silence].tolist())
+
+
+def train_network(
+    corpora: Sequence[AlignedCorpus],
+    phones: PhoneTable,
+    tree: Tree,
+    transitions: TransitionModel,
+    features: Mapping[str, Mapping[float, FeatureFile]],
+    options: AcousticOptions,
+    directory: Path,
+) -> TrainingResult:
+    """Train the network on the tree's labels; needs torch.
+
+    Checkpoints and curves are kept in ``directory``, where an interrupted training goes on.
+
+    Raises:
+        SpeechError: no torch, or unusable data.
+    """
+    try:
+        from am.network_file import LstmpOptions
+        from am.training import train
+    except ImportError as error:
+        raise SpeechError(
+            f"training needs torch (pip install 'recognizer[train]'): {error}"
+        ) from None
+
+    shape = options.network
+    network = LstmpOptions(
+        outputs=tree.num_pdfs,
+        input_dim=options.features.num_bins,
+        cells=shape.cells,
+        projection=shape.projection,
+        layers=shape.layers,
+        output_delay=shape.output_delay,
+    )
+    return train(
+        list(training_utterances(corpora, tree, features)),
+        network,
+        options.training,
+        directory,
+        silence_pdfs=silence_pdfs(phones, transitions),
+        silence_weight=options.silence_weight,
+    )
+
+
+def _cut(contexts: FrameContexts, frames: int) -> FrameContexts:
+    return FrameContexts(
+        contexts.left[:frames],
+        contexts.phone[:frames],
+        contexts.right[:frames],
+        contexts.hmm_state[:frames],
+    )
