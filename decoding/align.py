@@ -210,7 +210,9 @@ def path_segments(
     phone_segments = []
     word_bounds = []
     word_start = 0.0
-    for phone, start, end in zip(ids.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+    for phone, start, end in zip(
+        ids.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True
+    ):
         phone_segments.append(Segment(phones.base(phone), start, end))
         position = phones.position(phone)
         if position in ("B", "S"):
@@ -225,8 +227,7 @@ def path_segments(
     return Alignment(
         utterance,
         tuple(
-            Segment(word, start, end)
-            for word, (start, end) in zip(words, word_bounds, strict=True)
+            Segment(word, start, end) for word, (start, end) in zip(words, word_bounds, strict=True)
         ),
         tuple(phone_segments),
     )

@@ -117,9 +117,7 @@ class GraphCompiler:
         silence_probability: float = 0.5,
     ) -> None:
         if not 0.0 <= silence_probability <= 1.0:
-            raise UsageError(
-                f"silence_probability: expected 0 .. 1, found {silence_probability}"
-            )
+            raise UsageError(f"silence_probability: expected 0 .. 1, found {silence_probability}")
         self._lexicon = lexicon
         self._phones = phones
         self._tree = tree
@@ -272,3 +270,29 @@ class GraphCompiler:
             entries=tuple(of_state[0]),
             exits=tuple(node for node, to in enumerate(destinations) if to == final),
         )
+
+    def even_path(self, words: Sequence[str], num_frames: int) -> IntArray:
+        """Transition-ids ``[T]`` that give every HMM state an equal share of the frames.
+
+        The start of training (Kaldi's ``align-equal-compiled``): first pronunciations, silence
+        before and after the utterance and none between words.
+
+        Raises:
+            SpeechError: where there are fewer frames than states.
+        """
+        silence = self._phones.optional_silence
+        phones = [phone for word in words for phone in self.pronunciations(word)[0][0]]
+        if self._silence is not None:
+            phones = [silence, *phones, silence]
+        nodes: list[int] = []
+        for left, phone, right in zip([0, *phones], phones, [*phones[1:], 0], strict=False):
+            states = self._transitions.topology.states(phone)
+            for state, pdf in enumerate(self._tree.pdfs(left, phone, right)):
+                onward = [to for to, _ in states[state].transitions].index(state + 1)
+                nodes.append(self._transitions.transition_id(phone, state, int(pdf), onward))
+        if num_frames < len(nodes):
+            raise SpeechError(f"expected at least {len(nodes)} frames, found {num_frames}")
+        state_of = np.arange(num_frames) * len(nodes) // num_frames
+        tids = np.array(nodes, dtype=np.int32)[state_of]
+        stays = np.concatenate(([False], np.diff(state_of) == 0))
+        return np.where(stays, self._transitions.self_loop[tids], tids).astype(np.int32)

@@ -1,0 +1,229 @@
+"""Flat start: from audio, transcripts and a lexicon to phone alignments, from nothing.
+
+The proven order of Kaldi's recipes (``train_mono.sh``, ``train_deltas.sh``): monophone Gaussians
+from states of equal length on the shortest utterances; then triphones, whose tree is grown from
+the monophones' alignments; then triphones again, from the better alignments. Mixtures grow from
+pass to pass, and frames count for the one state of their Viterbi path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from am.contexts import convert_alignment
+from am.gmm import DiagonalGmmSet, GmmStats
+from am.phones import SILENCE, SPOKEN_NOISE, PhoneTable
+from am.topology import Topology
+from am.transitions import TransitionModel
+from am.tree import TreeOptions, TreeStats, build_tree, monophone_tree
+from data.corpus import Utterance
+from data.errors import SpeechError
+from data.lexicon import Lexicon
+from decoding.utterance_graph import GraphCompiler
+from recognizer.flat_start_options import FlatStartOptions, PassOptions
+from recognizer.gmm_aligner import AlignedSet, FlatStartModel, SpeechData, align_all
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+Report = Callable[[str], None]
+
+
+def flat_start(
+    utterances: Sequence[Utterance],
+    lexicon: Lexicon,
+    options: FlatStartOptions | None = None,
+    work_dir: str | os.PathLike[str] | None = None,
+    *,
+    jobs: int | None = None,
+    report: Report = lambda line: None,
+) -> FlatStartModel:
+    """Train an aligner from nothing but audio, transcripts and a lexicon.
+
+    Args:
+        utterances: the training set.
+        lexicon: pronunciations; unknown transcript words become spoken noise and are reported.
+        options: sizes and numbers of passes.
+        work_dir: where each finished stage is kept, so that an interrupted run goes on from it.
+        jobs: threads; one a core by default. Set OMP_NUM_THREADS=1 beside it.
+        report: called with each line of progress.
+
+    Raises:
+        SpeechError: unreadable audio, or no utterance that can be aligned.
+    """
+    options = options or FlatStartOptions()
+    data = SpeechData.load(utterances, options, jobs)
+    _report_data(data, lexicon, options, report)
+    phones = PhoneTable.from_base(set(lexicon.phones) - {SILENCE, SPOKEN_NOISE})
+    stages = [("mono", options.mono)]
+    stages += [(f"tri{i}", passes) for i, passes in enumerate(options.triphone, start=1)]
+    model: FlatStartModel | None = None
+    for name, passes in stages:
+        directory = Path(work_dir) / name if work_dir is not None else None
+        if directory is not None and (directory / "flat_start.toml").exists():
+            saved = FlatStartModel.read(directory)
+            if saved.options == options and saved.lexicon == lexicon:
+                report(f"{name}: done before, taken from {directory}")
+                model = saved
+                continue
+        trainer = _Trainer(name, passes, options, jobs, report)
+        if model is None:
+            model = trainer.monophones(lexicon, phones, data)
+        else:
+            model = trainer.triphones(model, data)
+        if directory is not None:
+            model.write(directory)
+    assert model is not None
+    return model
+
+
+class _Trainer:
+    """Trains one stage's model."""
+
+    def __init__(
+        self,
+        name: str,
+        passes: PassOptions,
+        options: FlatStartOptions,
+        jobs: int | None,
+        report: Report,
+    ) -> None:
+        self._name = name
+        self._passes = passes
+        self._options = options
+        self._jobs = jobs
+        self._report = report
+
+    def monophones(self, lexicon: Lexicon, phones: PhoneTable, data: SpeechData) -> FlatStartModel:
+        """A model without context, from states of equal length."""
+        topology = Topology.standard(phones)
+        tree = monophone_tree(phones, topology)
+        transitions = TransitionModel(topology, phones, tree.tuples())
+        chosen = data.shortest(self._passes.utterances)
+        compiler = GraphCompiler(
+            lexicon, phones, tree, transitions, self._options.align.silence_probability
+        )
+        paths: dict[str, IntArray] = {}
+        for key, words, features in zip(chosen.ids, chosen.words, chosen.features, strict=True):
+            if words:
+                try:
+                    paths[key] = compiler.even_path(words, len(features))
+                except SpeechError:
+                    continue  # too short for its words; the first realignment reports it
+        gmm = _same_gaussian(tree.num_pdfs, chosen.features)
+        model = FlatStartModel(lexicon, phones, tree, transitions, gmm, self._options)
+        return self._train(model, chosen, paths)
+
+    def triphones(self, previous: FlatStartModel, data: SpeechData) -> FlatStartModel:
+        """A context-dependent model from the alignments of the previous model."""
+        chosen = data.shortest(self._passes.utterances)
+        aligner = previous.aligner()
+        aligned = align_all(previous.gmm, aligner, chosen, chosen.graphs(aligner), self._jobs)
+        self._report_alignment(0, aligned)
+        stats = TreeStats(len(previous.phones), previous.gmm.dim)
+        for key, features in zip(chosen.ids, chosen.features, strict=True):
+            if key in aligned.paths:
+                stats.accumulate(features, aligned.paths[key], previous.transitions)
+        topology = previous.transitions.topology
+        tree = build_tree(
+            stats, previous.phones, topology, TreeOptions(num_leaves=self._passes.leaves)
+        )
+        self._report(f"{self._name}: a tree of {tree.num_pdfs} leaves")
+        transitions = TransitionModel(topology, previous.phones, tree.tuples())
+        paths = {
+            key: convert_alignment(tids, previous.transitions, transitions, tree)
+            for key, tids in aligned.paths.items()
+        }
+        model = FlatStartModel(
+            previous.lexicon,
+            previous.phones,
+            tree,
+            transitions,
+            _same_gaussian(tree.num_pdfs, chosen.features),
+            self._options,
+        )
+        return self._train(model, chosen, paths)
+
+    def _train(
+        self, model: FlatStartModel, data: SpeechData, paths: Mapping[str, IntArray]
+    ) -> FlatStartModel:
+        passes, gmm, transitions = self._passes, model.gmm, model.transitions
+        aligner = model.aligner()
+        graphs = data.graphs(aligner)
+        frames, pdfs, counts = _gather(data, paths, transitions)
+        for number in range(1, passes.passes + 1):
+            if number > 1 and number - 1 in passes.realign:
+                aligner.set_transitions(transitions)
+                aligned = align_all(gmm, aligner, data, graphs, self._jobs)
+                self._report_alignment(number - 1, aligned)
+                frames, pdfs, counts = _gather(data, aligned.paths, transitions)
+            transitions = transitions.update(counts)
+            stats = gmm.accumulate(frames, pdfs)
+            gmm = gmm.updated(stats, self._options.gmm)
+            self._report_pass(number, gmm, stats)
+            if number <= passes.growing:
+                start = min(model.gmm.num_gaussians, passes.gaussians)
+                target = start + (passes.gaussians - start) * number // passes.growing
+                occupancies = np.bincount(pdfs, minlength=gmm.num_pdfs)
+                if target > gmm.num_gaussians:
+                    gmm = gmm.split(occupancies, target, self._options.gmm, seed=number)
+        return FlatStartModel(
+            model.lexicon, model.phones, model.tree, transitions, gmm, self._options
+        )
+
+    def _report_pass(self, number: int, gmm: DiagonalGmmSet, stats: GmmStats) -> None:
+        self._report(
+            f"{self._name} pass {number}/{self._passes.passes}: {gmm.num_gaussians} Gaussians, "
+            f"log-likelihood {stats.mean_log_prob:.3f} a frame"
+        )
+
+    def _report_alignment(self, number: int, aligned: AlignedSet) -> None:
+        self._report(
+            f"{self._name} aligned after pass {number}: {len(aligned.paths)} utterances, "
+            f"{len(aligned.failed)} failed, score {aligned.log_prob:.4f} a frame"
+        )
+        if not aligned.paths:
+            raise SpeechError(f"{self._name}: no utterance could be aligned with its transcript")
+
+
+def _gather(
+    data: SpeechData, paths: Mapping[str, IntArray], transitions: TransitionModel
+) -> tuple[FloatArray, IntArray, npt.NDArray[np.float64]]:
+    """All aligned frames sorted by pdf, their pdfs, and the counts of the transition-ids."""
+    chosen = [i for i, key in enumerate(data.ids) if key in paths]
+    if not chosen:
+        raise SpeechError("flat start: no utterance has as many frames as its words have states")
+    tids = np.concatenate([paths[data.ids[i]] for i in chosen])
+    pdfs = transitions.pdf[tids]
+    order = np.argsort(pdfs, kind="stable")
+    frames = np.concatenate([data.features[i] for i in chosen])[order]
+    return frames, pdfs[order], transitions.counts(tids)
+
+
+def _same_gaussian(num_pdfs: int, features: Sequence[FloatArray]) -> DiagonalGmmSet:
+    """The Gaussian of all frames for every pdf; the first pass parts them."""
+    total = sum(map(len, features))
+    mean = sum(x.sum(axis=0, dtype=np.float64) for x in features) / total
+    power = sum(np.square(x, dtype=np.float64).sum(axis=0) for x in features) / total
+    variance = np.maximum(power - mean**2, 1e-10)
+    return DiagonalGmmSet.single(np.tile(mean, (num_pdfs, 1)), np.tile(variance, (num_pdfs, 1)))
+
+
+def _report_data(
+    data: SpeechData, lexicon: Lexicon, options: FlatStartOptions, report: Report
+) -> None:
+    frames = sum(map(len, data.features))
+    report(
+        f"{len(data.ids)} utterances, {frames * options.features.frame_shift / 3600:.2f} h, "
+        f"{sum(map(len, data.words))} words"
+    )
+    unknown = sorted({word for words in data.words for word in words if word not in lexicon})
+    count = sum(word not in lexicon for words in data.words for word in words)
+    report(
+        f"{count} words ({len(unknown)} different) are outside the lexicon and become spoken "
+        f"noise: {' '.join(unknown[:10])}{' ...' if len(unknown) > 10 else ''}"
+    )
