@@ -5,7 +5,7 @@
 # Standard output holds results only; setting up reports on standard error.
 
 PYTHON ?= python3
-AUDIO ?= recognizer/samples/sample.opus
+AUDIO ?= recognizer/samples/synthetic.flac
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet

@@ -1,0 +1,62 @@
+"""``recognizer evaluate``: word error rates of both passes on a test set."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("data", type=click.Path())
+@click.option(
+    "--model", metavar="DIR", type=click.Path(), help="A model directory [default: English]."
+)
+@click.option(
+    "--out", metavar="DIR", type=click.Path(), help="Write result.json, .trn files, alignments."
+)
+@click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
+@click.option("--allow-pipes", is_flag=True, help="Run the commands that wav.scp names.")
+def evaluate(data: str, model: str | None, out: str | None, jobs: int, allow_pipes: bool) -> int:
+    """Recognise the test set DATA and print word error rates.
+
+    DATA is a Kaldi data directory (wav.scp, text, ...) or a LibriSpeech tree. The last two lines
+    are Kaldi's %WER lines of the first pass and of the rescored pass; errors are counted as
+    sclite does. An utterance that cannot be read counts as deleted, and the exit code is then 1.
+
+    \b
+    Example:
+      recognizer evaluate data/dev --out exp/dev --jobs 4
+      sctk sclite -r exp/dev/ref.trn trn -h exp/dev/hyp.trn trn -i rm -o sum stdout
+    """
+    from data.corpus import read_corpus
+    from recognizer.cli.run import progress_bar, report
+    from recognizer.evaluate import UtteranceScore
+    from recognizer.evaluate import evaluate as evaluate_corpus
+
+    corpus = read_corpus(data, allow_pipes=allow_pipes)
+    with progress_bar(corpus.name, len(corpus)) as advance:
+
+        def progress(score: UtteranceScore) -> None:
+            advance()
+            if score.error is not None:
+                report("recognizer evaluate", f"{score.utterance}: {score.error}")
+
+        evaluation = evaluate_corpus(corpus, model, jobs=jobs, progress=progress)
+    result = evaluation.result()
+    if out is not None:
+        evaluation.write(out)
+    click.echo(
+        f"{result['utterances']} utterances, {result['audio_seconds']} s of audio, "
+        f"RTF {result['rtf']}, {result['frames_per_second']} frames per second"
+    )
+    for label, rates in (("first pass", result["first_pass"]), ("rescored", result)):
+        click.echo(f"{label}: 95 % interval {rates['wer_low']:.2f} to {rates['wer_high']:.2f}")
+    click.echo(
+        "probability that rescoring improves (paired bootstrap): "
+        f"{result['improvement_probability']:.4f}"
+    )
+    click.echo(f"{evaluation.first_pass} first-pass")
+    click.echo(f"{evaluation.rescored} rescored")
+    if evaluation.failed:
+        report("recognizer evaluate", f"{len(evaluation.failed)} utterances could not be read")
+        return 1
+    return 0
