@@ -143,7 +143,7 @@ class DiagonalGmmSet:
     @property
     def dim(self) -> int:
         """Dimension of a frame."""
-        return self.means.shape[1]
+        return int(self.means.shape[1])
 
     @cached_property
     def _projection(self) -> FloatArray:

@@ -18,7 +18,7 @@ from am.tree import Tree
 from data.alignment import Alignment, Segment
 from data.errors import SpeechError, UsageError
 from data.lexicon import Lexicon
-from decoding import _align
+from decoding._align import viterbi
 from decoding.utterance_graph import GraphCompiler, UtteranceGraph
 
 FloatArray = npt.NDArray[np.float32]
@@ -146,7 +146,7 @@ class Aligner:
         for beam in (options.beam, options.retry_beam):
             if not beam:
                 continue
-            nodes, log_prob = _align.viterbi(
+            nodes, log_prob = viterbi(
                 scores,
                 options.acoustic_scale,
                 beam,
