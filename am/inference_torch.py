@@ -69,7 +69,7 @@ class TorchSession(DelayedSession):
 
     def _run(self, features: FloatArray, drop: int) -> FloatArray:
         with torch.no_grad():
-            block = torch.from_numpy(features).unsqueeze(1)
+            block = torch.tensor(features).unsqueeze(1)
             log_probs, self._state = self._module(block, self._state)
         result: FloatArray = log_probs[drop:, 0].numpy()
         return result

@@ -258,7 +258,7 @@ class LstmpNetwork(nn.Module):
         own = self.state_dict()
         assert hasattr(tensors, "__getitem__")
         for name, value in own.items():
-            array = torch.as_tensor(tensors[name])
+            array = torch.tensor(tensors[name])
             if array.shape != value.shape:
                 raise SpeechError(
                     f"tensor {name}: expected {list(value.shape)}, found {list(array.shape)}"

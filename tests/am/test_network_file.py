@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from am.network_file import LstmpOptions, Network, read_network, write_network
+from data.errors import SpeechError, UsageError
+
+
+def small(log_priors: bool = True) -> Network:
+    options = LstmpOptions(outputs=7, input_dim=4, cells=5, projection=3)
+    rng = np.random.default_rng(0)
+    shapes = options.shapes()
+    if log_priors:
+        shapes["log_priors"] = (7,)
+    tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    return Network(options, tensors, {"features": {"num_bins": 4}})
+
+
+# Sizes that Sak, Senior and Beaufays 2014 give in millions, 40 inputs and 14,247 outputs.
+@pytest.mark.parametrize(
+    ("cells", "projection", "layers", "millions"),
+    [(2048, 512, 2, 22), (1024, 512, 3, 20), (1024, 512, 2, 15), (800, 512, 2, 13),
+     (2048, 512, 1, 13), (700, 400, 2, 10), (600, 350, 2, 8)],
+)  # fmt: skip
+def test_parameter_counts_of_the_paper(
+    cells: int, projection: int, layers: int, millions: int
+) -> None:
+    options = LstmpOptions(outputs=14247, cells=cells, projection=projection, layers=layers)
+    assert options.parameter_count(biases=False) / 1e6 == pytest.approx(millions, abs=0.6)
+
+
+def test_parameter_count_exactly() -> None:
+    options = LstmpOptions(outputs=14247, input_dim=40, cells=800, projection=512, layers=2)
+    assert options.parameter_count(biases=False) == 13_161_664
+    assert options.parameter_count() == 13_182_311
+    weights = sum(
+        int(np.prod(shape))
+        for name, shape in options.shapes().items()
+        if not name.startswith("input.")
+    )
+    assert weights == 13_182_311
+
+
+def test_write_and_read(tmp_path: Path) -> None:
+    network = small()
+    path = tmp_path / "network.safetensors"
+    write_network(network, path)
+    assert [p.name for p in tmp_path.iterdir()] == ["network.safetensors"]
+    again = read_network(path)
+    assert again.options == network.options
+    assert again.metadata == network.metadata
+    assert again.tensors.keys() == network.tensors.keys()
+    for name, array in network.tensors.items():
+        np.testing.assert_array_equal(again.tensors[name], array)
+    np.testing.assert_array_equal(again.log_priors, network.tensors["log_priors"])
+
+
+def test_no_priors_yet(tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    write_network(small(log_priors=False), path)
+    with pytest.raises(SpeechError, match="log_priors"):
+        _ = read_network(path).log_priors
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    with pytest.raises(SpeechError, match="found none"):
+        read_network(path)
+    write_network(small(), path)
+    whole = path.read_bytes()
+    for size in (0, 5, 100, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(SpeechError, match="not a whole safetensors file"):
+            read_network(path)
+    save_file({"a": np.zeros(1, dtype=np.float32)}, path)
+    with pytest.raises(SpeechError, match="expected format"):
+        read_network(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"options": '{"outputs": 7, "colour": 3}'}, "unknown network option colour"),
+        ({"options": '{"cells": 5}'}, "outputs"),
+        ({"options": '{"outputs": -1}'}, "outputs"),
+        ({"options": "7"}, "expected an object"),
+        ({"options": "{"}, "expected JSON"),
+        ({"options": '{"outputs": 7, "input_dim": 4, "cells": 6, "projection": 3}'}, "w_x"),
+    ],
+)
+def test_wrong_metadata(tmp_path: Path, change: dict[str, str], message: str) -> None:
+    path = tmp_path / "network.safetensors"
+    write_network(small(), path)
+    save_file(load_file(path), path, metadata={"format": "lstmp-1", **change})
+    with pytest.raises(SpeechError, match=message) as error:
+        read_network(path)
+    assert "\n" not in str(error.value)
+
+
+def test_wrong_tensors() -> None:
+    network = small()
+    tensors = dict(network.tensors)
+    del tensors["layers.1.peep_o"]
+    with pytest.raises(SpeechError, match=r"layers\.1\.peep_o is missing"):
+        Network(network.options, tensors)
+    tensors = dict(network.tensors) | {"extra": np.zeros(1, dtype=np.float32)}
+    with pytest.raises(SpeechError, match="unknown tensor extra"):
+        Network(network.options, tensors)
+    tensors = dict(network.tensors) | {"output.bias": np.full(7, np.nan, dtype=np.float32)}
+    with pytest.raises(SpeechError, match=r"output\.bias: expected finite"):
+        Network(network.options, tensors)
+    tensors = dict(network.tensors) | {"output.bias": np.zeros(7)}  # type: ignore[dict-item]
+    with pytest.raises(SpeechError, match="expected float32"):
+        Network(network.options, tensors)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"outputs": 0}, {"cells": -1}, {"layers": 0}, {"output_delay": -1}, {"cell_clip": 0.0}],
+)
+def test_wrong_options(wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        LstmpOptions(**({"outputs": 7} | wrong))  # type: ignore[arg-type]
