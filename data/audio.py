@@ -29,6 +29,10 @@ MAX_OVERSHOOT = 0.5
 The recording's end is then the segment's: Kaldi's extract-segments, --max-overshoot=0.5.
 """
 
+_WAV_PLACEHOLDER = 0x7FFF0000  # lengths from here on are left by writers that knew none
+_UNKNOWN_LENGTH = 1 << 48  # libsndfile's number of samples for flac without one is above this
+_BLOCK = 1 << 16
+
 Source = str | os.PathLike[str] | BinaryIO
 Samples = NDArray[np.float32]
 
@@ -58,8 +62,7 @@ def read_audio(source: Source, *, start: float = 0.0, end: float | None = None) 
     name, stream = _open(source)
     try:
         with stream:
-            _check_wav_length(name, stream)
-            samples, rate = _decode(name, stream, start, end)
+            samples, rate = _decode(name, _checked(name, stream), start, end)
     except OSError as error:
         raise SpeechError(f"{name}: cannot be read: {error.strerror or error}") from error
     return _standard(name, samples, rate, start)
@@ -109,8 +112,13 @@ def _standard(name: str, samples: NDArray[np.float32], rate: int, start: float) 
 def audio_duration(source: Source) -> float:
     """Length of a recording in seconds, from its header; raises as `read_audio` does."""
     name, stream = _open(source)
-    with stream, _sound_file(name, stream) as sound:
-        return float(sound.frames / sound.samplerate)
+    with stream:
+        checked = _checked(name, stream)
+        with _sound_file(name, checked) as sound:
+            rate, frames = int(sound.samplerate), int(sound.frames)
+        if frames > _UNKNOWN_LENGTH:
+            frames = len(_read_forward(name, checked))
+    return frames / rate
 
 
 def _open(source: Source) -> tuple[str, BinaryIO]:
@@ -132,22 +140,29 @@ def _open(source: Source) -> tuple[str, BinaryIO]:
     return name, io.BytesIO(source.read())
 
 
-def _sound_file(name: str, stream: BinaryIO) -> soundfile.SoundFile:
-    size = stream.seek(0, io.SEEK_END)
+class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is read from front to back: soundfile would seek after every block."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _sound_file(
+    name: str, stream: BinaryIO, kind: type[soundfile.SoundFile] = soundfile.SoundFile
+) -> soundfile.SoundFile:
     stream.seek(0)
-    if size == 0:
-        raise SpeechError(f"{name}: expected audio, found an empty file")
     try:
-        return soundfile.SoundFile(stream)
+        return kind(stream)
     except soundfile.LibsndfileError as error:
         raise SpeechError(
-            f"{name}: expected audio (wav, flac, ogg, opus, mp3), found something else: "
-            f"{_reason(error)}"
+            f"{name}: expected a recording (wav, flac, ogg, opus, mp3), "
+            f"found one that cannot be decoded: {_reason(error)}"
         ) from error
     except TypeError:
         # soundfile goes by the name's ending for headerless formats and then wants a sample rate.
         raise SpeechError(
-            f"{name}: expected audio with a header (wav, flac, ogg, opus, mp3), found raw samples"
+            f"{name}: expected a recording with a header (wav, flac, ogg, opus, mp3), "
+            "found raw samples"
         ) from None
 
 
@@ -161,20 +176,11 @@ def _decode(
     """Samples `[N, channels]` of the part and their rate."""
     with _sound_file(name, stream) as sound:
         rate, frames = int(sound.samplerate), int(sound.frames)
-        if frames <= 0:
-            raise SpeechError(f"{name}: expected audio, found no samples")
-        duration = frames / rate
-        if start >= duration:
-            raise SpeechError(
-                f"{name}: expected a start before the end at {duration:.3f} s, found {start:.3f} s"
-            )
-        if end is not None and end > duration + MAX_OVERSHOOT:
-            raise SpeechError(
-                f"{name}: expected an end within the recording's {duration:.3f} s, "
-                f"found {end:.3f} s"
-            )
-        first = round(start * rate)
-        last = frames if end is None else min(frames, round(end * rate))
+        if frames > _UNKNOWN_LENGTH:
+            whole = _read_forward(name, stream)
+            first, last = _part(name, len(whole), rate, start, end)
+            return whole[first:last], rate
+        first, last = _part(name, frames, rate, start, end)
         try:
             if first:
                 sound.seek(first)
@@ -188,24 +194,82 @@ def _decode(
     return samples, rate
 
 
-def _check_wav_length(name: str, stream: BinaryIO) -> None:
-    """Refuse a wav file whose data chunk promises more bytes than the file holds.
+def _part(name: str, frames: int, rate: int, start: float, end: float | None) -> tuple[int, int]:
+    """First sample of the part and the one after its last."""
+    if frames <= 0:
+        raise SpeechError(f"{name}: expected audio, found no samples")
+    duration = frames / rate
+    if start >= duration:
+        raise SpeechError(
+            f"{name}: expected a start before the end at {duration:.3f} s, found {start:.3f} s"
+        )
+    if end is not None and end > duration + MAX_OVERSHOOT:
+        raise SpeechError(
+            f"{name}: expected an end within the recording's {duration:.3f} s, found {end:.3f} s"
+        )
+    return round(start * rate), frames if end is None else min(frames, round(end * rate))
 
-    libsndfile silently reads what is there. Programs that write wav into a pipe cannot know the
-    length and leave 0 or about 2^31 or 2^32: those promise nothing.
+
+def _read_forward(name: str, stream: BinaryIO) -> NDArray[np.float32]:
+    """All samples `[N, channels]` of a recording whose header does not tell their number."""
+    blocks = []
+    try:
+        with _sound_file(name, stream, _ForwardSoundFile) as sound:
+            while len(block := sound.read(_BLOCK, "float32", always_2d=True)):
+                blocks.append(block)
+    except soundfile.LibsndfileError as error:
+        raise SpeechError(f"{name}: damaged or cut short: {_reason(error)}") from error
+    if not blocks:
+        raise SpeechError(f"{name}: expected audio, found no samples")
+    return np.concatenate(blocks)
+
+
+def _checked(name: str, stream: BinaryIO) -> BinaryIO:
+    """The stream, refused where its container shows that the end is missing.
+
+    libsndfile silently reads what is there. A wav file whose writer could not go back to write
+    the length (into a pipe) comes out with the length mended.
     """
     size = stream.seek(0, io.SEEK_END)
+    if size == 0:
+        raise SpeechError(f"{name}: expected a recording, found an empty file")
     stream.seek(0)
     head = stream.read(12)
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return _checked_wav(name, stream, size, int.from_bytes(head[4:8], "little"))
+    if head[:4] == b"OggS":
+        _check_ogg(name, stream, size)
+    return stream
+
+
+def _checked_wav(name: str, stream: BinaryIO, size: int, riff_length: int) -> BinaryIO:
     while len(chunk := stream.read(8)) == 8:
         length = int.from_bytes(chunk[4:], "little")
-        if chunk[:4] == b"data":
-            left = size - stream.tell()
-            if left < length < 0x7FFF0000:
-                raise SpeechError(
-                    f"{name}: cut short: expected {length} bytes of samples, found {left}"
-                )
-            return
-        stream.seek(length + length % 2, io.SEEK_CUR)
+        if chunk[:4] != b"data":
+            stream.seek(length + length % 2, io.SEEK_CUR)
+            continue
+        begin = stream.tell()
+        left = size - begin
+        if left < length < _WAV_PLACEHOLDER:
+            raise SpeechError(
+                f"{name}: cut short: expected {length} bytes of samples, found {left}"
+            )
+        if length == 0 and left and riff_length + 8 < size:
+            stream.seek(0)
+            whole = stream.read()
+            return io.BytesIO(whole[: begin - 4] + b"\xff" * 4 + whole[begin:])
+        break
+    return stream
+
+
+def _check_ogg(name: str, stream: BinaryIO, size: int) -> None:
+    """Refuse an Ogg file that ends within a page (RFC 3533: a page has at most 65,307 bytes)."""
+    stream.seek(max(0, size - 65307))
+    tail = stream.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    segments = page[26] if len(page) > 26 else 255
+    length = 27 + segments + sum(page[27 : 27 + segments])
+    if len(page) < length:
+        raise SpeechError(
+            f"{name}: cut short: expected a last page of {length} bytes, found {len(page)}"
+        )
