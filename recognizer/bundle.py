@@ -1,6 +1,6 @@
 """The model directory: everything that recognition must know, checked part by part.
 
-``model.toml``               this module's `ModelConfig`: options, record, size and hash of each file
+``model.toml``               `ModelConfig`: options, record, size and hash of every other file
 ``acoustic.safetensors``     the network's weights and log priors (am.network_file)
 ``tree.json``                the phonetic decision tree (am.tree)
 ``phones.txt``               phone table (am.phones)
@@ -111,7 +111,7 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class TestResult:
+class Measurement:
     """A word error rate (percent) measured with this model, with its 95 % interval."""
 
     data: str
@@ -163,7 +163,7 @@ class ModelConfig:
     search: SearchOptions = SearchOptions()
     rescoring: RescoringOptions = RescoringOptions()
     training_data: tuple[TrainingData, ...] = ()
-    results: tuple[TestResult, ...] = ()
+    results: tuple[Measurement, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
     files: dict[str, FileRecord] = field(default_factory=dict)
 

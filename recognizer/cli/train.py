@@ -10,7 +10,7 @@ import click
 @click.option("--from", "first", metavar="STAGE", help="Run this stage and the later ones anew.")
 @click.option("--until", "last", metavar="STAGE", help="Stop after this stage.")
 def train(recipe: str, first: str | None, last: str | None) -> None:
-    r"""Train an acoustic model as the TOML file RECIPE says.
+    """Train an acoustic model as the TOML file RECIPE says.
 
     Grows the tree, computes features, trains the LSTMP network and its priors. Stages that are
     done are skipped, and an interrupted training goes on where it was. The stages are tree,

@@ -1,0 +1,63 @@
+"""Fixtures of the face's tests: a toy model, and commands run as a user runs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import toy  # the whole pipeline: tests that need no model should not wait for it
+
+    return toy.build(tmp_path_factory.mktemp("models") / "whistled")
+
+
+@pytest.fixture
+def whistled(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a whistled sentence to a file and returns its path."""
+    import toy
+
+    def write(text: str, name: str = "some.wav", rate: int = 16000, channels: int = 1) -> Path:
+        path = tmp_path / name
+        samples = np.tile(toy.whistle(text, rate=rate)[:, None], (1, channels))
+        soundfile.write(path, samples, rate)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs ``recognize`` or ``recognizer`` in this process."""
+    from recognizer.cli import main, recognize
+
+    entries = {"recognize": recognize.main, "recognizer": main.main}
+
+    def run(name: str, *arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            entries[name]()
+        out, err = capsys.readouterr()
+        return Ran(int(exit_info.value.code or 0), out, err)
+
+    return run

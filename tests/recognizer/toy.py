@@ -1,0 +1,175 @@
+"""A toy language that is whistled: every phone is a tone, so that exact transcripts are known.
+
+The network is an LSTMP whose gates stand open (input, output) and shut (forget), which makes it a
+function of the current frame; its output weights are one template for each phone, "loud in this
+phone's mel bin". Everything else is the real thing: tree, transitions, graph, two language
+models, bundle. The search must get every word right, with its times.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+from pathlib import Path
+
+import numpy as np
+
+from am.decision_tree import Tree, monophone_tree
+from am.features import FbankOptions
+from am.network_file import LstmpOptions, Network, write_network
+from am.phones import PhoneTable
+from am.topology import Topology
+from am.transitions import TransitionModel
+from data.lexicon import Lexicon, Pronunciation
+from decoding.build import GraphOptions, build_graph
+from decoding.search import SearchOptions
+from lm.arpa import read_arpa
+from recognizer.bundle import (
+    ACOUSTIC,
+    FIRST_PASS,
+    GRAPH,
+    LEXICON,
+    PHONES,
+    RESCORING,
+    TRANSITIONS,
+    TREE,
+    AcousticOptions,
+    ModelConfig,
+    RescoringOptions,
+    write_config,
+)
+
+WORDS = {
+    "go": "G OW",
+    "left": "L EH T",
+    "right": "R AY T",
+    "write": "R AY T",
+    "stop": "S T AA P",
+    "now": "N AW",
+}
+BASE_PHONES = sorted({phone for text in WORDS.values() for phone in text.split()})
+BINS = {phone: 6 + 2 * index for index, phone in enumerate(BASE_PHONES)}
+RATE = 16000
+PHONE_SECONDS = 0.1
+PAUSE_SECONDS = 0.2
+
+# Both models know all words; only the large one knows that after "now" one writes.
+SMALL = """
+-1.0\t</s>
+-99\t<s>\t-0.3
+-9\t<unk>
+-0.8\tgo\t-0.3
+-0.8\tleft\t-0.3
+-0.8\tnow\t-0.3
+-0.7\tright\t-0.3
+-0.9\tstop\t-0.3
+-1.2\twrite\t-0.3
+"""
+PAIRS = """
+-0.3\tgo right{last}
+-0.4\tright now{last}
+-0.2\tnow </s>
+"""
+LARGE_PAIRS = """
+-0.1\tnow write{last}
+"""
+
+
+def frequency(mel_bin: int) -> float:
+    """Centre of a mel bin of the default filter bank in Hz."""
+    low, high = (1127.0 * math.log(1 + f / 700.0) for f in (20.0, 8000.0))
+    mel = low + (mel_bin + 1) * (high - low) / 41
+    return 700.0 * (math.exp(mel / 1127.0) - 1)
+
+
+def whistle(text: str, *, rate: int = RATE) -> np.ndarray:
+    """Samples ``[N]`` of words, each after a pause; one more pause ends them."""
+    pause = np.zeros(int(PAUSE_SECONDS * rate))
+    time = np.arange(int(PHONE_SECONDS * rate)) / rate
+    parts = [pause]
+    for word in text.split():
+        for phone in WORDS[word].split():
+            parts.append(0.3 * np.sin(2 * np.pi * frequency(BINS[phone]) * time))
+        parts.append(pause)
+    return np.concatenate(parts).astype(np.float32)
+
+
+def word_starts(text: str) -> list[float]:
+    """Seconds at which `whistle` begins each word."""
+    starts, now = [], PAUSE_SECONDS
+    for word in text.split():
+        starts.append(now)
+        now += PHONE_SECONDS * len(WORDS[word].split()) + PAUSE_SECONDS
+    return starts
+
+
+def arpa(unigrams: str, bigrams: str) -> str:
+    """An ARPA file's text."""
+    one, two = unigrams.strip().splitlines(), bigrams.strip().splitlines()
+    header = f"\\data\\\nngram 1={len(one)}\nngram 2={len(two)}\n"
+    lines = "\n".join([header, "\\1-grams:", *one, "", "\\2-grams:", *two, "", "\\end\\", ""])
+    return lines.format(last="")
+
+
+def write_arpa_gz(path: Path, text: str) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def network(phones: PhoneTable, tree: Tree, transitions: TransitionModel) -> Network:
+    """The templates as an LSTMP network."""
+    options = LstmpOptions(outputs=tree.num_pdfs, cells=40, projection=40, layers=1, output_delay=0)
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in options.shapes().items()}
+    tensors["input.mean"] += 10.0
+    tensors["input.inv_std"] += 0.4
+    tensors["layers.0.w_x"][80:120] = np.eye(40)
+    bias = tensors["layers.0.bias"]
+    bias[:40], bias[40:80], bias[120:] = 20.0, -20.0, 20.0
+    tensors["layers.0.w_p"][:] = np.eye(40)
+    weight = tensors["output.weight"]
+    bins = list(BINS.values())
+    for tid in range(1, transitions.num_transition_ids + 1):
+        pdf, base = int(transitions.pdf[tid]), phones.base(int(transitions.phone[tid]))
+        weight[pdf, bins] = -4.0
+        if base in BINS:
+            weight[pdf, BINS[base]] = 12.0
+        elif base == "SPN":
+            tensors["output.bias"][pdf] = -100.0
+    tensors["log_priors"] = np.full(tree.num_pdfs, -math.log(tree.num_pdfs), np.float32)
+    return Network(options, tensors)
+
+
+def config() -> ModelConfig:
+    """The toy model's options."""
+    return ModelConfig(
+        name="whistled",
+        language="x-toy",
+        licence="CC0-1.0",
+        acoustic=AcousticOptions(output_delay=0, silence_weight=1.0),
+        features=FbankOptions(),
+        search=SearchOptions(acoustic_scale=0.3),
+        rescoring=RescoringOptions(lm_scale=1.0, word_insertion_penalty=0.0),
+    )
+
+
+def build(directory: Path) -> Path:
+    """Write the toy model's directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lexicon = Lexicon(Pronunciation(word, tuple(text.split())) for word, text in WORDS.items())
+    phones = PhoneTable.from_base(lexicon.phones)
+    topology = Topology.standard(phones)
+    tree = monophone_tree(phones, topology)
+    transitions = TransitionModel(topology, phones, tree.tuples())
+    write_arpa_gz(directory / FIRST_PASS, arpa(SMALL, PAIRS))
+    write_arpa_gz(directory / RESCORING, arpa(SMALL, PAIRS + LARGE_PAIRS.strip()))
+    graph = build_graph(
+        lexicon, phones, tree, transitions, read_arpa(directory / FIRST_PASS), GraphOptions()
+    )
+    lexicon.write(directory / LEXICON)
+    phones.write(directory / PHONES)
+    tree.write(directory / TREE)
+    transitions.write(directory / TRANSITIONS)
+    graph.save(directory / GRAPH)
+    write_network(network(phones, tree, transitions), directory / ACOUSTIC)
+    write_config(directory, config())
+    return directory
