@@ -10,11 +10,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 import zstandard
 
 from data.errors import SpeechError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
@@ -62,10 +65,41 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with lzma.LZMAFile(raw) as stream:
                 yield io.BufferedReader(stream)
         elif path.suffix == ".zst":
-            with zstandard.ZstdDecompressor().stream_reader(raw) as stream:
-                yield io.BufferedReader(stream)
+            yield io.BufferedReader(_ZstdReader(raw))
         else:
             yield raw
+
+
+class _ZstdReader(io.RawIOBase):
+    """Zstandard frames decompressed; unlike zstandard's own reader it notices a missing end."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._ready = b""
+        self._inside = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer).cast("B")
+        while not self._ready:
+            packed = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._inside = False
+            packed = packed or self._raw.read(1 << 17)
+            if not packed:
+                if self._inside:
+                    raise EOFError("the last frame is cut short")
+                return 0
+            self._inside = True
+            self._ready = self._frame.decompress(packed)
+        count = min(len(view), len(self._ready))
+        view[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
 
 
 @contextmanager
