@@ -102,10 +102,12 @@ std::pair<Path, double> Viterbi(const Matrix& log_likelihoods, double scale, dou
 
 NB_MODULE(_align, m) {
   m.doc() = "Viterbi alignment of one utterance against the graph of its transcript.";
-  m.def("viterbi", &Viterbi, nb::arg("log_likelihoods"), nb::arg("scale"), nb::arg("beam"),
-        nb::arg("columns"), nb::arg("loop_log_probs"), nb::arg("final_log_probs"),
-        nb::arg("offsets"), nb::arg("targets"), nb::arg("arc_log_probs"), nb::arg("starts"),
-        nb::arg("start_log_probs"),
+  // noconvert: a wrong type is a mistake to hear of, not to copy around.
+  m.def("viterbi", &Viterbi, nb::arg("log_likelihoods").noconvert(), nb::arg("scale"),
+        nb::arg("beam"), nb::arg("columns").noconvert(), nb::arg("loop_log_probs").noconvert(),
+        nb::arg("final_log_probs").noconvert(), nb::arg("offsets").noconvert(),
+        nb::arg("targets").noconvert(), nb::arg("arc_log_probs").noconvert(),
+        nb::arg("starts").noconvert(), nb::arg("start_log_probs").noconvert(),
         "Best path: (node of every frame int32 [T], its natural-log score); no nodes where no "
         "path within the beam reaches a final node.");
 }

@@ -34,7 +34,9 @@ def components(gmm: DiagonalGmmSet, frame: np.ndarray, pdf: int) -> np.ndarray:
 
 
 sets = st.tuples(
-    st.integers(0, 2**32 - 1), st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(1, 3)
+    st.integers(0, 2**32 - 1),
+    st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    st.integers(1, 3),
 )
 
 
