@@ -106,7 +106,10 @@ _MONTH = re.compile(rf"(?<![A-Za-z])({_any_of(SHORT_MONTHS)})\.(?=\s*[0-9])")
 _SAINT = re.compile(r"(?<![A-Za-z])St\.(?=[ -]+[A-Z])")
 _STREET = re.compile(r"(?<=[a-z0-9] )St\.")
 _MONSIEUR = re.compile(r"(?<![A-Za-z.])M\.(?=\s+(?:de |d'|du |le |la )?[A-Z][a-z])")
-_NAME_BEFORE = re.compile(r"[^\s\"'(.!?]\s+[A-Z][A-Za-z'.]*\s+$|(?:^|\s)[A-Z]\.\s*$")
+_NAME_BEFORE = re.compile(
+    r"(?:^|[\s\"'(])(?:[A-Z]\.|(?!(?:And|As|At|But|By|For|From|If|In|Now|Of|On|Poor|So|That|Then|"
+    r"This|Though|To|When|Where|While|With|Yet)\s)[A-Z][a-z']+)\s+$"
+)
 _ET_CETERA = re.compile(r"&c\b\.?")
 
 _ROMAN = r"(?=[ivxlc])(?:c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})"
@@ -124,6 +127,7 @@ _KINGS = (
     "William"
 )
 _KING = re.compile(rf"\b({_KINGS}|(?i:{_KINGS})(?=\s+[IVX]{{2,}}))\s+([IVX]+)(?![A-Za-z])")
+_AFTER_NUMERAL = re.compile(r"\s*(?:$|[.,;:)\]-])")
 _CANONICAL = re.compile(_ROMAN, re.IGNORECASE)
 _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
@@ -143,9 +147,9 @@ def expand_abbreviations(text: str) -> str:
     follows it, since it is mostly the pronoun.
     """
     text = _ET_CETERA.sub(" et cetera ", text)
+    text = _TITLE.sub(lambda match: f"{TITLES[match[1]]} ", text)
     text = _ALWAYS.sub(lambda match: f"{ALWAYS[match[1]]} ", text)
     text = _ALWAYS_CAPITALS.sub(lambda match: f"{_BARE_POINTS[match[1].lower()]} ", text)
-    text = _TITLE.sub(lambda match: f"{TITLES[match[1]]} ", text)
     text = _MONSIEUR.sub(_monsieur, text)
     text = _SAINT.sub("saint ", text)
     text = _STREET.sub("street ", text)
@@ -167,16 +171,14 @@ def roman_value(numeral: str) -> int | None:
     )
 
 
-def _is_pronoun(match: re.Match[str], numeral: str) -> bool:
-    """Whether a lone I may be the speaker."""
-    return numeral in ("I", "i") and match.string[match.end() : match.end() + 1] not in tuple(
-        ".,;:)]-\n"
-    )
+def _is_pronoun(match: re.Match[str]) -> bool:
+    """Whether what follows a lone I lets it be the speaker."""
+    return match[2] in ("I", "i") and not _AFTER_NUMERAL.match(match.string, match.end())
 
 
 def _numbered(match: re.Match[str]) -> str:
     value = roman_value(match[2])
-    if value is None or match[2] in ("l", "c", "C", "L") or _is_pronoun(match, match[2]):
+    if value is None or match[2] in ("l", "c", "C", "L") or _is_pronoun(match):
         return match[0]
     # "the part I, as his friend, had played": the name of a part is capitalised when numbered.
     if match[2] in ("I", "i") and match[1].islower():
@@ -186,7 +188,7 @@ def _numbered(match: re.Match[str]) -> str:
 
 def _king(match: re.Match[str]) -> str:
     value = roman_value(match[2])
-    if value is None or _is_pronoun(match, match[2]):
+    if value is None or _is_pronoun(match):
         return match[0]
     return f"{match[1]} the {ordinal(str(value))}"
 

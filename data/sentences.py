@@ -44,14 +44,15 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def _ends_sentence(paragraph: str, match: re.Match[str]) -> bool:
-    if paragraph[match.start()] != ".":
+    end = match.start()
+    if paragraph[end] != "." or paragraph[end - 1 : end] == ".":
         return True
-    token_match = _LAST_TOKEN.search(paragraph, max(0, match.start() - 12), match.start())
+    token_match = _LAST_TOKEN.search(paragraph, max(0, end - 12), end)
     token = token_match[0].lower() if token_match else ""
     if token in _NEVER_LAST:
         return False
     if len(token) == 1 or (len(token) > 2 and token[-2] == "."):
         # An initial (J. Smith, U.S. Navy), but "It is I. He" ends a sentence.
-        return token == "i" and paragraph[match.start() - 2 : match.start() - 1] == " "
+        return token == "i" and paragraph[end - 2 : end - 1] == " "
     following = paragraph[match.end() : match.end() + 1]
     return not (token in _NOT_BEFORE_NUMBER and following.isdigit())

@@ -55,6 +55,7 @@ _ONLY_WORDS = "".join(
     chr(code).lower() if chr(code).isalpha() or chr(code) == "'" else " " for code in range(128)
 )
 _EDGE_APOSTROPHES = re.compile(r"(?<![a-z])'+|'+(?![a-z])")
+_WORDS_ALREADY = re.compile(r"[a-z' ]*")
 _CARE_FOR_SYMBOLS = re.compile(r"[%@#$\u00b0\u00a3\u20ac]")
 
 
@@ -70,7 +71,9 @@ def normalize(text: str) -> str:
         text = fold(text)
     if "_" in text:
         text = text.replace("_", "")
-    if NEEDS_CARE.search(text) or _CARE_FOR_SYMBOLS.search(text):
+    if not _WORDS_ALREADY.fullmatch(text) and (
+        NEEDS_CARE.search(text) or _CARE_FOR_SYMBOLS.search(text)
+    ):
         text = expand_abbreviations(text)
         text = _NUMBER_SIGN.sub(" number ", text)
         text = spell_numbers(text)
