@@ -8,6 +8,8 @@ pass to pass, and frames count for the one state of their Viterbi path.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,14 +25,19 @@ from am.transitions import TransitionModel
 from am.tree import TreeOptions, TreeStats, build_tree, monophone_tree
 from data.corpus import Utterance
 from data.errors import SpeechError
+from data.files import replace_text
 from data.lexicon import Lexicon
 from decoding.utterance_graph import GraphCompiler
+from recognizer.aligned_set import AlignedSet
 from recognizer.flat_start_options import FlatStartOptions, PassOptions
-from recognizer.gmm_aligner import AlignedSet, FlatStartModel, SpeechData, align_all
+from recognizer.gmm_aligner import FlatStartModel, align_all
+from recognizer.gmm_features import SpeechData
+from recognizer.options import to_toml
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 Report = Callable[[str], None]
+_RECORD = "stage.json"
 
 
 def flat_start(
@@ -53,23 +60,22 @@ def flat_start(
         report: called with each line of progress.
 
     Raises:
-        SpeechError: unreadable audio, or no utterance that can be aligned.
+        SpeechError: no utterance can be read, or none can be aligned.
     """
     options = options or FlatStartOptions()
-    data = SpeechData.load(utterances, options, jobs)
+    data = SpeechData.load(utterances, options.features, jobs)
     _report_data(data, lexicon, options, report)
     phones = PhoneTable.from_base(set(lexicon.phones) - {SILENCE, SPOKEN_NOISE})
     stages = [("mono", options.mono)]
     stages += [(f"tri{i}", passes) for i, passes in enumerate(options.triphone, start=1)]
+    digest = _digest(data, lexicon, options) if work_dir is not None else ""
     model: FlatStartModel | None = None
     for name, passes in stages:
         directory = Path(work_dir) / name if work_dir is not None else None
-        if directory is not None and (directory / "flat_start.toml").exists():
-            saved = FlatStartModel.read(directory)
-            if saved.options == options and saved.lexicon == lexicon:
-                report(f"{name}: done before, taken from {directory}")
-                model = saved
-                continue
+        if directory is not None and _is_done(directory, digest):
+            report(f"{name}: done before")
+            model = FlatStartModel.read(directory)
+            continue
         trainer = _Trainer(name, passes, options, jobs, report)
         if model is None:
             model = trainer.monophones(lexicon, phones, data)
@@ -77,8 +83,28 @@ def flat_start(
             model = trainer.triphones(model, data)
         if directory is not None:
             model.write(directory)
+            with replace_text(directory / _RECORD) as stream:
+                json.dump({"digest": digest}, stream)
     assert model is not None
     return model
+
+
+def _digest(data: SpeechData, lexicon: Lexicon, options: FlatStartOptions) -> str:
+    """Names everything that a stage's result depends on."""
+    digest = hashlib.sha256(to_toml(options).encode())
+    for key, words, features in zip(data.ids, data.words, data.features, strict=True):
+        digest.update(f"{key} {len(features)} {' '.join(words)}\n".encode())
+    for entry in lexicon:
+        digest.update(f"{entry.word} {entry.probability} {' '.join(entry.phones)}\n".encode())
+    return digest.hexdigest()
+
+
+def _is_done(directory: Path, digest: str) -> bool:
+    try:
+        record = json.loads((directory / _RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # never begun, or broken off while it was written
+    return bool(record == {"digest": digest})
 
 
 class _Trainer:
@@ -122,7 +148,7 @@ class _Trainer:
         """A context-dependent model from the alignments of the previous model."""
         chosen = data.shortest(self._passes.utterances)
         aligner = previous.aligner()
-        aligned = align_all(previous.gmm, aligner, chosen, chosen.graphs(aligner), self._jobs)
+        aligned = align_all(previous.gmm, aligner, chosen, self._jobs)
         self._report_alignment(0, aligned)
         stats = TreeStats(len(previous.phones), previous.gmm.dim)
         for key, features in zip(chosen.ids, chosen.features, strict=True):
@@ -153,12 +179,12 @@ class _Trainer:
     ) -> FlatStartModel:
         passes, gmm, transitions = self._passes, model.gmm, model.transitions
         aligner = model.aligner()
-        graphs = data.graphs(aligner)
+        graphs = [aligner.graph(words) if words else None for words in data.words]
         frames, pdfs, counts = _gather(data, paths, transitions)
         for number in range(1, passes.passes + 1):
             if number > 1 and number - 1 in passes.realign:
                 aligner.set_transitions(transitions)
-                aligned = align_all(gmm, aligner, data, graphs, self._jobs)
+                aligned = align_all(gmm, aligner, data, self._jobs, graphs)
                 self._report_alignment(number - 1, aligned)
                 frames, pdfs, counts = _gather(data, aligned.paths, transitions)
             transitions = transitions.update(counts)
@@ -216,9 +242,13 @@ def _same_gaussian(num_pdfs: int, features: Sequence[FloatArray]) -> DiagonalGmm
 def _report_data(
     data: SpeechData, lexicon: Lexicon, options: FlatStartOptions, report: Report
 ) -> None:
-    frames = sum(map(len, data.features))
+    for key, reason in data.failed.items():
+        report(f"{key}: not used: {reason}")
+    if not data.ids:
+        raise SpeechError("flat start: expected at least one utterance with audio, found none")
     report(
-        f"{len(data.ids)} utterances, {frames * options.features.frame_shift / 3600:.2f} h, "
+        f"{len(data.ids)} utterances, "
+        f"{data.num_frames * options.features.frame_shift / 3600:.2f} h, "
         f"{sum(map(len, data.words))} words"
     )
     unknown = sorted({word for words in data.words for word in words if word not in lexicon})

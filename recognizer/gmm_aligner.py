@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,102 +18,36 @@ from data.alignment import Alignment
 from data.corpus import Utterance
 from data.errors import SpeechError
 from data.lexicon import Lexicon, read_lexicon
-from decoding.align import Aligner, AlignmentError, ForcedPath, path_segments
+from decoding.align import Aligner, ForcedPath, path_segments
 from decoding.utterance_graph import UtteranceGraph
+from recognizer.aligned_set import AlignedSet, collect
 from recognizer.flat_start_options import FlatStartOptions
-from recognizer.gmm_features import gmm_features, parallel
+from recognizer.gmm_features import SpeechData
 from recognizer.options import from_table, read_toml, to_toml
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class AlignedSet:
-    """Alignments of many utterances.
-
-    Attributes:
-        paths: transition-ids ``[T]`` by utterance id.
-        failed: why, by the id of each utterance that could not be aligned.
-        unknown: transcript words outside the lexicon, aligned with spoken noise, and their counts.
-        log_prob: mean log score per aligned frame (natural log, scaled as in alignment).
-        frames: number of aligned frames.
-    """
-
-    paths: dict[str, IntArray]
-    failed: dict[str, str]
-    unknown: Counter[str]
-    log_prob: float
-    frames: int
-
-
-@dataclass(frozen=True)
-class SpeechData:
-    """Utterances with their features, in one order."""
-
-    ids: list[str]
-    words: list[tuple[str, ...]]
-    features: list[FloatArray]
-
-    @classmethod
-    def load(
-        cls, utterances: Sequence[Utterance], options: FlatStartOptions, jobs: int | None
-    ) -> SpeechData:
-        """Compute the features of utterances; raises as `gmm_features`."""
-        features = gmm_features(utterances, options.features, jobs)
-        return cls(
-            [utterance.id for utterance in utterances],
-            [utterance.words for utterance in utterances],
-            [features[utterance.id] for utterance in utterances],
-        )
-
-    def shortest(self, count: int) -> SpeechData:
-        """The ``count`` shortest utterances (all for 0): few states, so uniform is least wrong."""
-        if not count:
-            return self
-        order = sorted(range(len(self.ids)), key=lambda i: len(self.features[i]))
-        chosen = sorted(order[:count])
-        return SpeechData(
-            [self.ids[i] for i in chosen],
-            [self.words[i] for i in chosen],
-            [self.features[i] for i in chosen],
-        )
-
-    def graphs(self, aligner: Aligner) -> list[UtteranceGraph | None]:
-        """The transcripts' graphs; None for a transcript without words."""
-        return [aligner.graph(words) if words else None for words in self.words]
-
-
 def align_all(
     gmm: DiagonalGmmSet,
     aligner: Aligner,
     data: SpeechData,
-    graphs: Sequence[UtteranceGraph | None],
     jobs: int | None,
+    graphs: Sequence[UtteranceGraph | None] | None = None,
 ) -> AlignedSet:
-    """Align every utterance; those without a path or without words are listed as failed."""
+    """Align every utterance; those without features, words or a path are listed as failed."""
 
-    def best(index: int) -> ForcedPath | str:
-        graph, features = graphs[index], data.features[index]
-        if graph is None:
-            return "no words in its transcript"
-        try:
-            return aligner.path(graph, lambda pdfs: gmm.log_likelihoods(features, pdfs))
-        except AlignmentError as error:
-            return str(error)
+    def find(index: int) -> ForcedPath:
+        features = data.features[index]
+        graph = graphs[index] if graphs is not None else None
+        return aligner.path(
+            data.words[index] if graph is None else graph,
+            lambda pdfs: gmm.log_likelihoods(features, pdfs),
+        )
 
-    paths: dict[str, IntArray] = {}
-    failed: dict[str, str] = {}
-    log_prob = 0.0
-    for index, found in enumerate(parallel(best, range(len(data.ids)), jobs)):
-        if isinstance(found, str):
-            failed[data.ids[index]] = found
-        else:
-            paths[data.ids[index]] = found.tids
-            log_prob += found.log_prob
-    frames = sum(map(len, paths.values()))
-    unknown = Counter(word for words in data.words for word in aligner.unknown(words))
-    return AlignedSet(paths, failed, unknown, log_prob / max(frames, 1), frames)
+    aligned = collect(data.ids, data.words, find, aligner, jobs)
+    return replace(aligned, failed={**data.failed, **aligned.failed})
 
 
 @dataclass(frozen=True)
@@ -143,9 +76,8 @@ class FlatStartModel:
 
     def align(self, utterances: Sequence[Utterance], jobs: int | None = None) -> AlignedSet:
         """Align utterances with their transcripts; those that fail are listed, not dropped."""
-        data = SpeechData.load(utterances, self.options, jobs)
-        aligner = self.aligner()
-        return align_all(self.gmm, aligner, data, data.graphs(aligner), jobs)
+        data = SpeechData.load(utterances, self.options.features, jobs)
+        return align_all(self.gmm, self.aligner(), data, jobs)
 
     def segments(self, utterance: Utterance, tids: IntArray) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""

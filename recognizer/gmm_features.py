@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,46 +11,86 @@ import numpy.typing as npt
 from am.features import MfccOptions, add_deltas, cmvn, mfcc
 from data.corpus import Utterance
 from data.errors import SpeechError
+from recognizer.aligned_set import parallel
 
 FloatArray = npt.NDArray[np.float32]
-In = TypeVar("In")
-Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class SpeechData:
+    """Utterances with their features, in one order.
+
+    Attributes:
+        ids: the utterances.
+        words: their transcripts.
+        features: ``[T, 3 num_ceps]`` each.
+        failed: why, by the id of each utterance that has no features and is in no other list.
+    """
+
+    ids: list[str]
+    words: list[tuple[str, ...]]
+    features: list[FloatArray]
+    failed: dict[str, str]
+
+    @classmethod
+    def load(
+        cls, utterances: Sequence[Utterance], options: MfccOptions, jobs: int | None
+    ) -> SpeechData:
+        """MFCC, mean-normalised per speaker, with two orders of differences.
+
+        Differences are taken after the normalisation; a mean changes none of them.
+        """
+
+        def compute(utterance: Utterance) -> FloatArray | str:
+            try:
+                return mfcc(utterance.samples(), options)
+            except SpeechError as error:
+                return str(error)
+
+        cepstra: list[FloatArray] = []
+        read: list[Utterance] = []
+        failed: dict[str, str] = {}
+        for utterance, found in zip(utterances, parallel(compute, utterances, jobs), strict=True):
+            if isinstance(found, str):
+                failed[utterance.id] = found
+            else:
+                read.append(utterance)
+                cepstra.append(found)
+        speakers: dict[str, list[int]] = {}
+        for index, utterance in enumerate(read):
+            speakers.setdefault(utterance.speaker, []).append(index)
+        for members in speakers.values():
+            normalised = cmvn([cepstra[index] for index in members])
+            for index, matrix in zip(members, normalised, strict=True):
+                cepstra[index] = add_deltas(matrix)
+        return cls([u.id for u in read], [u.words for u in read], cepstra, failed)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all utterances."""
+        return sum(map(len, self.features))
+
+    def shortest(self, count: int) -> SpeechData:
+        """The ``count`` shortest utterances (all for 0)."""
+        order = sorted(range(len(self.ids)), key=lambda i: len(self.features[i]))
+        chosen = sorted(order[:count] if count else order)
+        return SpeechData(
+            [self.ids[i] for i in chosen],
+            [self.words[i] for i in chosen],
+            [self.features[i] for i in chosen],
+            self.failed,
+        )
 
 
 def gmm_features(
     utterances: Sequence[Utterance], options: MfccOptions, jobs: int | None = None
 ) -> dict[str, FloatArray]:
-    """Features ``[T, 3 num_ceps]`` by utterance id: MFCC, mean-normalised per speaker, two deltas.
-
-    Differences are taken after the normalisation; a mean changes none of them.
+    """Features ``[T, 3 num_ceps]`` by utterance id, as of `SpeechData.load`.
 
     Raises:
-        SpeechError: unreadable audio, or audio too short for one frame (names the utterance).
+        SpeechError: an utterance cannot be read or is shorter than a frame (names the first).
     """
-
-    def compute(utterance: Utterance) -> FloatArray:
-        try:
-            return mfcc(utterance.samples(), options)
-        except SpeechError as error:
-            raise SpeechError(f"utterance {utterance.id}: {error}") from None
-
-    cepstra = list(parallel(compute, utterances, jobs))
-    speakers: dict[str, list[int]] = {}
-    for index, utterance in enumerate(utterances):
-        speakers.setdefault(utterance.speaker, []).append(index)
-    features: dict[str, FloatArray] = {}
-    for members in speakers.values():
-        normalised = cmvn([cepstra[index] for index in members])
-        for index, matrix in zip(members, normalised, strict=True):
-            features[utterances[index].id] = add_deltas(matrix)
-    return {utterance.id: features[utterance.id] for utterance in utterances}
-
-
-def parallel(function: Callable[[In], Out], items: Iterable[In], jobs: int | None) -> Iterator[Out]:
-    """Map in order on ``jobs`` threads (default: one a core); numpy and native code run freely."""
-    jobs = jobs or os.cpu_count() or 1
-    if jobs == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(function, items)
+    data = SpeechData.load(utterances, options, jobs)
+    for key, reason in data.failed.items():
+        raise SpeechError(f"utterance {key}: {reason}")
+    return dict(zip(data.ids, data.features, strict=True))

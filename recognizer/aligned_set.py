@@ -1,0 +1,102 @@
+"""Alignments of many utterances, whichever model makes them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from data.alignment import Alignment
+from data.corpus import Utterance
+from data.errors import SpeechError
+from decoding.align import Aligner, ForcedPath
+
+IntArray = npt.NDArray[np.int32]
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class AlignedSet:
+    """Alignments of many utterances.
+
+    Attributes:
+        paths: transition-ids ``[T]`` by utterance id.
+        failed: why, by the id of each utterance that could not be aligned.
+        unknown: transcript words outside the lexicon, aligned with spoken noise, and their counts.
+        log_prob: mean log score per aligned frame (natural log, scaled as in alignment).
+        frames: number of aligned frames.
+    """
+
+    paths: dict[str, IntArray]
+    failed: dict[str, str]
+    unknown: Counter[str]
+    log_prob: float
+    frames: int
+
+
+class CorpusAligner(Protocol):
+    """What aligns whole corpora: Gaussian mixtures or a network."""
+
+    def align(self, utterances: Sequence[Utterance], jobs: int | None = None) -> AlignedSet:
+        """Align utterances with their transcripts; those that fail are listed, not dropped."""
+        ...
+
+    def segments(self, utterance: Utterance, tids: IntArray) -> Alignment:
+        """Words and phones of an utterance's path, in seconds."""
+        ...
+
+
+def collect(
+    ids: Sequence[str],
+    words: Sequence[Sequence[str]],
+    find: Callable[[int], ForcedPath],
+    aligner: Aligner,
+    jobs: int | None,
+) -> AlignedSet:
+    """Align utterances on several threads.
+
+    Args:
+        ids: the utterances.
+        words: their transcripts.
+        find: aligns the utterance of an index; its `SpeechError` makes the utterance a failed one.
+        aligner: knows which words are unknown.
+        jobs: threads; None for one a core.
+    """
+
+    def attempt(index: int) -> ForcedPath | str:
+        if not words[index]:
+            return "no words in its transcript"
+        try:
+            return find(index)
+        except SpeechError as error:
+            return str(error)
+
+    paths: dict[str, IntArray] = {}
+    failed: dict[str, str] = {}
+    log_prob = 0.0
+    for key, found in zip(ids, parallel(attempt, range(len(ids)), jobs), strict=True):
+        if isinstance(found, str):
+            failed[key] = found
+        else:
+            paths[key] = found.tids
+            log_prob += found.log_prob
+    frames = sum(map(len, paths.values()))
+    unknown = Counter(word for said in words for word in aligner.unknown(said))
+    return AlignedSet(paths, failed, unknown, log_prob / max(frames, 1), frames)
+
+
+def parallel(function: Callable[[In], Out], items: Iterable[In], jobs: int | None) -> Iterator[Out]:
+    """Map in order on ``jobs`` threads (None: one a core); numpy and native code run freely."""
+    jobs = jobs or os.cpu_count() or 1
+    if jobs == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(function, items)
