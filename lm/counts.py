@@ -116,7 +116,8 @@ def _next_level(
     keys = keys[by_key]
     ends = ends[by_key]  # positions, those of one n-gram together
     del by_key
-    is_first = np.concatenate(([True], keys[1:] != keys[:-1]))
+    is_first = np.ones(len(keys), dtype=np.bool_)
+    is_first[1:] = keys[1:] != keys[:-1]
     first = np.flatnonzero(is_first)
     occurrences = np.diff(first, append=len(keys)).astype(np.int32)
     keys = keys[first]

@@ -269,5 +269,5 @@ class _Smoother:
 
 
 def _log10(probs: NDArray[np.float64]) -> NDArray[np.float32]:
-    """As float32, at most 0 (rounding may lift a sum above 1)."""
-    return np.minimum(np.log10(probs), 0.0).astype(np.float32)
+    """As float32, at most 0 (rounding may lift a sum above 1) and at least -99 (ARPA's zero)."""
+    return np.log10(np.clip(probs, 1e-99, 1.0)).astype(np.float32)

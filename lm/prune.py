@@ -32,7 +32,7 @@ def history_probs(model: NgramModel) -> tuple[NDArray[np.float64], ...]:
     for level in model.levels[1:-1]:
         probs = np.exp(level.log10_probs.astype(np.float64) * LOG_OF_10)
         result.append(result[-1][level.parents] * probs)
-    return tuple(result)
+    return tuple(result[: model.order - 1])
 
 
 def relative_frequencies(
@@ -109,6 +109,10 @@ def prune(
         ngrams: instead of a threshold, how many n-grams above unigrams to keep at most.
         losses: `pruning_losses(model, ...)`, if it is there already.
 
+    Returns:
+        The smaller model, with float64 log10 values; highest orders that lost all their n-grams
+        are gone.
+
     Raises:
         UsageError: not exactly one of threshold and ngrams is given, or it is negative.
     """
@@ -133,6 +137,8 @@ def prune(
             )
         )
         new_rows = np.cumsum(kept, dtype=np.int64) - 1
+    while len(levels) > 1 and not len(levels[-1]):
+        levels.pop()
     return _with_backoffs(NgramModel(model.vocabulary, tuple(levels)))
 
 

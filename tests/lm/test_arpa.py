@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from data.errors import SpeechError, UsageError
+from lm.arpa import read_arpa, write_arpa
+from lm_models import FIXTURES, as_dict, compare, random_model
+
+SMALL = """\
+\\data\\
+ngram 1=5
+ngram 2=3
+ngram 3=1
+
+\\1-grams:
+-1.5\t<unk>\t0
+0\t<s>\t-0.25
+-0.5\t</s>\t0
+-0.6\ta\t-0.1
+-0.7\tb\t-0.2
+
+\\2-grams:
+-0.3\t<s> a\t-0.05
+-0.4\ta b
+-0.2\tb </s>\t0
+
+\\3-grams:
+-0.125\t<s> a b
+
+\\end\\
+"""
+
+
+def write(tmp_path: Path, content: str | bytes) -> Path:
+    path = tmp_path / "model.arpa"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_reads_what_is_written_there(tmp_path: Path) -> None:
+    model = read_arpa(write(tmp_path, "# a comment\n\n" + SMALL))
+    assert model.vocabulary == ("<unk>", "<s>", "</s>", "a", "b")
+    assert as_dict(model) == {
+        ("<unk>",): (-1.5, 0.0),
+        ("<s>",): (0.0, -0.25),
+        ("</s>",): (-0.5, 0.0),
+        ("a",): (-0.6, -0.1),
+        ("b",): (-0.7, -0.2),
+        ("<s>", "a"): (-0.3, -0.05),
+        ("a", "b"): (-0.4, 0.0),
+        ("b", "</s>"): (-0.2, 0.0),
+        ("<s>", "a", "b"): (-0.125, 0.0),
+    }
+
+
+@pytest.mark.parametrize("name", ["model.arpa", "model.arpa.gz"])
+def test_written_and_read_again(tmp_path: Path, name: str) -> None:
+    model = random_model(1, order=4)
+    write_arpa(model, tmp_path / name)
+    assert compare(model, read_arpa(tmp_path / name)) < 1e-6
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    model = random_model(2)
+    for name in ("one.arpa.gz", "other.arpa.gz"):
+        write_arpa(model, tmp_path / name)
+    assert (tmp_path / "one.arpa.gz").read_bytes() == (tmp_path / "other.arpa.gz").read_bytes()
+
+
+def test_decimals(tmp_path: Path) -> None:
+    model = random_model(3)
+    write_arpa(model, tmp_path / "model.arpa", decimals=2)
+    assert 1e-4 < compare(model, read_arpa(tmp_path / "model.arpa")) <= 0.005 + 1e-9
+    with pytest.raises(UsageError, match="decimals"):
+        write_arpa(model, tmp_path / "model.arpa", decimals=0)
+
+
+def test_any_order_of_lines(tmp_path: Path) -> None:
+    with gzip.open(FIXTURES / "order4.arpa.gz", "rt") as file:
+        sections = file.read().split("\n\n")
+    for index in range(2, 5):
+        head, *lines = sections[index].split("\n")
+        sections[index] = "\n".join([head, *reversed(lines)])
+    path = write(tmp_path, "\n\n".join(sections))
+    assert compare(read_arpa(FIXTURES / "order4.arpa.gz"), read_arpa(path)) == 0
+
+
+def test_a_missing_unk_is_added(tmp_path: Path) -> None:
+    content = SMALL.replace("ngram 1=5", "ngram 1=4").replace("-1.5\t<unk>\t0\n", "")
+    model = read_arpa(write(tmp_path, content))
+    assert as_dict(model)[("<unk>",)] == (-100.0, 0.0)
+
+
+def test_carriage_returns_and_blanks(tmp_path: Path) -> None:
+    content = SMALL.replace("\n", "\r\n").replace("-0.4\ta b", "-0.4 \t a  b ")
+    assert as_dict(read_arpa(write(tmp_path, content)))[("a", "b")] == (-0.4, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("\\data\\", "data", r":1: expected \\data\\, found 'data'"),
+        ("ngram 2=3", "ngram 3=3", r":3: expected ngram 2=COUNT, found 'ngram 3=3'"),
+        ("ngram 2=3", "ngram 2=4", r":18: expected 4 2-grams, as the header says, .* found 3"),
+        ("ngram 3=1", "ngram 3=0", r":21: expected 0 3-grams, as the header says, .* found 1"),
+        ("\\2-grams:", "\\4-grams:", r":13: expected \\2-grams:, found '\\\\4-grams:'"),
+        ("-0.4\ta b", "-0.4\ta", r":15: expected log10 probability, 2 words and .* found"),
+        ("-0.4\ta b", "-0.4\ta b c -0.1", r":15: expected log10 probability, 2 words and"),
+        ("-0.4\ta b", "-0,4\ta b", r":15: expected a log10 probability.* found '-0,4'"),
+        ("-0.4\ta b", "nan\ta b", r":15: expected a log10 probability.* found 'nan'"),
+        ("-0.4\ta b", "0.4\ta b", r":15: expected a log10 .* of at most 0, found '0.4'"),
+        ("-0.4\ta b", "-0.4\ta b\tx", r":15: expected a back-off, found 'x'"),
+        ("-0.4\ta b", "-0.4\ta c", r":15: expected words that are unigrams, found 'c'"),
+        ("-0.4\ta b", "-0.4\tb </s>", r":16: expected distinct 2-grams, found 'b </s>' again"),
+        ("-0.7\tb", "-0.7\ta", r":11: expected distinct unigrams, found 'a' again .*line 10"),
+        ("<s> a b", "a a b", r":19: expected an n-gram whose history .* found 'a a b'"),
+        ("<s> a b", "<s> a b -1", r":19: expected no back-off in a 3-gram"),
+        ("0\t<s>\t-0.25", "0\t<S>\t-0.25", r"expected a unigram <s>, found none"),
+        ("\n\\end\\", "", r":21: expected the end of the 3-grams and \\end\\, found end of file"),
+        ("\\end\\", "\\fin\\", r":21: expected \\end\\, found '\\\\fin\\\\'"),
+    ],
+)
+def test_faults_are_named_with_their_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in SMALL
+    path = write(tmp_path, SMALL.replace(old, new))
+    with pytest.raises(SpeechError, match=message) as error:
+        read_arpa(path)
+    assert str(error.value).startswith(f"{path}:")
+    assert "\n" not in str(error.value)
+
+
+def test_words_are_utf8(tmp_path: Path) -> None:
+    assert (
+        "é"
+        in read_arpa(
+            write(
+                tmp_path,
+                SMALL.replace("\ta\t", "\té\t").replace("a b", "é b").replace("<s> a", "<s> é"),
+            )
+        ).vocabulary
+    )
+    with pytest.raises(SpeechError, match=r":10: expected a word in UTF-8"):
+        read_arpa(write(tmp_path, SMALL.encode().replace(b"\ta\t", b"\t\xff\t")))
+
+
+def test_files_that_are_not_there_or_damaged(tmp_path: Path) -> None:
+    with pytest.raises(SpeechError, match="cannot read: No such file"):
+        read_arpa(tmp_path / "none.arpa")
+    with pytest.raises(SpeechError, match="cannot read: Is a directory"):
+        read_arpa(tmp_path)
+    damaged = tmp_path / "damaged.arpa.gz"
+    whole = (FIXTURES / "order4.arpa.gz").read_bytes()
+    for content in (whole[:3000], b"not gzip", whole[:2000] + b"\0" * 50 + whole[2050:]):
+        damaged.write_bytes(content)
+        with pytest.raises(SpeechError, match="expected a gzip file, found"):
+            read_arpa(damaged)
+    with pytest.raises(SpeechError, match=r":0: expected \\data\\, found end of file"):
+        read_arpa(write(tmp_path, ""))
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "directory"
+    target.mkdir()
+    with pytest.raises(SpeechError, match="cannot write"):
+        write_arpa(random_model(4), target)
+    assert list(tmp_path.iterdir()) == [target]
