@@ -24,7 +24,10 @@ _MONEY = re.compile(
     r"([$£€])\s?([0-9]+)(?:\.([0-9]+))?(\s+(?:hundred|thousand|million|billion))?\b"
 )
 _DAY = re.compile(rf"\b({MONTHS})\s+([0-9]{{1,2}})(?![0-9:/.-]*[0-9])(?![a-z])")
-_CLOCK = re.compile(r"(?<![0-9:])([0-9]{1,2}):([0-5][0-9])(?![0-9:])")
+_CLOCK = re.compile(
+    r"(?<![0-9:])([0-9]{1,2}):([0-5][0-9])(?![0-9:])"
+    r"|(?<![0-9.])([0-9]{1,2})\.([0-5][0-9])(?=\s?[AaPp]\.?\s?[Mm]\b)"
+)
 _ORDINAL = re.compile(r"(?<![0-9.])([0-9]+)(?:st|nd|rd|th|(?<=[23])d)(?![A-Za-z])", re.IGNORECASE)
 _DECADE = re.compile(r"(?<![0-9.])([0-9]{1,2}0|[0-9]{2}[0-9]0)'?s(?![A-Za-z])")
 _MIXED = re.compile(r"(?<![0-9/])([0-9]+)\s+([1-9])/([1-9])(?![0-9/])")
@@ -48,14 +51,21 @@ def spell_numbers(text: str) -> str:
     text = _MIXED.sub(_mixed, text)
     text = _MONEY.sub(_money, text)
     text = _CLOCK.sub(_clock, text)
-    text = _DAY.sub(lambda match: f"{match[1]} {ordinal(match[2])} ", text)
-    text = _ORDINAL.sub(lambda match: f" {ordinal(match[1])} ", text)
-    text = _DECADE.sub(lambda match: f" {_plural(year(match[1]))} ", text)
+    text = _DAY.sub(lambda match: _apart(match, f"{match[1]} {ordinal(match[2])}"), text)
+    text = _ORDINAL.sub(lambda match: _apart(match, ordinal(match[1])), text)
+    text = _DECADE.sub(lambda match: _apart(match, _plural(year(match[1]))), text)
     text = _FRACTION.sub(_fraction, text)
-    text = _DECIMAL.sub(lambda match: f" {_decimal(match[1], match[2])} ", text)
+    text = _DECIMAL.sub(lambda match: _apart(match, _decimal(match[1], match[2])), text)
     text = _MINUS.sub(" minus ", text)
     text = _RANGE.sub(" to ", text)
-    return _INTEGER.sub(lambda match: f" {year(match[0])} ", text)
+    return _INTEGER.sub(lambda match: _apart(match, year(match[0])), text)
+
+
+def _apart(match: re.Match[str], words: str) -> str:
+    """Words in place of digits, kept apart from letters and digits but not from an apostrophe."""
+    before = match.string[max(0, match.start() - 1) : match.start()]
+    after = match.string[match.end() : match.end() + 1]
+    return f"{' ' if before.isalnum() else ''}{words}{' ' if after.isalnum() else ''}"
 
 
 @lru_cache(maxsize=4096)
@@ -100,7 +110,7 @@ def _without_commas(match: re.Match[str]) -> str:
     """1,665 is a quantity, never a year: spell it here, but leave money to the currency's rule."""
     digits = match[0].replace(",", "")
     before = match.string[: match.start()].rstrip()
-    return digits if before.endswith(tuple(_CURRENCIES)) else f" {cardinal(digits)} "
+    return digits if before.endswith(tuple(_CURRENCIES)) else _apart(match, cardinal(digits))
 
 
 def _money(match: re.Match[str]) -> str:
@@ -108,34 +118,36 @@ def _money(match: re.Match[str]) -> str:
     whole, part, scale = match[2], match[3], match[4]
     if scale or (part and len(part) != 2):
         amount = _decimal(whole, part) if part else cardinal(whole)
-        return f" {amount} {scale or ''} {many} "
-    words = f" {cardinal(whole)} {one if int(whole) == 1 else many} "
+        return _apart(match, f"{amount}{scale or ''} {many}")
+    words = f"{cardinal(whole)} {one if int(whole) == 1 else many}"
     if part and int(part):
         small = one_small if int(part) == 1 else many_small
-        words += f"and {cardinal(str(int(part)))} {small} "
-    return words
+        words += f" and {cardinal(str(int(part)))} {small}"
+    return _apart(match, words)
 
 
 def _clock(match: re.Match[str]) -> str:
-    hour, minute = match[1], match[2]
+    hour, minute = cardinal(match[1] or match[3]), match[2] or match[4]
     if minute == "00":
-        return f" {cardinal(hour)} "
+        return _apart(match, hour)
     if minute[0] == "0":
-        return f" {cardinal(hour)} oh {cardinal(minute[1])} "
-    return f" {cardinal(hour)} {cardinal(minute)} "
+        return _apart(match, f"{hour} oh {cardinal(minute[1])}")
+    return _apart(match, f"{hour} {cardinal(minute)}")
 
 
 def _mixed(match: re.Match[str]) -> str:
     """3 1/2 as three and a half; the whole number is left to the rules for whole numbers."""
     top, bottom = int(match[2]), int(match[3])
-    return f"{match[1]} and {_fraction_words(top, bottom, 'a')} " if top < bottom else match[0]
+    if top >= bottom:
+        return match[0]
+    return f"{match[1]} and {_apart(match, _fraction_words(top, bottom, 'a'))}"
 
 
 def _fraction(match: re.Match[str]) -> str:
     top, bottom = int(match[1]), int(match[2])
     if 1 <= top < bottom <= 20:
-        return f" {_fraction_words(top, bottom, 'one')} "
-    return f" {cardinal(match[1])} {cardinal(match[2])} "
+        return _apart(match, _fraction_words(top, bottom, "one"))
+    return _apart(match, f"{cardinal(match[1])} {cardinal(match[2])}")
 
 
 def _fraction_words(top: int, bottom: int, one: str) -> str:

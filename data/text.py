@@ -50,6 +50,8 @@ _FOLDED = str.maketrans(
 _SYMBOLS = str.maketrans({"%": " per cent ", "°": " degrees ", "@": " at ", "&": " and "})
 _NUMBER_SIGN = re.compile(r"#(?=\s?[0-9])")
 
+_POINT_BEFORE_ENDING = re.compile(r"(?<=[A-Za-z])\.(?='(?:s|d|ll|re|ve)\b)")
+
 # Every ASCII character to itself in lower case, a space or (within words) the apostrophe.
 _ONLY_WORDS = "".join(
     chr(code).lower() if chr(code).isalpha() or chr(code) == "'" else " " for code in range(128)
@@ -71,6 +73,8 @@ def normalize(text: str) -> str:
         text = fold(text)
     if "_" in text:
         text = text.replace("_", "")
+    if ".'" in text:
+        text = _POINT_BEFORE_ENDING.sub("", text)
     if not _WORDS_ALREADY.fullmatch(text) and (
         NEEDS_CARE.search(text) or _CARE_FOR_SYMBOLS.search(text)
     ):

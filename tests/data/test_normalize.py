@@ -66,6 +66,9 @@ CASES = {
         "two and a quarter one half one and a half miles"
     ),
     "5-10 men, -15° and 20%": "five to ten men minus fifteen degrees and twenty per cent",
+    "4.30 p.m. and 4.05 A.M.; 4.30": "four thirty p m and four oh five a m four point three zero",
+    "Number 1's 1860's 3.5's": "number one's eighteen sixties three point five's",
+    "K.'s and O.K.'d 'Mr.'": "k's and o k'd mister",
     "007 B-25 6A": "zero zero seven b twenty five six a",
     "1234567890123456": (
         "one two three four five six seven eight nine zero one two three four five six"
