@@ -36,8 +36,8 @@ VERBS = """found|carried|watched|painted|bought|followed|remembered|opened|washe
 borrowed|noticed|forgot|lifted|repaired|described|admired|guarded|moved"""
 OBJECTS = """the yellow basket|a broken clock|seven wooden chairs|the heavy door|an empty bottle
 some fresh bread|the narrow bridge|a pair of shoes|the green umbrella|a long letter
-the kitchen table|his father's boat|three silver coins|the garden wall|a bag of apples|the village church|a thick rope
-the last photograph|a cup of coffee|the northern road"""
+the kitchen table|his father's boat|three silver coins|the garden wall|a bag of apples
+the village church|a thick rope|the last photograph|a cup of coffee|the northern road"""
 ENDINGS = """before the storm came|in the early morning|without saying a word|near the river
 after breakfast|for the first time|on a cold winter evening|behind the school|with great pleasure
 while the children were asleep|at the edge of the forest|just as the train arrived|last thursday

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,10 @@ def align(
       recognizer align data/train --train --lexicon lexicon.txt --output-dir ali/train
       recognizer align data/test --model ali/train/aligner --output-dir ali/test
     """
+    # Utterances are what runs in parallel; matrix products that start threads of their own beside
+    # that only get in the way. The libraries read this when numpy is first imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
     from data.alignment import write_ctm, write_textgrid
     from data.corpus import read_corpus
     from data.errors import SpeechError, UsageError
