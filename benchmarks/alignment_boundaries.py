@@ -5,7 +5,7 @@ gets the audio and the words only: it is flat-started on these very recordings w
 dictionary, aligns them, and its boundaries are compared with flite's wherever both have the same
 two phones beside the boundary. Example::
 
-    python benchmarks/alignment_boundaries.py --sentences 240 --voices slt,rms,awb
+    python benchmarks/alignment_boundaries.py --sentences 200 --voices kal,slt,rms,awb
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ def summary(errors: np.ndarray) -> dict[str, float]:
 def main() -> None:
     """Print the measurement as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--sentences", type=int, default=240)
-    parser.add_argument("--voices", default="slt,rms,awb", help="flite's names, comma between")
+    parser.add_argument("--sentences", type=int, default=200)
+    parser.add_argument("--voices", default="kal,slt,rms,awb", help="flite's names, comma between")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         result = measure(arguments.sentences, arguments.voices.split(","), Path(work))
