@@ -109,7 +109,7 @@ def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -
 
     A relative path in wav.scp is looked for in the data directory, then in the working directory
     (as Kaldi does). Without utt2spk every utterance is its own speaker. Every list must name the
-    same utterances.
+    same utterances; unlike Kaldi's programs this reader does not need them sorted.
 
     Args:
         path: the data directory.

@@ -113,5 +113,5 @@ def test_real_books(corpora: Path) -> None:
     words = [word for sentence in found for word in sentence.split()]
     assert set("".join(words)) <= set("abcdefghijklmnopqrstuvwxyz'")
     assert 8 < len(words) / len(found) < 30
-    # Nearly all of the running words are among the 50 commonest, a rest, and few odd letters.
+    # Letters that stand alone are left-overs of abbreviations: there must be few.
     assert sum(len(word) == 1 and word not in "aio" for word in words) < 0.005 * len(words)
