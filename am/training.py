@@ -7,6 +7,7 @@ priors. An interrupted run goes on from its checkpoint with the same bits.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import math
 import signal
@@ -513,6 +514,21 @@ def _optimizer(parameters: list[Tensor], options: TrainingOptions) -> Any:
     )
 
 
+def _keep_freed_memory() -> None:
+    """Let the C library keep what is freed, instead of returning it to the system.
+
+    Each chunk makes and frees the same large arrays. glibc maps them anew each time, and clearing
+    the fresh pages costs a fifth of the training time. Elsewhere this does nothing.
+    """
+    trim_threshold, mmap_max = -1, -4
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+
+
 def train(
     utterances: Sequence[TrainingUtterance],
     network: LstmpOptions,
@@ -554,6 +570,7 @@ def train(
         torch.set_num_threads(options.threads)
     # Gradients of rarely used cells fade into denormals, which cost a hundred cycles each.
     torch.set_flush_denormal(True)
+    _keep_freed_memory()
     start = None
     if initial is not None:
         given = read_network(initial)
