@@ -7,16 +7,12 @@ priors. An interrupted run goes on from its checkpoint with the same bits.
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import math
-import signal
-import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -30,7 +26,7 @@ from am.batching import (
     is_held_out,
     prepare,
 )
-from am.lstmp import LstmpNetwork, State
+from am.lstmp import LstmpNetwork
 from am.network_file import LstmpOptions, read_network, write_network
 from am.priors import SILENCE_WEIGHT, count_labels, state_priors
 from am.training_augment import Augmenter
@@ -41,8 +37,10 @@ from am.training_checkpoint import (
     take,
     write_checkpoint,
 )
+from am.training_evaluation import PRECISIONS, Evaluation, RecentSums, evaluate, reset_states
 from am.training_log import TrainingLog, TrainingProgress
 from am.training_options import AugmentOptions, TrainingOptions
+from am.training_runtime import Interrupt, keep_freed_memory
 from data.errors import SpeechError
 
 __all__ = [
@@ -57,25 +55,8 @@ __all__ = [
     "train",
 ]
 
-_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
 # The average over weights is moved after every so many chunks: it need not be finer.
 _AVERAGE_EVERY = 8
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Measurement on utterances that were not trained on.
-
-    Attributes:
-        frames: labelled frames.
-        cross_entropy: mean over frames, natural log.
-        accuracy: share of frames whose best output is the label.
-    """
-
-    frames: int
-    cross_entropy: float
-    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -103,72 +84,6 @@ class TrainingResult:
     best_path: Path
     dropped: tuple[str, ...]
     trimmed: int
-
-
-@torch.no_grad()
-def evaluate(
-    model: LstmpNetwork,
-    utterances: Sequence[TrainingUtterance],
-    *,
-    streams: int = 32,
-    precision: str = "float32",
-) -> Evaluation:
-    """Cross-entropy and frame accuracy on the first versions of utterances."""
-    was_training = model.training
-    model.eval()
-    batcher = StreamBatcher(
-        utterances,
-        streams=min(streams, len(utterances)),
-        chunk=50,
-        delay=model.options.output_delay,
-        shuffle=False,
-    )
-    state: State | None = None
-    loss, frames, correct = 0.0, 0, 0
-    for chunk in batcher:
-        if state is None:
-            state = model.initial_state(len(chunk.fresh), _PRECISIONS[precision])
-        _reset(state, torch.from_numpy(chunk.fresh))
-        result = model.chunk_loss(
-            torch.from_numpy(chunk.features), torch.from_numpy(chunk.labels), state
-        )
-        state = result.state
-        loss += float(result.loss)
-        frames += result.frames
-        correct += result.correct
-    model.train(was_training)
-    return Evaluation(frames, loss / frames, correct / frames)
-
-
-def _reset(state: State, fresh: Tensor) -> None:
-    """Zero the states of streams whose utterance begins."""
-    if bool(fresh.any()):
-        for c, r in state:
-            c[fresh] = 0
-            r[fresh] = 0
-
-
-class _Interrupt:
-    """Turns SIGINT and SIGTERM into a flag, so that a chunk is always finished."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> _Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
 
 
 class Trainer:
@@ -242,7 +157,7 @@ class Trainer:
         self.parameters: list[Tensor] = list(self.model.parameters())
         self.average = [p.detach().clone() for p in self.parameters]
         self.optimizer = _optimizer(self.parameters, options)
-        self.state = self.model.initial_state(options.streams, _PRECISIONS[options.precision])
+        self.state = self.model.initial_state(options.streams, PRECISIONS[options.precision])
         if augment is None and options.augment.active:
             augment = Augmenter(options.augment, mean)
         self.batcher = StreamBatcher(
@@ -290,9 +205,9 @@ class Trainer:
         begin_chunks = self.chunks
         saved = started = time.monotonic()
         before = self.seconds
-        recent = _Recent()
+        recent = RecentSums()
         with (
-            _Interrupt() as interrupt,
+            Interrupt() as interrupt,
             TrainingProgress(self.planned_frames, enabled=self.show_progress) as progress,
         ):
             for chunk in self.batcher:
@@ -309,7 +224,7 @@ class Trainer:
                 if self.frames >= self.next_evaluation:
                     self.next_evaluation += self._evaluation_interval()
                     self._measure(log, progress, recent)
-                    recent = _Recent()
+                    recent = RecentSums()
                 stop = interrupt.requested or (
                     max_chunks is not None and self.chunks - begin_chunks >= max_chunks
                 )
@@ -339,9 +254,9 @@ class Trainer:
             trimmed=self.trimmed,
         )
 
-    def _step(self, features: Any, labels: Any, fresh: Any, recent: _Recent) -> None:
+    def _step(self, features: Any, labels: Any, fresh: Any, recent: RecentSums) -> None:
         options = self.options
-        _reset(self.state, torch.from_numpy(fresh))
+        reset_states(self.state, torch.from_numpy(fresh))
         result = self.model.chunk_loss(
             torch.from_numpy(features), torch.from_numpy(labels), self.state
         )
@@ -386,7 +301,7 @@ class Trainer:
                 own.copy_(value)
         return model
 
-    def _measure(self, log: TrainingLog, progress: TrainingProgress, recent: _Recent) -> None:
+    def _measure(self, log: TrainingLog, progress: TrainingProgress, recent: RecentSums) -> None:
         result = evaluate(
             self._with_final_weights(), self.held_out, precision=self.options.precision
         )
@@ -484,49 +399,12 @@ class Trainer:
         self.batcher.restore(progress["batcher"])
 
 
-class _Recent:
-    """Sums since the last measurement."""
-
-    def __init__(self) -> None:
-        self._loss, self._correct, self._frames = 0.0, 0, 0
-        self._started = time.monotonic()
-
-    def add(self, loss: float, correct: int, frames: int) -> None:
-        self._loss += loss
-        self._correct += correct
-        self._frames += frames
-
-    def loss(self) -> float:
-        return self._loss / max(self._frames, 1)
-
-    def accuracy(self) -> float:
-        return self._correct / max(self._frames, 1)
-
-    def speed(self) -> float:
-        return self._frames / max(time.monotonic() - self._started, 1e-9)
-
-
 def _optimizer(parameters: list[Tensor], options: TrainingOptions) -> Any:
     if options.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=options.learning_rate)
     return torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
     )
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep what is freed, instead of returning it to the system.
-
-    Each chunk makes and frees the same large arrays. glibc maps them anew each time, and clearing
-    the fresh pages costs a fifth of the training time. Elsewhere this does nothing.
-    """
-    trim_threshold, mmap_max = -1, -4
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
 
 
 def train(
@@ -570,7 +448,7 @@ def train(
         torch.set_num_threads(options.threads)
     # Gradients of rarely used cells fade into denormals, which cost a hundred cycles each.
     torch.set_flush_denormal(True)
-    _keep_freed_memory()
+    keep_freed_memory()
     start = None
     if initial is not None:
         given = read_network(initial)

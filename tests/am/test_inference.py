@@ -177,7 +177,10 @@ import sys, pkgutil, importlib, numpy
 import am
 from am.inference import log_posteriors
 from am.inference_numpy import NumpyLstmp
-skip = ("lstmp", "lstmp_kernel", "training", "training_checkpoint", "inference_torch")
+skip = (
+    "lstmp", "lstmp_kernel", "inference_torch",
+    "training", "training_checkpoint", "training_evaluation",
+)
 for module in pkgutil.iter_modules(am.__path__):
     if module.name not in skip:
         importlib.import_module("am." + module.name)
