@@ -51,6 +51,8 @@ FIRST_PASS = "first_pass.arpa.gz"
 RESCORING = "rescoring.arpa.gz"
 FILES = (ACOUSTIC, TREE, PHONES, TRANSITIONS, LEXICON, GRAPH, FIRST_PASS, RESCORING)
 
+_ENGINE = "engine"  # a part that is made, not read
+
 DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "english"
 """The model that comes with the package."""
 
@@ -193,7 +195,7 @@ class ModelBundle:
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = DEFAULT_MODEL if path is None else Path(path)
         self._parts: dict[str, Any] = {}
-        self._locks = {name: threading.Lock() for name in FILES}
+        self._locks = {name: threading.Lock() for name in (*FILES, _ENGINE)}
         if not self.path.is_dir():
             if path is None:
                 raise SpeechError(f"this installation has no model at {self.path}: name one")
@@ -247,9 +249,10 @@ class ModelBundle:
 
         return self._part(ACOUSTIC, read)
 
+    @property
     def acoustic_model(self) -> AcousticModel:
         """The network behind the interface start, advance, finish (numpy in and out)."""
-        return NumpyLstmp(self.network)
+        return self._part(_ENGINE, lambda path: NumpyLstmp(self.network))
 
     @property
     def graph(self) -> DecodingGraph:

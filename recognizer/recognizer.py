@@ -66,7 +66,7 @@ class Recognizer:
         self.search = search
         self.rescoring = rescoring or bundle.config.rescoring
         self._load()
-        self._acoustic_model = bundle.acoustic_model()
+        self._acoustic_model = bundle.acoustic_model
         self._decoder = Decoder(bundle.graph, bundle.transitions.pdf, search)
 
     def _load(self) -> None:

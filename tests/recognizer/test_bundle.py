@@ -43,7 +43,7 @@ def test_a_whole_model_passes_the_check_and_has_all_parts(toy_model):
     assert bundle.tree.num_pdfs == bundle.transitions.num_pdfs == bundle.network.options.outputs
     assert bundle.graph is bundle.graph
     assert "write" in bundle.rescoring_lm
-    assert bundle.acoustic_model().num_pdfs == bundle.tree.num_pdfs
+    assert bundle.acoustic_model.num_pdfs == bundle.tree.num_pdfs
 
 
 def test_the_configuration_is_read_as_it_was_written(model):
