@@ -1,0 +1,119 @@
+"""L: the lexicon as a transducer from phones to words, with disambiguation symbols.
+
+As Kaldi's `add_lex_disambig.pl` and `make_lexicon_fst.py --sil-disambig`: from the loop state each
+pronunciation is a chain of phones back to it, or to a silence and then back, so that silence may
+follow every word and stand at the start of a sentence. Pronunciations that are alike, or that begin
+longer ones, end in a disambiguation symbol, and so does the silence: without them the composition
+with a grammar could not be determinized.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from am.phones import PhoneTable
+from data.errors import SpeechError
+from data.lexicon import Lexicon
+from decoding.cost_grid import on_grid
+from decoding.fst_arrays import FstArrays
+
+_START, _LOOP, _SILENCE, _AFTER_SILENCE = range(4)
+
+
+@dataclass(frozen=True)
+class LexiconFst:
+    """L and its symbols.
+
+    Attributes:
+        fst: input labels are phones and disambiguation symbols, output labels words.
+        disambiguation: the disambiguation symbols among the input labels; the first one is the
+            grammar's back-off (`#0`), which L lets pass in its loop state.
+    """
+
+    fst: FstArrays
+    disambiguation: tuple[int, ...]
+
+
+def lexicon_fst(
+    lexicon: Lexicon,
+    phones: PhoneTable,
+    word_ids: Mapping[str, int],
+    backoff_label: int,
+    silence_probability: float = 0.5,
+) -> LexiconFst:
+    """Builds L.
+
+    Args:
+        lexicon: pronunciations; their probabilities are used as they are.
+        phones: the phone table; its ids label the input, disambiguation symbols follow them.
+        word_ids: id of every word that L shall have, all of them in the lexicon.
+        backoff_label: output label of the grammar's `#0`.
+        silence_probability: of silence after a word and at the start, in [0, 1).
+
+    Raises:
+        SpeechError: if a pronunciation has a phone that the table lacks.
+    """
+    entries = _entries(lexicon, phones, word_ids)
+    symbols = _disambiguation([sequence for _, sequence, _ in entries])
+    first = len(phones)  # of the disambiguation symbols: #0, then those of words, then silence's
+    count = max(symbols, default=0)
+    silence_symbol = first + count + 1
+    between = [(_LOOP, -log(1.0 - silence_probability))]
+    if silence_probability > 0:
+        between.append((_SILENCE, -log(silence_probability)))
+
+    arcs: list[tuple[int, int, int, float, int]] = []  # source, input, output, cost, destination
+    arcs += [(_START, 0, 0, cost, to) for to, cost in between]
+    if silence_probability > 0:
+        arcs.append((_SILENCE, phones.optional_silence, 0, 0.0, _AFTER_SILENCE))
+        arcs.append((_AFTER_SILENCE, silence_symbol, 0, 0.0, _LOOP))
+    arcs.append((_LOOP, first, backoff_label, 0.0, _LOOP))
+    states = 4 if silence_probability > 0 else 2
+    for (word, sequence, cost), symbol in zip(entries, symbols, strict=True):
+        labels = (*sequence, first + symbol) if symbol else sequence
+        source, output = _LOOP, word
+        for label in labels[:-1]:
+            arcs.append((source, label, output, cost, states))
+            source, output, cost = states, 0, 0.0
+            states += 1
+        arcs += [(source, labels[-1], output, cost + after, to) for to, after in between]
+    finals = np.full(states, np.inf)
+    finals[_LOOP] = 0.0
+    sources, inputs, outputs, costs, next_states = zip(*arcs, strict=True)
+    fst = FstArrays.from_arcs(sources, inputs, outputs, on_grid(costs), next_states, finals)
+    return LexiconFst(fst, tuple(range(first, silence_symbol + 1)))
+
+
+def _entries(
+    lexicon: Lexicon, phones: PhoneTable, word_ids: Mapping[str, int]
+) -> list[tuple[int, tuple[int, ...], float]]:
+    """Word id, phone ids and cost of each pronunciation."""
+    entries = []
+    for word, index in word_ids.items():
+        for entry in lexicon[word]:
+            try:
+                sequence = phones.word_phones(entry.phones)
+            except SpeechError as error:
+                raise SpeechError(f"lexicon: word {word!r}: {error}") from None
+            entries.append((index, sequence, -log(entry.probability)))
+    return entries
+
+
+def _disambiguation(sequences: Sequence[tuple[int, ...]]) -> list[int]:
+    """Number of the disambiguation symbol that each pronunciation needs, 0 for none."""
+    count = Counter(sequences)
+    prefixes = {sequence[:end] for sequence in count for end in range(1, len(sequence))}
+    used: Counter[tuple[int, ...]] = Counter()
+    symbols = []
+    for sequence in sequences:
+        if count[sequence] > 1 or sequence in prefixes:
+            used[sequence] += 1
+            symbols.append(used[sequence])
+        else:
+            symbols.append(0)
+    return symbols
