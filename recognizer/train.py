@@ -19,7 +19,7 @@ from recognizer.stages import Stage, run_stages
 
 
 @dataclass(frozen=True)
-class AlignedSet:
+class AlignedData:
     """A training set and where its alignments are.
 
     Attributes:
@@ -52,7 +52,7 @@ class TrainRecipe:
     """
 
     output: str
-    sets: tuple[AlignedSet, ...]
+    sets: tuple[AlignedData, ...]
     work: str | None = None
     acoustic: AcousticOptions = field(default_factory=AcousticOptions)
     jobs: int = 1
@@ -100,7 +100,7 @@ def train_from_file(path: str | Path, *, first: str | None = None, last: str | N
 
 
 def _load(recipe: TrainRecipe, base: Path) -> AcousticInputs:
-    sets: list[tuple[AlignedSet, list[Utterance], dict[str, Alignment]]] = []
+    sets: list[tuple[AlignedData, list[Utterance], dict[str, Alignment]]] = []
     labels: set[str] = set()
     for one in recipe.sets:
         utterances = list(read_corpus(base / one.data))

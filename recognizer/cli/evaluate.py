@@ -28,7 +28,8 @@ def evaluate(data: str, model: str | None, out: str | None, jobs: int, allow_pip
       sctk sclite -r exp/dev/ref.trn trn -h exp/dev/hyp.trn trn -i rm -o sum stdout
     """
     from data.corpus import read_corpus
-    from recognizer.cli.run import progress_bar, report
+    from recognizer.cli.run import report
+    from recognizer.console import progress_bar
     from recognizer.evaluate import UtteranceScore
     from recognizer.evaluate import evaluate as evaluate_corpus
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NoReturn
 
 import click
@@ -34,25 +32,6 @@ def run(command: click.Command, name: str) -> NoReturn:
 def report(name: str, message: object) -> None:
     """One line on standard error, `message` after the command's name."""
     print(f"{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error, if that is a terminal; yields what to call for each step."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from recognizer.console import console
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-        task = progress.add_task(label, total=total)
-        yield lambda: progress.advance(task)
 
 
 def _status(command: click.Command, name: str) -> int:

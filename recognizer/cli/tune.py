@@ -35,7 +35,7 @@ def tune(
     """
     from data.corpus import read_corpus
     from data.files import replace_text
-    from recognizer.cli.run import progress_bar
+    from recognizer.console import progress_bar
     from recognizer.tune import Grid, write_choice
     from recognizer.tune import tune as tune_model
 

@@ -1,0 +1,306 @@
+"""The stages of a recipe, see `recognizer.recipe`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from am.topology import Topology
+from data.books import book_sentences
+from data.corpus import Corpus, read_corpus
+from data.derivation import derived_lexicon
+from data.files import read_lines, replace_text
+from data.lexicon import Lexicon, english_lexicon, read_lexicon
+from data.text import normalize
+from decoding.build import build_graph
+from lm.arpa import read_arpa, write_arpa
+from lm.estimate import EstimateOptions, estimate
+from lm.language_model import KenlmModel
+from lm.perplexity import perplexity
+from lm.prune import prune, pruning_losses, relative_frequencies
+from lm.vocabulary import choose, count_words
+from recognizer import bundle
+from recognizer.acoustic_stages import NETWORK_FILE, AcousticInputs, acoustic_stages, read_tree
+from recognizer.acoustic_training import AlignedCorpus
+from recognizer.alignment_file import read_paths, write_paths
+from recognizer.console import console, progress_bar
+from recognizer.flat_start import flat_start
+from recognizer.gmm_aligner import FlatStartModel
+from recognizer.options import to_table
+from recognizer.recipe import Recipe, TrainingSet, find_text
+from recognizer.stages import Stage
+from recognizer.tune import tune, write_choice
+
+LAST_TRIPHONES = "aligner"
+
+DISCOUNT_FALLBACK = (0.5, 1.0, 1.5)
+"""What lmplz's --discount_fallback takes off counts of 1, 2, and 3 or more."""
+
+
+def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -> list[Stage]:
+    """All stages of a recipe.
+
+    Args:
+        recipe: what is made.
+        corpora: directory of the corpora and texts that the recipe names.
+        work: parent of the stages' directories.
+        jobs: processes or threads, where a stage can use several.
+    """
+    steps = _Steps(recipe, corpora, work, jobs)
+    table = to_table(recipe)
+    lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
+    training = [one.data for one in recipe.training]
+    stages = [
+        Stage(
+            "text",
+            {"text": lm["text"], "books": lm["books"]},
+            (),
+            steps.text,
+            "normalising the text",
+        ),
+        Stage(
+            "lm", lm | lexicon, ("text",), steps.lm, "estimating and pruning the language models"
+        ),
+        Stage(
+            "flat_start",
+            lexicon | {"options": table["flat_start"], "sets": [s.data for s in steps.bootstrap]},
+            (),
+            steps.flat_start,
+            "training an aligner from a flat start",
+        ),
+        Stage("align", {"sets": training}, ("flat_start",), steps.align, "aligning all sets"),
+    ]
+    stages += acoustic_stages(
+        recipe.acoustic, steps.aligned, work, inputs=training, after=("align",), jobs=jobs
+    )
+    stages += [
+        Stage("graph", table["graph"], ("lm", "tree"), steps.graph, "building the decoding graph"),
+        Stage(
+            "model",
+            {key: table[key] for key in ("name", "language", "licence", "search")}
+            | {"description": recipe.description},
+            ("lm", "tree", "network", "graph"),
+            steps.model,
+            "putting the model together",
+        ),
+        Stage("tune", table["tuning"], ("model",), steps.tune, "tuning on development sets"),
+    ]
+    return stages
+
+
+class _Steps:
+    """What each stage does; every method writes into the directory that it is given."""
+
+    def __init__(self, recipe: Recipe, corpora: Path, work: Path, jobs: int) -> None:
+        self._recipe = recipe
+        self._corpora = corpora
+        self._work = work
+        self._jobs = jobs
+        self.bootstrap = [one for one in recipe.training if one.bootstrap]
+
+    def text(self, directory: Path) -> None:
+        files = find_text(self._recipe.lm.text, self._corpora)
+        with replace_text(directory / "sentences.txt") as stream:
+            for sentence in self._sentences(files):
+                stream.write(sentence + "\n")
+
+    def lm(self, directory: Path) -> None:
+        options = self._recipe.lm
+        fallback = DISCOUNT_FALLBACK if options.discount_fallback else None
+        sentences = self._work / "text" / "sentences.txt"
+        counts = count_words(read_lines(sentences))
+        frequent = [word for word, count in counts.items() if count >= options.min_count]
+        lexicon = self._dictionary()
+        if self._recipe.lexicon is None:
+            lexicon = lexicon.merged_with(derived_lexicon(frequent, lexicon))
+        vocabulary = choose(counts, lexicon, min_count=options.min_count)
+        lexicon.restricted_to(vocabulary).write(directory / bundle.LEXICON)
+        # Hard pruning wants lower orders that keep the text's marginals, which Kneser-Ney's are
+        # not (Chelba et al. 2010): the first pass's model counts occurrences in all orders.
+        estimated = estimate(
+            read_lines(sentences),
+            vocabulary,
+            EstimateOptions(
+                order=options.order, discount_fallback=fallback, continuation_counts=False
+            ),
+        )
+        first = prune(estimated.model, ngrams=options.first_pass_ngrams)
+        write_arpa(first, directory / bundle.FIRST_PASS, decimals=3)
+        del estimated
+        estimated = estimate(
+            read_lines(sentences),
+            vocabulary,
+            EstimateOptions(order=options.order, discount_fallback=fallback),
+        )
+        losses = pruning_losses(
+            estimated.model, relative_frequencies(estimated.model, estimated.occurrences)
+        )
+        large = prune(estimated.model, ngrams=options.rescoring_ngrams, losses=losses)
+        write_arpa(large, directory / bundle.RESCORING, decimals=3)
+        table = []
+        for data in self._recipe.tuning.data:
+            lines = [" ".join(u.words) for u in read_corpus(self._corpora / data)]
+            for name, model in ((bundle.FIRST_PASS, first), (bundle.RESCORING, large)):
+                result = perplexity(KenlmModel(directory / name), lines)
+                table.append(
+                    {
+                        "data": data,
+                        "model": name,
+                        "ngrams": list(model.counts),
+                        "perplexity": round(result.perplexity, 2),
+                        "oov": result.oov,
+                        "words": result.words,
+                    }
+                )
+                console.print(
+                    f"{data}: {name} ({sum(model.counts):,} n-grams): perplexity "
+                    f"{result.perplexity:.1f}, {result.oov} of {result.words} words unknown"
+                )
+        _write_json(directory / "perplexity.json", table)
+
+    def flat_start(self, directory: Path) -> None:
+        utterances = [u for one in self.bootstrap for u in self._corpus(one)]
+        model = flat_start(
+            utterances,
+            self._dictionary(),
+            self._recipe.flat_start,
+            directory,
+            jobs=self._jobs,
+            report=console.print,
+        )
+        model.write(directory / LAST_TRIPHONES)
+
+    def align(self, directory: Path) -> None:
+        model = self._aligner()
+        for one in self._recipe.training:
+            target = directory / f"{one.name}.safetensors"
+            if target.exists():
+                continue
+            utterances = list(self._corpus(one))
+            aligned = model.align(utterances, jobs=self._jobs)
+            console.print(
+                f"{one.data}: {len(aligned.paths)} of {len(utterances)} utterances aligned, "
+                f"{aligned.unknown.total()} words outside the lexicon "
+                f"({len(aligned.unknown)} different)"
+            )
+            for utterance, reason in sorted(aligned.failed.items()):
+                console.print(f"{one.data}: {utterance}: not aligned: {reason}")
+            write_paths(target, aligned.paths)
+
+    def aligned(self) -> AcousticInputs:
+        """The training sets with the aligner's states."""
+        model = self._aligner()
+        return AcousticInputs(
+            model.phones,
+            Topology.standard(model.phones),
+            tuple(
+                AlignedCorpus.from_paths(
+                    one.name,
+                    list(self._corpus(one)),
+                    read_paths(self._work / "align" / f"{one.name}.safetensors"),
+                    model.transitions,
+                )
+                for one in self._recipe.training
+            ),
+        )
+
+    def graph(self, directory: Path) -> None:
+        tree, transitions = read_tree(self._work / "tree")
+        graph = build_graph(
+            read_lexicon(self._work / "lm" / bundle.LEXICON),
+            transitions.phones,
+            tree,
+            transitions,
+            read_arpa(self._work / "lm" / bundle.FIRST_PASS),
+            self._recipe.graph,
+        )
+        graph.save(directory / bundle.GRAPH)
+
+    def model(self, directory: Path) -> None:
+        recipe, work = self._recipe, self._work
+        for stage, source, name in (
+            ("network", NETWORK_FILE, bundle.ACOUSTIC),
+            ("tree", "tree.json", bundle.TREE),
+            ("tree", "phones.txt", bundle.PHONES),
+            ("tree", "transitions.json", bundle.TRANSITIONS),
+            ("graph", bundle.GRAPH, bundle.GRAPH),
+            ("lm", bundle.LEXICON, bundle.LEXICON),
+            ("lm", bundle.FIRST_PASS, bundle.FIRST_PASS),
+            ("lm", bundle.RESCORING, bundle.RESCORING),
+        ):
+            shutil.copyfile(work / stage / source, directory / name)
+        bundle.write_config(
+            directory,
+            bundle.ModelConfig(
+                name=recipe.name,
+                language=recipe.language,
+                licence=recipe.licence,
+                description=recipe.description,
+                acoustic=bundle.AcousticOptions(
+                    output_delay=recipe.acoustic.network.output_delay,
+                    silence_weight=recipe.acoustic.silence_weight,
+                ),
+                features=recipe.acoustic.features,
+                graph=bundle.GraphRecord(
+                    self_loop_scale=recipe.graph.self_loop_scale,
+                    transition_scale=recipe.graph.transition_scale,
+                    silence_probability=recipe.graph.silence_probability,
+                ),
+                search=recipe.search,
+                training_data=(
+                    *(self._record(one) for one in recipe.training),
+                    bundle.TrainingData(" ".join(recipe.lm.text), recipe.lm.text_licence),
+                ),
+                record=to_table(recipe),
+            ),
+        )
+
+    def tune(self, directory: Path) -> None:
+        model = self._work / "model"
+        data = self._recipe.tuning.data
+        corpora = [replace(read_corpus(self._corpora / d), name=d) for d in data]
+        utterances = sum(len(corpus) for corpus in corpora)
+        with progress_bar("tuning", utterances) as advance:
+            tuning = tune(
+                corpora, model, self._recipe.tuning.grid, jobs=self._jobs, progress=advance
+            )
+        with replace_text(directory / "tuning.md") as stream:
+            stream.write(tuning.table())
+        write_choice(model, tuning)
+        for name, counts in zip(tuning.data, tuning.best.counts, strict=True):
+            console.print(f"{counts} {name}")
+
+    def _sentences(self, files: list[Path]) -> Iterator[str]:
+        if self._recipe.lm.books:
+            yield from book_sentences(files, processes=self._jobs)
+            return
+        for file in files:
+            yield from filter(None, map(normalize, read_lines(file)))
+
+    def _dictionary(self) -> Lexicon:
+        name = self._recipe.lexicon
+        return english_lexicon() if name is None else read_lexicon(self._corpora / name)
+
+    def _record(self, one: TrainingSet) -> bundle.TrainingData:
+        utterances = list(self._corpus(one))
+        return bundle.TrainingData(
+            one.data,
+            one.licence,
+            hours=round(sum(u.duration for u in utterances) / 3600, 2),
+            words=sum(len(u.words) for u in utterances),
+        )
+
+    def _corpus(self, one: TrainingSet) -> Corpus:
+        return read_corpus(self._corpora / one.data)
+
+    def _aligner(self) -> FlatStartModel:
+        return FlatStartModel.read(self._work / "flat_start" / LAST_TRIPHONES)
+
+
+def _write_json(path: Path, value: object) -> None:
+    with replace_text(path) as stream:
+        json.dump(value, stream, indent=1)
+        stream.write("\n")

@@ -1,0 +1,148 @@
+"""A whole recipe on a made-up language: from noise, transcripts and text to recognised words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import babble
+from data.errors import SpeechError, UsageError
+from recognizer.recipe import read_recipe
+from recognizer.recognizer import Recognizer
+from recognizer.scoring import word_error_rate
+
+pytest.importorskip("torch", reason="training needs torch")
+
+RECIPE = """
+name = "babble"
+language = "art"
+licence = "CC0-1.0"
+lexicon = "lexicon.txt"
+
+[[training]]
+data = "train"
+licence = "CC0-1.0"
+bootstrap = true
+
+[lm]
+text = ["text.txt"]
+books = false
+min_count = 1
+order = 3
+discount_fallback = true
+first_pass_ngrams = 20
+rescoring_ngrams = 200
+
+[flat_start.mono]
+passes = 8
+realign = [1, 2, 3, 4, 6]
+gaussians = 60
+growing = 5
+[[flat_start.triphone]]
+passes = 4
+realign = [2]
+gaussians = 100
+growing = 3
+leaves = 40
+
+[acoustic]
+speeds = [1.0, 0.9]
+[acoustic.tree]
+num_leaves = 40
+min_count = 20.0
+[acoustic.network]
+layers = 1
+cells = 48
+projection = 24
+[acoustic.training]
+epochs = 12
+streams = 8
+learning_rate = 1e-2
+final_learning_rate = 1e-3
+held_out_fraction = 0.1
+initial_range = 0.1
+threads = 1
+
+[tuning]
+data = ["dev"]
+[tuning.grid]
+acoustic_scales = [0.1, 0.2]
+lm_scales = [1.0]
+word_insertion_penalties = [0.0]
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Corpora of the made-up language, and the recipe's work directory after a whole run."""
+    from recognizer.recipe_stages import recipe_stages
+    from recognizer.stages import run_stages
+
+    root = tmp_path_factory.mktemp("recipe")
+    corpora = root / "corpora"
+    corpora.mkdir()
+    rng = np.random.default_rng(3)
+    for name, count in (("train", 60), ("dev", 8)):
+        audio = corpora / f"{name}-audio"
+        audio.mkdir()
+        utterances = [babble.utterance(rng, f"{name}{i:02d}", audio)[0] for i in range(count)]
+        babble.write_data(utterances, corpora / name)
+    babble.LEXICON.write(corpora / "lexicon.txt")
+    sentences = [" ".join(rng.choice(babble.LEXICON.words, 4)) for _ in range(200)]
+    (corpora / "text.txt").write_text("".join(f"{sentence}\n" for sentence in sentences))
+    (root / "recipe.toml").write_text(RECIPE)
+    stages = recipe_stages(read_recipe(str(root / "recipe.toml")), corpora, root / "work")
+    run_stages(stages, root / "work")
+    return corpora, root / "work"
+
+
+def test_the_model_recognises_its_language(made: tuple[Path, Path]) -> None:
+    from data.corpus import read_corpus
+
+    corpora, work = made
+    recognizer = Recognizer(work / "model")
+    dev = read_corpus(corpora / "dev")
+    answers = [recognizer.recognize(u.audio).text for u in dev]
+    counts = word_error_rate([u.text.lower() for u in dev], answers)
+    assert counts.words == 32
+    assert counts.wer < 15.0
+
+
+def test_the_record_says_what_was_done(made: tuple[Path, Path]) -> None:
+    _, work = made
+    config = Recognizer(work / "model").bundle.config
+    assert config.name == "babble"
+    assert config.search.acoustic_scale in (0.1, 0.2)
+    assert config.training_data[0].name == "train"
+    assert config.record["acoustic"]["network"]["cells"] == 48
+
+
+def test_a_second_run_has_nothing_to_do(made: tuple[Path, Path]) -> None:
+    from recognizer.recipe_stages import recipe_stages
+    from recognizer.stages import run_stages
+
+    corpora, work = made
+    before = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
+    stages = recipe_stages(read_recipe(str(work.parent / "recipe.toml")), corpora, work)
+    run_stages(stages, work)
+    assert before == {p: p.stat().st_mtime_ns for p in work.rglob("*") if p.is_file()}
+
+
+def test_built_in_recipe_is_well_formed() -> None:
+    recipe = read_recipe("mini_librispeech")
+    assert recipe.lm.order == 5
+    assert next(one.data for one in recipe.training if one.bootstrap) == "mini-librispeech/train"
+
+
+def test_bad_recipes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="mini_librispeech"):
+        read_recipe("nonsense")
+    path = tmp_path / "bad.toml"
+    path.write_text(RECIPE.replace("cells = 48", "cels = 48"))
+    with pytest.raises(SpeechError, match="unknown key 'cels'"):
+        read_recipe(str(path))
+    path.write_text(RECIPE.replace("bootstrap = true", "bootstrap = false"))
+    with pytest.raises(SpeechError, match="bootstrap"):
+        read_recipe(str(path))
