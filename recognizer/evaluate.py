@@ -107,11 +107,10 @@ class Evaluation:
         except OSError as error:
             raise SpeechError(f"{directory}: cannot be made: {error.strerror}") from None
         scoring.write_trn(directory / "ref.trn", ((s.utterance, s.reference) for s in self.scores))
-        for suffix, words in (
-            ("", lambda score: score.rescored),
-            ("-first-pass", lambda score: score.first_pass),
+        for suffix, hypotheses in (
+            ("", [(score.utterance, score.rescored) for score in self.scores]),
+            ("-first-pass", [(score.utterance, score.first_pass) for score in self.scores]),
         ):
-            hypotheses = [(score.utterance, words(score)) for score in self.scores]
             scoring.write_trn(directory / f"hyp{suffix}.trn", hypotheses)
             with replace_text(directory / f"alignments{suffix}.txt") as stream:
                 for score, (utterance, hypothesis) in zip(self.scores, hypotheses, strict=True):

@@ -28,7 +28,7 @@ class NetworkAligner:
     def __init__(self, bundle: ModelBundle) -> None:
         config = bundle.config
         self._features = config.features
-        self._network = bundle.acoustic_model()
+        self._network = bundle.acoustic_model
         self._aligner = Aligner(
             bundle.lexicon,
             bundle.phones,

@@ -27,13 +27,15 @@ def evaluate(data: str, model: str | None, out: str | None, jobs: int, allow_pip
       recognizer evaluate data/dev --out exp/dev --jobs 4
       sctk sclite -r exp/dev/ref.trn trn -h exp/dev/hyp.trn trn -i rm -o sum stdout
     """
+    from dataclasses import replace
+
     from data.corpus import read_corpus
     from recognizer.cli.run import report
     from recognizer.console import progress_bar
     from recognizer.evaluate import UtteranceScore
     from recognizer.evaluate import evaluate as evaluate_corpus
 
-    corpus = read_corpus(data, allow_pipes=allow_pipes)
+    corpus = replace(read_corpus(data, allow_pipes=allow_pipes), name=data)
     with progress_bar(corpus.name, len(corpus)) as advance:
 
         def progress(score: UtteranceScore) -> None:

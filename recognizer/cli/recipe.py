@@ -17,7 +17,7 @@ import click
 def recipe(
     recipe: str, corpora: str, work: str, first: str | None, last: str | None, jobs: int
 ) -> None:
-    r"""Build a model as RECIPE says: a built-in recipe's name, or a TOML file.
+    """Build a model as RECIPE says: a built-in recipe's name, or a TOML file.
 
     Stages that are done with the same options are skipped, so a run that was interrupted goes on
     where it was, and a changed option repeats only what depends on it. The model directory is

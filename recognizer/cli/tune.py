@@ -33,6 +33,8 @@ def tune(
     Example:
       recognizer tune exp/english/model corpora/dev-a corpora/dev-b --jobs 4 --table tuning.md
     """
+    from dataclasses import replace
+
     from data.corpus import read_corpus
     from data.files import replace_text
     from recognizer.console import progress_bar
@@ -45,7 +47,8 @@ def tune(
         "word_insertion_penalties": _numbers(penalties, "--penalties"),
     }
     grid = Grid(**{name: values for name, values in given.items() if values is not None})
-    corpora = [read_corpus(path) for path in data]
+    # Many sets are called dev: what tells them apart is what the user called them.
+    corpora = [replace(read_corpus(path), name=path) for path in data]
     with progress_bar("tuning", sum(len(corpus) for corpus in corpora)) as advance:
         tuning = tune_model(corpora, model, grid, jobs=jobs, progress=advance)
     if table is not None:

@@ -56,7 +56,7 @@ def test_the_output_directory(command, toy_model, whistled_set, tmp_path):
     out = tmp_path / "exp" / "toyset"
     command("recognizer", "evaluate", whistled_set, "--model", toy_model, "--out", out)
     result = json.loads((out / "result.json").read_text())
-    assert result["data"] == "toyset"
+    assert result["data"] == str(whistled_set)
     assert result["model"] == "whistled"
     assert (result["utterances"], result["failed"]) == (6, 0)
     assert result["wer"] == pytest.approx(100 * 4 / 11, abs=1e-3)
