@@ -1,2 +1,3 @@
 add_native_module(decoding _align decoding/csrc/align_module.cc decoding/csrc/align.cc)
-add_native_module(decoding _search decoding/csrc/search_module.cc)
+add_native_module(decoding _search decoding/csrc/search_module.cc decoding/csrc/search_graph.cc
+                  decoding/csrc/search.cc decoding/csrc/search_lattice.cc decoding/csrc/determinize.cc)

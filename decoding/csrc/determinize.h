@@ -1,0 +1,61 @@
+// Determinisation of a state-level lattice on words, pruned, best paths first.
+#ifndef DECODING_DETERMINIZE_H_
+#define DECODING_DETERMINIZE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "raw_lattice.h"
+
+namespace decoding {
+
+// A raw lattice that somebody else owns; arcs sorted by source, targets above sources.
+struct LatticeView {
+  int32_t num_states = 0;
+  size_t num_arcs = 0;
+  const int32_t* sources = nullptr;
+  const int32_t* targets = nullptr;
+  const int32_t* tids = nullptr;
+  const int32_t* words = nullptr;
+  const float* graph_costs = nullptr;
+  const float* acoustic_costs = nullptr;
+  const float* final_costs = nullptr;
+};
+
+struct DeterminizeConfig {
+  double acoustic_scale = 0.1;
+  double beam = 8.0;
+  // Weights that differ by less do not keep two subsets apart.
+  double delta = 1e-4;
+  size_t max_memory = 200'000'000;  // bytes
+};
+
+// States are numbered topologically, state 0 is the start; arcs are sorted by source.
+// The transition-ids of arc a are tids[tid_offsets[a] .. tid_offsets[a + 1]].
+struct CompactArrays {
+  std::vector<int32_t> state_frames;
+  std::vector<int32_t> sources;
+  std::vector<int32_t> targets;
+  std::vector<int32_t> words;
+  std::vector<double> graph_costs;
+  std::vector<double> acoustic_costs;
+  std::vector<int64_t> tid_offsets;
+  std::vector<int32_t> tids;
+  std::vector<double> final_graph_costs;  // +inf = not final
+  std::vector<double> final_acoustic_costs;
+  std::vector<int64_t> final_tid_offsets;
+  std::vector<int32_t> final_tids;
+  // Every word sequence within this beam of the best is there; less than asked for if memory ran
+  // out.
+  double beam = 0.0;
+};
+
+CompactArrays Determinize(const LatticeView& lattice, const DeterminizeConfig& config);
+
+// Best path by graph + acoustic_scale * acoustic; ties go to the lower graph cost.
+RawPath BestPath(const LatticeView& lattice, double acoustic_scale);
+
+}  // namespace decoding
+
+#endif  // DECODING_DETERMINIZE_H_

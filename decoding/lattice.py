@@ -1,0 +1,319 @@
+"""Lattices: state-level from the search, and determinised on words; their best paths.
+
+Acoustic costs are kept unscaled, apart from graph costs; whoever compares paths says the acoustic
+scale. All costs are negated natural logs.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import SpeechError, UsageError
+from decoding import _search
+
+IntArray = npt.NDArray[np.int32]
+LongArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class BestPath:
+    """A path through a graph or lattice.
+
+    Attributes:
+        words: the words.
+        word_ids: int32, their ids.
+        tids: int32 ``[T]``, one transition-id per frame.
+        graph_cost: language model, lexicon and transitions.
+        acoustic_cost: negated log-likelihoods, unscaled.
+        complete: whether the path ends in a final state of the graph; if not, its last word may
+            be cut off.
+    """
+
+    words: tuple[str, ...]
+    word_ids: IntArray
+    tids: IntArray
+    graph_cost: float
+    acoustic_cost: float
+    complete: bool = True
+
+    def cost(self, acoustic_scale: float) -> float:
+        """Graph cost plus scaled acoustic cost."""
+        return self.graph_cost + acoustic_scale * self.acoustic_cost
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """State-level lattice of N states and A arcs, as the search leaves it.
+
+    States are in topological order, state 0 is the start. Arcs are sorted by source and lead to
+    states of higher number. An arc with transition-id 0 takes no frame.
+
+    Attributes:
+        state_frames: int32 ``[N]``, frames before the state.
+        sources: int32 ``[A]``.
+        targets: int32 ``[A]``.
+        tids: int32 ``[A]``, transition-id or 0.
+        words: int32 ``[A]``, word id or 0.
+        graph_costs: float32 ``[A]``.
+        acoustic_costs: float32 ``[A]``, negated log-likelihoods, unscaled.
+        final_costs: float32 ``[N]``, inf where a state is not final.
+        reached_final: whether the search reached a final state of the graph; if not, all states
+            of the last frame are final here, at no cost.
+        symbols: word of each id.
+    """
+
+    state_frames: IntArray
+    sources: IntArray
+    targets: IntArray
+    tids: IntArray
+    words: IntArray
+    graph_costs: FloatArray
+    acoustic_costs: FloatArray
+    final_costs: FloatArray
+    reached_final: bool
+    symbols: tuple[str, ...] = field(repr=False)
+
+    @property
+    def num_states(self) -> int:
+        """Number of states N."""
+        return len(self.final_costs)
+
+    @property
+    def num_arcs(self) -> int:
+        """Number of arcs A."""
+        return len(self.sources)
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames T."""
+        return int(self.state_frames[-1]) if self.num_states else 0
+
+
+@dataclass(frozen=True, eq=False)
+class CompactLattice:
+    """Lattice over words, deterministic: every word sequence has at most one path.
+
+    States are in topological order, state 0 is the start. Arcs are sorted by source. Arc a covers
+    the frames of ``tids[tid_offsets[a]:tid_offsets[a + 1]]``; a final state n has the frames of
+    ``final_tids[final_tid_offsets[n]:final_tid_offsets[n + 1]]`` after it. Words' ends lie near,
+    not on, the states: exact times are in a path's transition-ids (`decoding.word_times`).
+
+    Attributes:
+        state_frames: int32 ``[N]``, frames before the state.
+        sources: int32 ``[A]``.
+        targets: int32 ``[A]``.
+        words: int32 ``[A]``, word ids, never 0.
+        graph_costs: float64 ``[A]``.
+        acoustic_costs: float64 ``[A]``, unscaled.
+        tid_offsets: int64 ``[A + 1]``.
+        tids: int32.
+        final_graph_costs: float64 ``[N]``, inf where a state is not final.
+        final_acoustic_costs: float64 ``[N]``.
+        final_tid_offsets: int64 ``[N + 1]``.
+        final_tids: int32.
+        beam: every word sequence of the lattice it was made of whose cost is within this of the
+            best is there; less than was asked for if a limit was hit.
+        reached_final: as in `Lattice`.
+        symbols: word of each id.
+    """
+
+    state_frames: IntArray
+    sources: IntArray
+    targets: IntArray
+    words: IntArray
+    graph_costs: DoubleArray
+    acoustic_costs: DoubleArray
+    tid_offsets: LongArray
+    tids: IntArray
+    final_graph_costs: DoubleArray
+    final_acoustic_costs: DoubleArray
+    final_tid_offsets: LongArray
+    final_tids: IntArray
+    beam: float
+    reached_final: bool
+    symbols: tuple[str, ...] = field(repr=False)
+
+    @property
+    def num_states(self) -> int:
+        """Number of states N."""
+        return len(self.final_graph_costs)
+
+    @property
+    def num_arcs(self) -> int:
+        """Number of arcs A."""
+        return len(self.sources)
+
+    @cached_property
+    def arc_offsets(self) -> LongArray:
+        """int64 ``[N + 1]``; arcs of state n are ``arc_offsets[n]:arc_offsets[n + 1]``."""
+        return np.searchsorted(self.sources, np.arange(self.num_states + 1)).astype(np.int64)
+
+    def backward_costs(self, acoustic_scale: float) -> list[float]:
+        """Cost of the best path from each state to the end."""
+        finals = self.final_graph_costs + acoustic_scale * self.final_acoustic_costs
+        costs: list[float] = finals.tolist()
+        arc_costs = (self.graph_costs + acoustic_scale * self.acoustic_costs).tolist()
+        sources, targets = self.sources.tolist(), self.targets.tolist()
+        for arc in range(self.num_arcs - 1, -1, -1):
+            cost = arc_costs[arc] + costs[targets[arc]]
+            if cost < costs[sources[arc]]:
+                costs[sources[arc]] = cost
+        return costs
+
+    def path(self, arcs: list[int]) -> BestPath:
+        """The path along the arcs, which lead from the start to a final state."""
+        end = int(self.targets[arcs[-1]]) if arcs else 0
+        pieces = [self.tids[self.tid_offsets[a] : self.tid_offsets[a + 1]] for a in arcs]
+        pieces.append(
+            self.final_tids[self.final_tid_offsets[end] : self.final_tid_offsets[end + 1]]
+        )
+        word_ids = self.words[arcs] if arcs else np.zeros(0, dtype=np.int32)
+        return BestPath(
+            words=tuple(self.symbols[word] for word in word_ids.tolist()),
+            word_ids=word_ids,
+            tids=np.concatenate(pieces),
+            graph_cost=float(self.graph_costs[arcs].sum() + self.final_graph_costs[end]),
+            acoustic_cost=float(self.acoustic_costs[arcs].sum() + self.final_acoustic_costs[end]),
+            complete=self.reached_final,
+        )
+
+
+def determinize(
+    lattice: Lattice,
+    acoustic_scale: float,
+    beam: float,
+    *,
+    max_memory: int = 200_000_000,
+) -> CompactLattice:
+    """Determinises on words: one path for each word sequence, its best one.
+
+    As Kaldi's ``lattice-determinize-pruned`` (Povey et al., "Generating exact lattices in the
+    WFST framework", ICASSP 2012). Paths are compared by total cost, then by graph cost, then by
+    their transition-ids, so that the result does not depend on the order of arcs.
+
+    Args:
+        lattice: from the search.
+        acoustic_scale: factor of the acoustic costs in comparisons.
+        beam: word sequences worse than the best by more are left out.
+        max_memory: bytes for working data. If they do not suffice, the beam is smaller, which a
+            warning says and `CompactLattice.beam` tells.
+
+    Raises:
+        UsageError: an impossible option.
+        SpeechError: the lattice has no complete path.
+    """
+    if not beam > 0.0:
+        raise UsageError(f"lattice beam: expected a number > 0, found {beam}")
+    if not 0.0 <= acoustic_scale < float("inf"):
+        raise UsageError(f"acoustic_scale: expected a finite number >= 0, found {acoustic_scale}")
+    if max_memory < 0:
+        raise UsageError(f"max_memory: expected a number >= 0, found {max_memory}")
+    try:
+        arrays = _search.determinize(
+            lattice.sources,
+            lattice.targets,
+            lattice.tids,
+            lattice.words,
+            lattice.graph_costs,
+            lattice.acoustic_costs,
+            lattice.final_costs,
+            acoustic_scale,
+            beam,
+            max_memory,
+        )
+    except ValueError as error:
+        raise SpeechError(str(error)) from error
+    compact = CompactLattice(*arrays, reached_final=lattice.reached_final, symbols=lattice.symbols)
+    if compact.beam < beam:
+        _LOG.warning(
+            "lattice determinisation ran into its memory limit: beam %.2f instead of %.2f",
+            compact.beam,
+            beam,
+        )
+    return compact
+
+
+def best_path(lattice: Lattice | CompactLattice, acoustic_scale: float) -> BestPath:
+    """The path of lowest graph cost + acoustic_scale * acoustic cost.
+
+    Raises:
+        SpeechError: the lattice has no complete path.
+    """
+    if isinstance(lattice, CompactLattice):
+        return next(n_best(lattice, acoustic_scale))
+    try:
+        word_ids, tids, graph_cost, acoustic_cost = _search.best_path(
+            lattice.sources,
+            lattice.targets,
+            lattice.tids,
+            lattice.words,
+            lattice.graph_costs,
+            lattice.acoustic_costs,
+            lattice.final_costs,
+            acoustic_scale,
+        )
+    except ValueError as error:
+        raise SpeechError(str(error)) from error
+    return BestPath(
+        words=tuple(lattice.symbols[word] for word in word_ids.tolist()),
+        word_ids=word_ids,
+        tids=tids,
+        graph_cost=graph_cost,
+        acoustic_cost=acoustic_cost,
+        complete=lattice.reached_final,
+    )
+
+
+def n_best(lattice: CompactLattice, acoustic_scale: float) -> Iterator[BestPath]:
+    """All paths, which are all word sequences, from the best to the worst.
+
+    A* with the exact costs of what follows, so that each path costs little more than its length.
+
+    Raises:
+        SpeechError: the lattice has no complete path.
+    """
+    backward = lattice.backward_costs(acoustic_scale)
+    if not backward or backward[0] == float("inf"):
+        raise SpeechError("lattice: expected a path from the start to a final state")
+    finals = (lattice.final_graph_costs + acoustic_scale * lattice.final_acoustic_costs).tolist()
+    costs = (lattice.graph_costs + acoustic_scale * lattice.acoustic_costs).tolist()
+    targets, offsets = lattice.targets.tolist(), lattice.arc_offsets.tolist()
+    ended = -1
+    # Entries: (cost of the best completion, order of arrival, cost so far, state, arcs so far).
+    queue: list[tuple[float, int, float, int, _Arcs]] = [(backward[0], 0, 0.0, 0, None)]
+    arrivals = 1
+    while queue:
+        _, _, so_far, state, arcs = heapq.heappop(queue)
+        if state == ended:
+            yield lattice.path(_listed(arcs))
+            continue
+        if finals[state] < float("inf"):
+            heapq.heappush(queue, (so_far + finals[state], arrivals, so_far, ended, arcs))
+            arrivals += 1
+        for arc in range(offsets[state], offsets[state + 1]):
+            cost = so_far + costs[arc]
+            entry = (cost + backward[targets[arc]], arrivals, cost, targets[arc], (arc, arcs))
+            heapq.heappush(queue, entry)
+            arrivals += 1
+
+
+_Arcs = tuple[int, "_Arcs"] | None  # the last arc and those before it
+
+
+def _listed(arcs: _Arcs) -> list[int]:
+    listed = []
+    while arcs is not None:
+        arc, arcs = arcs
+        listed.append(arc)
+    return listed[::-1]
