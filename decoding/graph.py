@@ -22,7 +22,7 @@ from data.files import replace_file
 from decoding.fst_arrays import FloatArray, FstArrays, IntArray, LongArray
 
 _FORMAT = "decoding-graph"
-_VERSION = "1"
+_VERSION = 1
 _LEVEL = 19  # graphs are packed once and unpacked often; the level costs nothing in unpacking
 _MAX_SIZE = 1 << 34  # bytes of an unpacked graph that a header may ask for
 
@@ -179,8 +179,9 @@ class DecodingGraph:
             "final_costs": self.final_costs,
             "words": np.frombuffer("\n".join(self.words).encode(), dtype=np.uint8),
         }
-        metadata = {"format": _FORMAT, "version": _VERSION, "start": str(self.start)}
-        content = safetensors.numpy.save(tensors, metadata)
+        header = {"format": _FORMAT, "version": _VERSION, "start": self.start}
+        # As one field, since safetensors writes several in an order that changes from run to run.
+        content = safetensors.numpy.save(tensors, {"header": json.dumps(header)})
         packed = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
         with replace_file(path) as temporary:
             temporary.write_bytes(packed)
@@ -194,18 +195,18 @@ class DecodingGraph:
         """
         content = _unpack(path)
         try:
-            metadata = _metadata(content)
-            if metadata.get("format") != _FORMAT or metadata.get("version") != _VERSION:
+            header = _header(content)
+            if (header.get("format"), header.get("version")) != (_FORMAT, _VERSION):
                 raise SpeechError(
-                    f"{path}: expected a {_FORMAT} of version {_VERSION}, found "
-                    f"{metadata.get('format')!r} of version {metadata.get('version')!r}"
+                    f"{path}: expected a {_FORMAT} of version {_VERSION}, "
+                    f"found {header.get('format')!r} of version {header.get('version')!r}"
                 )
             tensors = safetensors.numpy.load(content)
             emitting = tensors["num_emitting"].astype(np.int64)
             counts = emitting + tensors["num_epsilon"]
             sources = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
             return cls(
-                start=int(metadata["start"]),
+                start=int(header["start"]),
                 offsets=np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
                 num_emitting=emitting.astype(np.uint32),
                 ilabels=tensors["ilabels"].astype(np.int32),
@@ -220,7 +221,7 @@ class DecodingGraph:
             raise SpeechError(
                 message if message.startswith(str(path)) else f"{path}: {message}"
             ) from None
-        except (KeyError, IndexError, ValueError, safetensors.SafetensorError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, safetensors.SafetensorError) as error:
             raise SpeechError(f"{path}: expected a decoding graph, found {error!r}") from None
 
 
@@ -259,9 +260,11 @@ def _unpack(path: str | os.PathLike[str]) -> bytes:
         raise SpeechError(f"{path}: expected a zstd file: {error}") from None
 
 
-def _metadata(content: bytes) -> dict[str, str]:
-    """The text fields in the header of a safetensors file."""
+def _header(content: bytes) -> dict[str, Any]:
+    """Our own fields in the header of a safetensors file."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
-    fields = header.get("__metadata__", {}) if isinstance(header, dict) else {}
-    return fields if isinstance(fields, dict) else {}
+    fields = json.loads(header["__metadata__"]["header"])
+    if not isinstance(fields, dict):
+        raise ValueError("no fields in the header")
+    return fields
