@@ -18,7 +18,7 @@ from data.text import normalize
 from decoding.build import build_graph
 from lm.arpa import read_arpa, write_arpa
 from lm.estimate import EstimateOptions, estimate
-from lm.language_model import KenlmModel
+from lm.language_model import BackoffModel, KenlmModel
 from lm.perplexity import perplexity
 from lm.prune import prune, pruning_losses, relative_frequencies
 from lm.vocabulary import choose, count_words
@@ -143,8 +143,11 @@ class _Steps:
         table = []
         for data in self._recipe.tuning.data:
             lines = [" ".join(u.words) for u in read_corpus(self._corpora / data)]
-            for name, model in ((bundle.FIRST_PASS, first), (bundle.RESCORING, large)):
-                result = perplexity(KenlmModel(directory / name), lines)
+            for name, model, scorer in (
+                (bundle.FIRST_PASS, first, BackoffModel(first)),
+                (bundle.RESCORING, large, KenlmModel(directory / bundle.RESCORING)),
+            ):
+                result = perplexity(scorer, lines)
                 table.append(
                     {
                         "data": data,
