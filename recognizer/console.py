@@ -22,6 +22,13 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[], None]]:
     )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+    bar = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,  # else it would leave an empty line in every log
+    )
+    with bar as progress:
         task = progress.add_task(label, total=total)
         yield lambda: progress.advance(task)

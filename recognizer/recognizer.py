@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,8 @@ from am.inference import scaled_log_likelihoods
 from data.audio import SAMPLE_RATE, as_audio, read_audio
 from data.errors import UsageError
 from decoding.lattice import BestPath, CompactLattice, best_path, determinize
-from decoding.rescore import rescore
+from decoding.rescore import RescoreOptions, rescore
+from decoding.rescore_grid import rescore_grid
 from decoding.search import Decoder
 from decoding.word_times import word_times
 from recognizer.bundle import ModelBundle, RescoringOptions
@@ -102,21 +103,19 @@ class Recognizer:
     def recognize_samples(self, samples: FloatArray) -> Result:
         """Recognise 16 kHz mono float32 samples ``[N]`` in [-1, 1]."""
         duration = len(samples) / SAMPLE_RATE
-        log_likelihoods = self.log_likelihoods(samples)
-        num_frames = len(log_likelihoods)
-        if num_frames == 0:  # shorter than half a frame shift
+        if self.bundle.config.features.num_frames(len(samples)) == 0:
             nothing = Hypothesis((), 0.0, 0.0)
             return Result((), duration, 0, nothing, nothing, complete=False)
-        lattice, complete = self.first_pass(log_likelihoods)
-        first = best_path(lattice, self.search.acoustic_scale)
-        second = self.second_pass(lattice)
+        log_likelihoods = self.log_likelihoods(samples)
+        lattice = self.first_pass(log_likelihoods)
+        first, second = self.first_best(lattice), self.second_pass(lattice)
         return Result(
             words=self.words(second),
             duration=duration,
-            num_frames=num_frames,
+            num_frames=len(log_likelihoods),
             first_pass=_hypothesis(first),
             rescored=_hypothesis(second),
-            complete=complete,
+            complete=second.complete,
         )
 
     def log_likelihoods(self, samples: FloatArray) -> FloatArray:
@@ -124,15 +123,14 @@ class Recognizer:
         features = fbank(samples, self.bundle.config.features)
         return scaled_log_likelihoods(self._acoustic_model, features)
 
-    def first_pass(self, log_likelihoods: FloatArray) -> tuple[CompactLattice, bool]:
-        """Search the decoding graph.
-
-        Returns:
-            The word lattice with unscaled scores, and whether a path reached a final state.
-        """
+    def first_pass(self, log_likelihoods: FloatArray) -> CompactLattice:
+        """Search the decoding graph: the word lattice, with unscaled scores."""
         lattice = self._decoder.decode(log_likelihoods)
-        compact = determinize(lattice, self.search.acoustic_scale, self.search.lattice_beam)
-        return compact, lattice.reached_final
+        return determinize(lattice, self.search.acoustic_scale, self.search.lattice_beam)
+
+    def first_best(self, lattice: CompactLattice) -> BestPath:
+        """The best path with the scores of the graph alone."""
+        return best_path(lattice, self.search.acoustic_scale)
 
     def second_pass(self, lattice: CompactLattice) -> BestPath:
         """The best path with the large language model in the place of the graph's."""
@@ -140,9 +138,21 @@ class Recognizer:
             lattice,
             self.bundle.first_pass_lm,
             self.bundle.rescoring_lm,
-            acoustic_scale=self.search.acoustic_scale,
-            lm_scale=self.rescoring.lm_scale,
-            word_insertion_penalty=self.rescoring.word_insertion_penalty,
+            self.search.acoustic_scale,
+            self.rescoring.lm_scale,
+            self.rescoring.word_insertion_penalty,
+        )
+
+    def second_passes(
+        self, lattice: CompactLattice, options: Sequence[RescoringOptions]
+    ) -> list[tuple[str, ...]]:
+        """The words of the second pass under each of several options."""
+        scale = self.search.acoustic_scale
+        return rescore_grid(
+            lattice,
+            self.bundle.first_pass_lm,
+            self.bundle.rescoring_lm,
+            [RescoreOptions(scale, o.lm_scale, o.word_insertion_penalty) for o in options],
         )
 
     def words(self, path: BestPath) -> tuple[Word, ...]:

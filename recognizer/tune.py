@@ -195,9 +195,9 @@ def _score(
     first, second = [], []
     count = functools.cache(functools.partial(scoring.count_errors, reference))
     for recognizer in recognizers:
-        lattice, _ = recognizer.first_pass(log_likelihoods)
+        lattice = recognizer.first_pass(log_likelihoods)
         first.append(count(recognizer.first_best(lattice).words))
-        for words in recognizer.rescored_words(lattice, grid.rescoring):
+        for words in recognizer.second_passes(lattice, grid.rescoring):
             second.append(count(words))
     return first, second
 
