@@ -23,6 +23,7 @@ from data.corpus import Utterance
 from data.errors import SpeechError, UsageError
 from recognizer.feature_cache import FeatureFile
 from recognizer.gmm_features import gmm_features
+from recognizer.options import to_table
 
 if TYPE_CHECKING:
     from am.training import TrainingResult, TrainingUtterance
@@ -250,6 +251,11 @@ def train_network(
         directory,
         silence_pdfs=silence_pdfs(phones, transitions),
         silence_weight=options.silence_weight,
+        metadata={
+            "features": to_table(options.features),
+            "speeds": list(options.speeds),
+            "corpora": [corpus.name for corpus in corpora],
+        },
     )
 
 
