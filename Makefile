@@ -1,11 +1,11 @@
-# make recognize [AUDIO=file]  set up once, then print what is said in a recording
+# make recognize [AUDIO=file]  set up once, then print what is said in a recording (or in ours)
 # make test                    style, types and tests
 # make sanitize                the native code's tests with address and undefined-behaviour checks
 #
 # Standard output holds results only; setting up reports on standard error.
 
 PYTHON ?= python3
-AUDIO ?= recognizer/samples/synthetic.flac
+SAMPLE := recognizer/samples/synthetic.flac
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -16,7 +16,7 @@ SANITIZE := build/sanitize
 .DELETE_ON_ERROR:
 
 recognize: $(VENV)/installed
-	@$(BIN)/recognize "$(AUDIO)"
+	@$(BIN)/recognize "$(or $(AUDIO),$(SAMPLE))"
 
 test: $(VENV)/installed-test
 	$(BIN)/ruff check .
