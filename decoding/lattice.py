@@ -71,6 +71,9 @@ class Lattice:
         reached_final: whether the search reached a final state of the graph; if not, all states
             of the last frame are final here, at no cost.
         symbols: word of each id.
+
+    Raises:
+        SpeechError: if an array has another type or length.
     """
 
     state_frames: IntArray
@@ -83,6 +86,21 @@ class Lattice:
     final_costs: FloatArray
     reached_final: bool
     symbols: tuple[str, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("state_frames", "final_costs"):
+            self._check(name, self.num_states)
+        for name in ("sources", "targets", "tids", "words", "graph_costs", "acoustic_costs"):
+            self._check(name, self.num_arcs)
+
+    def _check(self, name: str, length: int) -> None:
+        array = getattr(self, name)
+        dtype = np.dtype(np.float32 if name.endswith("costs") else np.int32)
+        if array.dtype != dtype or array.shape != (length,) or not array.flags.c_contiguous:
+            raise SpeechError(
+                f"lattice: {name}: expected {dtype} [{length}], "
+                f"found {array.dtype} {list(array.shape)}"
+            )
 
     @property
     def num_states(self) -> int:

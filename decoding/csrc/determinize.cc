@@ -58,7 +58,10 @@ int CompareStrings(const int32_t* a, size_t a_length, const int32_t* b, size_t b
 class Determinizer {
  public:
   Determinizer(const LatticeView& lattice, const DeterminizeConfig& config)
-      : lattice_(lattice), config_(config) {}
+      : lattice_(lattice),
+        config_(config),
+        // An infinite beam must not make dead ends, which are infinitely bad, look alive.
+        beam_(std::min(config.beam, 1e30)) {}
 
   CompactArrays Run() {
     Prepare();
@@ -128,8 +131,8 @@ class Determinizer {
   struct Candidate {
     int32_t state;
     Weight weight;
-    Span head;  // in strings_ or in work_strings_
-    Span tail;  // in strings_
+    Span head;    // in the strings that the subset before it has
+    Span tail;    // in strings_
     int32_t tid;  // in place of the tail: one transition-id, 0 for none
   };
 
@@ -172,7 +175,7 @@ class Determinizer {
       backward_[s] = cost;
     }
     best_ = backward_[0];
-    cutoff_ = best_ + config_.beam;
+    cutoff_ = best_ + beam_;
     std::vector<double> forward(n, kInfinity);
     forward[0] = 0.0;
     alive_.assign(lattice_.num_arcs, 0);
@@ -214,7 +217,7 @@ class Determinizer {
     ++stamp_;
     reached_.clear();
     std::priority_queue<int32_t, std::vector<int32_t>, std::greater<int32_t>> states;
-    const double limit = backward_[from] + config_.beam;
+    const double limit = backward_[from] + beam_;
     const auto reach = [&](int32_t state, const Weight& weight, uint32_t arc, uint32_t back) {
       if (mark_[state] != stamp_) {
         mark_[state] = stamp_;
@@ -555,6 +558,7 @@ class Determinizer {
 
   const LatticeView& lattice_;
   const DeterminizeConfig& config_;
+  const double beam_;
   double best_ = kInfinity;
   double cutoff_ = kInfinity;
   std::vector<size_t> first_arc_;
