@@ -126,6 +126,7 @@ def build_graph(
     arrays = without_labels(arrays, transitions.num_transition_ids + 1)
     arrays = _minimal(remove_epsilons_locally(arrays))
     arrays = add_self_loops(arrays, transitions, options.self_loop_scale, options.transition_scale)
+    arrays = arrays.depth_first()
     _log.info("graph: %d states, %d arcs", arrays.num_states, arrays.num_arcs)
     return DecodingGraph.from_arrays(arrays, words)
 

@@ -88,6 +88,35 @@ class FstArrays:
             np.asarray(final_costs, dtype=np.float32),
         )
 
+    def depth_first(self) -> FstArrays:
+        """The same with states numbered in the order of a depth-first visit from the start.
+
+        States that follow each other on paths then lie together in memory; states that no path
+        from the start reaches disappear.
+        """
+        offsets, targets = self.offsets.tolist(), self.next_states.tolist()
+        number = [-1] * self.num_states
+        visited: list[int] = []
+        stack = [self.start] if self.start >= 0 else []
+        while stack:
+            state = stack.pop()
+            if number[state] < 0:
+                number[state] = len(visited)
+                visited.append(state)
+                onward = targets[offsets[state] : offsets[state + 1]]
+                stack += [target for target in reversed(onward) if number[target] < 0]
+        numbers = np.array(number, dtype=np.int32)
+        kept = numbers[self.sources] >= 0
+        return FstArrays.from_arcs(
+            numbers[self.sources[kept]],
+            self.ilabels[kept],
+            self.olabels[kept],
+            self.costs[kept],
+            numbers[self.next_states[kept]],
+            self.final_costs[visited],
+            start=0 if visited else -1,
+        )
+
     def to_kaldifst(self) -> Any:
         """The same as a `kaldifst.StdVectorFst`."""
         import kaldifst
