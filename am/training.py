@@ -446,8 +446,6 @@ def train(
     directory.mkdir(parents=True, exist_ok=True)
     if options.threads:
         torch.set_num_threads(options.threads)
-    # Gradients of rarely used cells fade into denormals, which cost a hundred cycles each.
-    torch.set_flush_denormal(True)
     keep_freed_memory()
     start = None
     if initial is not None:
@@ -462,4 +460,9 @@ def train(
     )  # fmt: skip
     if resume and trainer.checkpoint_path.exists():
         trainer.restore()
-    return trainer.run()
+    # Gradients of rarely used cells fade into denormals, which cost a hundred cycles each.
+    torch.set_flush_denormal(True)
+    try:
+        return trainer.run()
+    finally:
+        torch.set_flush_denormal(False)
