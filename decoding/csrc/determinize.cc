@@ -10,8 +10,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <functional>
 #include <limits>
 #include <queue>
 #include <stdexcept>
@@ -132,7 +130,7 @@ class Determinizer {
     int32_t state;
     Weight weight;
     Span head;    // in the strings that the subset before it has
-    Span tail;    // in strings_
+    Span tail;    // in tails_: a last node and a length
     int32_t tid;  // in place of the tail: one transition-id, 0 for none
   };
 
@@ -149,7 +147,7 @@ class Determinizer {
   }
 
   size_t MemoryUsed() const {
-    return strings_.size() * sizeof(int32_t) +
+    return strings_.size() * sizeof(int32_t) + tails_.size() * sizeof(TailNode) +
            (elements_.size() + closures_.size()) * sizeof(Element) +
            origins_.size() * sizeof(Origin) + states_.size() * (sizeof(State) + 64) +
            known_.size() * (sizeof(Known) + 64) + arcs_.size() * sizeof(Arc) +
@@ -176,54 +174,62 @@ class Determinizer {
     }
     best_ = backward_[0];
     cutoff_ = best_ + beam_;
-    std::vector<double> forward(n, kInfinity);
-    forward[0] = 0.0;
+    forward_.assign(n, kInfinity);
+    forward_[0] = 0.0;
     alive_.assign(lattice_.num_arcs, 0);
     speaks_.assign(n, 0);
+    first_silent_.assign(n + 1, 0);
     for (size_t s = 0; s < n; ++s) {
       if (lattice_.final_costs[s] < kInfinity &&
-          forward[s] + lattice_.final_costs[s] <= cutoff_) {
+          forward_[s] + lattice_.final_costs[s] <= cutoff_) {
         speaks_[s] = 1;
       }
       for (size_t a = first_arc_[s]; a < first_arc_[s + 1]; ++a) {
         const int32_t target = lattice_.targets[a];
-        const double reached = forward[s] + Total(ArcWeight(a));
-        forward[target] = std::min(forward[target], reached);
+        const double reached = forward_[s] + Total(ArcWeight(a));
+        forward_[target] = std::min(forward_[target], reached);
         if (!(reached + backward_[target] <= cutoff_)) continue;
-        alive_[a] = 1;
-        if (lattice_.words[a] != 0) speaks_[s] = 1;
+        if (lattice_.words[a] != 0) {
+          alive_[a] = 1;
+          speaks_[s] = 1;
+        } else {
+          silent_.push_back({ArcWeight(a), target, static_cast<uint32_t>(a)});
+        }
       }
+      first_silent_[s + 1] = silent_.size();
     }
     closure_of_.assign(n, {0, kNotMade});
     mark_.assign(n, 0);
     place_.assign(n, 0);
+    subset_mark_.assign(n, {0, 0});
   }
 
-  // Appends to strings_ the transition-ids of the path by which the closure reached a state.
+  // Appends the transition-ids of the path by which the closure reached a state.
   void TraceBack(size_t place, std::vector<int32_t>* out) const {
-    const size_t begin = out->size();
+    out->resize(out->size() + reached_[place].length);
+    int32_t* at = out->data() + out->size();
     for (; reached_[place].arc != kNoArc; place = reached_[place].from) {
       const int32_t tid = lattice_.tids[reached_[place].arc];
-      if (tid != 0) out->push_back(tid);
+      if (tid != 0) *--at = tid;
     }
-    std::reverse(out->begin() + static_cast<std::ptrdiff_t>(begin), out->end());
   }
 
   // The best word-less path from a state to every state that is final or begins a word; states
-  // that take a path out of the beam are left out.
+  // that no path within the beam reaches this way are left out.
   Span Closure(int32_t from) {
     Span& closure = closure_of_[from];
     if (closure.length != kNotMade) return closure;
     ++stamp_;
     reached_.clear();
-    std::priority_queue<int32_t, std::vector<int32_t>, std::greater<int32_t>> states;
-    const double limit = backward_[from] + beam_;
+    int32_t furthest = from;
     const auto reach = [&](int32_t state, const Weight& weight, uint32_t arc, uint32_t back) {
+      const bool takes_frame = arc != kNoArc && lattice_.tids[arc] != 0;
+      const uint32_t length = (arc == kNoArc ? 0 : reached_[back].length) + takes_frame;
       if (mark_[state] != stamp_) {
         mark_[state] = stamp_;
         place_[state] = static_cast<uint32_t>(reached_.size());
-        reached_.push_back({weight, arc, back});
-        states.push(state);
+        reached_.push_back({weight, arc, back, length});
+        furthest = std::max(furthest, state);
         return;
       }
       Reached& known = reached_[place_[state]];
@@ -232,49 +238,64 @@ class Determinizer {
         left_.clear();
         right_.clear();
         TraceBack(back, &left_);
-        if (lattice_.tids[arc] != 0) left_.push_back(lattice_.tids[arc]);
+        if (takes_frame) left_.push_back(lattice_.tids[arc]);
         TraceBack(place_[state], &right_);
         order = CompareStrings(left_.data(), left_.size(), right_.data(), right_.size());
       }
-      if (order > 0) known = {weight, arc, back};
+      if (order > 0) known = {weight, arc, back, length};
     };
     reach(from, Weight(), kNoArc, 0);
     const size_t first = closures_.size();
-    while (!states.empty()) {
-      const int32_t state = states.top();
-      states.pop();
+    const size_t root = tails_.size();
+    const double limit = cutoff_ - forward_[from];
+    // States are in topological order, and those reached lie close together.
+    for (int32_t state = from; state <= furthest; ++state) {
+      if (mark_[state] != stamp_) continue;
       const uint32_t place = place_[state];
       const Weight weight = reached_[place].weight;
       if (speaks_[state]) {
-        const size_t offset = strings_.size();
-        TraceBack(place, &strings_);
-        closures_.push_back(
-            {state, weight, {offset, static_cast<uint32_t>(strings_.size() - offset)}});
+        closures_.push_back({state, weight, {root + place, reached_[place].length}});
       }
-      for (size_t a = first_arc_[state]; a < first_arc_[state + 1]; ++a) {
-        if (!alive_[a] || lattice_.words[a] != 0) continue;
-        const Weight total = weight + ArcWeight(a);
-        if (Total(total) + backward_[lattice_.targets[a]] > limit) continue;
-        reach(lattice_.targets[a], total, static_cast<uint32_t>(a), place);
+      for (size_t i = first_silent_[state]; i < first_silent_[state + 1]; ++i) {
+        const SilentArc& arc = silent_[i];
+        const Weight total = weight + arc.weight;
+        if (Total(total) + backward_[arc.target] > limit) continue;
+        reach(arc.target, total, arc.arc, place);
       }
     }
     closure = {first, static_cast<uint32_t>(closures_.size() - first)};
+    for (size_t place = 0; place < reached_.size(); ++place) {
+      const Reached& reached = reached_[place];
+      if (reached.arc == kNoArc) {
+        tails_.push_back({0, 0});
+      } else {
+        tails_.push_back({static_cast<int32_t>(reached.from) - static_cast<int32_t>(place),
+                          lattice_.tids[reached.arc]});
+      }
+    }
     return closure;
+  }
+
+  // Appends the string of a way that a closure found, back to front.
+  void WriteTail(const Span& tail, std::vector<int32_t>* out) const {
+    out->resize(out->size() + tail.length);
+    int32_t* at = out->data() + out->size();
+    for (size_t node = tail.offset; tails_[node].step != 0;
+         node = static_cast<size_t>(static_cast<std::ptrdiff_t>(node) + tails_[node].step)) {
+      if (tails_[node].tid != 0) *--at = tails_[node].tid;
+    }
   }
 
   // The candidate's string into the buffer.
   Span Write(const Candidate& candidate, const std::vector<int32_t>& heads,
              std::vector<int32_t>* out) const {
     const size_t offset = out->size();
-    const auto append = [out](const std::vector<int32_t>& from, const Span& span) {
-      const auto begin = from.begin() + static_cast<std::ptrdiff_t>(span.offset);
-      out->insert(out->end(), begin, begin + span.length);
-    };
-    append(heads, candidate.head);
+    const auto begin = heads.begin() + static_cast<std::ptrdiff_t>(candidate.head.offset);
+    out->insert(out->end(), begin, begin + candidate.head.length);
     if (candidate.tid != 0) {
       out->push_back(candidate.tid);
-    } else {
-      append(strings_, candidate.tail);
+    } else if (candidate.tail.length != 0) {
+      WriteTail(candidate.tail, out);
     }
     return {offset, static_cast<uint32_t>(out->size() - offset)};
   }
@@ -378,7 +399,11 @@ class Determinizer {
     const Span closure = Closure(0);
     State state{0.0, 0, elements_.size(), closure.length, false, {}, {}};
     for (uint32_t i = 0; i < closure.length; ++i) {
-      elements_.push_back(closures_[closure.offset + i]);
+      Element element = closures_[closure.offset + i];
+      const Span tail = element.string;
+      element.string = {strings_.size(), tail.length};
+      WriteTail(tail, &strings_);
+      elements_.push_back(element);
     }
     states_.push_back(state);
     Announce(0);
@@ -410,7 +435,7 @@ class Determinizer {
         }
       }
       for (size_t a = first_arc_[element.state]; a < first_arc_[element.state + 1]; ++a) {
-        if (!alive_[a] || lattice_.words[a] == 0) continue;
+        if (!alive_[a]) continue;
         words_.push_back({lattice_.words[a], lattice_.targets[a],
                           {i, static_cast<uint32_t>(a)}});
       }
@@ -494,16 +519,13 @@ class Determinizer {
   // candidates_ becomes what the initial subset reaches without words.
   void CloseSubset() {
     candidates_.clear();
+    ++subset_stamp_;
     for (const Element& element : initial_) {
       const Span closure = Closure(element.state);
-      if (&element == initial_.data()) ++subset_stamp_;
       for (uint32_t i = 0; i < closure.length; ++i) {
         const Element& reached = closures_[closure.offset + i];
         const Candidate candidate{reached.state, element.weight + reached.weight, element.string,
                                   reached.string, 0};
-        if (subset_mark_.size() <= static_cast<size_t>(reached.state)) {
-          subset_mark_.resize(static_cast<size_t>(lattice_.num_states), {0, 0});
-        }
         auto& [mark, place] = subset_mark_[reached.state];
         if (mark != subset_stamp_) {
           mark = subset_stamp_;
@@ -539,10 +561,20 @@ class Determinizer {
   static constexpr uint32_t kNotMade = UINT32_MAX;
   static constexpr uint32_t kNoArc = UINT32_MAX;
 
-  struct Reached {
+  struct Reached {  // a state of a closure in the making
     Weight weight;
+    uint32_t arc;     // the last one on the way
+    uint32_t from;    // place of its source
+    uint32_t length;  // of the string
+  };
+  struct SilentArc {
+    Weight weight;
+    int32_t target;
     uint32_t arc;
-    uint32_t from;
+  };
+  struct TailNode {  // strings of closures are paths back to a root, which has step 0
+    int32_t step;    // to the node before
+    int32_t tid;     // 0 for none
   };
   struct WordArc {
     int32_t word;
@@ -562,13 +594,17 @@ class Determinizer {
   double best_ = kInfinity;
   double cutoff_ = kInfinity;
   std::vector<size_t> first_arc_;
+  std::vector<double> forward_;
   std::vector<double> backward_;
-  std::vector<char> alive_;   // arcs on a path within the beam
-  std::vector<char> speaks_;  // states that are final or have an arc with a word
+  std::vector<char> alive_;   // arcs with a word on a path within the beam
+  std::vector<char> speaks_;  // states that are final or have such an arc
+  std::vector<SilentArc> silent_;  // arcs without a word on a path within the beam
+  std::vector<size_t> first_silent_;
 
   std::vector<int32_t> strings_;
   std::vector<Element> elements_;
-  std::vector<Element> closures_;
+  std::vector<Element> closures_;  // their strings are in tails_
+  std::vector<TailNode> tails_;
   std::vector<Span> closure_of_;  // in closures_
   std::vector<Origin> origins_;
   std::vector<State> states_;
