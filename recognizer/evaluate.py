@@ -6,9 +6,11 @@ import functools
 import json
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -172,11 +174,22 @@ def each_utterance(
     # Each process does its own arithmetic; numpy's threads would only stand in each other's way.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+    )
     try:
         yield from pool.map(work, corpus)
+    except BrokenProcessPool:
+        raise SpeechError(
+            f"{corpus.name}: a process has died (out of memory? use fewer jobs)"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """In a worker: the terminal interrupts all processes, but one is enough to end them all."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @functools.cache

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +16,10 @@ import pytest
 import soundfile
 
 import toy
-from data.corpus import read_corpus
+from data.corpus import Utterance, read_corpus
 from data.errors import SpeechError, UsageError
 from recognizer import scoring
-from recognizer.evaluate import evaluate
+from recognizer.evaluate import each_utterance, evaluate
 
 # What was said and what its transcript claims: one insertion, one deletion, two substitutions.
 SAID = {
@@ -121,6 +127,54 @@ def test_other_faults_are_one_line(command, toy_model, whistled_set, tmp_path, s
     ran = command("recognizer", "evaluate", *arguments)
     assert ran.code == code
     assert ran.err.count("\n") == 1
+
+
+def end(utterance: Utterance) -> None:
+    os._exit(3)
+
+
+def test_a_process_that_dies_is_an_error(whistled_set):
+    with pytest.raises(SpeechError, match="toyset: a process has died"):
+        list(each_utterance(read_corpus(whistled_set), end, jobs=2))
+
+
+def let_readers_go(paths: list[Path]) -> None:
+    """End the wait of whoever opens one of these FIFOs for reading."""
+    for path in paths:
+        with contextlib.suppress(OSError):  # nobody waits
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+
+def test_an_interrupt_ends_all_processes_with_one_line(toy_model, whistled_set):
+    """Whoever reads a FIFO waits for its writer, so that the interrupt meets work in progress."""
+    paths = [whistled_set / f"{name}.flac" for name in SAID]
+    for path in paths:
+        path.unlink()
+        os.mkfifo(path)
+    arguments = ["evaluate", str(whistled_set), "--model", str(toy_model), "--jobs", "2"]
+    script = f"import sys; sys.argv[1:] = {arguments!r}\n" + (
+        "from recognizer.cli.main import main\nif __name__ == '__main__': main()\n"
+    )
+    program = whistled_set / "program.py"
+    program.write_text(script)
+    with subprocess.Popen(
+        [sys.executable, program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as process:
+        with paths[0].open("wb"):  # returns when a process has opened it
+            os.killpg(process.pid, signal.SIGINT)
+        while process.poll() is None:
+            let_readers_go(paths)
+            time.sleep(0.01)
+        out, err = process.communicate()
+    assert process.returncode == 130
+    assert out == ""
+    assert err.strip() == "recognizer: interrupted"
 
 
 def test_an_empty_corpus_and_no_jobs(toy_model, whistled_set):
