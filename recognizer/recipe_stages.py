@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from am.topology import Topology
 from data.books import book_sentences
@@ -18,7 +19,8 @@ from data.text import normalize
 from decoding.build import build_graph
 from lm.arpa import read_arpa, write_arpa
 from lm.estimate import EstimateOptions, estimate
-from lm.language_model import BackoffModel, KenlmModel
+from lm.language_model import BackoffModel, KenlmModel, LanguageModel
+from lm.ngram import NgramModel
 from lm.perplexity import perplexity
 from lm.prune import prune, pruning_losses, relative_frequencies
 from lm.vocabulary import choose, count_words
@@ -27,6 +29,7 @@ from recognizer.acoustic_stages import NETWORK_FILE, AcousticInputs, acoustic_st
 from recognizer.acoustic_training import AlignedCorpus
 from recognizer.alignment_file import read_paths, write_paths
 from recognizer.console import console, progress_bar
+from recognizer.evaluate import evaluate
 from recognizer.flat_start import flat_start
 from recognizer.gmm_aligner import FlatStartModel
 from recognizer.options import to_table
@@ -87,6 +90,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             "putting the model together",
         ),
         Stage("tune", table["tuning"], ("model",), steps.tune, "tuning on development sets"),
+        Stage("evaluate", {}, ("tune",), steps.evaluate, "measuring on development sets"),
     ]
     return stages
 
@@ -140,13 +144,14 @@ class _Steps:
         )
         large = prune(estimated.model, ngrams=options.rescoring_ngrams, losses=losses)
         write_arpa(large, directory / bundle.RESCORING, decimals=3)
+        scorers: dict[str, tuple[NgramModel, LanguageModel[Any]]] = {
+            bundle.FIRST_PASS: (first, BackoffModel(first)),
+            bundle.RESCORING: (large, KenlmModel(directory / bundle.RESCORING)),
+        }
         table = []
         for data in self._recipe.tuning.data:
             lines = [" ".join(u.words) for u in read_corpus(self._corpora / data)]
-            for name, model, scorer in (
-                (bundle.FIRST_PASS, first, BackoffModel(first)),
-                (bundle.RESCORING, large, KenlmModel(directory / bundle.RESCORING)),
-            ):
+            for name, (model, scorer) in scorers.items():
                 result = perplexity(scorer, lines)
                 table.append(
                     {
@@ -263,8 +268,7 @@ class _Steps:
 
     def tune(self, directory: Path) -> None:
         model = self._work / "model"
-        data = self._recipe.tuning.data
-        corpora = [replace(read_corpus(self._corpora / d), name=d) for d in data]
+        corpora = self._development_sets()
         utterances = sum(len(corpus) for corpus in corpora)
         with progress_bar("tuning", utterances) as advance:
             tuning = tune(
@@ -275,6 +279,36 @@ class _Steps:
         write_choice(model, tuning)
         for name, counts in zip(tuning.data, tuning.best.counts, strict=True):
             console.print(f"{counts} {name}")
+
+    def evaluate(self, directory: Path) -> None:
+        model = self._work / "model"
+        results = []
+        for corpus in self._development_sets():
+            with progress_bar(corpus.name, len(corpus)) as advance:
+                evaluation = evaluate(
+                    corpus, model, jobs=self._jobs, progress=lambda score, step=advance: step()
+                )
+            evaluation.write(directory / corpus.name.replace("/", "-"))
+            found = evaluation.result()
+            results.append(
+                bundle.TestResult(
+                    data=corpus.name,
+                    utterances=found["utterances"],
+                    words=found["words"],
+                    first_pass_wer=found["first_pass"]["wer"],
+                    wer=found["wer"],
+                    wer_low=found["wer_low"],
+                    wer_high=found["wer_high"],
+                )
+            )
+            console.print(f"{corpus.name}: {evaluation.first_pass} first-pass")
+            console.print(f"{corpus.name}: {evaluation.rescored} rescored")
+        config = bundle.ModelBundle(model).config
+        bundle.write_config(model, replace(config, results=tuple(results)))
+
+    def _development_sets(self) -> list[Corpus]:
+        names = self._recipe.tuning.data
+        return [replace(read_corpus(self._corpora / name), name=name) for name in names]
 
     def _sentences(self, files: list[Path]) -> Iterator[str]:
         if self._recipe.lm.books:
