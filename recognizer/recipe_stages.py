@@ -29,7 +29,7 @@ from recognizer.acoustic_stages import NETWORK_FILE, AcousticInputs, acoustic_st
 from recognizer.acoustic_training import AlignedCorpus
 from recognizer.alignment_file import read_paths, write_paths
 from recognizer.console import console, progress_bar
-from recognizer.evaluate import evaluate
+from recognizer.evaluate import Evaluation, evaluate
 from recognizer.flat_start import flat_start
 from recognizer.gmm_aligner import FlatStartModel
 from recognizer.options import to_table
@@ -284,14 +284,11 @@ class _Steps:
         model = self._work / "model"
         results = []
         for corpus in self._development_sets():
-            with progress_bar(corpus.name, len(corpus)) as advance:
-                evaluation = evaluate(
-                    corpus, model, jobs=self._jobs, progress=lambda score, step=advance: step()
-                )
+            evaluation = self._evaluated(corpus, model)
             evaluation.write(directory / corpus.name.replace("/", "-"))
             found = evaluation.result()
             results.append(
-                bundle.TestResult(
+                bundle.Measurement(
                     data=corpus.name,
                     utterances=found["utterances"],
                     words=found["words"],
@@ -305,6 +302,10 @@ class _Steps:
             console.print(f"{corpus.name}: {evaluation.rescored} rescored")
         config = bundle.ModelBundle(model).config
         bundle.write_config(model, replace(config, results=tuple(results)))
+
+    def _evaluated(self, corpus: Corpus, model: Path) -> Evaluation:
+        with progress_bar(corpus.name, len(corpus)) as advance:
+            return evaluate(corpus, model, jobs=self._jobs, progress=lambda _: advance())
 
     def _development_sets(self) -> list[Corpus]:
         names = self._recipe.tuning.data

@@ -117,6 +117,9 @@ def test_the_record_says_what_was_done(made: tuple[Path, Path]) -> None:
     assert config.search.acoustic_scale in (0.1, 0.2)
     assert config.training_data[0].name == "train"
     assert config.record["acoustic"]["network"]["cells"] == 48
+    assert config.record["tuning_result"]["data"] == ["dev"]
+    assert (config.results[0].data, config.results[0].utterances) == ("dev", 8)
+    assert config.results[0].wer < 15.0
 
 
 def test_a_second_run_has_nothing_to_do(made: tuple[Path, Path]) -> None:
