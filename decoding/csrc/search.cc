@@ -75,47 +75,45 @@ void Search::Step(const float* row) {
 }
 
 // The pruning threshold of LatticeFasterDecoder::GetCutoff: beam, max-active and min-active.
+// Counting tells whether the beam decides, as it mostly does; only if not, costs are selected.
 float Search::Cutoff(const Frame& frame, float* best, uint32_t* best_token,
                      float* adaptive_beam) {
-  const size_t n = frame.tokens.size();
-  costs_.resize(n);
+  const std::vector<Token>& tokens = frame.tokens;
+  const size_t n = tokens.size();
   float lowest = kInfinity;
   uint32_t lowest_token = 0;
   for (size_t i = 0; i < n; ++i) {
-    const float cost = frame.tokens[i].cost;
-    costs_[i] = cost;
-    if (cost < lowest) {
-      lowest = cost;
+    if (tokens[i].cost < lowest) {
+      lowest = tokens[i].cost;
       lowest_token = static_cast<uint32_t>(i);
     }
   }
   *best = lowest;
   *best_token = lowest_token;
-  *adaptive_beam = config_.beam;
-  const float beam_cutoff = lowest + config_.beam;
-  auto end = costs_.end();
-  if (n > config_.max_active) {
-    const auto nth = costs_.begin() + config_.max_active;
-    std::nth_element(costs_.begin(), nth, end);
-    if (*nth < beam_cutoff) {
-      *adaptive_beam = *nth - lowest + config_.beam_delta;
-      return *nth;
-    }
-    end = nth;
-  }
   if (n <= config_.min_active) {
     *adaptive_beam = kInfinity;
     return kInfinity;
   }
-  if (config_.min_active > 0) {
-    const auto nth = costs_.begin() + config_.min_active;
-    if (nth < end) std::nth_element(costs_.begin(), nth, end);
-    if (*nth > beam_cutoff) {
-      *adaptive_beam = *nth - lowest + config_.beam_delta;
-      return *nth;
-    }
+  const float beam_cutoff = lowest + config_.beam;
+  size_t below = 0;
+  size_t not_above = 0;
+  for (const Token& token : tokens) {
+    below += token.cost < beam_cutoff;
+    not_above += token.cost <= beam_cutoff;
   }
-  return beam_cutoff;
+  const bool too_many = below > config_.max_active;
+  if (!too_many && not_above > config_.min_active) {
+    *adaptive_beam = config_.beam;
+    return beam_cutoff;
+  }
+  costs_.clear();
+  for (const Token& token : tokens) {
+    if (!too_many || token.cost < beam_cutoff) costs_.push_back(token.cost);
+  }
+  const auto nth = costs_.begin() + (too_many ? config_.max_active : config_.min_active);
+  std::nth_element(costs_.begin(), nth, costs_.end());
+  *adaptive_beam = *nth - lowest + config_.beam_delta;
+  return *nth;
 }
 
 // Follows the emitting arcs of all tokens below the cutoff, to candidates for links.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "huge_pages.h"
 #include "raw_lattice.h"
 #include "search_graph.h"
 
@@ -102,7 +103,7 @@ class Search {
   std::vector<Frame> spare_;  // buffers of pruned frames, used again
   // Where the state's token is in the newest frame, if that token has this state: entries need no
   // clearing between frames.
-  std::vector<uint32_t> token_of_state_;
+  LargeVector<uint32_t> token_of_state_;
   std::vector<Candidate> candidates_;  // the first num_candidates_ count
   size_t num_candidates_ = 0;
   std::vector<float> scaled_;

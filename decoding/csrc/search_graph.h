@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "huge_pages.h"
+
 namespace decoding {
 
 // The arrays of a DecodingGraph; they must outlive what is built on them.
@@ -64,8 +66,8 @@ class SearchGraph {
   GraphArrays arrays_;
   uint32_t num_pdfs_ = 0;
   uint32_t max_rank_ = 0;
-  std::vector<State> states_;
-  std::vector<Arc> arcs_;
+  LargeVector<State> states_;
+  LargeVector<Arc> arcs_;
   std::vector<uint16_t> ranks_;
 };
 

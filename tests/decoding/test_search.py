@@ -211,6 +211,15 @@ def test_results_do_not_depend_on_how_frames_are_cut(pieces: list[int]) -> None:
     assert same(decoding.finish(), decoder.decode(scores))
 
 
+@pytest.mark.parametrize("interval", [1, 7, 1000])
+def test_the_lattice_does_not_depend_on_when_it_is_pruned(interval: int) -> None:
+    graph, pdfs, scores = larger(0)
+    options = SearchOptions(beam=8.0, lattice_beam=3.0, acoustic_scale=SCALE)
+    expected = Decoder(graph, pdfs, options).decode(scores)
+    options = replace(options, prune_interval=interval)
+    assert same(Decoder(graph, pdfs, options).decode(scores), expected)
+
+
 def test_threads_share_a_decoder() -> None:
     graph, pdfs, scores = larger(2)
     options = SearchOptions(beam=8.0, acoustic_scale=SCALE)
