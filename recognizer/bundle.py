@@ -36,7 +36,7 @@ from data.lexicon import Lexicon, read_lexicon
 from decoding.graph import DecodingGraph
 from decoding.search import SearchOptions
 from lm.arpa import read_arpa
-from lm.language_model import EpsilonBackoffModel, KenlmModel
+from lm.language_model import EpsilonBackoffModel, LanguageModel, read_language_model
 from recognizer.options import from_table, read_toml, to_toml
 
 FORMAT_VERSION = 1
@@ -276,9 +276,9 @@ class ModelBundle:
         return self._part(FIRST_PASS, lambda path: EpsilonBackoffModel(read_arpa(path)))
 
     @property
-    def rescoring_lm(self) -> KenlmModel:
+    def rescoring_lm(self) -> LanguageModel[Any]:
         """The large language model."""
-        return self._part(RESCORING, KenlmModel)
+        return self._part(RESCORING, read_language_model)
 
     def check(self) -> None:
         """Compare the hash of every file, read every part, and compare the parts.

@@ -19,7 +19,7 @@ from data.text import normalize
 from decoding.build import build_graph
 from lm.arpa import read_arpa, write_arpa
 from lm.estimate import EstimateOptions, estimate
-from lm.language_model import BackoffModel, KenlmModel, LanguageModel
+from lm.language_model import BackoffModel, LanguageModel, read_language_model
 from lm.ngram import NgramModel
 from lm.perplexity import perplexity
 from lm.prune import prune, pruning_losses, relative_frequencies
@@ -146,7 +146,7 @@ class _Steps:
         write_arpa(large, directory / bundle.RESCORING, decimals=3)
         scorers: dict[str, tuple[NgramModel, LanguageModel[Any]]] = {
             bundle.FIRST_PASS: (first, BackoffModel(first)),
-            bundle.RESCORING: (large, KenlmModel(directory / bundle.RESCORING)),
+            bundle.RESCORING: (large, read_language_model(directory / bundle.RESCORING)),
         }
         table = []
         for data in self._recipe.tuning.data:

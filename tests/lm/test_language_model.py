@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import random
 from pathlib import Path
 
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 
 from data.errors import SpeechError
 from lm.arpa import read_arpa, write_arpa
-from lm.language_model import BackoffModel, EpsilonBackoffModel, KenlmModel, LanguageModel
+from lm.language_model import (
+    BackoffModel,
+    EpsilonBackoffModel,
+    KenlmModel,
+    LanguageModel,
+    read_language_model,
+)
 from lm.ngram import LOG_OF_10
 from lm.perplexity import perplexity
 from lm.prune import prune
@@ -147,6 +154,23 @@ def test_kenlm_faults_are_one_line(tmp_path: Path) -> None:
     cut.write_bytes(_fixture().read_bytes()[:2000])
     with pytest.raises(SpeechError, match="expected a gzip file"):
         KenlmModel(cut)
+
+
+def test_without_kenlm_the_same_scores_come_from_our_own_reader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("kenlm")
+    peer = read_language_model(_fixture())
+    assert isinstance(peer, KenlmModel)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    ours = read_language_model(_fixture())
+    assert isinstance(ours, BackoffModel)
+    state, peer_state = ours.start(), peer.start()
+    for word in ["the", "zebra", "saw", "the", "old", "fox"]:
+        log_prob, state = ours.score(state, word)
+        expected, peer_state = peer.score(peer_state, word)
+        assert log_prob == pytest.approx(expected, abs=1e-5)
+    assert ours.final(state) == pytest.approx(peer.final(peer_state), abs=1e-5)
 
 
 def test_perplexity_counts_words_outside_the_vocabulary() -> None:
