@@ -6,13 +6,17 @@ Engines: `am.inference_numpy.NumpyLstmp` (needs no torch, used for recognition) 
 
 from __future__ import annotations
 
-from typing import Protocol
+import os
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from am.network_file import LstmpOptions
+from am.network_file import LstmpOptions, Network, read_network
 from data.errors import SpeechError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -82,6 +86,47 @@ def scaled_log_likelihoods(model: AcousticModel, features: npt.ArrayLike) -> Flo
     result = log_posteriors(model, features)
     result -= model.log_priors
     return result
+
+
+class NetworkModel:
+    """What the engines have in common: the network and its facts.
+
+    Args:
+        network: as `am.network_file.read_network` returns it.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a network's file."""
+        return cls(read_network(path))
+
+    @property
+    def options(self) -> LstmpOptions:
+        """Shape of the network."""
+        return self._network.options
+
+    @property
+    def num_pdfs(self) -> int:
+        """S, number of outputs."""
+        return self.options.outputs
+
+    @property
+    def output_delay(self) -> int:
+        """Frames by which outputs come late."""
+        return self.options.output_delay
+
+    @property
+    def input_dim(self) -> int:
+        """D, features per frame."""
+        return self.options.input_dim
+
+    @property
+    def log_priors(self) -> FloatArray:
+        """Log prior of each output ``[S]``, natural log."""
+        return self._network.log_priors
 
 
 class DelayedSession:

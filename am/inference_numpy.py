@@ -8,12 +8,10 @@ the loop is written to make few of them.
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
-from am.inference import DelayedSession, FloatArray
-from am.network_file import LstmpOptions, Network, read_network
+from am.inference import DelayedSession, FloatArray, NetworkModel
+from am.network_file import Network
 
 # Longest block that is run at once; it bounds memory, not results.
 _BLOCK = 256
@@ -98,7 +96,7 @@ class _LayerState:
         return out
 
 
-class NumpyLstmp:
+class NumpyLstmp(NetworkModel):
     """`am.inference.AcousticModel` in numpy, float32.
 
     Args:
@@ -106,42 +104,12 @@ class NumpyLstmp:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        super().__init__(network)
         self.mean = network.tensors["input.mean"]
         self.inv_std = network.tensors["input.inv_std"]
         self.layers = [_Layer(network, layer) for layer in range(network.options.layers)]
         self.output_weight_t = np.ascontiguousarray(network.tensors["output.weight"].T)
         self.output_bias = network.tensors["output.bias"]
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> NumpyLstmp:
-        """Read a network's file."""
-        return cls(read_network(path))
-
-    @property
-    def options(self) -> LstmpOptions:
-        """Shape of the network."""
-        return self._network.options
-
-    @property
-    def num_pdfs(self) -> int:
-        """S, number of outputs."""
-        return self.options.outputs
-
-    @property
-    def output_delay(self) -> int:
-        """Frames by which outputs come late."""
-        return self.options.output_delay
-
-    @property
-    def input_dim(self) -> int:
-        """D, features per frame."""
-        return self.options.input_dim
-
-    @property
-    def log_priors(self) -> FloatArray:
-        """Log prior of each output ``[S]``, natural log."""
-        return self._network.log_priors
 
     def start(self) -> NumpySession:
         """Begin an utterance with zero states."""

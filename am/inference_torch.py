@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
-from am.inference import DelayedSession, FloatArray
+from am.inference import DelayedSession, FloatArray, NetworkModel
 from am.lstmp import LstmpNetwork
-from am.network_file import LstmpOptions, Network, read_network
+from am.network_file import Network
 
 
-class TorchLstmp:
+class TorchLstmp(NetworkModel):
     """`am.inference.AcousticModel` in torch.
 
     Args:
@@ -20,39 +18,9 @@ class TorchLstmp:
     """
 
     def __init__(self, network: Network, *, precision: torch.dtype = torch.float32) -> None:
-        self._network = network
+        super().__init__(network)
         self.precision = precision
         self.module = LstmpNetwork.from_network(network).eval()
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> TorchLstmp:
-        """Read a network's file."""
-        return cls(read_network(path))
-
-    @property
-    def options(self) -> LstmpOptions:
-        """Shape of the network."""
-        return self._network.options
-
-    @property
-    def num_pdfs(self) -> int:
-        """S, number of outputs."""
-        return self.options.outputs
-
-    @property
-    def output_delay(self) -> int:
-        """Frames by which outputs come late."""
-        return self.options.output_delay
-
-    @property
-    def input_dim(self) -> int:
-        """D, features per frame."""
-        return self.options.input_dim
-
-    @property
-    def log_priors(self) -> FloatArray:
-        """Log prior of each output ``[S]``, natural log."""
-        return self._network.log_priors
 
     def start(self) -> TorchSession:
         """Begin an utterance with zero states."""
