@@ -17,53 +17,25 @@
 #include <unordered_map>
 #include <utility>
 
+#include "word_closures.h"
+
 namespace decoding {
 
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-struct Weight {
-  double graph = 0.0;
-  double acoustic = 0.0;
-};
-
-Weight operator+(const Weight& a, const Weight& b) {
-  return {a.graph + b.graph, a.acoustic + b.acoustic};
-}
-
-Weight operator-(const Weight& a, const Weight& b) {
-  return {a.graph - b.graph, a.acoustic - b.acoustic};
-}
-
-// A piece of an array of transition-ids that grows: an offset, not a pointer.
-struct Span {
-  size_t offset = 0;
-  uint32_t length = 0;
-};
-
-// Which of two strings wins when the weights tie, as in Kaldi's Compare: the shorter one, else the
-// one with the greater transition-id where they first differ. Any total order of this kind will do,
-// as long as it survives a common prefix and a common suffix.
-int CompareStrings(const int32_t* a, size_t a_length, const int32_t* b, size_t b_length) {
-  if (a_length != b_length) return a_length < b_length ? 1 : -1;
-  for (size_t i = 0; i < a_length; ++i) {
-    if (a[i] != b[i]) return a[i] > b[i] ? 1 : -1;
-  }
-  return 0;
-}
-
 class Determinizer {
  public:
   Determinizer(const LatticeView& lattice, const DeterminizeConfig& config)
       : lattice_(lattice),
         config_(config),
-        // An infinite beam must not make dead ends, which are infinitely bad, look alive.
-        beam_(std::min(config.beam, 1e30)) {}
+        order_{config.acoustic_scale},
+        closures_(lattice, order_, config.beam),
+        subset_mark_(static_cast<size_t>(lattice.num_states), {0, 0}) {}
 
   CompactArrays Run() {
-    Prepare();
-    if (best_ == kInfinity) {
+    if (closures_.best() == kInfinity) {
       throw std::invalid_argument("lattice: expected a path from the start to a final state");
     }
     MakeStart();
@@ -71,8 +43,8 @@ class Determinizer {
     while (!queue_.empty()) {
       const Task task = queue_.top();
       // The best path is made whatever it takes.
-      if (MemoryUsed() > config_.max_memory && task.priority > best_ + 1e-3) {
-        beam = task.priority - best_;
+      if (MemoryUsed() > config_.max_memory && task.priority > closures_.best() + 1e-3) {
+        beam = task.priority - closures_.best();
         break;
       }
       queue_.pop();
@@ -82,11 +54,6 @@ class Determinizer {
   }
 
  private:
-  struct Element {
-    int32_t state;
-    Weight weight;
-    Span string;  // in strings_
-  };
   struct Origin {  // an arc of the lattice that leaves an element of a subset
     uint32_t element;
     uint32_t arc;
@@ -130,160 +97,16 @@ class Determinizer {
     int32_t state;
     Weight weight;
     Span head;    // in the strings that the subset before it has
-    Span tail;    // in tails_: a last node and a length
+    Span tail;    // in closures_
     int32_t tid;  // in place of the tail: one transition-id, 0 for none
   };
 
-  double Total(const Weight& weight) const {
-    return weight.graph + config_.acoustic_scale * weight.acoustic;
-  }
-
-  int CompareWeights(const Weight& a, const Weight& b) const {
-    const double a_total = Total(a);
-    const double b_total = Total(b);
-    if (a_total != b_total) return a_total < b_total ? 1 : -1;
-    if (a.graph != b.graph) return a.graph < b.graph ? 1 : -1;
-    return 0;
-  }
-
   size_t MemoryUsed() const {
-    return strings_.size() * sizeof(int32_t) + tails_.size() * sizeof(TailNode) +
-           (elements_.size() + closures_.size()) * sizeof(Element) +
+    return closures_.MemoryUsed() + strings_.size() * sizeof(int32_t) +
+           elements_.size() * sizeof(Element) +
            origins_.size() * sizeof(Origin) + states_.size() * (sizeof(State) + 64) +
            known_.size() * (sizeof(Known) + 64) + arcs_.size() * sizeof(Arc) +
            queue_.size() * sizeof(Task);
-  }
-
-  Weight ArcWeight(size_t arc) const {
-    return {lattice_.graph_costs[arc], lattice_.acoustic_costs[arc]};
-  }
-
-  // Backward and forward costs; which arcs and states are within the beam.
-  void Prepare() {
-    const size_t n = static_cast<size_t>(lattice_.num_states);
-    first_arc_.assign(n + 1, 0);
-    for (size_t a = 0; a < lattice_.num_arcs; ++a) ++first_arc_[lattice_.sources[a] + 1];
-    for (size_t s = 0; s < n; ++s) first_arc_[s + 1] += first_arc_[s];
-    backward_.assign(n, kInfinity);
-    for (size_t s = n; s-- > 0;) {
-      double cost = lattice_.final_costs[s];
-      for (size_t a = first_arc_[s]; a < first_arc_[s + 1]; ++a) {
-        cost = std::min(cost, Total(ArcWeight(a)) + backward_[lattice_.targets[a]]);
-      }
-      backward_[s] = cost;
-    }
-    best_ = backward_[0];
-    cutoff_ = best_ + beam_;
-    forward_.assign(n, kInfinity);
-    forward_[0] = 0.0;
-    alive_.assign(lattice_.num_arcs, 0);
-    speaks_.assign(n, 0);
-    first_silent_.assign(n + 1, 0);
-    for (size_t s = 0; s < n; ++s) {
-      if (lattice_.final_costs[s] < kInfinity &&
-          forward_[s] + lattice_.final_costs[s] <= cutoff_) {
-        speaks_[s] = 1;
-      }
-      for (size_t a = first_arc_[s]; a < first_arc_[s + 1]; ++a) {
-        const int32_t target = lattice_.targets[a];
-        const double reached = forward_[s] + Total(ArcWeight(a));
-        forward_[target] = std::min(forward_[target], reached);
-        if (!(reached + backward_[target] <= cutoff_)) continue;
-        if (lattice_.words[a] != 0) {
-          alive_[a] = 1;
-          speaks_[s] = 1;
-        } else {
-          silent_.push_back({ArcWeight(a), target, static_cast<uint32_t>(a)});
-        }
-      }
-      first_silent_[s + 1] = silent_.size();
-    }
-    closure_of_.assign(n, {0, kNotMade});
-    mark_.assign(n, 0);
-    place_.assign(n, 0);
-    subset_mark_.assign(n, {0, 0});
-  }
-
-  // Appends the transition-ids of the path by which the closure reached a state.
-  void TraceBack(size_t place, std::vector<int32_t>* out) const {
-    out->resize(out->size() + reached_[place].length);
-    int32_t* at = out->data() + out->size();
-    for (; reached_[place].arc != kNoArc; place = reached_[place].from) {
-      const int32_t tid = lattice_.tids[reached_[place].arc];
-      if (tid != 0) *--at = tid;
-    }
-  }
-
-  // The best word-less path from a state to every state that is final or begins a word; states
-  // that no path within the beam reaches this way are left out.
-  Span Closure(int32_t from) {
-    Span& closure = closure_of_[from];
-    if (closure.length != kNotMade) return closure;
-    ++stamp_;
-    reached_.clear();
-    int32_t furthest = from;
-    const auto reach = [&](int32_t state, const Weight& weight, uint32_t arc, uint32_t back) {
-      const bool takes_frame = arc != kNoArc && lattice_.tids[arc] != 0;
-      const uint32_t length = (arc == kNoArc ? 0 : reached_[back].length) + takes_frame;
-      if (mark_[state] != stamp_) {
-        mark_[state] = stamp_;
-        place_[state] = static_cast<uint32_t>(reached_.size());
-        reached_.push_back({weight, arc, back, length});
-        furthest = std::max(furthest, state);
-        return;
-      }
-      Reached& known = reached_[place_[state]];
-      int order = CompareWeights(weight, known.weight);
-      if (order == 0) {
-        left_.clear();
-        right_.clear();
-        TraceBack(back, &left_);
-        if (takes_frame) left_.push_back(lattice_.tids[arc]);
-        TraceBack(place_[state], &right_);
-        order = CompareStrings(left_.data(), left_.size(), right_.data(), right_.size());
-      }
-      if (order > 0) known = {weight, arc, back, length};
-    };
-    reach(from, Weight(), kNoArc, 0);
-    const size_t first = closures_.size();
-    const size_t root = tails_.size();
-    const double limit = cutoff_ - forward_[from];
-    // States are in topological order, and those reached lie close together.
-    for (int32_t state = from; state <= furthest; ++state) {
-      if (mark_[state] != stamp_) continue;
-      const uint32_t place = place_[state];
-      const Weight weight = reached_[place].weight;
-      if (speaks_[state]) {
-        closures_.push_back({state, weight, {root + place, reached_[place].length}});
-      }
-      for (size_t i = first_silent_[state]; i < first_silent_[state + 1]; ++i) {
-        const SilentArc& arc = silent_[i];
-        const Weight total = weight + arc.weight;
-        if (Total(total) + backward_[arc.target] > limit) continue;
-        reach(arc.target, total, arc.arc, place);
-      }
-    }
-    closure = {first, static_cast<uint32_t>(closures_.size() - first)};
-    for (size_t place = 0; place < reached_.size(); ++place) {
-      const Reached& reached = reached_[place];
-      if (reached.arc == kNoArc) {
-        tails_.push_back({0, 0});
-      } else {
-        tails_.push_back({static_cast<int32_t>(reached.from) - static_cast<int32_t>(place),
-                          lattice_.tids[reached.arc]});
-      }
-    }
-    return closure;
-  }
-
-  // Appends the string of a way that a closure found, back to front.
-  void WriteTail(const Span& tail, std::vector<int32_t>* out) const {
-    out->resize(out->size() + tail.length);
-    int32_t* at = out->data() + out->size();
-    for (size_t node = tail.offset; tails_[node].step != 0;
-         node = static_cast<size_t>(static_cast<std::ptrdiff_t>(node) + tails_[node].step)) {
-      if (tails_[node].tid != 0) *--at = tails_[node].tid;
-    }
   }
 
   // The candidate's string into the buffer.
@@ -294,21 +117,21 @@ class Determinizer {
     out->insert(out->end(), begin, begin + candidate.head.length);
     if (candidate.tid != 0) {
       out->push_back(candidate.tid);
-    } else if (candidate.tail.length != 0) {
-      WriteTail(candidate.tail, out);
+    } else {
+      closures_.AppendString(candidate.tail, out);
     }
     return {offset, static_cast<uint32_t>(out->size() - offset)};
   }
 
   // Whether the first of two ways to one state is better.
   bool Better(const Candidate& a, const Candidate& b, const std::vector<int32_t>& heads) {
-    int order = CompareWeights(a.weight, b.weight);
+    int order = order_.Compare(a.weight, b.weight);
     if (order == 0) {
       left_.clear();
       right_.clear();
       Write(a, heads, &left_);
       Write(b, heads, &right_);
-      order = CompareStrings(left_.data(), left_.size(), right_.data(), right_.size());
+      order = CompareStrings(left_, right_);
     }
     return order > 0;
   }
@@ -323,7 +146,7 @@ class Determinizer {
     *weight = candidates[0].weight;
     uint32_t common = std::numeric_limits<uint32_t>::max();
     for (const Candidate& candidate : candidates) {
-      if (CompareWeights(candidate.weight, *weight) > 0) *weight = candidate.weight;
+      if (order_.Compare(candidate.weight, *weight) > 0) *weight = candidate.weight;
       const Span span = Write(candidate, heads, buffer);
       common = std::min(common, span.length);
       const int32_t* const first = buffer->data();
@@ -383,6 +206,11 @@ class Determinizer {
     return {offset, static_cast<uint32_t>(length)};
   }
 
+  void Copy(const Span& span, std::vector<int32_t>* out) const {
+    const auto begin = strings_.begin() + static_cast<std::ptrdiff_t>(span.offset);
+    out->assign(begin, begin + span.length);
+  }
+
   // Stores a subset; returns where.
   size_t Keep(const std::vector<Element>& subset, const std::vector<int32_t>& strings) {
     const size_t first = elements_.size();
@@ -396,13 +224,13 @@ class Determinizer {
 
   void MakeStart() {
     // Not normalised: there is no arc before it to carry what would be taken out.
-    const Span closure = Closure(0);
+    const Span closure = closures_.Of(0);
     State state{0.0, 0, elements_.size(), closure.length, false, {}, {}};
     for (uint32_t i = 0; i < closure.length; ++i) {
-      Element element = closures_[closure.offset + i];
+      Element element = closures_.element(closure.offset + i);
       const Span tail = element.string;
       element.string = {strings_.size(), tail.length};
-      WriteTail(tail, &strings_);
+      closures_.AppendString(tail, &strings_);
       elements_.push_back(element);
     }
     states_.push_back(state);
@@ -420,11 +248,11 @@ class Determinizer {
         const Weight weight = element.weight + Weight{final_cost, 0.0};
         bool better = !state.is_final;
         if (!better) {
-          int order = CompareWeights(weight, state.final_weight);
+          int order = order_.Compare(weight, state.final_weight);
           if (order == 0) {
-            order = CompareStrings(strings_.data() + element.string.offset, element.string.length,
-                                   strings_.data() + state.final_string.offset,
-                                   state.final_string.length);
+            Copy(element.string, &left_);
+            Copy(state.final_string, &right_);
+            order = CompareStrings(left_, right_);
           }
           better = order > 0;
         }
@@ -434,13 +262,14 @@ class Determinizer {
           state.final_string = element.string;
         }
       }
-      for (size_t a = first_arc_[element.state]; a < first_arc_[element.state + 1]; ++a) {
-        if (!alive_[a]) continue;
+      const size_t end = closures_.first_arc(element.state + 1);
+      for (size_t a = closures_.first_arc(element.state); a < end; ++a) {
+        if (!closures_.speaks(a)) continue;
         words_.push_back({lattice_.words[a], lattice_.targets[a],
                           {i, static_cast<uint32_t>(a)}});
       }
     }
-    if (state.is_final && state.forward + Total(state.final_weight) > cutoff_) {
+    if (state.is_final && state.forward + order_.Total(state.final_weight) > closures_.cutoff()) {
       state.is_final = false;
     }
     std::sort(words_.begin(), words_.end());
@@ -449,14 +278,15 @@ class Determinizer {
       for (; i < words_.size() && words_[i].word == task.word; ++i) {
         const Origin& origin = words_[i].origin;
         const Weight weight =
-            elements_[state.elements + origin.element].weight + ArcWeight(origin.arc);
+            elements_[state.elements + origin.element].weight + ArcWeight(lattice_, origin.arc);
         task.priority =
             std::min(task.priority,
-                     state.forward + Total(weight) + backward_[lattice_.targets[origin.arc]]);
+                     state.forward + order_.Total(weight) +
+                         closures_.backward(lattice_.targets[origin.arc]));
         origins_.push_back(origin);
       }
       task.num_origins = static_cast<uint32_t>(origins_.size() - task.origins);
-      if (task.priority <= cutoff_) {
+      if (task.priority <= closures_.cutoff()) {
         queue_.push(task);
       } else {
         origins_.resize(task.origins);
@@ -472,8 +302,8 @@ class Determinizer {
       const Origin& origin = origins_[task.origins + i];
       const Element& element = elements_[source_elements + origin.element];
       const Candidate candidate{lattice_.targets[origin.arc],
-                                element.weight + ArcWeight(origin.arc), element.string, Span(),
-                                lattice_.tids[origin.arc]};
+                                element.weight + ArcWeight(lattice_, origin.arc),
+                                element.string, Span(), lattice_.tids[origin.arc]};
       if (candidates_.empty() || candidates_.back().state != candidate.state) {
         candidates_.push_back(candidate);
       } else if (Better(candidate, candidates_.back(), strings_)) {
@@ -504,7 +334,7 @@ class Determinizer {
       CloseSubset();
       Normalize(candidates_, initial_strings_, &subset_, &subset_strings_, &made.weight, &prefix_);
       arc.weight = arc.weight + made.weight;
-      const double forward = states_[task.state].forward + Total(arc.weight);
+      const double forward = states_[task.state].forward + order_.Total(arc.weight);
       const int32_t frame = states_[task.state].frame + static_cast<int32_t>(prefix_.size());
       arc.target = FindOrAddState(forward, frame);
       made.state = arc.target;
@@ -521,9 +351,9 @@ class Determinizer {
     candidates_.clear();
     ++subset_stamp_;
     for (const Element& element : initial_) {
-      const Span closure = Closure(element.state);
+      const Span closure = closures_.Of(element.state);
       for (uint32_t i = 0; i < closure.length; ++i) {
-        const Element& reached = closures_[closure.offset + i];
+        const Element& reached = closures_.element(closure.offset + i);
         const Candidate candidate{reached.state, element.weight + reached.weight, element.string,
                                   reached.string, 0};
         auto& [mark, place] = subset_mark_[reached.state];
@@ -558,24 +388,6 @@ class Determinizer {
 
   CompactArrays Output(double beam);
 
-  static constexpr uint32_t kNotMade = UINT32_MAX;
-  static constexpr uint32_t kNoArc = UINT32_MAX;
-
-  struct Reached {  // a state of a closure in the making
-    Weight weight;
-    uint32_t arc;     // the last one on the way
-    uint32_t from;    // place of its source
-    uint32_t length;  // of the string
-  };
-  struct SilentArc {
-    Weight weight;
-    int32_t target;
-    uint32_t arc;
-  };
-  struct TailNode {  // strings of closures are paths back to a root, which has step 0
-    int32_t step;    // to the node before
-    int32_t tid;     // 0 for none
-  };
   struct WordArc {
     int32_t word;
     int32_t target;
@@ -590,22 +402,11 @@ class Determinizer {
 
   const LatticeView& lattice_;
   const DeterminizeConfig& config_;
-  const double beam_;
-  double best_ = kInfinity;
-  double cutoff_ = kInfinity;
-  std::vector<size_t> first_arc_;
-  std::vector<double> forward_;
-  std::vector<double> backward_;
-  std::vector<char> alive_;   // arcs with a word on a path within the beam
-  std::vector<char> speaks_;  // states that are final or have such an arc
-  std::vector<SilentArc> silent_;  // arcs without a word on a path within the beam
-  std::vector<size_t> first_silent_;
+  const WeightOrder order_;
+  WordClosures closures_;
 
   std::vector<int32_t> strings_;
   std::vector<Element> elements_;
-  std::vector<Element> closures_;  // their strings are in tails_
-  std::vector<TailNode> tails_;
-  std::vector<Span> closure_of_;  // in closures_
   std::vector<Origin> origins_;
   std::vector<State> states_;
   std::vector<Arc> arcs_;
@@ -614,12 +415,7 @@ class Determinizer {
   std::unordered_multimap<uint64_t, uint32_t> state_index_;
   std::priority_queue<Task> queue_;
 
-  // Scratch of Closure.
-  std::vector<uint32_t> mark_;
-  std::vector<uint32_t> place_;
-  uint32_t stamp_ = 0;
-  std::vector<Reached> reached_;
-  // Scratch of the others.
+  // Scratch.
   std::vector<std::pair<uint32_t, uint32_t>> subset_mark_;
   uint32_t subset_stamp_ = 0;
   std::vector<int32_t> left_;
@@ -707,50 +503,6 @@ CompactArrays Determinizer::Output(double beam) {
 
 CompactArrays Determinize(const LatticeView& lattice, const DeterminizeConfig& config) {
   return Determinizer(lattice, config).Run();
-}
-
-RawPath BestPath(const LatticeView& lattice, double acoustic_scale) {
-  const size_t n = static_cast<size_t>(lattice.num_states);
-  const size_t none = lattice.num_arcs;
-  std::vector<Weight> weights(n, Weight{kInfinity, 0.0});
-  std::vector<size_t> back(n, none);
-  if (n > 0) weights[0] = Weight();
-  const auto better = [acoustic_scale](const Weight& a, const Weight& b) {
-    const double a_total = a.graph + acoustic_scale * a.acoustic;
-    const double b_total = b.graph + acoustic_scale * b.acoustic;
-    return a_total != b_total ? a_total < b_total : a.graph < b.graph;
-  };
-  for (size_t a = 0; a < lattice.num_arcs; ++a) {
-    const Weight weight = weights[lattice.sources[a]] +
-                          Weight{lattice.graph_costs[a], lattice.acoustic_costs[a]};
-    if (better(weight, weights[lattice.targets[a]])) {
-      weights[lattice.targets[a]] = weight;
-      back[lattice.targets[a]] = a;
-    }
-  }
-  Weight best{kInfinity, 0.0};
-  size_t state = n;
-  for (size_t s = 0; s < n; ++s) {
-    const Weight weight = weights[s] + Weight{lattice.final_costs[s], 0.0};
-    if (better(weight, best)) {
-      best = weight;
-      state = s;
-    }
-  }
-  if (state == n) {
-    throw std::invalid_argument("lattice: expected a path from the start to a final state");
-  }
-  RawPath path;
-  path.graph_cost = best.graph;
-  path.acoustic_cost = best.acoustic;
-  for (; back[state] != none; state = static_cast<size_t>(lattice.sources[back[state]])) {
-    const size_t arc = back[state];
-    if (lattice.tids[arc] != 0) path.tids.push_back(lattice.tids[arc]);
-    if (lattice.words[arc] != 0) path.words.push_back(lattice.words[arc]);
-  }
-  std::reverse(path.tids.begin(), path.tids.end());
-  std::reverse(path.words.begin(), path.words.end());
-  return path;
 }
 
 }  // namespace decoding

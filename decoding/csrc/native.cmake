@@ -1,3 +1,4 @@
 add_native_module(decoding _align decoding/csrc/align_module.cc decoding/csrc/align.cc)
 add_native_module(decoding _search decoding/csrc/search_module.cc decoding/csrc/search_graph.cc
-                  decoding/csrc/search.cc decoding/csrc/search_lattice.cc decoding/csrc/determinize.cc)
+                  decoding/csrc/search.cc decoding/csrc/search_lattice.cc decoding/csrc/determinize.cc
+                  decoding/csrc/word_closures.cc decoding/csrc/lattice_path.cc)
