@@ -260,7 +260,9 @@ class _Steps:
                 search=recipe.search,
                 training_data=(
                     *(self._record(one) for one in recipe.training),
-                    bundle.TrainingData(" ".join(recipe.lm.text), recipe.lm.text_licence),
+                    bundle.TrainingData(
+                        " ".join(recipe.lm.text), recipe.lm.text_licence, words=self._text_words()
+                    ),
                 ),
                 record=to_table(recipe),
             ),
@@ -330,6 +332,9 @@ class _Steps:
             hours=round(sum(u.duration for u in utterances) / 3600, 2),
             words=sum(len(u.words) for u in utterances),
         )
+
+    def _text_words(self) -> int:
+        return sum(len(line.split()) for line in read_lines(self._work / "text" / "sentences.txt"))
 
     def _corpus(self, one: TrainingSet) -> Corpus:
         return read_corpus(self._corpora / one.data)
