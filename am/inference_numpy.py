@@ -9,6 +9,7 @@ the loop is written to make few of them.
 from __future__ import annotations
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from am.inference import DelayedSession, FloatArray, NetworkModel
 from am.network_file import Network
@@ -110,6 +111,9 @@ class NumpyLstmp(NetworkModel):
         self.layers = [_Layer(network, layer) for layer in range(network.options.layers)]
         self.output_weight_t = np.ascontiguousarray(network.tensors["output.weight"].T)
         self.output_bias = network.tensors["output.bias"]
+        # A matrix-vector product of a frame is too short to share between threads: on two cores
+        # that are not idle, waiting for each other makes the loop up to eighty times slower.
+        self.blas = ThreadpoolController().select(user_api="blas")
 
     def start(self) -> NumpySession:
         """Begin an utterance with zero states."""
@@ -125,6 +129,10 @@ class NumpySession(DelayedSession):
         self._states = [_LayerState(layer) for layer in model.layers]
 
     def _run(self, features: FloatArray, drop: int) -> FloatArray:
+        with self._model.blas.limit(limits=1):
+            return self._run_blocks(features, drop)
+
+    def _run_blocks(self, features: FloatArray, drop: int) -> FloatArray:
         model = self._model
         result = np.empty((len(features) - drop, self._outputs), dtype=np.float32)
         for begin in range(0, len(features), _BLOCK):

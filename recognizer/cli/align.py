@@ -70,7 +70,7 @@ def align(
     """
     # Utterances are what runs in parallel; matrix products that start threads of their own beside
     # that only get in the way. The libraries read this when numpy is first imported.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from data.alignment import write_ctm, write_textgrid
     from data.corpus import read_corpus

@@ -28,6 +28,11 @@ def recipe(
       recognizer recipe mini_librispeech --corpora corpora --work exp/mini --jobs 2
       recognize --model exp/mini/model recording.wav
     """
+    import os
+
+    # Utterances are what runs in parallel here; numpy reads this when it is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
     from pathlib import Path
 
     from recognizer.recipe import read_recipe
