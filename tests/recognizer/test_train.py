@@ -105,7 +105,7 @@ def test_ctm_is_read_too_and_nothing_is_an_error(tmp_path: Path) -> None:
     write_ctm([alignment], tmp_path / "phones.ctm", tier="phones")
     assert read_alignments(tmp_path)["u"].phones == alignment.phones
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SpeechError, match="TextGrid files, or words.ctm"):
+    with pytest.raises(SpeechError, match=r"TextGrid files, or words\.ctm"):
         read_alignments(tmp_path / "empty")
 
 
