@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
-import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from data.corpus import Corpus, Utterance
-from data.errors import SpeechError, UsageError
+from data.errors import SpeechError
 from data.files import replace_text
 from recognizer import scoring
+from recognizer.processes import process_map
 from recognizer.recognizer import Recognizer
 from recognizer.scoring import ErrorCounts
 
@@ -153,43 +149,14 @@ def evaluate(
 def each_utterance(
     corpus: Corpus, work: Callable[[Utterance], Answer], jobs: int
 ) -> Iterator[Answer]:
-    """Answers of `work` for each utterance, in order, from `jobs` processes.
-
-    Args:
-        corpus: its utterances go to the processes one by one.
-        work: a function of a module, or a `functools.partial` of one.
-        jobs: number of processes; 1 works in this one.
+    """Answers of `work` for each utterance, in order, from `jobs` processes (`process_map`).
 
     Raises:
         SpeechError: the corpus is empty.
-        UsageError: fewer than one job.
     """
-    if jobs < 1:
-        raise UsageError(f"jobs: expected at least 1, found {jobs}")
     if not len(corpus):
         raise SpeechError(f"{corpus.name}: expected utterances, found none")
-    if jobs == 1:
-        yield from map(work, corpus)
-        return
-    # Each process does its own arithmetic; numpy's threads would only stand in each other's way.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
-    )
-    try:
-        yield from pool.map(work, corpus)
-    except BrokenProcessPool:
-        raise SpeechError(
-            f"{corpus.name}: a process has died (out of memory? use fewer jobs)"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """In a worker: the terminal interrupts all processes, but one is enough to end them all."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield from process_map(work, corpus, jobs, corpus.name)
 
 
 @functools.cache

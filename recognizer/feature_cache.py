@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from data.augment import speed_perturb
 from data.corpus import Utterance
 from data.errors import SpeechError
 from recognizer.console import console
+from recognizer.processes import process_map
 
 HalfArray = npt.NDArray[np.float16]
 
@@ -80,7 +80,7 @@ def cache_features(
             zip(
                 (utterance.id for utterance in utterances),
                 track(
-                    _mapped(compute, utterances, jobs),
+                    process_map(compute, utterances, jobs, name),
                     f"features of {name} at speed {speed:g}",
                     total=len(utterances),
                     console=console,
@@ -96,13 +96,3 @@ def cache_features(
 
 def _features(utterance: Utterance, options: FbankOptions, speed: float) -> HalfArray:
     return fbank(speed_perturb(utterance.samples(), speed), options).astype(np.float16)
-
-
-def _mapped(
-    compute: Callable[[Utterance], HalfArray], utterances: Sequence[Utterance], jobs: int
-) -> Iterator[HalfArray]:
-    if jobs == 1:
-        yield from map(compute, utterances)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(compute, utterances, chunksize=16)
