@@ -72,7 +72,8 @@ def test_the_output_directory(command, toy_model, whistled_set, tmp_path):
     assert result["first_pass"]["errors"] == 5
     assert 0 < result["improvement_probability"] < 1
     assert result["rtf"] > 0
-    assert result["frames_per_second"] == pytest.approx(100 / result["rtf"], rel=0.01)
+    # The factor is rounded to four decimals, which for so fast a toy is a few percent.
+    assert result["frames_per_second"] == pytest.approx(100 / result["rtf"], rel=0.1)
     assert scoring.read_trn(out / "hyp.trn")["u4"] == ("now", "write")
     assert scoring.read_trn(out / "hyp-first-pass.trn")["u4"] == ("now", "right")
     assert scoring.read_trn(out / "ref.trn")["u4"] == ("now", "write")
@@ -177,7 +178,7 @@ def test_an_interrupt_ends_all_processes_with_one_line(toy_model, whistled_set):
     *before, last = err.strip().splitlines()
     assert last == "recognizer: interrupted"
     # The FIFOs' reader may be told of the end of its file before of the interrupt.
-    assert all(line.startswith("recognizer evaluate: ") for line in before)
+    assert [line for line in before if line and not line.startswith("recognizer evaluate: ")] == []
 
 
 def test_an_empty_corpus_and_no_jobs(toy_model, whistled_set):
