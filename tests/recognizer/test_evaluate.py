@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -139,11 +138,13 @@ def test_a_process_that_dies_is_an_error(whistled_set):
         list(each_utterance(read_corpus(whistled_set), end, jobs=2))
 
 
-def let_readers_go(paths: list[Path]) -> None:
-    """End the wait of whoever opens one of these FIFOs for reading."""
-    for path in paths:
-        with contextlib.suppress(OSError):  # nobody waits
-            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+def let_reader_go(path: Path) -> bool:
+    """End the wait of whoever opens a FIFO for reading; False if nobody waits."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
 
 
 def test_an_interrupt_ends_all_processes_with_one_line(toy_model, whistled_set):
@@ -164,13 +165,15 @@ def test_an_interrupt_ends_all_processes_with_one_line(toy_model, whistled_set):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     ) as process:
-        with paths[0].open("wb"):  # returns when a process has opened it
+        while process.poll() is None and not let_reader_go(paths[0]):
+            time.sleep(0.01)
+        if process.poll() is None:  # it is at work: it has opened the first file
             os.killpg(process.pid, signal.SIGINT)
         while process.poll() is None:
-            let_readers_go(paths)
+            for path in paths:
+                let_reader_go(path)
             time.sleep(0.01)
         out, err = process.communicate()
     assert process.returncode == 130
