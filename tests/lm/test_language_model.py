@@ -31,6 +31,11 @@ from lm_models import (
     text,
 )
 
+needs_kenlm = pytest.mark.skipif(
+    importlib.util.find_spec("kenlm") is None,
+    reason="KenLM is not installed (it does not compile on Python 3.13)",
+)
+
 
 def total(model: LanguageModel, words: list[str]) -> float:
     state = model.start()
@@ -59,6 +64,7 @@ def arpa(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return path
 
 
+@needs_kenlm
 def test_back_off_and_kenlm_agree(arpa: Path) -> None:
     ours, kenlm = BackoffModel(read_arpa(arpa)), KenlmModel(arpa)
     for words in shuffled_text():
@@ -109,6 +115,7 @@ def test_epsilon_back_off_differs_where_backing_off_is_cheaper() -> None:
     assert max(gains) > 0.1
 
 
+@needs_kenlm
 def test_states_merge_histories_that_do_not_matter() -> None:
     model = read_arpa(FIXTURES / "order4.arpa.gz")
     for ours in (BackoffModel(model), EpsilonBackoffModel(model), KenlmModel(_fixture())):
@@ -125,6 +132,7 @@ def _fixture() -> Path:
     return FIXTURES / "order4.arpa.gz"
 
 
+@needs_kenlm
 def test_vocabulary_membership() -> None:
     model = read_arpa(_fixture())
     for ours in (BackoffModel(model), EpsilonBackoffModel(model), KenlmModel(_fixture())):
@@ -132,6 +140,7 @@ def test_vocabulary_membership() -> None:
         assert not any(word in ours for word in ("zebra", "<unk>", "<s>", "</s>"))
 
 
+@needs_kenlm
 def test_kenlm_reads_plain_files(tmp_path: Path) -> None:
     plain = tmp_path / "model.arpa"
     plain.write_bytes(gzip.decompress(_fixture().read_bytes()))
@@ -140,6 +149,7 @@ def test_kenlm_reads_plain_files(tmp_path: Path) -> None:
     assert total(KenlmModel(plain), words) == total(KenlmModel(_fixture()), words)
 
 
+@needs_kenlm
 def test_kenlm_faults_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(SpeechError, match="expected a language model, found nothing"):
         KenlmModel(tmp_path / "none.arpa")
