@@ -8,6 +8,9 @@ the loop is written to make few of them.
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
@@ -16,6 +19,35 @@ from am.network_file import Network
 
 # Longest block that is run at once; it bounds memory, not results.
 _BLOCK = 256
+
+
+class _OneThread:
+    """Keeps BLAS to one thread while any session runs, in whichever thread.
+
+    A matrix-vector product of a frame is too short to share: on cores that are not idle, threads
+    that wait for each other make the loop many times slower. The setting is the whole process's,
+    so the first session to run makes it and the last one takes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._running == 0:
+                self._limit = ThreadpoolController().limit(limits=1, user_api="blas")
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if self._running == 0:
+                self._limit.restore_original_limits()
+
+
+_ONE_THREAD = _OneThread()
 
 
 class _Layer:
@@ -111,9 +143,6 @@ class NumpyLstmp(NetworkModel):
         self.layers = [_Layer(network, layer) for layer in range(network.options.layers)]
         self.output_weight_t = np.ascontiguousarray(network.tensors["output.weight"].T)
         self.output_bias = network.tensors["output.bias"]
-        # A matrix-vector product of a frame is too short to share between threads: on two cores
-        # that are not idle, waiting for each other makes the loop up to eighty times slower.
-        self.blas = ThreadpoolController().select(user_api="blas")
 
     def start(self) -> NumpySession:
         """Begin an utterance with zero states."""
@@ -129,7 +158,7 @@ class NumpySession(DelayedSession):
         self._states = [_LayerState(layer) for layer in model.layers]
 
     def _run(self, features: FloatArray, drop: int) -> FloatArray:
-        with self._model.blas.limit(limits=1):
+        with _ONE_THREAD:
             return self._run_blocks(features, drop)
 
     def _run_blocks(self, features: FloatArray, drop: int) -> FloatArray:

@@ -125,6 +125,8 @@ def _open(source: Source) -> tuple[str, BinaryIO]:
     """Name for messages and a seekable binary stream of the source."""
     if isinstance(source, str | os.PathLike):
         if os.fspath(source) == "-":
+            if sys.stdin is None:
+                raise SpeechError("standard input: expected audio, found it closed")
             return "standard input", io.BytesIO(sys.stdin.buffer.read())
         path = Path(source)
         if path.is_dir():

@@ -14,7 +14,13 @@ from am.topology import Topology
 from am.transitions import TransitionModel
 from am.tree import Tree
 from data.errors import SpeechError
-from recognizer.acoustic_training import AcousticOptions, AlignedCorpus, grow_tree, train_network
+from recognizer.acoustic_training import (
+    AcousticOptions,
+    AlignedCorpus,
+    grow_tree,
+    require_torch,
+    train_network,
+)
 from recognizer.console import console
 from recognizer.feature_cache import FeatureFile, cache_features
 from recognizer.options import to_table
@@ -46,6 +52,7 @@ def acoustic_stages(
     *,
     inputs: Any,
     after: tuple[str, ...] = (),
+    check: Callable[[], None] = lambda: None,
     jobs: int = 1,
 ) -> list[Stage]:
     """Stages ``tree``, ``features`` and ``network``.
@@ -58,6 +65,7 @@ def acoustic_stages(
         work: parent of the stages' directories.
         inputs: plain values that stand for the inputs, so that others cause a new run.
         after: stages that the inputs come from.
+        check: raises if the inputs cannot be there.
         jobs: processes for features.
     """
     load = cache(load)
@@ -116,6 +124,7 @@ def acoustic_stages(
             after,
             tree,
             "growing the phonetic decision tree",
+            check,
         ),
         Stage(
             "features",
@@ -123,6 +132,7 @@ def acoustic_stages(
             after,
             features,
             "computing log mel energies",
+            check,
         ),
         Stage(
             "network",
@@ -134,6 +144,7 @@ def acoustic_stages(
             ("tree", "features"),
             network,
             "training the LSTMP network",
+            require_torch,
         ),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,6 +206,12 @@ def training_utterances(
             )
 
 
+def require_torch() -> None:
+    """Raises a `SpeechError` that says what to install where torch is missing."""
+    if importlib.util.find_spec("torch") is None:
+        raise SpeechError("training needs torch: pip install 'recognizer[train]'")
+
+
 def silence_pdfs(phones: PhoneTable, transitions: TransitionModel) -> frozenset[int]:
     """The pdf-ids of every state of every silence phone."""
     of_silence = np.isin(transitions.phone[1:], sorted(phones.silence))
@@ -227,13 +234,9 @@ def train_network(
     Raises:
         SpeechError: no torch, or unusable data.
     """
-    try:
-        from am.network_file import LstmpOptions
-        from am.training import train
-    except ImportError as error:
-        raise SpeechError(
-            f"training needs torch (pip install 'recognizer[train]'): {error}"
-        ) from None
+    require_torch()
+    from am.network_file import LstmpOptions
+    from am.training import train
 
     shape = options.network
     network = LstmpOptions(

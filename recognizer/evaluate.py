@@ -14,6 +14,7 @@ from data.corpus import Corpus, Utterance
 from data.errors import SpeechError
 from data.files import replace_text
 from recognizer import scoring
+from recognizer.bundle import CONFIG, DEFAULT_MODEL
 from recognizer.processes import process_map
 from recognizer.recognizer import Recognizer
 from recognizer.scoring import ErrorCounts
@@ -159,9 +160,16 @@ def each_utterance(
     yield from process_map(work, corpus, jobs, corpus.name)
 
 
-@functools.cache
 def _recognizer(model: str | Path | None) -> Recognizer:
     """This process's recogniser: loaded once, not once an utterance."""
+    config = (DEFAULT_MODEL if model is None else Path(model)) / CONFIG
+    # A model that was tuned since is another one.
+    stamp = config.stat().st_mtime_ns if config.is_file() else 0
+    return _loaded(model, stamp)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(model: str | Path | None, stamp: int) -> Recognizer:
     return Recognizer(model)
 
 

@@ -253,6 +253,8 @@ def _report_data(
     )
     unknown = sorted({word for words in data.words for word in words if word not in lexicon})
     count = sum(word not in lexicon for words in data.words for word in words)
+    if count == sum(map(len, data.words)):
+        raise SpeechError("flat start: expected transcripts of the lexicon's words, found none")
     report(
         f"{count} words ({len(unknown)} different) are outside the lexicon and become spoken "
         f"noise: {' '.join(unknown[:10])}{' ...' if len(unknown) > 10 else ''}"

@@ -6,7 +6,6 @@ import glob
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.corpus import Corpus, read_corpus
 from data.errors import SpeechError, UsageError
 from decoding.build import GraphOptions
 from decoding.search import SearchOptions
@@ -151,6 +150,8 @@ def find_text(patterns: tuple[str, ...], root: Path) -> list[Path]:
     Raises:
         SpeechError: a pattern without a file.
     """
+    if not root.is_dir():
+        raise SpeechError(f"{root}: no such directory")
     files: list[Path] = []
     for pattern in patterns:
         found = sorted(Path(p) for p in glob.glob(str(root / pattern)))  # noqa: PTH207
@@ -158,8 +159,3 @@ def find_text(patterns: tuple[str, ...], root: Path) -> list[Path]:
             raise SpeechError(f"{root / pattern}: expected text files, found none")
         files += found
     return files
-
-
-def read_set(one: TrainingSet, root: Path) -> Corpus:
-    """A training set's corpus."""
-    return read_corpus(root / one.data)

@@ -63,6 +63,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             (),
             steps.text,
             "normalising the text",
+            steps.check_text,
         ),
         Stage(
             "lm", lm | lexicon, ("text",), steps.lm, "estimating and pruning the language models"
@@ -73,8 +74,16 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             (),
             steps.flat_start,
             "training an aligner from a flat start",
+            steps.check_sets,
         ),
-        Stage("align", {"sets": training}, ("flat_start",), steps.align, "aligning all sets"),
+        Stage(
+            "align",
+            {"sets": training},
+            ("flat_start",),
+            steps.align,
+            "aligning all sets",
+            steps.check_sets,
+        ),
     ]
     stages += acoustic_stages(
         recipe.acoustic, steps.aligned, work, inputs=training, after=("align",), jobs=jobs
@@ -104,6 +113,16 @@ class _Steps:
         self._work = work
         self._jobs = jobs
         self.bootstrap = [one for one in recipe.training if one.bootstrap]
+
+    def check_text(self) -> None:
+        find_text(self._recipe.lm.text, self._corpora)
+
+    def check_sets(self) -> None:
+        if self._recipe.lexicon is not None:
+            self._dictionary()
+        for one in self._recipe.training:
+            self._corpus(one)
+        self._development_sets()
 
     def text(self, directory: Path) -> None:
         files = find_text(self._recipe.lm.text, self._corpora)

@@ -218,9 +218,7 @@ def read_trn(path: str | Path) -> dict[str, tuple[str, ...]]:
     for number, line in _lines(path):
         text, bracket, utterance = line.rstrip().rpartition("(")
         if not bracket or not utterance.endswith(")"):
-            raise SpeechError(
-                f"{path}: line {number}: expected words and '(utterance)', found {line!r}"
-            )
+            raise SpeechError(f"{path}:{number}: expected words and '(utterance)', found {line!r}")
         _add(words, utterance[:-1], text, path, number)
     return words
 
@@ -261,7 +259,7 @@ def _add(
     words: dict[str, tuple[str, ...]], utterance: str, text: str, path: str | Path, number: int
 ) -> None:
     if utterance in words:
-        raise SpeechError(f"{path}: line {number}: utterance {utterance!r} a second time")
+        raise SpeechError(f"{path}:{number}: utterance {utterance!r} a second time")
     words[utterance] = tuple(text.split())
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class Stage:
         run: does the work, given its directory. Interrupted, it is called again and may go on
             from what lies there.
         summary: one line for people.
+        check: raises a `SpeechError` if the work cannot succeed (a missing input); called for
+            all stages that are to run before the first of them does.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Stage:
     after: tuple[str, ...]
     run: Callable[[Path], None]
     summary: str = ""
+    check: Callable[[], None] = lambda: None
 
 
 def run_stages(
@@ -56,7 +60,7 @@ def run_stages(
         console: where progress goes; standard error by default.
 
     Raises:
-        UsageError: `first` or `last` is not a stage.
+        UsageError: `first` or `last` is not a stage, or they are in the wrong order.
         SpeechError: a stage failed.
     """
     console = console or Console(stderr=True)
@@ -64,38 +68,46 @@ def run_stages(
     for name in (first, last):
         if name is not None and name not in names:
             raise UsageError(f"expected one of the stages {', '.join(names)}, found {name!r}")
-    digests: dict[str, str] = {}
-    for index, stage in enumerate(stages):
-        digest = _digest(stage, digests)
-        digests[stage.name] = digest
-        directory = work / stage.name
-        forced = first is not None and index >= names.index(first)
-        state = _read_record(directory)
-        if state == {"digest": digest, "done": True} and not forced:
+    if first is not None and last is not None and names.index(first) > names.index(last):
+        raise UsageError(f"expected a first stage not after the last, found {first} and {last}")
+    chosen = list(stages if last is None else stages[: names.index(last) + 1])
+    forced = set(names[names.index(first) :]) if first is not None else set()
+    waiting: set[str] = set()
+    for stage in chosen:
+        unknown = [name for name in stage.after if name not in names[: names.index(stage.name)]]
+        if unknown:
+            raise UsageError(f"stage {stage.name}: expected {unknown[0]!r} to run before it")
+        record = _read_record(work / stage.name)
+        if (
+            stage.name in forced
+            or waiting.intersection(stage.after)
+            or not record.get("done")
+            or record.get("digest") != _digest(stage, work)
+        ):
+            waiting.add(stage.name)
+            stage.check()
+    for stage in chosen:
+        if stage.name not in waiting:
             console.print(f"{stage.name}: done before")
-        else:
-            # What an interrupted run with the same options left is gone on from; anything else
-            # would mix two results.
-            if state.get("digest") != digest or forced:
-                shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir(parents=True, exist_ok=True)
-            _write_record(directory, {"digest": digest, "done": False})
-            console.print(f"[bold]{stage.name}[/bold]: {stage.summary}")
-            begin = time.monotonic()
-            stage.run(directory)
-            _write_record(directory, {"digest": digest, "done": True})
-            console.print(f"{stage.name}: {time.monotonic() - begin:.0f} s")
-        if stage.name == last:
-            return
+            continue
+        directory, digest = work / stage.name, _digest(stage, work)
+        # What an interrupted run with the same options and inputs left is gone on from; anything
+        # else would mix two results.
+        if _read_record(directory).get("digest") != digest or stage.name in forced:
+            shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        _write_record(directory, {"digest": digest, "done": False})
+        console.print(f"[bold]{stage.name}[/bold]: {stage.summary}")
+        begin = time.monotonic()
+        stage.run(directory)
+        _write_record(directory, {"digest": digest, "done": True, "run": uuid.uuid4().hex})
+        console.print(f"{stage.name}: {time.monotonic() - begin:.0f} s")
 
 
-def _digest(stage: Stage, digests: Mapping[str, str]) -> str:
-    try:
-        text = json.dumps(
-            [stage.name, stage.options, [digests[name] for name in stage.after]], sort_keys=True
-        )
-    except KeyError as error:
-        raise UsageError(f"stage {stage.name}: expected {error} to run before it") from None
+def _digest(stage: Stage, work: Path) -> str:
+    """Stands for a stage's options and for the very runs of the stages that it reads."""
+    runs = [_read_record(work / name).get("run") for name in stage.after]
+    text = json.dumps([stage.name, stage.options, runs], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

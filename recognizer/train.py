@@ -81,6 +81,7 @@ def train_from_file(path: str | Path, *, first: str | None = None, last: str | N
         lambda: _load(recipe, base),
         work,
         inputs=to_table(recipe)["sets"],
+        check=lambda: _check(recipe, base),
         jobs=recipe.jobs,
     )
 
@@ -97,6 +98,13 @@ def train_from_file(path: str | Path, *, first: str | None = None, last: str | N
     )
     run_stages(stages, work, first=first, last=last)
     return output
+
+
+def _check(recipe: TrainRecipe, base: Path) -> None:
+    for one in recipe.sets:
+        read_corpus(base / one.data)
+        if not (base / one.alignments).is_dir():
+            raise SpeechError(f"{base / one.alignments}: expected a directory of alignments")
 
 
 def _load(recipe: TrainRecipe, base: Path) -> AcousticInputs:

@@ -178,7 +178,7 @@ def write_choice(model: str | Path, tuning: Tuning) -> ModelConfig:
     return write_config(model, config).config
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def _recognizers(model: Path, grid: Grid) -> tuple[Recognizer, ...]:
     """This process's recognisers, one for each acoustic scale; they share the model's parts."""
     bundle = ModelBundle(model)

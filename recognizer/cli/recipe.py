@@ -41,4 +41,5 @@ def recipe(
 
     stages = recipe_stages(read_recipe(recipe), Path(corpora), Path(work), jobs=jobs)
     run_stages(stages, Path(work), first=first, last=last)
-    click.echo(Path(work) / "model")
+    if last is None:
+        click.echo(Path(work) / "model")

@@ -1,15 +1,17 @@
 """Runs a click command with the exit codes and one-line errors that all our commands share.
 
 0: done. 1: failed work (a bad audio file, a damaged model). 2: wrong use (an unknown option, a
-missing argument, a model that does not exist). 130: interrupted. Every error is one line on
-standard error, ``COMMAND: what is wrong``.
+missing argument, a model that does not exist). 130: interrupted; 143: terminated. Every error is
+one line on standard error, ``COMMAND: what is wrong``.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -18,6 +20,9 @@ from data.errors import SpeechError, UsageError
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
+
+TERMINATED = 143
+"""128 + SIGTERM."""
 
 
 def run(command: click.Command, name: str) -> NoReturn:
@@ -34,12 +39,19 @@ def report(name: str, message: object) -> None:
     print(f"{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends what is under way as an interrupt does."""
+
+
 def _status(command: click.Command, name: str) -> int:
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = command.main(prog_name=name, standalone_mode=False)
-        sys.stdout.flush()
+        return _invoked(command, name)
     except click.ClickException as error:
         return _wrong_use(error, name)
+    except _Terminated:
+        report(name, "terminated")
+        return TERMINATED
     except (click.Abort, KeyboardInterrupt):
         report(name, "interrupted")
         return INTERRUPTED
@@ -55,9 +67,26 @@ def _status(command: click.Command, name: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        report(name, error)
+        place = f"{error.filename}: " if error.filename is not None else ""
+        report(name, f"{place}{error.strerror or error}")
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _invoked(command: click.Command, name: str) -> int:
+    """What ``command.main`` does, which answers an interrupt with an empty line of its own."""
+    try:
+        with command.make_context(name, sys.argv[1:]) as context:
+            status = command.invoke(context)
+    except click.exceptions.Exit as end:
+        status = end.exit_code
+    sys.stdout.flush()
     return status if isinstance(status, int) else 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
 
 
 def _wrong_use(error: click.ClickException, name: str) -> int:

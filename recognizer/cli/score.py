@@ -20,11 +20,14 @@ def score(reference: str, hypothesis: str, alignments: bool) -> int:
     Example:
       recognizer score exp/test/ref.trn exp/test/hyp.trn
     """
+    from data.errors import SpeechError
     from recognizer import scoring
     from recognizer.cli.run import report
 
     references = scoring.read_transcripts(reference)
     hypotheses = scoring.read_transcripts(hypothesis)
+    if not references:
+        raise SpeechError(f"{reference}: expected utterances, found none")
     scoring.check_known(references, hypotheses, hypothesis)
     missing = [name for name in references if name not in hypotheses]
     if missing:

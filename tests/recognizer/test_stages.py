@@ -1,10 +1,11 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from data.errors import UsageError
+from data.errors import SpeechError, UsageError
 from recognizer.stages import Stage, run_stages
 
 QUIET = Console(file=io.StringIO())
@@ -65,6 +66,8 @@ def test_first_and_last(tmp_path: Path) -> None:
     assert calls == ["one", "two"]
     run_stages(make(calls), tmp_path, first="two", last="two", console=QUIET)
     assert calls == ["one", "two", "two"]
+    with pytest.raises(UsageError, match="not after the last"):
+        run_stages(make(calls), tmp_path, first="two", last="one", console=QUIET)
     with pytest.raises(UsageError, match="expected one of the stages one, two, three"):
         run_stages(make(calls), tmp_path, last="four", console=QUIET)
 
@@ -73,3 +76,27 @@ def test_unknown_dependency(tmp_path: Path) -> None:
     stage = Stage("b", {}, ("a",), lambda directory: None)
     with pytest.raises(UsageError, match="expected 'a' to run before"):
         run_stages([stage], tmp_path, console=QUIET)
+
+
+def test_what_reads_a_stage_that_ran_anew_runs_anew(tmp_path: Path) -> None:
+    calls: list[str] = []
+    run_stages(make(calls), tmp_path, console=QUIET)
+    run_stages(make(calls), tmp_path, first="one", last="one", console=QUIET)
+    calls.clear()
+    run_stages(make(calls), tmp_path, console=QUIET)
+    assert calls == ["two"]
+
+
+def test_all_checks_come_before_the_first_stage(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def fail() -> None:
+        raise SpeechError("no such input")
+
+    stages = make(calls)
+    stages[2] = replace(stages[2], check=fail)
+    with pytest.raises(SpeechError, match="no such input"):
+        run_stages(stages, tmp_path, console=QUIET)
+    assert calls == []
+    run_stages(stages, tmp_path, last="two", console=QUIET)
+    assert calls == ["one", "two"]
