@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -101,10 +102,8 @@ class Evaluation:
             SpeechError: the directory cannot be written.
         """
         directory = Path(directory)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SpeechError(f"{directory}: cannot be made: {error.strerror}") from None
+        check_directory(directory)
+        directory.mkdir(parents=True, exist_ok=True)
         scoring.write_trn(directory / "ref.trn", ((s.utterance, s.reference) for s in self.scores))
         for suffix, hypotheses in (
             ("", [(score.utterance, score.rescored) for score in self.scores]),
@@ -118,6 +117,13 @@ class Evaluation:
         with replace_text(directory / "result.json") as stream:
             json.dump(self.result(), stream, indent=2)
             stream.write("\n")
+
+
+def check_directory(directory: Path) -> None:
+    """Raises a `SpeechError` if a directory is none and cannot be made: ask before long work."""
+    nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise SpeechError(f"{directory}: cannot be made or written: look at {nearest}")
 
 
 def evaluate(

@@ -253,7 +253,7 @@ def _report_data(
     )
     unknown = sorted({word for words in data.words for word in words if word not in lexicon})
     count = sum(word not in lexicon for words in data.words for word in words)
-    if count == sum(map(len, data.words)):
+    if 0 < count == sum(map(len, data.words)):
         raise SpeechError("flat start: expected transcripts of the lexicon's words, found none")
     report(
         f"{count} words ({len(unknown)} different) are outside the lexicon and become spoken "

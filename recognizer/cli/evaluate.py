@@ -28,13 +28,16 @@ def evaluate(data: str, model: str | None, out: str | None, jobs: int, allow_pip
       sctk sclite -r exp/dev/ref.trn trn -h exp/dev/hyp.trn trn -i rm -o sum stdout
     """
     from dataclasses import replace
+    from pathlib import Path
 
     from data.corpus import read_corpus
     from recognizer.cli.run import report
     from recognizer.console import progress_bar
-    from recognizer.evaluate import UtteranceScore
+    from recognizer.evaluate import UtteranceScore, check_directory
     from recognizer.evaluate import evaluate as evaluate_corpus
 
+    if out is not None:
+        check_directory(Path(out))
     corpus = replace(read_corpus(data, allow_pipes=allow_pipes), name=data)
     with progress_bar(corpus.name, len(corpus)) as advance:
 

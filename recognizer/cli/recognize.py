@@ -51,6 +51,8 @@ def recognize(audio: tuple[str, ...], model: str | None, form: str) -> int:
             report("recognize", error)
             failed += 1
             continue
+        if result.words and not result.complete:
+            report("recognize", f"{path}: no path to a sentence's end, the best beginning is given")
         sys.stdout.write(write(path, result, alone=len(audio) == 1))
         sys.stdout.flush()
     return 1 if failed else 0

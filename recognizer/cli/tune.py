@@ -34,10 +34,12 @@ def tune(
       recognizer tune exp/english/model corpora/dev-a corpora/dev-b --jobs 4 --table tuning.md
     """
     from dataclasses import replace
+    from pathlib import Path
 
     from data.corpus import read_corpus
     from data.files import replace_text
     from recognizer.console import progress_bar
+    from recognizer.evaluate import check_directory
     from recognizer.tune import Grid, write_choice
     from recognizer.tune import tune as tune_model
 
@@ -46,6 +48,8 @@ def tune(
         "lm_scales": _numbers(lm_scales, "--lm-scales"),
         "word_insertion_penalties": _numbers(penalties, "--penalties"),
     }
+    if table is not None:
+        check_directory(Path(table).absolute().parent)
     grid = Grid(**{name: values for name, values in given.items() if values is not None})
     # Many sets are called dev: what tells them apart is what the user called them.
     corpora = [replace(read_corpus(path), name=path) for path in data]

@@ -194,3 +194,21 @@ numpy.save(folder + "/result.npy", result)
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=root, timeout=120)
     expected = log_posteriors(TorchLstmp(network), features)
     np.testing.assert_allclose(np.load(tmp_path / "result.npy"), expected, rtol=0, atol=1e-4)
+
+
+def test_sessions_of_several_threads_leave_blas_as_it_was() -> None:
+    from threadpoolctl import threadpool_info
+
+    from am.inference_numpy import _ONE_THREAD
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    first, second = _ONE_THREAD, _ONE_THREAD
+    first.__enter__()
+    second.__enter__()
+    first.__exit__()
+    assert set(threads()) <= {1}
+    second.__exit__()
+    assert threads() == before

@@ -61,3 +61,26 @@ def test_score_refuses_hypotheses_without_reference(command, tmp_path):
     ran = command("recognizer", "score", ref, hyp)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == f"recognizer: {hyp}: utterance 'z' has no reference\n"
+
+
+def test_an_output_that_cannot_be_is_said_before_the_work(command, toy_model, tmp_path):
+    """The data does not exist either, but the output is looked at first."""
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    ran = command("recognizer", "evaluate", tmp_path / "none", "--model", toy_model, "--out", out)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"recognizer: {out}: cannot be made or written: look at {tmp_path / 'file'}\n"
+
+
+def test_a_closed_standard_input_is_one_line(command, toy_model, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    ran = command("recognize", "--model", toy_model, "-")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "recognize: standard input: expected audio, found it closed\n"
+
+
+def test_scoring_nothing_is_an_error(command, tmp_path):
+    (tmp_path / "empty.trn").write_text("")
+    ran = command("recognizer", "score", tmp_path / "empty.trn", tmp_path / "empty.trn")
+    assert ran.code == 1
+    assert ran.err == f"recognizer: {tmp_path / 'empty.trn'}: expected utterances, found none\n"

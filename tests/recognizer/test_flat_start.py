@@ -130,6 +130,9 @@ def test_nothing_to_train_on_is_an_error(babbled: Spoken, tmp_path: Path) -> Non
     missing = [dataclasses.replace(u, audio=tmp_path / "none.wav") for u in babbled[0][:2]]
     with pytest.raises(SpeechError, match="at least one utterance"):
         flat_start(missing, babble.LEXICON, SMALL, jobs=1)
+    foreign = [dataclasses.replace(u, text="nothing known here") for u in babbled[0][:2]]
+    with pytest.raises(SpeechError, match="transcripts of the lexicon's words"):
+        flat_start(foreign, babble.LEXICON, SMALL, jobs=1)
     wordless = [dataclasses.replace(u, text="") for u in babbled[0][:2]]
     with pytest.raises(SpeechError, match="no utterance"):
         flat_start(wordless, babble.LEXICON, SMALL, jobs=1)

@@ -149,7 +149,7 @@ def test_trn_files_are_read_back(tmp_path_factory, rows):
 def test_a_bad_trn_line_is_named(tmp_path: Path):
     path = tmp_path / "bad.trn"
     path.write_text("a b (one)\nno name here\n")
-    with pytest.raises(SpeechError, match=r"bad\.trn: line 2"):
+    with pytest.raises(SpeechError, match=r"bad\.trn:2: "):
         scoring.read_trn(path)
     path.write_text("a (one)\nb (one)\n")
     with pytest.raises(SpeechError, match="line 2: utterance 'one' a second time"):
