@@ -152,7 +152,7 @@ def test_a_bad_trn_line_is_named(tmp_path: Path):
     with pytest.raises(SpeechError, match=r"bad\.trn:2: "):
         scoring.read_trn(path)
     path.write_text("a (one)\nb (one)\n")
-    with pytest.raises(SpeechError, match="line 2: utterance 'one' a second time"):
+    with pytest.raises(SpeechError, match="trn:2: utterance 'one' a second time"):
         scoring.read_trn(path)
 
 
