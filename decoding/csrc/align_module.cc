@@ -1,7 +1,6 @@
 // Python's door to the aligner: checks every buffer, releases the GIL, returns numpy arrays.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/pair.h>
 
 #include <cmath>
 #include <cstdint>
@@ -11,25 +10,16 @@
 #include <vector>
 
 #include "align.h"
+#include "arrays.h"
 
 namespace nb = nanobind;
 
 namespace {
 
-template <typename T>
-using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Path = nb::ndarray<nb::numpy, int32_t, nb::ndim<1>>;
-
-void Expect(bool condition, const std::string& message) {
-  if (!condition) throw std::invalid_argument(message);
-}
-
-template <typename T>
-void ExpectSize(const Vector<T>& array, size_t size, const char* name) {
-  Expect(array.shape(0) == size, std::string(name) + ": expected " + std::to_string(size) +
-                                     " values, found " + std::to_string(array.shape(0)));
-}
+using decoding::Expect;
+using decoding::ExpectSize;
+using decoding::Matrix;
+using decoding::Vector;
 
 void ExpectRange(const Vector<int32_t>& array, int64_t limit, const char* name) {
   for (size_t i = 0; i < array.shape(0); ++i) {
@@ -40,14 +30,14 @@ void ExpectRange(const Vector<int32_t>& array, int64_t limit, const char* name) 
   }
 }
 
-std::pair<Path, double> Viterbi(const Matrix& log_likelihoods, double scale, double beam,
-                                const Vector<int32_t>& columns,
-                                const Vector<float>& loop_log_probs,
-                                const Vector<float>& final_log_probs,
-                                const Vector<int64_t>& offsets, const Vector<int32_t>& targets,
-                                const Vector<float>& arc_log_probs,
-                                const Vector<int32_t>& starts,
-                                const Vector<float>& start_log_probs) {
+nb::tuple Viterbi(const Matrix& log_likelihoods, double scale, double beam,
+                  const Vector<int32_t>& columns,
+                  const Vector<float>& loop_log_probs,
+                  const Vector<float>& final_log_probs,
+                  const Vector<int64_t>& offsets, const Vector<int32_t>& targets,
+                  const Vector<float>& arc_log_probs,
+                  const Vector<int32_t>& starts,
+                  const Vector<float>& start_log_probs) {
   const size_t num_nodes = columns.shape(0);
   Expect(num_nodes < static_cast<size_t>(INT32_MAX), "columns: too many nodes");
   Expect(std::isfinite(scale) && scale >= 0, "scale: expected a finite number >= 0");
@@ -93,9 +83,7 @@ std::pair<Path, double> Viterbi(const Matrix& log_likelihoods, double scale, dou
                                 static_cast<int64_t>(log_likelihoods.shape(0)),
                                 static_cast<int64_t>(log_likelihoods.shape(1)), scale, beam);
   }
-  auto* nodes = new std::vector<int32_t>(std::move(alignment.nodes));
-  nb::capsule owner(nodes, [](void* p) noexcept { delete static_cast<std::vector<int32_t>*>(p); });
-  return {Path(nodes->data(), {nodes->size()}, owner), alignment.log_prob};
+  return nb::make_tuple(decoding::Give(std::move(alignment.nodes)), alignment.log_prob);
 }
 
 }  // namespace

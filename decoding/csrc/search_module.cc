@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "arrays.h"
 #include "determinize.h"
 #include "search.h"
 #include "search_graph.h"
@@ -19,31 +20,11 @@ using namespace nb::literals;
 
 namespace {
 
-template <typename T>
-using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-void Expect(bool condition, const std::string& message) {
-  if (!condition) throw std::invalid_argument(message);
-}
-
-template <typename T>
-void ExpectSize(const Vector<T>& array, size_t size, const char* name) {
-  Expect(array.shape(0) == size, std::string(name) + ": expected " + std::to_string(size) +
-                                     " values, found " + std::to_string(array.shape(0)));
-}
-
-// A numpy array that owns the vector's memory.
-template <typename T>
-nb::object Give(std::vector<T>&& values) {
-  auto owned = std::make_unique<std::vector<T>>(std::move(values));
-  T* const data = owned->data();
-  const size_t size = owned->size();
-  nb::capsule owner(owned.get(),
-                    [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  owned.release();
-  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {size}, owner));
-}
+using decoding::Expect;
+using decoding::ExpectSize;
+using decoding::Give;
+using decoding::Matrix;
+using decoding::Vector;
 
 nb::tuple GivePath(decoding::RawPath&& path) {
   return nb::make_tuple(Give(std::move(path.words)), Give(std::move(path.tids)), path.graph_cost,
