@@ -3,8 +3,8 @@
 Errors are pooled over utterances. References and hypotheses are aligned with sclite's costs
 (insertion 3, deletion 3, substitution 4) and, among alignments of one cost, with sclite's
 choice: three substitutions cost as much as two insertions and two deletions, so the choice
-changes the counts. kaldialign's ``sclite_mode`` has the same costs but chooses otherwise (on
-8 of 1000 random pairs); Kaldi's ``compute-wer`` has the costs 1, 1, 1.
+changes the counts. kaldialign's ``sclite_mode`` has the same costs but sometimes chooses
+otherwise; Kaldi's ``compute-wer`` has the costs 1, 1, 1.
 """
 
 from __future__ import annotations
