@@ -10,16 +10,16 @@
 #include <vector>
 
 #include "align.h"
-#include "arrays.h"
+#include "data/csrc/arrays.h"
 
 namespace nb = nanobind;
 
 namespace {
 
-using decoding::Expect;
-using decoding::ExpectSize;
-using decoding::Matrix;
-using decoding::Vector;
+using arrays::Expect;
+using arrays::ExpectSize;
+using arrays::Matrix;
+using arrays::Vector;
 
 void ExpectRange(const Vector<int32_t>& array, int64_t limit, const char* name) {
   for (size_t i = 0; i < array.shape(0); ++i) {
@@ -83,7 +83,7 @@ nb::tuple Viterbi(const Matrix& log_likelihoods, double scale, double beam,
                                 static_cast<int64_t>(log_likelihoods.shape(0)),
                                 static_cast<int64_t>(log_likelihoods.shape(1)), scale, beam);
   }
-  return nb::make_tuple(decoding::Give(std::move(alignment.nodes)), alignment.log_prob);
+  return nb::make_tuple(arrays::Give(std::move(alignment.nodes)), alignment.log_prob);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "arrays.h"
+#include "data/csrc/arrays.h"
 #include "determinize.h"
 #include "search.h"
 #include "search_graph.h"
@@ -20,11 +20,11 @@ using namespace nb::literals;
 
 namespace {
 
-using decoding::Expect;
-using decoding::ExpectSize;
-using decoding::Give;
-using decoding::Matrix;
-using decoding::Vector;
+using arrays::Expect;
+using arrays::ExpectSize;
+using arrays::Give;
+using arrays::Matrix;
+using arrays::Vector;
 
 nb::tuple GivePath(decoding::RawPath&& path) {
   return nb::make_tuple(Give(std::move(path.words)), Give(std::move(path.tids)), path.graph_cost,

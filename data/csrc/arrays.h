@@ -1,6 +1,6 @@
 // Numpy arrays at the border of the native modules: checked on the way in, owned on the way out.
-#ifndef DECODING_ARRAYS_H_
-#define DECODING_ARRAYS_H_
+#ifndef DATA_CSRC_ARRAYS_H_
+#define DATA_CSRC_ARRAYS_H_
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace decoding {
+namespace arrays {
 
 template <typename T>
 using Vector = nanobind::ndarray<const T, nanobind::ndim<1>, nanobind::c_contig,
@@ -42,6 +42,6 @@ nanobind::object Give(std::vector<T>&& values) {
       nanobind::ndarray<nanobind::numpy, T, nanobind::ndim<1>>(data, {size}, owner));
 }
 
-}  // namespace decoding
+}  // namespace arrays
 
-#endif  // DECODING_ARRAYS_H_
+#endif  // DATA_CSRC_ARRAYS_H_

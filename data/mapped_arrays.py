@@ -1,0 +1,185 @@
+"""Files of contiguous arrays that are mapped into memory: opening one parses and copies nothing.
+
+The layout is that of safetensors (eight bytes of header length, a JSON header, the arrays' bytes
+end to end), so other programs can look inside. Its metadata says what the file holds, in which
+version, and the CRC-32 of every array. Arrays stand by descending item size, the first at a
+multiple of 64 bytes, so that each is aligned to its own type.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import SpeechError
+from data.files import replace_file
+
+_DTYPES = {
+    "U8": np.dtype(np.uint8),
+    "U16": np.dtype(np.uint16),
+    "U32": np.dtype(np.uint32),
+    "U64": np.dtype(np.uint64),
+    "I8": np.dtype(np.int8),
+    "I16": np.dtype(np.int16),
+    "I32": np.dtype(np.int32),
+    "I64": np.dtype(np.int64),
+    "F32": np.dtype(np.float32),
+    "F64": np.dtype(np.float64),
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_ALIGNMENT = 64
+_MAX_HEADER = 1 << 20  # bytes
+_BLOCK = 1 << 22  # bytes hashed at a time
+
+
+@dataclass(frozen=True, eq=False)
+class MappedArrays:
+    """An open file: read-only arrays in mapped memory.
+
+    Attributes:
+        path: the file.
+        arrays: by name; pages are read from disk when they are first looked at.
+        metadata: strings stored beside them.
+        checksums: CRC-32 of every array's bytes.
+    """
+
+    path: Path
+    arrays: Mapping[str, npt.NDArray[Any]]
+    metadata: Mapping[str, str]
+    checksums: Mapping[str, int]
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """An array by name; KeyError where there is none."""
+        return self.arrays[name]
+
+    def verify(self) -> None:
+        """Read everything and compare the checksums.
+
+        Raises:
+            SpeechError: names the file and the array that was changed.
+        """
+        for name, array in self.arrays.items():
+            found = _checksum(array)
+            if found != self.checksums[name]:
+                raise SpeechError(
+                    f"{self.path}: {name}: expected the CRC-32 {self.checksums[name]:08x}, "
+                    f"found {found:08x}: the file is damaged"
+                )
+
+
+def write_arrays(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    *,
+    kind: str,
+    version: int,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write arrays whole or not at all; the same arrays make the same bytes.
+
+    Args:
+        path: file to write.
+        arrays: by name; integers of 8 to 64 bits, float32 or float64.
+        kind: what the file holds ("decoding-graph"), asked for again by `open_arrays`.
+        version: of that kind's layout.
+        metadata: further strings to store.
+    """
+    order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    ready = {name: np.ascontiguousarray(arrays[name]) for name in order}
+    header: dict[str, Any] = {
+        "__metadata__": {
+            **(metadata or {}),
+            "format": kind,
+            "version": str(version),
+            "crc32": json.dumps({name: _checksum(array) for name, array in ready.items()}),
+        }
+    }
+    end = 0
+    for name, array in ready.items():
+        begin, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": _NAMES[array.dtype.newbyteorder("=")],
+            "shape": list(array.shape),
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
+    with replace_file(path) as temporary, temporary.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little"))
+        stream.write(text)
+        for array in ready.values():
+            array.tofile(stream)
+
+
+def open_arrays(path: str | os.PathLike[str], *, kind: str, version: int) -> MappedArrays:
+    """Map a file of `write_arrays`; only its header is read.
+
+    Raises:
+        SpeechError: the file is missing, truncated, of another kind or version, or damaged in its
+            header; names the file, what was expected and what was found.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            text = stream.read(length) if length <= min(size, _MAX_HEADER) else b""
+    except OSError as error:
+        raise SpeechError(f"{path}: cannot be read: {error.strerror or error}") from error
+    expected = f"expected a file of kind {kind!r}"
+    try:
+        header = json.loads(text)
+        fields = header.pop("__metadata__")
+        found = (fields.pop("format"), int(fields.pop("version")))
+        checksums = {name: int(value) for name, value in json.loads(fields.pop("crc32")).items()}
+        places = [
+            (
+                name,
+                _DTYPES[entry["dtype"]],
+                tuple(int(n) for n in entry["shape"]),
+                *(int(n) for n in entry["data_offsets"]),
+            )
+            for name, entry in header.items()
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SpeechError(f"{path}: {expected}, found another or damaged header") from None
+    if found != (kind, version):
+        raise SpeechError(
+            f"{path}: {expected} and version {version}, found {found[0]!r} of version {found[1]}"
+        )
+    data = 8 + length
+    end = data + max((place[4] for place in places), default=0)
+    if end != size:
+        raise SpeechError(f"{path}: expected {end} bytes, as its header says, found {size}")
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, dtype, shape, begin, stop in places:
+        count = int(np.prod(shape, dtype=np.int64))
+        if not (0 <= begin <= stop and min(shape, default=0) >= 0) or (
+            stop - begin != count * dtype.itemsize or name not in checksums
+        ):
+            raise SpeechError(f"{path}: {name}: expected {dtype} {list(shape)} in its place")
+        if begin % dtype.itemsize:
+            raise SpeechError(f"{path}: {name}: expected an aligned array, found one at {begin}")
+        # An empty array cannot be mapped.
+        array: npt.NDArray[Any] = np.empty(shape, dtype)
+        if count:
+            array = np.asarray(np.memmap(path, dtype, "r", data + begin, shape))
+        array.flags.writeable = False
+        arrays[name] = array
+    return MappedArrays(path, arrays, fields, checksums)
+
+
+def _checksum(array: npt.NDArray[Any]) -> int:
+    content = memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    value = 0
+    for begin in range(0, len(content), _BLOCK):
+        value = zlib.crc32(content[begin : begin + _BLOCK], value)
+    return value
