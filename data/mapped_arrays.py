@@ -178,8 +178,8 @@ def open_arrays(path: str | os.PathLike[str], *, kind: str, version: int) -> Map
 
 
 def _checksum(array: npt.NDArray[Any]) -> int:
-    content = memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     value = 0
     for begin in range(0, len(content), _BLOCK):
-        value = zlib.crc32(content[begin : begin + _BLOCK], value)
+        value = zlib.crc32(content[begin : begin + _BLOCK].tobytes(), value)
     return value
