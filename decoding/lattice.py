@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import SpeechError, UsageError
-from decoding import _search
+from decoding import _lattice
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
@@ -238,7 +238,7 @@ def determinize(
     if max_memory < 0:
         raise UsageError(f"max_memory: expected a number >= 0, found {max_memory}")
     try:
-        arrays = _search.determinize(
+        arrays = _lattice.determinize(
             lattice.sources,
             lattice.targets,
             lattice.tids,
@@ -271,7 +271,7 @@ def best_path(lattice: Lattice | CompactLattice, acoustic_scale: float) -> BestP
     if isinstance(lattice, CompactLattice):
         return next(n_best(lattice, acoustic_scale))
     try:
-        word_ids, tids, graph_cost, acoustic_cost = _search.best_path(
+        word_ids, tids, graph_cost, acoustic_cost = _lattice.best_path(
             lattice.sources,
             lattice.targets,
             lattice.tids,

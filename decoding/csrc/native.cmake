@@ -1,4 +1,5 @@
 add_native_module(decoding _align decoding/csrc/align_module.cc decoding/csrc/align.cc)
 add_native_module(decoding _search decoding/csrc/search_module.cc decoding/csrc/search_graph.cc
-                  decoding/csrc/search.cc decoding/csrc/search_lattice.cc decoding/csrc/determinize.cc
+                  decoding/csrc/search.cc decoding/csrc/search_lattice.cc)
+add_native_module(decoding _lattice decoding/csrc/lattice_module.cc decoding/csrc/determinize.cc
                   decoding/csrc/word_closures.cc decoding/csrc/lattice_path.cc)
