@@ -4,7 +4,6 @@ import numpy.typing as npt
 _Ints = npt.NDArray[np.int32]
 _Longs = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float32]
-_Doubles = npt.NDArray[np.float64]
 
 _Path = tuple[_Ints, _Ints, float, float]
 
@@ -45,40 +44,3 @@ class Search:
     def stats(self) -> dict[str, int]: ...
     @property
     def num_frames(self) -> int: ...
-
-def determinize(
-    sources: _Ints,
-    targets: _Ints,
-    tids: _Ints,
-    words: _Ints,
-    graph_costs: _Floats,
-    acoustic_costs: _Floats,
-    final_costs: _Floats,
-    acoustic_scale: float,
-    beam: float,
-    max_memory: int,
-) -> tuple[
-    _Ints,
-    _Ints,
-    _Ints,
-    _Ints,
-    _Doubles,
-    _Doubles,
-    _Longs,
-    _Ints,
-    _Doubles,
-    _Doubles,
-    _Longs,
-    _Ints,
-    float,
-]: ...
-def best_path(
-    sources: _Ints,
-    targets: _Ints,
-    tids: _Ints,
-    words: _Ints,
-    graph_costs: _Floats,
-    acoustic_costs: _Floats,
-    final_costs: _Floats,
-    acoustic_scale: float,
-) -> _Path: ...
