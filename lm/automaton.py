@@ -1,0 +1,253 @@
+"""An n-gram model as a deterministic automaton in mapped memory: what search and rescoring walk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import SpeechError
+from data.mapped_arrays import open_arrays, write_arrays
+from lm import _automaton
+from lm.ngram import BEGIN, END, LOG_OF_10, NO_NODE, UNKNOWN, NgramModel
+
+KIND = "ngram-automaton"
+VERSION = 1
+
+LongArray = npt.NDArray[np.int64]
+
+
+class NgramAutomaton:
+    """A back-off n-gram model with exact back-off; satisfies `lm.language_model.LanguageModel`.
+
+    A state is a history: an n-gram that longer n-grams begin with or that has a back-off weight.
+    State 0 is the empty history, state 1 that of `<s>`. `lm/csrc/automaton.h` is the same for
+    native code, made from `arrays`. Natural logs; a word outside the vocabulary scores as `<unk>`.
+
+    Attributes:
+        arrays: what native modules take: `states` uint64 `[S + 1, 2]` (first arc; back-off weight
+            as float32 bits, back-off state in the upper half), `arcs` uint32 `[A, 3]` (word, log
+            probability as float32 bits, destination), `finals` float32 `[S]` (log probability of
+            `</s>` where it is explicit, else NaN).
+        metadata: what the model's file says beside its arrays: `counts`, the number of n-grams
+            by order.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        vocabulary: npt.NDArray[np.uint8],
+        metadata: Mapping[str, str],
+        *,
+        validate: bool = True,
+    ) -> None:
+        """Use `from_model` or `open`.
+
+        Args:
+            arrays: see above.
+            vocabulary: the words in UTF-8, each followed by a line feed.
+            metadata: strings to store beside them.
+            validate: read everything once to make sure that the automaton is one.
+
+        Raises:
+            ValueError: the arrays are no automaton.
+        """
+        self.arrays = dict(arrays)
+        self.metadata = dict(metadata)
+        self._vocabulary = vocabulary
+        self._native = _automaton.Automaton(self.arrays, validate)
+
+    @classmethod
+    def from_model(cls, model: NgramModel) -> NgramAutomaton:
+        """Build the automaton of a model.
+
+        N-grams that hold `<s>` elsewhere than in front, or go on after `</s>`, say nothing about
+        any sentence and are left out.
+        """
+        words, arrays = _build(model)
+        vocabulary = np.frombuffer("".join(f"{word}\n" for word in words).encode(), dtype=np.uint8)
+        metadata = {"counts": " ".join(map(str, model.counts))}
+        return cls(arrays, vocabulary, metadata, validate=False)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, validate: bool = True) -> NgramAutomaton:
+        """Map a file that `save` wrote.
+
+        Args:
+            path: the file.
+            validate: read all states and arcs once to make sure that none leads astray; without
+                it, opening reads the header alone, which is for large files that are trusted.
+
+        Raises:
+            SpeechError: the file is missing, truncated, of another kind or damaged; names it.
+        """
+        file = open_arrays(path, kind=KIND, version=VERSION)
+        arrays = dict(file.arrays)
+        try:
+            vocabulary = arrays.pop("vocabulary")
+            return cls(arrays, vocabulary, file.metadata, validate=validate)
+        except KeyError as error:
+            raise SpeechError(f"{path}: expected an array {error.args[0]}, found none") from None
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise SpeechError(f"{path}: damaged: {error}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the automaton to a file, whole or not at all.
+
+        Raises:
+            SpeechError: the file cannot be written.
+        """
+        arrays = {**self.arrays, "vocabulary": self._vocabulary}
+        write_arrays(path, arrays, kind=KIND, version=VERSION, metadata=self.metadata)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Words by id, `<unk>` among them; `<s>` and `</s>` are no words."""
+        words = self._vocabulary.tobytes().decode("utf-8").split("\n")[:-1]
+        if len(words) != self._native.num_words:
+            found = f"{len(words)} words for {self._native.num_words} unigrams"
+            raise SpeechError(f"vocabulary of an n-gram automaton: found {found}")
+        return tuple(words)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: index for index, word in enumerate(self.words)}
+
+    @property
+    def num_states(self) -> int:
+        """Number of histories."""
+        return int(self._native.num_states)
+
+    @property
+    def order(self) -> int:
+        """Words in the longest n-gram."""
+        return len(self.metadata["counts"].split())
+
+    def word_ids(self, symbols: Sequence[str]) -> npt.NDArray[np.int32]:
+        """The id of each symbol, int32 `[len(symbols)]`; -1 where the model has no such word."""
+        ids = self._ids
+        return np.fromiter((ids.get(s, -1) for s in symbols), dtype=np.int32, count=len(symbols))
+
+    def start(self) -> int:
+        """The state at the beginning of a sentence."""
+        return int(self._native.start)
+
+    def score(self, state: int, word: str) -> tuple[float, int]:
+        """Log p(word | state), and the state after the word."""
+        ids = self._ids
+        index = ids[word] if word in ids else ids[UNKNOWN]
+        result: tuple[float, int] = self._native.advance(state, index)
+        return result
+
+    def final(self, state: int) -> float:
+        """Log p(end of sentence | state)."""
+        return float(self._native.final(state))
+
+    def __contains__(self, word: object) -> bool:
+        """Whether the word is in the vocabulary (`<unk>` is not a word)."""
+        return word in self._ids and word != UNKNOWN
+
+    def score_sentences(
+        self, sentences: Iterable[Sequence[str]]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], LongArray]:
+        """Score many sentences at once, without Python in between.
+
+        Args:
+            sentences: words of each, without `<s>` and `</s>`.
+
+        Returns:
+            The log probability of every word, float32 `[N]`, of all sentences end to end; that of
+            every sentence's end, float32 `[S]`; where each sentence begins, int64 `[S + 1]`.
+        """
+        ids = self._ids
+        unknown = ids[UNKNOWN]
+        lengths: list[int] = []
+        words: list[int] = []
+        for sentence in sentences:
+            lengths.append(len(sentence))
+            words.extend(ids.get(word, unknown) for word in sentence)
+        offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))).astype(np.int64)
+        word_log_probs, end_log_probs = self._native.score(np.array(words, dtype=np.int32), offsets)
+        return word_log_probs, end_log_probs, offsets
+
+    def sentence_log_probs(self, sentences: Iterable[Sequence[str]]) -> npt.NDArray[np.float64]:
+        """Log probability of each sentence, its end included: float64 `[S]`."""
+        words, ends, offsets = self.score_sentences(sentences)
+        sums = np.concatenate(([0.0], np.cumsum(words, dtype=np.float64)))
+        return sums[offsets[1:]] - sums[offsets[:-1]] + ends
+
+
+def _build(model: NgramModel) -> tuple[list[str], dict[str, npt.NDArray[Any]]]:
+    """The words of the automaton of a model, and its arrays."""
+    begin, end = model.word_ids[BEGIN], model.word_ids[END]
+    words = [word for word in model.vocabulary if word not in (BEGIN, END)]
+    new_ids = np.arange(len(model.vocabulary), dtype=np.int64)
+    new_ids -= (new_ids > begin).astype(np.int64) + (new_ids > end)
+    state_of, landing = _states(model)
+    num_states = int(state_of.max()) + 1
+    finals = np.full(num_states, np.nan, dtype=np.float32)
+    arcs = np.empty((sum(model.counts), 3), dtype=np.uint32)
+    counts = np.zeros(num_states, dtype=np.int64)
+    filled = 0
+    for order, level in enumerate(model.levels, start=1):
+        first = int(model.offsets[order - 1])
+        sources = state_of[level.parents + model.offsets[order - 2]] if order > 1 else 0
+        sources = np.broadcast_to(sources, (len(level),))
+        log_probs = (level.log10_probs.astype(np.float64) * LOG_OF_10).astype(np.float32)
+        usable = sources != NO_NODE
+        ends = np.flatnonzero(usable & (level.words == end))
+        finals[sources[ends]] = log_probs[ends]
+        rows = np.flatnonzero(usable & (level.words != end) & (level.words != begin))
+        if order == 2:  # the state of <s> comes before those of the other words
+            after_begin = sources[rows] == 1
+            rows = np.concatenate([rows[after_begin], rows[~after_begin]])
+        part = arcs[filled : filled + len(rows)]
+        part[:, 0] = new_ids[level.words[rows]]
+        part[:, 1] = log_probs[rows].view(np.uint32)
+        part[:, 2] = landing[rows + first]
+        counts += np.bincount(sources[rows], minlength=num_states)
+        filled += len(rows)
+    states = np.zeros((num_states + 1, 2), dtype=np.uint64)
+    states[1:, 0] = np.cumsum(counts)
+    nodes = np.flatnonzero(state_of > 0)
+    backoffs = np.concatenate([level.log10_backoffs for level in model.levels])[nodes]
+    backoffs = (backoffs.astype(np.float64) * LOG_OF_10).astype(np.float32)
+    suffixes = np.concatenate(model.suffixes).astype(np.int64)[nodes]
+    targets = np.where(suffixes == NO_NODE, 0, landing[suffixes])
+    states[state_of[nodes], 1] = backoffs.view(np.uint32) | (targets.astype(np.uint64) << 32)
+    return words, {"states": states, "arcs": arcs[:filled], "finals": finals}
+
+
+def _states(model: NgramModel) -> tuple[LongArray, LongArray]:
+    """The state of each node (-1: none), and the one that an arc to the node leads to."""
+    begin, end = model.word_ids[BEGIN], model.word_ids[END]
+    offsets = model.offsets
+    possible: list[npt.NDArray[np.bool_]] = []
+    has_state = np.zeros(int(offsets[-1]), dtype=np.bool_)
+    has_state[begin] = True
+    for order, level in enumerate(model.levels, start=1):
+        history = level.words != end
+        if order > 1:
+            history &= level.words != begin
+            history &= possible[-1][level.parents]
+        if order < model.order:
+            rows = np.flatnonzero(history & (level.log10_backoffs != 0))
+            has_state[rows + offsets[order - 1]] = True
+        if order > 1:
+            used = level.parents[possible[-1][level.parents] & (level.words != begin)]
+            has_state[used + offsets[order - 2]] = True
+        possible.append(history)
+    nodes = np.flatnonzero(has_state)
+    state_of = np.full(len(has_state), NO_NODE, dtype=np.int64)
+    state_of[nodes] = 2 + np.arange(len(nodes)) - (nodes > begin)
+    state_of[begin] = 1
+    landing = state_of.copy()
+    for first, suffixes in zip(offsets, model.suffixes, strict=False):
+        rows = np.flatnonzero(state_of[first : first + len(suffixes)] == NO_NODE)
+        lower = suffixes[rows].astype(np.int64)
+        landing[rows + first] = np.where(lower == NO_NODE, 0, landing[lower])
+    return state_of, landing

@@ -1,0 +1,159 @@
+// A back-off n-gram model as a deterministic automaton: (state, word) -> (log_prob, state).
+//
+// A state is a history: an n-gram that longer ones begin with or that has a back-off weight. State
+// 0 is the empty history and state 1 is that of <s>, where sentences start; a history backs off to
+// a state of a smaller number. An explicit n-gram is an arc from its history to the longest suffix
+// of history and word that is a state. <s> and </s> are no words: nothing leads to them; the end of
+// a sentence is a final log probability of a state.
+//
+// All log probabilities are natural.
+#ifndef LM_CSRC_AUTOMATON_H_
+#define LM_CSRC_AUTOMATON_H_
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+namespace lm {
+
+struct Arc {
+  uint32_t word;
+  float log_prob;
+  uint32_t next;
+};
+static_assert(sizeof(Arc) == 12, "arcs are read from files as they stand");
+
+struct HistoryRecord {
+  uint64_t first_arc;  // arcs of a state end where the next state's begin
+  float backoff;
+  uint32_t backoff_state;
+};
+static_assert(sizeof(HistoryRecord) == 16, "states are read from files as they stand");
+
+// The layout that is quick to search: every arc holds its destination. A view: owns nothing.
+class Automaton {
+ public:
+  using State = uint32_t;
+
+  static constexpr uint32_t kEmpty = 0;
+  static constexpr uint32_t kStart = 1;
+
+  // `states` has one record more than there are states, `finals` (NaN: not explicit) just as many.
+  // Only what costs nothing is checked here; Validate reads everything.
+  Automaton(const HistoryRecord* states, size_t num_records, const Arc* arcs, size_t num_arcs,
+            const float* finals, size_t num_finals)
+      : states_(states), arcs_(arcs), finals_(finals), num_arcs_(num_arcs) {
+    Require(num_records >= 3 && num_records <= UINT32_MAX, "states: expected 3 to 2^32 - 1 records");
+    num_states_ = static_cast<uint32_t>(num_records - 1);
+    Require(num_finals == num_states_, "finals: expected one for each state");
+    Require(states[0].first_arc == 0 && states[num_states_].first_arc == num_arcs,
+            "states: expected arcs from the first to the last");
+    Require(states[1].first_arc <= num_arcs && states[1].first_arc <= INT32_MAX,
+            "states: too many words");
+    num_words_ = static_cast<uint32_t>(states[1].first_arc);
+  }
+
+  uint32_t num_states() const { return num_states_; }
+  // Words are 0 .. num_words() - 1; each has a unigram.
+  uint32_t num_words() const { return num_words_; }
+  uint64_t num_arcs() const { return num_arcs_; }
+  uint32_t start() const { return kStart; }
+
+  const Arc* begin(uint32_t state) const { return arcs_ + states_[state].first_arc; }
+  const Arc* end(uint32_t state) const { return arcs_ + states_[state + 1].first_arc; }
+  float backoff(uint32_t state) const { return states_[state].backoff; }
+  uint32_t backoff_state(uint32_t state) const { return states_[state].backoff_state; }
+  // log P(</s> | history) where that n-gram is explicit; NaN elsewhere.
+  float explicit_final(uint32_t state) const { return finals_[state]; }
+
+  // The explicit arc of a word, or nullptr.
+  const Arc* Find(uint32_t state, uint32_t word) const {
+    if (state == kEmpty) return word < num_words_ ? arcs_ + word : nullptr;
+    const Arc* low = begin(state);
+    size_t size = static_cast<size_t>(end(state) - low);
+    if (size == 0) return nullptr;
+    while (size > 1) {  // no branch depends on the words: the compiler makes it a conditional move
+      const size_t half = size / 2;
+      low += low[half].word <= word ? half : 0;
+      size -= half;
+    }
+    return low->word == word ? low : nullptr;
+  }
+
+  // log P(word | history) by the longest n-gram that is explicit, and the state after the word.
+  // Minus infinity, and the empty history, for what is no word.
+  float Advance(uint32_t state, uint32_t word, uint32_t* next) const {
+    float log_prob = 0.0f;
+    for (;;) {
+      if (const Arc* arc = Find(state, word)) {
+        *next = arc->next;
+        return log_prob + arc->log_prob;
+      }
+      if (state == kEmpty) {
+        *next = kEmpty;
+        return -std::numeric_limits<float>::infinity();
+      }
+      log_prob += states_[state].backoff;
+      state = states_[state].backoff_state;
+    }
+  }
+
+  // log P(</s> | history).
+  float Final(uint32_t state) const {
+    float log_prob = 0.0f;
+    while (std::isnan(finals_[state])) {
+      log_prob += states_[state].backoff;
+      state = states_[state].backoff_state;
+    }
+    return log_prob + finals_[state];
+  }
+
+  // Reads everything once and makes sure that no walk leaves the arrays or goes on for ever.
+  // Throws std::invalid_argument.
+  void Validate() const {
+    Require(states_[0].backoff == 0.0f && states_[0].backoff_state == 0,
+            "states: expected no back-off from the empty history");
+    Require(std::isfinite(finals_[0]), "finals: expected </s> in the empty history");
+    for (uint32_t state = 0; state < num_states_; ++state) {
+      const HistoryRecord& record = states_[state];
+      const uint64_t last = states_[state + 1].first_arc;
+      if (record.first_arc > last || last > num_arcs_) Fault("states", state, "arcs out of order");
+      if (!std::isfinite(record.backoff)) Fault("states", state, "a back-off that is no number");
+      if (state > 0 && record.backoff_state >= state) {
+        Fault("states", state, "a back-off to a state that is not before it");
+      }
+      if (std::isinf(finals_[state])) Fault("finals", state, "an infinite value");
+      for (uint64_t a = record.first_arc; a < last; ++a) {
+        if (arcs_[a].word >= num_words_) Fault("arcs", a, "a word out of range");
+        if (a > record.first_arc && arcs_[a].word <= arcs_[a - 1].word) {
+          Fault("arcs", a, "words out of order");
+        }
+        if (arcs_[a].next >= num_states_) Fault("arcs", a, "a destination out of range");
+        if (!std::isfinite(arcs_[a].log_prob)) Fault("arcs", a, "a log_prob that is no number");
+      }
+    }
+  }
+
+ private:
+  static void Require(bool condition, const char* message) {
+    if (!condition) throw std::invalid_argument(message);
+  }
+  [[noreturn]] static void Fault(const char* array, uint64_t index, const char* found) {
+    throw std::invalid_argument(std::string(array) + "[" + std::to_string(index) + "]: found " +
+                                found);
+  }
+
+  const HistoryRecord* states_;
+  const Arc* arcs_;
+  const float* finals_;
+  uint64_t num_arcs_;
+  uint32_t num_states_;
+  uint32_t num_words_;
+};
+
+}  // namespace lm
+
+#endif  // LM_CSRC_AUTOMATON_H_

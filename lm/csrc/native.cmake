@@ -1,0 +1,1 @@
+add_native_module(lm _automaton lm/csrc/automaton_module.cc)

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.errors import SpeechError
+from data.mapped_arrays import open_arrays, write_arrays
+from lm.arpa import read_arpa
+from lm.automaton import NgramAutomaton
+from lm.language_model import BackoffModel
+from lm.ngram import BEGIN, END, LOG_OF_10, UNKNOWN, NgramModel
+from lm.prune import prune
+from lm_models import as_dict, log10_prob, random_model
+
+SMALL = """\\data\\
+ngram 1=6
+ngram 2=5
+ngram 3=3
+
+\\1-grams:
+-1.5\t<unk>\t0
+0\t<s>\t-0.25
+-0.5\t</s>
+-0.6\ta\t-0.1
+-0.7\tb\t-0.2
+-0.8\tc\t-0.3
+
+\\2-grams:
+-0.3\t<s> a\t-0.05
+-0.4\ta b\t-0.15
+-0.45\ta c\t-0.35
+-0.2\tb </s>
+-0.1\tb c
+
+\\3-grams:
+-0.125\t<s> a b
+-0.15\ta b c
+-0.35\ta c b
+
+\\end\\
+"""
+"""The bigram `c b`, suffix of `a c b`, is not there, as after pruning."""
+
+
+def small(tmp_path: Path) -> NgramModel:
+    path = tmp_path / "small.arpa"
+    path.write_text(SMALL)
+    return read_arpa(path)
+
+
+def arcs(automaton: NgramAutomaton, state: int) -> dict[str, tuple[float, int]]:
+    first, last = automaton.arrays["states"][state : state + 2, 0].astype(int)
+    rows = automaton.arrays["arcs"][first:last]
+    log_probs = np.ascontiguousarray(rows[:, 1]).view(np.float32)
+    return {
+        automaton.words[int(word)]: (float(log_prob), int(target))
+        for word, log_prob, target in zip(rows[:, 0], log_probs, rows[:, 2], strict=True)
+    }
+
+
+def test_states_are_histories(tmp_path: Path) -> None:
+    automaton = NgramAutomaton.from_model(small(tmp_path))
+    # Empty, <s>, then a, b, c, then `<s> a`, `a b`, `a c`; `b c` is no history.
+    assert automaton.words == (UNKNOWN, "a", "b", "c")
+    assert automaton.num_states == 8
+    assert automaton.start() == 1
+    backoff_states = [automaton._native.backoff_state(s) for s in range(8)]
+    assert backoff_states == [0, 0, 0, 0, 0, 2, 3, 4]
+    targets = [{w: t for w, (_, t) in arcs(automaton, s).items()} for s in range(8)]
+    assert targets == [
+        {UNKNOWN: 0, "a": 2, "b": 3, "c": 4},
+        {"a": 5},
+        {"b": 6, "c": 7},
+        {"c": 4},
+        {},
+        {"b": 6},
+        {"c": 4},
+        {"b": 3},
+    ]
+    assert arcs(automaton, 2)["b"][0] == pytest.approx(-0.4 * LOG_OF_10)
+    finals = automaton.arrays["finals"]
+    assert np.flatnonzero(~np.isnan(finals)).tolist() == [0, 3]
+    assert automaton.final(6) == pytest.approx((-0.15 - 0.2) * LOG_OF_10)
+    assert automaton.final(7) == pytest.approx((-0.35 - 0.3 - 0.5) * LOG_OF_10)
+
+
+def test_words_and_ids(tmp_path: Path) -> None:
+    automaton = NgramAutomaton.from_model(small(tmp_path))
+    assert "a" in automaton
+    for no_word in (BEGIN, END, UNKNOWN, "d", 1):
+        assert no_word not in automaton
+    ids = automaton.word_ids(["c", "<eps>", "a", BEGIN, UNKNOWN])
+    assert ids.dtype == np.int32
+    assert ids.tolist() == [3, -1, 1, -1, 0]
+    assert automaton.order == 3
+    log_prob, state = automaton.score(automaton.start(), "d")
+    assert log_prob == pytest.approx((-0.25 - 1.5) * LOG_OF_10)
+    assert state == 0
+    for word in (4, 2**31, 2**32 - 1):
+        assert automaton._native.advance(5, word) == (-np.inf, 0)
+    with pytest.raises(ValueError, match="state: expected less than 8, found 8"):
+        automaton.final(8)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> NgramModel:
+    order = draw(st.integers(1, 5))
+    model = random_model(draw(st.integers(0, 1000)), order=order, lines=25)
+    above = sum(model.counts[1:])
+    if above and draw(st.booleans()):
+        model = prune(model, ngrams=draw(st.integers(0, above)))
+    return model
+
+
+@settings(max_examples=60, deadline=None)
+@given(model=models(), words=st.lists(st.sampled_from("abcdez"), max_size=9))
+def test_scores_are_those_of_the_definition(model: NgramModel, words: list[str]) -> None:
+    automaton = NgramAutomaton.from_model(model)
+    ngrams = as_dict(model)
+    state = automaton.start()
+    history: tuple[str, ...] = (BEGIN,)
+    for word in [*words, END]:
+        known = word if word in model.word_ids else UNKNOWN
+        expected = log10_prob(ngrams, history[-model.order :], known) * LOG_OF_10
+        if word == END:
+            assert automaton.final(state) == pytest.approx(expected, abs=1e-5)
+        else:
+            log_prob, state = automaton.score(state, word)
+            assert log_prob == pytest.approx(expected, abs=1e-5)
+            history = (*history, known)
+
+
+@settings(max_examples=30, deadline=None)
+@given(model=models())
+def test_a_state_stands_for_the_longest_known_history(model: NgramModel) -> None:
+    """Each state of the automaton meets one history of the model only, as long as it can be."""
+    automaton = NgramAutomaton.from_model(model)
+    ngrams = as_dict(model)
+    histories = {ngram[:-1] for ngram in ngrams} | {n for n in ngrams if ngrams[n][1]} | {(BEGIN,)}
+    history_of: dict[int, tuple[str, ...]] = {}
+    for length in range(4):
+        for words in itertools.product("abc", repeat=length):
+            state = automaton.start()
+            history: tuple[str, ...] = (BEGIN,)
+            for word in words:
+                state = automaton.score(state, word)[1]
+                history = (*history, word if word in model.word_ids else UNKNOWN)
+            while history not in histories:
+                history = history[1:]
+            assert history_of.setdefault(state, history) == history
+    assert len(set(history_of.values())) == len(history_of)
+
+
+def test_sentences_at_once() -> None:
+    model = random_model(5, order=4)
+    automaton = NgramAutomaton.from_model(model)
+    exact = BackoffModel(model)
+    sentences = [["a", "b", "z"], [], ["c", "c", "a", "a"]]
+    log_probs, ends, offsets = automaton.score_sentences(sentences)
+    assert offsets.tolist() == [0, 3, 3, 7]
+    totals = automaton.sentence_log_probs(sentences)
+    for index, sentence in enumerate(sentences):
+        state, expected = exact.start(), []
+        for word in sentence:
+            gain, state = exact.score(state, word)
+            expected.append(gain)
+        assert log_probs[offsets[index] : offsets[index + 1]] == pytest.approx(expected, abs=1e-5)
+        assert ends[index] == pytest.approx(exact.final(state), abs=1e-5)
+        assert totals[index] == pytest.approx(sum(expected) + exact.final(state), abs=1e-5)
+
+
+def test_saved_and_opened(tmp_path: Path) -> None:
+    automaton = NgramAutomaton.from_model(random_model(6, order=4))
+    automaton.save(tmp_path / "model.lm")
+    opened = NgramAutomaton.open(tmp_path / "model.lm")
+    assert opened.words == automaton.words
+    assert opened.order == 4
+    assert opened.metadata == automaton.metadata
+    for name, array in automaton.arrays.items():
+        assert opened.arrays[name].tobytes() == array.tobytes()
+        assert opened.arrays[name].dtype == array.dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "message"),
+    [
+        ("arcs", (5, 2), 99, r"arcs\[5\]: found a destination out of range"),
+        ("arcs", (5, 0), 99, r"arcs\[5\]: found a word out of range"),
+        ("arcs", (6, 0), 2, r"arcs\[6\]: found words out of order"),
+        ("arcs", (5, 1), 0x7FC00000, r"arcs\[5\]: found a log_prob that is no number"),
+        ("states", (4, 0), 99, r"states\[3\]: found arcs out of order"),
+        ("states", (4, 1), 4 << 32, r"states\[4\]: found a back-off to a state that is not before"),
+        ("states", (4, 1), 0x7F800000, r"states\[4\]: found a back-off that is no number"),
+        ("states", (0, 1), 1, "states: expected no back-off from the empty history"),
+        ("states", (8, 0), 3, "states: expected arcs from the first to the last"),
+        ("finals", (0,), np.nan, "finals: expected </s> in the empty history"),
+        ("finals", (3,), -np.inf, r"finals\[3\]: found an infinite value"),
+    ],
+)
+def test_damaged_files(
+    tmp_path: Path, name: str, place: tuple[int, ...], value: float, message: str
+) -> None:
+    path = tmp_path / "model.lm"
+    NgramAutomaton.from_model(small(tmp_path)).save(path)
+    arrays = {
+        key: array.copy()
+        for key, array in open_arrays(path, kind="ngram-automaton", version=1).arrays.items()
+    }
+    arrays[name][place] = value
+    write_arrays(path, arrays, kind="ngram-automaton", version=1, metadata={"counts": "6 5 3"})
+    with pytest.raises(SpeechError, match=f"model.lm: damaged: {message}"):
+        NgramAutomaton.open(path)
+
+
+def test_foreign_files(tmp_path: Path) -> None:
+    path = tmp_path / "model.lm"
+    for arrays in ({}, {"vocabulary": np.zeros(3, np.uint8)}):
+        write_arrays(path, arrays, kind="ngram-automaton", version=1)
+        with pytest.raises(SpeechError, match=r"model\.lm: expected an array"):
+            NgramAutomaton.open(path)
