@@ -14,6 +14,7 @@ look-ahead that a beam search needs.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,18 +92,52 @@ def build_graph(
         SpeechError: if the parts do not go together, or no word remains.
     """
     options = GraphOptions() if options is None else options
+    words = _words(lexicon, ngram_model, options)
+    return compose_graph(
+        lexicon,
+        phones,
+        tree,
+        transitions,
+        words,
+        lambda ids, backoff: grammar_fst(ngram_model, ids, backoff),
+        options,
+    )
+
+
+def compose_graph(
+    lexicon: Lexicon,
+    phones: PhoneTable,
+    tree: Tree,
+    transitions: TransitionModel,
+    words: tuple[str, ...],
+    grammar: Callable[[Mapping[str, int], int], FstArrays],
+    options: GraphOptions,
+) -> DecodingGraph:
+    """Builds the graph of any grammar of words.
+
+    Args:
+        lexicon: as in `build_graph`, like `phones`, `tree` and `transitions`.
+        phones: the phone table.
+        tree: pdfs.
+        transitions: transition-ids.
+        words: `<eps>` and the words of the graph, all of them in the lexicon.
+        grammar: makes G from the words' labels and the label of back-off arcs.
+        options: scales and silence.
+
+    Raises:
+        SpeechError: if the parts do not go together, or no sentence remains.
+    """
     if transitions.phones != phones or tree.num_phones != len(phones):
         raise SpeechError(
             f"graph: expected tree and transitions of the {len(phones) - 1} phones of the table, "
             f"found {tree.num_phones - 1} and {len(transitions.phones) - 1}"
         )
-    words = _words(lexicon, ngram_model, options)
     ids = {word: index for index, word in enumerate(words) if index}
     backoff = len(words)  # the label of #0 among the words
     dictionary = lexicon_fst(lexicon, phones, ids, backoff, options.silence_probability)
     l_fst = dictionary.fst.to_kaldifst()
     kaldifst.arcsort(l_fst, sort_type="olabel")
-    g_fst = grammar_fst(ngram_model, ids, backoff).to_kaldifst()
+    g_fst = grammar(ids, backoff).to_kaldifst()
     # Sorted on both sides, composition walks the arcs of whichever state has fewer.
     kaldifst.arcsort(g_fst, sort_type="ilabel")
     _report("G", g_fst)
