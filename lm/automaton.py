@@ -187,13 +187,14 @@ def _build(model: NgramModel) -> tuple[list[str], dict[str, npt.NDArray[Any]]]:
     words = [word for word in model.vocabulary if word not in (BEGIN, END)]
     new_ids = np.arange(len(model.vocabulary), dtype=np.int64)
     new_ids -= (new_ids > begin).astype(np.int64) + (new_ids > end)
-    state_of, landing = _states(model)
+    orders = _row_orders(model)
+    state_of, landing = _states(model, orders)
     num_states = int(state_of.max()) + 1
     finals = np.full(num_states, np.nan, dtype=np.float32)
     arcs = np.empty((sum(model.counts), 3), dtype=np.uint32)
     counts = np.zeros(num_states, dtype=np.int64)
     filled = 0
-    for order, level in enumerate(model.levels, start=1):
+    for order, (level, rows) in enumerate(zip(model.levels, orders, strict=True), start=1):
         first = int(model.offsets[order - 1])
         sources = state_of[level.parents + model.offsets[order - 2]] if order > 1 else 0
         sources = np.broadcast_to(sources, (len(level),))
@@ -201,10 +202,8 @@ def _build(model: NgramModel) -> tuple[list[str], dict[str, npt.NDArray[Any]]]:
         usable = sources != NO_NODE
         ends = np.flatnonzero(usable & (level.words == end))
         finals[sources[ends]] = log_probs[ends]
-        rows = np.flatnonzero(usable & (level.words != end) & (level.words != begin))
-        if order == 2:  # the state of <s> comes before those of the other words
-            after_begin = sources[rows] == 1
-            rows = np.concatenate([rows[after_begin], rows[~after_begin]])
+        usable &= (level.words != end) & (level.words != begin)
+        rows = rows[usable[rows]]
         part = arcs[filled : filled + len(rows)]
         part[:, 0] = new_ids[level.words[rows]]
         part[:, 1] = log_probs[rows].view(np.uint32)
@@ -222,29 +221,40 @@ def _build(model: NgramModel) -> tuple[list[str], dict[str, npt.NDArray[Any]]]:
     return words, {"states": states, "arcs": arcs[:filled], "finals": finals}
 
 
-def _states(model: NgramModel) -> tuple[LongArray, LongArray]:
+def _row_orders(model: NgramModel) -> list[LongArray]:
+    """The rows of each level, those of n-grams that begin with `<s>` first."""
+    first = model.word_ids[BEGIN]
+    last = first + 1
+    orders: list[LongArray] = []
+    for order, level in enumerate(model.levels, start=1):
+        if order > 1:
+            first, last = np.searchsorted(level.parents, (first, last)).tolist()
+        rows = np.arange(len(level), dtype=np.int64)
+        orders.append(np.concatenate([rows[first:last], rows[:first], rows[last:]]))
+    return orders
+
+
+def _states(model: NgramModel, orders: list[LongArray]) -> tuple[LongArray, LongArray]:
     """The state of each node (-1: none), and the one that an arc to the node leads to."""
     begin, end = model.word_ids[BEGIN], model.word_ids[END]
     offsets = model.offsets
-    possible: list[npt.NDArray[np.bool_]] = []
     has_state = np.zeros(int(offsets[-1]), dtype=np.bool_)
     has_state[begin] = True
+    below = np.zeros(0, dtype=np.bool_)  # whether an n-gram can be a history
     for order, level in enumerate(model.levels, start=1):
-        history = level.words != end
+        possible = level.words != end
         if order > 1:
-            history &= level.words != begin
-            history &= possible[-1][level.parents]
-        if order < model.order:
-            rows = np.flatnonzero(history & (level.log10_backoffs != 0))
-            has_state[rows + offsets[order - 1]] = True
-        if order > 1:
-            used = level.parents[possible[-1][level.parents] & (level.words != begin)]
+            possible &= (level.words != begin) & below[level.parents]
+            used = level.parents[below[level.parents] & (level.words != begin)]
             has_state[used + offsets[order - 2]] = True
-        possible.append(history)
-    nodes = np.flatnonzero(has_state)
+        if order < model.order:
+            rows = np.flatnonzero(possible & (level.log10_backoffs != 0))
+            has_state[rows + offsets[order - 1]] = True
+        below = possible
     state_of = np.full(len(has_state), NO_NODE, dtype=np.int64)
-    state_of[nodes] = 2 + np.arange(len(nodes)) - (nodes > begin)
-    state_of[begin] = 1
+    nodes = np.concatenate([rows + first for rows, first in zip(orders, offsets, strict=False)])
+    nodes = nodes[has_state[nodes]]
+    state_of[nodes] = 1 + np.arange(len(nodes))
     landing = state_of.copy()
     for first, suffixes in zip(offsets, model.suffixes, strict=False):
         rows = np.flatnonzero(state_of[first : first + len(suffixes)] == NO_NODE)

@@ -3,8 +3,9 @@
 // A state is a history: an n-gram that longer ones begin with or that has a back-off weight. State
 // 0 is the empty history and state 1 is that of <s>, where sentences start; a history backs off to
 // a state of a smaller number. An explicit n-gram is an arc from its history to the longest suffix
-// of history and word that is a state. <s> and </s> are no words: nothing leads to them; the end of
-// a sentence is a final log probability of a state.
+// of history and word that is a state. The other states follow in the order of the arcs that spell
+// them, which are in the order of their sources and words: breadth first. <s> and </s> are no words:
+// nothing leads to them; the end of a sentence is a final log probability of a state.
 //
 // All log probabilities are natural.
 #ifndef LM_CSRC_AUTOMATON_H_
