@@ -1,15 +1,15 @@
 """The second pass: a lattice's language model scores are taken out, those of a larger one put in.
 
-What the first pass's graph charged for words is known exactly (`lm.EpsilonBackoffModel`), so that
-graph costs keep pronunciation and transition probabilities as they are. States of the lattice are
-split by the true histories of both models, as in composition with the models as acceptors
-(Kaldi's ``lattice-lmrescore-pruned``).
+What the first pass charged for words is known exactly (epsilon or exact back-off, see
+`decoding.rescore_models`), so that graph costs keep pronunciation and transition probabilities as
+they are. States of the lattice are split by the true histories of both models, as in composition
+with the models as acceptors (Kaldi's ``lattice-lmrescore-pruned``).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from data.errors import SpeechError, UsageError
+from decoding import _rescore
 from decoding.lattice import BestPath, CompactLattice
+from decoding.rescore_models import EpsilonBackoff, native_model
 from lm.language_model import LanguageModel
 
 _LOG = logging.getLogger(__name__)
@@ -35,13 +37,14 @@ class RescoreOptions:
         beam: histories that are worse than the best one in the same lattice state by more are
             dropped; inf for none.
         max_arcs: arcs of the expanded lattice; if they do not suffice, the beam is halved until
-            they do.
+            they do. The best history of each state is always kept, so that a lattice of more arcs
+            keeps them.
     """
 
     acoustic_scale: float
     lm_scale: float = 1.0
     word_insertion_penalty: float = 0.0
-    beam: float = 8.0
+    beam: float = 16.0
     max_arcs: int = 200_000
 
     def __post_init__(self) -> None:
@@ -68,200 +71,132 @@ class Rescored:
 
     Attributes:
         best: the best path; its graph cost has the new model's scaled scores and the penalty.
-        beam: the beam that was used, less than asked for if `max_arcs` was hit.
+        num_states: pairs of a lattice state and histories that were expanded.
+        num_arcs: arcs between them, before those that lead to no end are left out.
         num_dropped: histories that the beam left out.
+        beam: the beam that was used.
+        hit_max_arcs: whether `max_arcs` made it less than was asked for.
     """
 
     best: BestPath
-    beam: float
+    num_states: int
+    num_arcs: int
     num_dropped: int
-    _expansion: _Expansion = field(repr=False)
+    beam: float
+    hit_max_arcs: bool
+    _source: CompactLattice = field(repr=False)
+    _expansion: _rescore.Rescoring = field(repr=False)
 
     @cached_property
     def lattice(self) -> CompactLattice:
         """The expanded lattice, every word sequence on one path, with the new graph costs."""
-        return self._expansion.to_lattice()
+        return _expanded(self._source, self._expansion, self.beam)
 
 
-def rescore(
-    lattice: CompactLattice,
-    old: LanguageModel[Any],
-    new: LanguageModel[Any],
-    acoustic_scale: float,
-    lm_scale: float = 1.0,
-    word_insertion_penalty: float = 0.0,
-) -> BestPath:
-    """The best path with the new language model in the place of the old; see `rescore_lattice`."""
-    options = RescoreOptions(acoustic_scale, lm_scale, word_insertion_penalty)
-    return rescore_lattice(lattice, old, new, options).best
+class Rescorer:
+    """Two language models, ready to replace one by the other in any number of lattices.
 
-
-def rescore_lattice(
-    lattice: CompactLattice,
-    old: LanguageModel[Any],
-    new: LanguageModel[Any],
-    options: RescoreOptions,
-) -> Rescored:
-    """Replaces the old language model's scores by the new one's.
-
-    A path's new graph cost is its old one, plus the old model's log probability, less ``lm_scale``
-    times the new model's, plus the word insertion penalty for each word. Both models score the end
-    of the sentence too, except on a lattice that reached no final state, whose paths do not end.
+    Several threads may use one. With n-gram automata the interpreter lock is released.
 
     Args:
-        lattice: determinised on words.
-        old: the model of the first pass's graph, as the graph applies it.
+        old: the model of the first pass, as the first pass applies it: an `NgramAutomaton` (exact
+            back-off), an `EpsilonBackoff` of one, or any other model.
         new: any model.
-        options: scales and limits.
-
-    Raises:
-        SpeechError: the lattice has no complete path, or a model gives no finite score.
+        symbols: the words of the lattices by id. A word that a model does not know is scored as
+            its `<unk>`.
     """
-    beam = options.beam
-    while True:
-        expansion = _Expansion(lattice, old, new, options, beam)
-        if expansion.run():
-            break
-        # An infinite beam has no half.
-        beam = 16.0 if beam == _INFINITY else beam / 2
-    if beam < options.beam:
-        _LOG.warning(
-            "lattice rescoring ran into its limit of %d arcs: beam %.2f instead of %.2f",
-            options.max_arcs,
-            beam,
-            options.beam,
-        )
-    return Rescored(expansion.best_path(), beam, expansion.num_dropped, expansion)
-
-
-class _Node:
-    """A lattice state with the histories that lead to it."""
-
-    __slots__ = ("arcs", "back", "cost", "new", "old", "state")
-
-    def __init__(self, state: int, old: Hashable, new: Hashable) -> None:
-        self.state = state
-        self.old = old
-        self.new = new
-        self.cost = _INFINITY
-        self.back: tuple[_Node, int, float] | None = None  # node, arc and graph cost before it
-        self.arcs: list[tuple[int, _Node, float]] = []  # arc, target, graph cost
-
-
-class _Expansion:
-    """The product of the lattice with both models, state by state in topological order."""
 
     def __init__(
         self,
-        lattice: CompactLattice,
-        old: LanguageModel[Any],
-        new: LanguageModel[Any],
-        options: RescoreOptions,
-        beam: float,
+        old: LanguageModel[Any] | EpsilonBackoff,
+        new: LanguageModel[Any] | EpsilonBackoff,
+        symbols: Sequence[str],
     ) -> None:
-        self._lattice = lattice
-        self._old, self._new = old, new
-        self._options = options
-        self._beam = beam
-        self.num_dropped = 0
-        self._nodes: list[_Node] = []  # topological order
-        self._final: _Node | None = None
-        self._final_graph_costs: dict[int, float] = {}  # by id() of the node
+        self._symbols = symbols
+        self._old = native_model(old, symbols)
+        self._new = native_model(new, symbols)
 
-    def run(self) -> bool:
-        """Expands; False if there are more arcs than allowed and a smaller beam may help."""
-        lattice, options = self._lattice, self._options
-        if lattice.num_states == 0:
-            raise SpeechError("lattice: expected a path from the start to a final state")
-        scale, lm_scale = options.acoustic_scale, options.lm_scale
-        penalty = options.word_insertion_penalty
-        offsets, targets = lattice.arc_offsets.tolist(), lattice.targets.tolist()
-        words, symbols = lattice.words.tolist(), lattice.symbols
-        graph_costs = lattice.graph_costs.tolist()
-        acoustic_costs = (scale * lattice.acoustic_costs).tolist()
-        final_costs = lattice.final_graph_costs.tolist()
-        final_acoustic = (scale * lattice.final_acoustic_costs).tolist()
-        old_score, new_score = self._old.score, self._new.score
-        old_cache: dict[tuple[Hashable, int], tuple[float, Hashable]] = {}
-        new_cache: dict[tuple[Hashable, int], tuple[float, Hashable]] = {}
-        at: list[dict[tuple[Hashable, Hashable], _Node]] = [{} for _ in range(lattice.num_states)]
-        start = _Node(0, self._old.start(), self._new.start())
-        start.cost = 0.0
-        at[0][start.old, start.new] = start
-        best_final = _INFINITY
-        num_arcs = 0
-        for state in range(lattice.num_states):
-            nodes = list(at[state].values())
-            at[state] = {}
-            if not nodes:
-                continue
-            limit = min(node.cost for node in nodes) + self._beam
-            for node in nodes:
-                if node.cost > limit:
-                    self.num_dropped += 1
-                    continue
-                self._nodes.append(node)
-                if final_costs[state] < _INFINITY:
-                    graph_cost = final_costs[state] + self._end_cost(node)
-                    self._final_graph_costs[id(node)] = graph_cost
-                    total = node.cost + graph_cost + final_acoustic[state]
-                    if total < best_final:
-                        best_final, self._final = total, node
-                for arc in range(offsets[state], offsets[state + 1]):
-                    word = words[arc]
-                    old = old_cache.get((node.old, word))
-                    if old is None:
-                        old = old_cache[node.old, word] = old_score(node.old, symbols[word])
-                    new = new_cache.get((node.new, word))
-                    if new is None:
-                        new = new_cache[node.new, word] = new_score(node.new, symbols[word])
-                    graph_cost = graph_costs[arc] + old[0] - lm_scale * new[0] + penalty
-                    if not -_INFINITY < graph_cost < _INFINITY:
-                        raise SpeechError(
-                            f"language model: expected finite scores of {symbols[word]!r}, "
-                            f"found {old[0]} and {new[0]}"
-                        )
-                    followers = at[targets[arc]]
-                    follower = followers.get((old[1], new[1]))
-                    if follower is None:
-                        follower = _Node(targets[arc], old[1], new[1])
-                        followers[old[1], new[1]] = follower
-                    cost = node.cost + graph_cost + acoustic_costs[arc]
-                    if cost < follower.cost:
-                        follower.cost = cost
-                        follower.back = (node, arc, graph_cost)
-                    node.arcs.append((arc, follower, graph_cost))
-                    num_arcs += 1
-            if num_arcs > options.max_arcs and self._beam > 1e-3:
-                return False
-        if self._final is None:
-            raise SpeechError("lattice: expected a path from the start to a final state")
-        return True
+    def rescore(self, lattice: CompactLattice, options: RescoreOptions) -> Rescored:
+        """Replace the old language model's scores by the new one's.
 
-    def _end_cost(self, node: _Node) -> float:
-        """What the end of the sentence adds to the graph cost."""
-        if not self._lattice.reached_final:
-            return 0.0
-        old, new = self._old.final(node.old), self._new.final(node.new)
-        cost = old - self._options.lm_scale * new
-        if not -_INFINITY < cost < _INFINITY:
-            raise SpeechError(
-                f"language model: expected finite scores of the sentence end, found {old} and {new}"
+        A path's new graph cost is its old one, plus the old model's log probability, less
+        ``lm_scale`` times the new model's, plus the word insertion penalty for each word. Both
+        models score the end of the sentence too, except on a lattice that reached no final state,
+        whose paths do not end. An arc of word 0 is scored by neither.
+
+        Args:
+            lattice: determinised on words.
+            options: scales and limits.
+
+        Raises:
+            SpeechError: the lattice has no complete path or other words than `symbols`, or a
+                model gives no finite score.
+        """
+        native = self._open(lattice)
+        return self._expand(native, lattice, options)
+
+    def best_paths(
+        self, lattice: CompactLattice, options: Sequence[RescoreOptions]
+    ) -> list[BestPath]:
+        """The best path under each of several options, as `rescore` finds it.
+
+        For tuning: no (history, word) of the lattice is asked for twice.
+
+        Raises:
+            SpeechError: as `rescore`.
+        """
+        native = self._open(lattice)
+        return [self._expand(native, lattice, one).best for one in options]
+
+    def _open(self, lattice: CompactLattice) -> _rescore.Rescoring:
+        if lattice.symbols is not self._symbols and lattice.symbols != tuple(self._symbols):
+            raise SpeechError("lattice: expected the words that the rescorer was made for")
+        try:
+            return _rescore.Rescoring(
+                lattice.arc_offsets,
+                lattice.targets,
+                lattice.words,
+                lattice.graph_costs,
+                lattice.acoustic_costs,
+                lattice.final_graph_costs,
+                lattice.final_acoustic_costs,
+                lattice.reached_final,
+                self._old,
+                self._new,
             )
-        return cost
+        except (ValueError, TypeError) as error:
+            raise SpeechError(str(error)) from error
 
-    def best_path(self) -> BestPath:
-        """The best path of the expanded lattice."""
-        node = self._final
-        assert node is not None
-        graph_cost = self._final_graph_costs[id(node)]
-        arcs: list[int] = []
-        while node.back is not None:
-            node, arc, cost = node.back
-            arcs.append(arc)
-            graph_cost += cost
-        path = self._lattice.path(arcs[::-1])
-        return BestPath(
+    def _expand(
+        self, native: _rescore.Rescoring, lattice: CompactLattice, options: RescoreOptions
+    ) -> Rescored:
+        fault = native.expand(
+            options.acoustic_scale,
+            options.lm_scale,
+            options.word_insertion_penalty,
+            options.beam,
+            options.max_arcs,
+        )
+        if fault is not None:
+            word, old, new = fault
+            what = "the sentence end" if word < 0 else repr(self._symbols[word])
+            raise SpeechError(
+                f"language model: expected finite scores of {what}, found {old} and {new}"
+            )
+        try:
+            arcs, graph_cost = native.best_path()
+        except ValueError as error:
+            raise SpeechError(str(error)) from error
+        num_states, num_arcs, num_dropped, beam, hit_max_arcs = native.stats()
+        if hit_max_arcs:
+            _LOG.warning(
+                "lattice rescoring ran into its limit of %d arcs: beam %.2f instead of %.2f",
+                options.max_arcs,
+                beam,
+                options.beam,
+            )
+        path = lattice.path(arcs.tolist())
+        best = BestPath(
             words=path.words,
             word_ids=path.word_ids,
             tids=path.tids,
@@ -269,54 +204,51 @@ class _Expansion:
             acoustic_cost=path.acoustic_cost,
             complete=path.complete,
         )
+        return Rescored(
+            best, num_states, num_arcs, num_dropped, beam, hit_max_arcs, lattice, native
+        )
 
-    def to_lattice(self) -> CompactLattice:
-        """The nodes from which the end is reached, and the arcs between them."""
-        lattice = self._lattice
-        kept: set[int] = set()
-        for node in reversed(self._nodes):
-            if id(node) in self._final_graph_costs or any(id(to) in kept for _, to, _ in node.arcs):
-                kept.add(id(node))
-        nodes = [node for node in self._nodes if id(node) in kept]
-        number = {id(node): i for i, node in enumerate(nodes)}
-        arcs = [
-            (i, number[id(to)], arc, cost)
-            for i, node in enumerate(nodes)
-            for arc, to, cost in node.arcs
-            if id(to) in number
-        ]
-        origins = np.array([arc for _, _, arc, _ in arcs], dtype=np.int64)
-        states = np.array([node.state for node in nodes], dtype=np.int64)
-        tids, tid_offsets = _gather(lattice.tids, lattice.tid_offsets, origins)
-        final_tids, final_tid_offsets = _gather(
-            lattice.final_tids, lattice.final_tid_offsets, states
-        )
-        return CompactLattice(
-            state_frames=lattice.state_frames[states],
-            sources=np.array([source for source, _, _, _ in arcs], dtype=np.int32),
-            targets=np.array([target for _, target, _, _ in arcs], dtype=np.int32),
-            words=lattice.words[origins],
-            graph_costs=np.array([cost for _, _, _, cost in arcs], dtype=np.float64),
-            acoustic_costs=lattice.acoustic_costs[origins],
-            tid_offsets=tid_offsets,
-            tids=tids,
-            final_graph_costs=np.array(
-                [self._final_graph_costs.get(id(node), _INFINITY) for node in nodes],
-                dtype=np.float64,
-            ),
-            final_acoustic_costs=lattice.final_acoustic_costs[states],
-            final_tid_offsets=final_tid_offsets,
-            final_tids=final_tids,
-            beam=min(lattice.beam, self._beam),
-            reached_final=lattice.reached_final,
-            symbols=lattice.symbols,
-        )
+
+def rescore_lattice(
+    lattice: CompactLattice,
+    old: LanguageModel[Any] | EpsilonBackoff,
+    new: LanguageModel[Any] | EpsilonBackoff,
+    options: RescoreOptions,
+) -> Rescored:
+    """`Rescorer.rescore` for one lattice; for many of a large vocabulary, make a `Rescorer`."""
+    return Rescorer(old, new, lattice.symbols).rescore(lattice, options)
+
+
+def _expanded(
+    lattice: CompactLattice, expansion: _rescore.Rescoring, beam: float
+) -> CompactLattice:
+    """What is left of the lattice, its states split, with the new graph costs."""
+    states, final_graph_costs, sources, targets, arcs, graph_costs = expansion.lattice()
+    tids, tid_offsets = _gather(lattice.tids, lattice.tid_offsets, arcs)
+    final_tids, final_tid_offsets = _gather(lattice.final_tids, lattice.final_tid_offsets, states)
+    return CompactLattice(
+        state_frames=lattice.state_frames[states],
+        sources=sources,
+        targets=targets,
+        words=lattice.words[arcs],
+        graph_costs=graph_costs,
+        acoustic_costs=lattice.acoustic_costs[arcs],
+        tid_offsets=tid_offsets,
+        tids=tids,
+        final_graph_costs=final_graph_costs,
+        final_acoustic_costs=lattice.final_acoustic_costs[states],
+        final_tid_offsets=final_tid_offsets,
+        final_tids=final_tids,
+        beam=min(lattice.beam, beam),
+        reached_final=lattice.reached_final,
+        symbols=lattice.symbols,
+    )
 
 
 def _gather(
     values: np.ndarray[Any, np.dtype[np.int32]],
     offsets: np.ndarray[Any, np.dtype[np.int64]],
-    rows: np.ndarray[Any, np.dtype[np.int64]],
+    rows: np.ndarray[Any, np.dtype[np.signedinteger[Any]]],
 ) -> tuple[np.ndarray[Any, np.dtype[np.int32]], np.ndarray[Any, np.dtype[np.int64]]]:
     """The rows of a ragged array, one after the other, and their offsets."""
     lengths = np.diff(offsets)[rows]

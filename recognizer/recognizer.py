@@ -16,8 +16,7 @@ from am.inference import scaled_log_likelihoods
 from data.audio import SAMPLE_RATE, as_audio, read_audio
 from data.errors import UsageError
 from decoding.lattice import BestPath, CompactLattice, best_path, determinize
-from decoding.rescore import RescoreOptions, rescore
-from decoding.rescore_grid import rescore_grid
+from decoding.rescore import RescoreOptions, Rescorer
 from decoding.search import Decoder
 from decoding.word_times import word_times
 from recognizer.bundle import ModelBundle, RescoringOptions
@@ -36,7 +35,7 @@ class Recognizer:
 
     One recogniser may be used by several threads at once: the model's parts are only read after
     loading, and every recording has its own network state and search. Network and search release
-    Python's interpreter lock; rescoring does not, so processes scale further than threads.
+    Python's interpreter lock; so does rescoring, except while it asks KenLM.
 
     Args:
         model: a model directory or an open bundle; None is the English model of this package.
@@ -69,6 +68,7 @@ class Recognizer:
         self._load()
         self._acoustic_model = bundle.acoustic_model
         self._decoder = Decoder(bundle.graph, bundle.transitions.pdf, search)
+        self._rescorer = Rescorer(bundle.first_pass_lm, bundle.rescoring_lm, bundle.graph.words)
 
     def _load(self) -> None:
         """Read the parts side by side: unpacking and hashing release the interpreter lock."""
@@ -134,25 +134,19 @@ class Recognizer:
 
     def second_pass(self, lattice: CompactLattice) -> BestPath:
         """The best path with the large language model in the place of the graph's."""
-        return rescore(
-            lattice,
-            self.bundle.first_pass_lm,
-            self.bundle.rescoring_lm,
-            self.search.acoustic_scale,
-            self.rescoring.lm_scale,
-            self.rescoring.word_insertion_penalty,
-        )
+        options = self._rescore_options(self.rescoring)
+        return self._rescorer.rescore(lattice, options).best
 
     def second_passes(
         self, lattice: CompactLattice, options: Sequence[RescoringOptions]
     ) -> list[tuple[str, ...]]:
         """The words of the second pass under each of several options."""
-        scale = self.search.acoustic_scale
-        return rescore_grid(
-            lattice,
-            self.bundle.first_pass_lm,
-            self.bundle.rescoring_lm,
-            [RescoreOptions(scale, o.lm_scale, o.word_insertion_penalty) for o in options],
+        paths = self._rescorer.best_paths(lattice, [self._rescore_options(o) for o in options])
+        return [path.words for path in paths]
+
+    def _rescore_options(self, options: RescoringOptions) -> RescoreOptions:
+        return RescoreOptions(
+            self.search.acoustic_scale, options.lm_scale, options.word_insertion_penalty
         )
 
     def words(self, path: BestPath) -> tuple[Word, ...]:

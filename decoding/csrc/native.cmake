@@ -3,3 +3,4 @@ add_native_module(decoding _search decoding/csrc/search_module.cc decoding/csrc/
                   decoding/csrc/search.cc decoding/csrc/search_lattice.cc)
 add_native_module(decoding _lattice decoding/csrc/lattice_module.cc decoding/csrc/determinize.cc
                   decoding/csrc/word_closures.cc decoding/csrc/lattice_path.cc)
+add_native_module(decoding _rescore decoding/csrc/rescore_module.cc decoding/csrc/rescore.cc)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import SpeechError, UsageError
 from decoding.lattice import CompactLattice, best_path, determinize, n_best
-from decoding.rescore import RescoreOptions, rescore, rescore_lattice
+from decoding.rescore import RescoreOptions, rescore_lattice
 from lm.arpa import read_arpa
 from lm.language_model import BackoffModel, EpsilonBackoffModel, LanguageModel
 from search_toys import (
@@ -232,16 +232,6 @@ def test_an_arc_limit_makes_the_beam_smaller_and_says_so(
     assert f"limit of {limit} arcs" in caplog.text
 
 
-def test_the_short_form_gives_the_best_path() -> None:
-    compact, paths = compact_of(11)
-    old, new = RandomModel(1, 2), RandomModel(2, 3)
-    path = rescore(compact, old, new, SCALE, lm_scale=0.5, word_insertion_penalty=0.25)
-    options = RescoreOptions(SCALE, lm_scale=0.5, word_insertion_penalty=0.25)
-    best = min(rescored_by_hand(paths, old, new, options).values(), key=lambda each: each.cost)
-    assert path.cost(SCALE) == best.cost
-    assert tuple(path.word_ids.tolist()) == best.words
-
-
 def test_rescored_lattices_can_be_listed_and_rescored_again() -> None:
     compact, paths = compact_of(5)
     one, two = RandomModel(1, 2), RandomModel(2, 3)
@@ -267,9 +257,9 @@ def test_a_model_without_finite_scores_is_an_error() -> None:
     compact, _ = compact_of(3)
     good = RandomModel(0, 1)
     with pytest.raises(SpeechError, match=r"finite scores of the sentence end, found .* -inf"):
-        rescore(compact, good, NoEnd(0, 1), SCALE)
+        rescore_lattice(compact, good, NoEnd(0, 1), RescoreOptions(SCALE))
     with pytest.raises(SpeechError, match=r"finite scores of '\w+', found .* -inf"):
-        rescore(compact, good, NoWords(0, 1), SCALE)
+        rescore_lattice(compact, good, NoWords(0, 1), RescoreOptions(SCALE))
 
 
 @pytest.mark.parametrize(
