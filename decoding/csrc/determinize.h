@@ -6,22 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "raw_lattice.h"
+#include "lattice_view.h"
 
 namespace decoding {
-
-// A raw lattice that somebody else owns; arcs sorted by source, targets above sources.
-struct LatticeView {
-  int32_t num_states = 0;
-  size_t num_arcs = 0;
-  const int32_t* sources = nullptr;
-  const int32_t* targets = nullptr;
-  const int32_t* tids = nullptr;
-  const int32_t* words = nullptr;
-  const float* graph_costs = nullptr;
-  const float* acoustic_costs = nullptr;
-  const float* final_costs = nullptr;
-};
 
 struct DeterminizeConfig {
   double acoustic_scale = 0.1;
@@ -52,9 +39,6 @@ struct CompactArrays {
 };
 
 CompactArrays Determinize(const LatticeView& lattice, const DeterminizeConfig& config);
-
-// Best path by graph + acoustic_scale * acoustic; ties go to the lower graph cost.
-RawPath BestPath(const LatticeView& lattice, double acoustic_scale);
 
 }  // namespace decoding
 

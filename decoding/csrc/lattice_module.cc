@@ -10,6 +10,7 @@
 
 #include "data/csrc/arrays.h"
 #include "determinize.h"
+#include "lattice_path.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -1,10 +1,9 @@
-// The best path of a state-level lattice.
+#include "lattice_path.h"
+
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
-
-#include "determinize.h"
-#include "word_closures.h"
+#include <vector>
 
 namespace decoding {
 
