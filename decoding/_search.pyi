@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,14 +13,9 @@ class Graph:
     def __init__(
         self,
         start: int,
-        offsets: _Longs,
-        num_emitting: npt.NDArray[np.uint32],
-        ilabels: _Ints,
-        olabels: _Ints,
-        costs: _Floats,
-        next_states: _Ints,
-        final_costs: _Floats,
-        pdfs: _Ints,
+        num_words: int,
+        arrays: dict[str, npt.NDArray[Any]],
+        validate: bool,
     ) -> None: ...
     @property
     def num_pdfs(self) -> int: ...
@@ -44,3 +41,15 @@ class Search:
     def stats(self) -> dict[str, int]: ...
     @property
     def num_frames(self) -> int: ...
+
+def pack(
+    start: int,
+    offsets: _Longs,
+    num_emitting: npt.NDArray[np.uint32],
+    ilabels: _Ints,
+    olabels: _Ints,
+    costs: _Floats,
+    next_states: _Ints,
+    final_costs: _Floats,
+    pdfs: _Ints,
+) -> dict[str, Any]: ...

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from data.errors import SpeechError, UsageError
 from decoding import _search
 from decoding.graph import DecodingGraph
-from decoding.lattice import BestPath, Lattice
+from decoding.lattice import BestPath, Lattice, best_path
+from decoding.mapped_graph import MappedGraph
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -67,9 +68,9 @@ class Decoder:
     """Searches one graph, for any number of utterances; several threads may share it.
 
     Args:
-        graph: the decoding graph. Its arrays are kept.
+        graph: the decoding graph; one that is not laid out for the search yet is laid out now.
         pdfs: int32 ``[num_transition_ids + 1]``, pdf-id of each transition-id
-            (`TransitionModel.pdf`); index 0 is unused.
+            (`TransitionModel.pdf`); index 0 is unused. None for a `MappedGraph`, which knows.
         options: beams and scales.
 
     Raises:
@@ -79,33 +80,20 @@ class Decoder:
 
     def __init__(
         self,
-        graph: DecodingGraph,
-        pdfs: npt.NDArray[np.int32],
+        graph: MappedGraph | DecodingGraph,
+        pdfs: npt.NDArray[np.int32] | None = None,
         options: SearchOptions | None = None,
     ) -> None:
+        if isinstance(graph, DecodingGraph):
+            if pdfs is None:
+                raise TypeError("pdfs: expected the pdf-ids of the graph's transition-ids")
+            graph = MappedGraph.from_graph(graph, pdfs)
         self.graph = graph
         self.options = options or SearchOptions()
-        pdfs = np.asarray(pdfs)
-        if pdfs.ndim != 1 or pdfs.dtype.kind not in "iu":
-            raise SpeechError(
-                f"pdfs: expected integers [num_transition_ids + 1], "
-                f"found {pdfs.dtype} {list(pdfs.shape)}"
-            )
-        try:
-            self._graph = _search.Graph(
-                graph.start,
-                graph.offsets,
-                graph.num_emitting,
-                graph.ilabels,
-                graph.olabels,
-                graph.costs,
-                graph.next_states,
-                graph.final_costs,
-                np.ascontiguousarray(pdfs, dtype=np.int32),
-            )
-        except ValueError as error:
-            raise SpeechError(str(error)) from error
-        self._idle: list[_search.Search] = []  # their buffers serve again; append, pop are atomic
+        self._graph = graph.native
+        # Searches whose buffers serve again; append and pop are atomic.
+        self._idle: list[_search.Search] = []
+        self._idle_best: list[_search.Search] = []
 
     @property
     def num_pdfs(self) -> int:
@@ -131,19 +119,33 @@ class Decoder:
         decoding.advance(log_likelihoods)
         return decoding.finish()
 
-    def start(self) -> Decoding:
-        """Begins an utterance whose scores come piece by piece."""
-        return Decoding(self)
+    def decode_best(self, log_likelihoods: FloatArray) -> BestPath:
+        """Searches a whole utterance for its best path only: quicker, and in less memory.
 
-    def _take(self) -> _search.Search:
+        The path is that of `decode`'s lattice; arguments and errors as there.
+        """
+        decoding = self.start(best_only=True)
+        decoding.advance(log_likelihoods)
+        return best_path(decoding.finish(), self.options.acoustic_scale)
+
+    def start(self, *, best_only: bool = False) -> Decoding:
+        """Begins an utterance whose scores come piece by piece.
+
+        Args:
+            best_only: follow the best path into every state only: the lattice of `finish` is the
+                best path.
+        """
+        return Decoding(self, best_only)
+
+    def _take(self, best_only: bool) -> _search.Search:
         try:
-            return self._idle.pop()
+            return (self._idle_best if best_only else self._idle).pop()
         except IndexError:
             options = self.options
             return _search.Search(
                 self._graph,
                 options.beam,
-                options.lattice_beam,
+                0.0 if best_only else options.lattice_beam,
                 options.max_active,
                 options.min_active,
                 options.beam_delta,
@@ -151,8 +153,8 @@ class Decoder:
                 options.prune_interval,
             )
 
-    def _give_back(self, search: _search.Search) -> None:
-        self._idle.append(search)
+    def _give_back(self, search: _search.Search, best_only: bool) -> None:
+        (self._idle_best if best_only else self._idle).append(search)
 
 
 class Decoding:
@@ -161,9 +163,10 @@ class Decoding:
     Results do not depend on how the frames are cut into calls.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, best_only: bool) -> None:
         self._decoder = decoder
-        self._native: _search.Search | None = decoder._take()
+        self._best_only = best_only
+        self._native: _search.Search | None = decoder._take(best_only)
         self._native.start()
         self._stats: dict[str, int] = {}
 
@@ -229,7 +232,7 @@ class Decoding:
     def _release(self) -> None:
         if self._native is not None:
             self._stats = self._native.stats()
-            self._decoder._give_back(self._native)
+            self._decoder._give_back(self._native, self._best_only)
             self._native = None
 
 

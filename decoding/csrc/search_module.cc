@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "data/csrc/arrays.h"
+#include "graph_packing.h"
+#include "mapped_graph.h"
 #include "search.h"
-#include "search_graph.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -30,59 +31,130 @@ nb::tuple GivePath(decoding::RawPath&& path) {
                         path.acoustic_cost);
 }
 
-// A graph together with the arrays it is built on.
+using decoding::MappedGraph;
+
+// Arrays of a mapped file, kept alive beside the view of them.
 class Graph {
  public:
-  Graph(uint32_t start, Vector<int64_t> offsets, Vector<uint32_t> num_emitting,
-        Vector<int32_t> ilabels, Vector<int32_t> olabels, Vector<float> costs,
-        Vector<int32_t> next_states, Vector<float> final_costs, Vector<int32_t> pdfs)
-      : offsets_(offsets),
-        ilabels_(ilabels),
-        olabels_(olabels),
-        costs_(costs),
-        next_states_(next_states),
-        final_costs_(final_costs),
-        pdfs_(pdfs) {
-    const size_t num_states = num_emitting.shape(0);
-    const size_t num_arcs = ilabels.shape(0);
-    Expect(num_states > 0, "graph: expected at least one state, found none");
-    Expect(num_arcs < UINT32_MAX, "graph: expected fewer than 2^32 - 1 arcs");
-    Expect(num_states < UINT32_MAX, "graph: expected fewer than 2^31 states");
-    Expect(pdfs.shape(0) > 1, "graph: expected at least one transition-id, found none");
-    ExpectSize(offsets, num_states + 1, "graph: offsets");
-    ExpectSize(olabels, num_arcs, "graph: olabels");
-    ExpectSize(costs, num_arcs, "graph: costs");
-    ExpectSize(next_states, num_arcs, "graph: next_states");
-    ExpectSize(final_costs, num_states, "graph: final_costs");
-    decoding::GraphArrays arrays;
-    arrays.num_states = static_cast<uint32_t>(num_states);
-    arrays.num_arcs = static_cast<uint32_t>(num_arcs);
-    arrays.start = start;
-    arrays.offsets = offsets.data();
-    arrays.num_emitting = num_emitting.data();
-    arrays.ilabels = ilabels.data();
-    arrays.olabels = olabels.data();
-    arrays.costs = costs.data();
-    arrays.next_states = next_states.data();
-    arrays.final_costs = final_costs.data();
-    arrays.pdfs = pdfs.data();
-    arrays.num_transition_ids = static_cast<uint32_t>(pdfs.shape(0) - 1);
+  Graph(uint32_t start, uint32_t num_words, const nb::dict& arrays, bool validate) {
+    MappedGraph::Arrays view;
+    view.start = start;
+    view.num_words = num_words;
+    const Vector<uint32_t> offsets_32 = Take<uint32_t>(arrays, "offsets", false);
+    if (offsets_32.is_valid()) {
+      view.narrow_offsets = offsets_32.data();
+      view.num_states = Count(offsets_32.shape(0) - 1, "offsets");
+    } else {
+      const Vector<uint64_t> offsets_64 = Take<uint64_t>(arrays, "wide_offsets", true);
+      view.wide_offsets = offsets_64.data();
+      view.num_states = Count(offsets_64.shape(0) - 1, "wide_offsets");
+    }
+    const Vector<uint32_t> arcs = Take<uint32_t>(arrays, "arcs", true);
+    const Vector<uint32_t> arc_words = Take<uint32_t>(arrays, "arc_words", true);
+    const Vector<uint64_t> epsilon_offsets = Take<uint64_t>(arrays, "epsilon_offsets", true);
+    const Vector<uint16_t> ranks = Take<uint16_t>(arrays, "ranks", true);
+    const Vector<uint32_t> epsilons = Take<uint32_t>(arrays, "epsilons", true);
+    const Vector<uint32_t> final_states = Take<uint32_t>(arrays, "final_states", true);
+    const Vector<float> final_costs = Take<float>(arrays, "final_costs", true);
+    const Vector<uint32_t> tid_offsets = Take<uint32_t>(arrays, "tid_offsets", true);
+    const Vector<uint32_t> tids = Take<uint32_t>(arrays, "tids", true);
+    view.num_arcs = arc_words.shape(0);
+    view.num_epsilon_states = Count(ranks.shape(0), "ranks");
+    view.num_epsilons = epsilons.shape(0) / 3;
+    view.num_finals = final_states.shape(0);
+    view.num_pdfs = Count(tid_offsets.shape(0) - 1, "tid_offsets");
+    view.num_tids = tids.shape(0);
+    ExpectSize(arcs, 3 * view.num_arcs, "graph: arcs");
+    ExpectSize(epsilon_offsets, view.num_epsilon_states + size_t{1}, "graph: epsilon_offsets");
+    ExpectSize(epsilons, 3 * view.num_epsilons, "graph: epsilons");
+    ExpectSize(final_costs, view.num_finals, "graph: final_costs");
+    view.arcs = reinterpret_cast<const MappedGraph::Arc*>(arcs.data());
+    view.arc_words = arc_words.data();
+    view.epsilon_offsets = epsilon_offsets.data();
+    view.ranks = ranks.data();
+    view.epsilons = reinterpret_cast<const MappedGraph::Epsilon*>(epsilons.data());
+    view.final_states = final_states.data();
+    view.final_costs = final_costs.data();
+    view.tid_offsets = tid_offsets.data();
+    view.tids = tids.data();
     nb::gil_scoped_release release;
-    graph_ = std::make_unique<decoding::SearchGraph>(arrays);
+    graph_ = std::make_unique<MappedGraph>(view, validate);
   }
 
-  const decoding::SearchGraph& get() const { return *graph_; }
+  const MappedGraph& get() const { return *graph_; }
 
  private:
-  Vector<int64_t> offsets_;
-  Vector<int32_t> ilabels_;
-  Vector<int32_t> olabels_;
-  Vector<float> costs_;
-  Vector<int32_t> next_states_;
-  Vector<float> final_costs_;
-  Vector<int32_t> pdfs_;
-  std::unique_ptr<decoding::SearchGraph> graph_;
+  template <typename T>
+  Vector<T> Take(const nb::dict& arrays, const char* name, bool required) {
+    if (!arrays.contains(name)) {
+      Expect(!required, std::string("graph: ") + name + ": expected this array, found none");
+      return Vector<T>();
+    }
+    Vector<T> array;
+    Expect(nb::try_cast(arrays[name], array, false),
+           std::string("graph: ") + name + ": expected another type or shape of array");
+    kept_.push_back(nb::object(arrays[name]));
+    return array;
+  }
+
+  static uint32_t Count(size_t count, const char* name) {
+    Expect(count < UINT32_MAX, std::string("graph: ") + name + ": expected fewer than 2^32 - 1");
+    return static_cast<uint32_t>(count);
+  }
+
+  std::vector<nb::object> kept_;
+  std::unique_ptr<MappedGraph> graph_;
 };
+
+nb::dict Pack(uint32_t start, const Vector<int64_t>& offsets, const Vector<uint32_t>& num_emitting,
+              const Vector<int32_t>& ilabels, const Vector<int32_t>& olabels,
+              const Vector<float>& costs, const Vector<int32_t>& next_states,
+              const Vector<float>& final_costs, const Vector<int32_t>& pdfs) {
+  decoding::GraphArrays graph;
+  const size_t num_states = num_emitting.shape(0);
+  Expect(num_states > 0, "graph: expected at least one state, found none");
+  Expect(num_states < UINT32_MAX, "graph: expected fewer than 2^32 - 1 states");
+  Expect(pdfs.shape(0) > 1, "graph: expected at least one transition-id, found none");
+  graph.num_states = static_cast<uint32_t>(num_states);
+  graph.num_arcs = ilabels.shape(0);
+  ExpectSize(offsets, num_states + 1, "graph: offsets");
+  ExpectSize(olabels, graph.num_arcs, "graph: olabels");
+  ExpectSize(costs, graph.num_arcs, "graph: costs");
+  ExpectSize(next_states, graph.num_arcs, "graph: next_states");
+  ExpectSize(final_costs, num_states, "graph: final_costs");
+  graph.start = start;
+  graph.offsets = offsets.data();
+  graph.num_emitting = num_emitting.data();
+  graph.ilabels = ilabels.data();
+  graph.olabels = olabels.data();
+  graph.costs = costs.data();
+  graph.next_states = next_states.data();
+  graph.final_costs = final_costs.data();
+  graph.pdfs = pdfs.data();
+  graph.num_transition_ids = pdfs.shape(0) - 1;
+  decoding::PackedGraph packed;
+  {
+    nb::gil_scoped_release release;
+    packed = decoding::PackGraph(graph);
+  }
+  nb::dict out;
+  if (packed.offsets.back() <= UINT32_MAX) {
+    out["offsets"] = Give(std::vector<uint32_t>(packed.offsets.begin(), packed.offsets.end()));
+  } else {
+    out["wide_offsets"] = Give(std::move(packed.offsets));
+  }
+  out["arcs"] = Give(std::move(packed.arcs));
+  out["arc_words"] = Give(std::move(packed.arc_words));
+  out["epsilon_offsets"] = Give(std::move(packed.epsilon_offsets));
+  out["ranks"] = Give(std::move(packed.ranks));
+  out["epsilons"] = Give(std::move(packed.epsilons));
+  out["final_states"] = Give(std::move(packed.final_states));
+  out["final_costs"] = Give(std::move(packed.final_costs));
+  out["tid_offsets"] = Give(std::move(packed.tid_offsets));
+  out["tids"] = Give(std::move(packed.tids));
+  out["start"] = packed.start;
+  return out;
+}
 
 class Search {
  public:
@@ -102,10 +174,7 @@ class Search {
     nb::gil_scoped_release release;
     const float* const data = scores.data();
     for (size_t t = 0; t < num_frames; ++t) {
-      // Not finite times zero is NaN: one sum tells for the whole row.
-      float sum = 0.0f;
-      for (size_t i = 0; i < width; ++i) sum += data[t * width + i] * 0.0f;
-      if (sum == 0.0f) continue;
+      if (decoding::AllFinite(data + t * width, width)) continue;
       for (size_t i = 0; i < width; ++i) {
         Expect(std::isfinite(data[t * width + i]),
                "scores: frame " + std::to_string(search_.num_frames() + t) + ", pdf " +
@@ -159,11 +228,11 @@ class Search {
 NB_MODULE(_search, m) {
   m.doc() = "Beam search over decoding graphs.";
   nb::class_<Graph>(m, "Graph")
-      .def(nb::init<uint32_t, Vector<int64_t>, Vector<uint32_t>, Vector<int32_t>, Vector<int32_t>,
-                    Vector<float>, Vector<int32_t>, Vector<float>, Vector<int32_t>>(),
-           "start"_a, "offsets"_a, "num_emitting"_a, "ilabels"_a, "olabels"_a, "costs"_a,
-           "next_states"_a, "final_costs"_a, "pdfs"_a)
+      .def(nb::init<uint32_t, uint32_t, const nb::dict&, bool>(), "start"_a, "num_words"_a,
+           "arrays"_a, "validate"_a)
       .def_prop_ro("num_pdfs", [](const Graph& graph) { return graph.get().num_pdfs(); });
+  m.def("pack", &Pack, "start"_a, "offsets"_a, "num_emitting"_a, "ilabels"_a, "olabels"_a,
+        "costs"_a, "next_states"_a, "final_costs"_a, "pdfs"_a);
   nb::class_<Search>(m, "Search")
       .def(nb::init<const Graph&, float, float, uint32_t, uint32_t, float, float, uint32_t>(),
            "graph"_a, "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a, "beam_delta"_a,

@@ -323,7 +323,7 @@ def test_after_wrong_scores_an_utterance_goes_on() -> None:
     ("arcs", "pdfs", "message"),
     [
         (chain(5), PDFS, "arc 0: expected a transition-id of 1 .. 4, found 5"),
-        (chain(1), np.array([-1, -2], np.int32), "transition-id 1: expected a pdf-id >= 0"),
+        (chain(1), np.array([-1, -2], np.int32), "transition-id 1: expected a pdf-id of 0 .."),
         (chain(1), np.array([-1], np.int32), "expected at least one transition-id"),
         (chain(1), np.zeros((2, 2), np.int32), "pdfs: expected integers"),
         (Arcs(((0, 1, 0, 0, 0.0), (1, 0, 0, 0, 0.0)), (0.0, 0.0)), PDFS, "no cycle of non-emit"),

@@ -1,0 +1,90 @@
+// What every beam search takes and tells, and the threshold that beam and token limits imply.
+#ifndef DECODING_SEARCH_CONFIG_H_
+#define DECODING_SEARCH_CONFIG_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace decoding {
+
+struct SearchConfig {
+  float beam = 15.0f;
+  float lattice_beam = 8.0f;  // 0: the best path only
+  uint32_t max_active = 7000;
+  uint32_t min_active = 200;
+  float beam_delta = 0.5f;
+  float acoustic_scale = 0.1f;
+  uint32_t prune_interval = 25;
+  float prune_scale = 0.1f;
+};
+
+struct SearchStats {
+  uint64_t frames = 0;
+  uint64_t tokens = 0;  // tokens expanded, summed over frames
+  uint64_t arcs = 0;    // emitting arcs looked at
+  uint64_t links = 0;   // forward links made
+};
+
+struct Cutoff {
+  float best;      // the cheapest token's cost
+  size_t token;    // that token
+  float cost;      // tokens above are not expanded
+  float adaptive_beam;  // for the next frame
+};
+
+// The pruning threshold of LatticeFasterDecoder::GetCutoff: beam, max-active and min-active.
+// Counting tells whether the beam decides, as it mostly does; only if not, costs are selected, in
+// `costs`, whose contents do not matter. Tokens must not be empty.
+template <typename Token>
+Cutoff FindCutoff(const SearchConfig& config, const std::vector<Token>& tokens,
+                  std::vector<float>* costs) {
+  Cutoff cutoff{tokens[0].cost, 0, 0.0f, config.beam};
+  for (size_t i = 1; i < tokens.size(); ++i) {
+    if (tokens[i].cost < cutoff.best) {
+      cutoff.best = tokens[i].cost;
+      cutoff.token = i;
+    }
+  }
+  if (tokens.size() <= config.min_active) {
+    cutoff.cost = cutoff.adaptive_beam = std::numeric_limits<float>::infinity();
+    return cutoff;
+  }
+  cutoff.cost = cutoff.best + config.beam;
+  size_t below = 0;
+  size_t not_above = 0;
+  for (const Token& token : tokens) {
+    below += token.cost < cutoff.cost;
+    not_above += token.cost <= cutoff.cost;
+  }
+  const bool too_many = below > config.max_active;
+  if (!too_many && not_above > config.min_active) return cutoff;
+  costs->clear();
+  for (const Token& token : tokens) {
+    if (!too_many || token.cost < cutoff.cost) costs->push_back(token.cost);
+  }
+  const auto nth = costs->begin() + (too_many ? config.max_active : config.min_active);
+  std::nth_element(costs->begin(), nth, costs->end());
+  cutoff.cost = *nth;
+  cutoff.adaptive_beam = *nth - cutoff.best + config.beam_delta;
+  return cutoff;
+}
+
+// Whether all values are finite: by their exponents, since integers compare several at a time.
+inline bool AllFinite(const float* values, size_t count) {
+  constexpr uint32_t kExponent = 0x7f800000u;
+  uint32_t found = 0;
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof(bits));
+    found |= (bits & kExponent) == kExponent;
+  }
+  return found == 0;
+}
+
+}  // namespace decoding
+
+#endif  // DECODING_SEARCH_CONFIG_H_

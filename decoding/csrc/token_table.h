@@ -1,0 +1,89 @@
+// Finds a frame's token by its key: a hash table small enough to stay in the processor's cache,
+// which an array over all states of a large graph does not.
+#ifndef DECODING_TOKEN_TABLE_H_
+#define DECODING_TOKEN_TABLE_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace decoding {
+
+// Key: uint32_t or uint64_t. Open addressing with linear probing, at most half full.
+template <typename Key>
+class TokenTable {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  TokenTable() { Resize(kFirstBits); }
+
+  void Clear() {
+    // Tokens per frame change slowly: a table much too large would be cleared in vain.
+    if (size_ * 32 < slots_.size() && bits_ > kFirstBits) {
+      Resize(bits_ - 1);
+    } else {
+      std::memset(slots_.data(), 0xff, slots_.size() * sizeof(Slot));
+    }
+    size_ = 0;
+  }
+
+  // The token of the key; where there is none, `token` becomes it and *is_new is set.
+  uint32_t FindOrAdd(Key key, uint32_t token, bool* is_new) {
+    for (size_t i = Hash(key);; i = (i + 1) & mask_) {
+      Slot& slot = slots_[i];
+      if (slot.token == kNone) {
+        slot = {key, token};
+        *is_new = true;
+        if (++size_ * 2 > slots_.size()) Grow();
+        return token;
+      }
+      if (slot.key == key) {
+        *is_new = false;
+        return slot.token;
+      }
+    }
+  }
+
+ private:
+  static constexpr int kFirstBits = 10;
+
+  struct Slot {
+    Key key;
+    uint32_t token;  // kNone: empty; all bits set, so that clearing is one memset
+  };
+
+  // Fibonacci hashing: the upper bits of the product depend on all bits of the key.
+  size_t Hash(Key key) const {
+    return static_cast<size_t>((static_cast<uint64_t>(key) * 0x9e3779b97f4a7c15u) >> (64 - bits_));
+  }
+
+  void Resize(int bits) {
+    bits_ = bits;
+    mask_ = (size_t{1} << bits) - 1;
+    slots_.resize(mask_ + 1);
+    std::memset(slots_.data(), 0xff, slots_.size() * sizeof(Slot));
+  }
+
+  void Grow() {
+    old_.assign(slots_.begin(), slots_.end());
+    Resize(bits_ + 1);
+    for (const Slot& slot : old_) {
+      if (slot.token == kNone) continue;
+      size_t i = Hash(slot.key);
+      while (slots_[i].token != kNone) i = (i + 1) & mask_;
+      slots_[i] = slot;
+    }
+  }
+
+  int bits_ = 0;
+  size_t mask_ = 0;
+  size_t size_ = 0;
+  std::vector<Slot> slots_;
+  std::vector<Slot> old_;
+};
+
+}  // namespace decoding
+
+#endif  // DECODING_TOKEN_TABLE_H_
