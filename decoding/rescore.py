@@ -90,7 +90,8 @@ class Rescored:
     @cached_property
     def lattice(self) -> CompactLattice:
         """The expanded lattice, every word sequence on one path, with the new graph costs."""
-        return _expanded(self._source, self._expansion, self.beam)
+        beam = min(self._source.beam, self.beam) if self.num_dropped else self._source.beam
+        return _expanded(self._source, self._expansion, beam)
 
 
 class Rescorer:
@@ -164,7 +165,7 @@ class Rescorer:
                 self._old,
                 self._new,
             )
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise SpeechError(str(error)) from error
 
     def _expand(
@@ -239,7 +240,7 @@ def _expanded(
         final_acoustic_costs=lattice.final_acoustic_costs[states],
         final_tid_offsets=final_tid_offsets,
         final_tids=final_tids,
-        beam=min(lattice.beam, beam),
+        beam=beam,
         reached_final=lattice.reached_final,
         symbols=lattice.symbols,
     )

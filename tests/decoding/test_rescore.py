@@ -1,5 +1,8 @@
+"""Rescoring with models that are Python objects, against enumeration."""
+
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import islice
 from math import inf
@@ -11,89 +14,17 @@ from hypothesis import strategies as st
 
 from data.errors import SpeechError, UsageError
 from decoding.lattice import CompactLattice, best_path, determinize, n_best
-from decoding.rescore import RescoreOptions, rescore_lattice
-from lm.arpa import read_arpa
-from lm.language_model import BackoffModel, EpsilonBackoffModel, LanguageModel
-from search_toys import (
-    SCALE,
-    SYMBOLS,
-    Path,
-    best_by_words,
-    compact_paths,
-    ladder,
-    lattice_paths,
-    random_lattice,
+from decoding.rescore import RescoreOptions, Rescorer, rescore_lattice
+from rescore_toys import (
+    RandomModel,
+    compact_of,
+    expanded_by_hand,
+    log_prob,
+    rescored_by_hand,
 )
+from search_toys import SCALE, SYMBOLS, compact_paths, ladder
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-class RandomModel:
-    """Scores each word by the words before it, as drawn by lot once for each history."""
-
-    def __init__(self, seed: int, order: int) -> None:
-        self._seed, self._order = seed, order
-        self._scores: dict[tuple[str, ...], float] = {}
-
-    def start(self) -> tuple[str, ...]:
-        return self._history(("<s>",))
-
-    def score(self, state: tuple[str, ...], word: str) -> tuple[float, tuple[str, ...]]:
-        return self._draw((*state, word)), self._history((*state, word))
-
-    def final(self, state: tuple[str, ...]) -> float:
-        return self._draw((*state, "</s>"))
-
-    def __contains__(self, word: object) -> bool:
-        return True
-
-    def _history(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        return words[len(words) - self._order + 1 :] if self._order > 1 else ()
-
-    def _draw(self, key: tuple[str, ...]) -> float:
-        if key not in self._scores:
-            values = [self._seed, *(ord(letter) for word in key for letter in word)]
-            draw = np.random.default_rng(values).uniform(-3.0, 0.0)
-            self._scores[key] = round(float(draw) * 64) / 64
-        return self._scores[key]
-
-
-def log_prob(model: LanguageModel, words: tuple[str, ...], *, end: bool = True) -> float:
-    state, total = model.start(), 0.0
-    for word in words:
-        score, state = model.score(state, word)
-        total += score
-    return total + (model.final(state) if end else 0.0)
-
-
-def compact_of(seed: int) -> tuple[CompactLattice, dict[tuple[int, ...], Path]]:
-    """A determinised lattice, and its paths by words."""
-    while True:
-        rng = np.random.default_rng(seed)
-        lattice = random_lattice(rng, states=int(rng.integers(3, 8)), arcs=int(rng.integers(6, 20)))
-        paths = best_by_words(lattice_paths(lattice))
-        if len(paths) > 1:
-            return determinize(lattice, SCALE, inf), paths
-        seed += 1
-
-
-def rescored_by_hand(
-    paths: dict[tuple[int, ...], Path],
-    old: LanguageModel,
-    new: LanguageModel,
-    options: RescoreOptions,
-    *,
-    end: bool = True,
-) -> dict[tuple[int, ...], Path]:
-    result = {}
-    for ids, path in paths.items():
-        words = tuple(SYMBOLS[word] for word in ids)
-        graph = path.graph + log_prob(old, words, end=end)
-        graph -= options.lm_scale * log_prob(new, words, end=end)
-        graph += options.word_insertion_penalty * len(words)
-        result[ids] = path._replace(graph=graph)
-    return result
-
 
 OPTIONS = [
     RescoreOptions(SCALE, beam=inf),
@@ -135,18 +66,28 @@ def test_a_model_for_itself_changes_nothing(seed: int) -> None:
     assert {path.words: path for path in compact_paths(rescored.lattice)} == paths
 
 
-@settings(max_examples=50, deadline=None)
-@given(seeds)
-def test_a_beam_drops_histories_and_counts_them(seed: int) -> None:
+@settings(max_examples=100, deadline=None)
+@given(seeds, st.sampled_from([0.25, 1.0, 4.0, inf]), st.booleans())
+def test_a_beam_drops_histories_and_counts_them(
+    seed: int, beam: float, reached_final: bool
+) -> None:
     compact, paths = compact_of(seed)
+    compact = replace(compact, reached_final=reached_final)
     old, new = RandomModel(seed, 1), RandomModel(seed + 1, 3)
-    options = RescoreOptions(SCALE, beam=0.25)
-    expected = rescored_by_hand(paths, old, new, options)
+    options = RescoreOptions(SCALE, lm_scale=1.5, word_insertion_penalty=-0.25, beam=beam)
+    expected = rescored_by_hand(paths, old, new, options, end=reached_final)
     rescored = rescore_lattice(compact, old, new, options)
     found = {path.words: path for path in compact_paths(rescored.lattice)}
     assert all(expected[words] == path for words, path in found.items())
     if not rescored.num_dropped:
         assert found == expected
+        assert rescored.lattice.beam == compact.beam
+    reference = expanded_by_hand(compact, old, new, options)
+    assert rescored.num_states == reference.num_states
+    assert rescored.num_arcs == reference.num_arcs
+    assert rescored.num_dropped == reference.num_dropped
+    assert rescored.best.cost(SCALE) == reference.cost
+    assert (rescored.beam, rescored.hit_max_arcs) == (beam, False)
 
 
 @settings(max_examples=30, deadline=None)
@@ -162,60 +103,6 @@ def test_paths_that_do_not_end_are_not_charged_for_the_end(seed: int) -> None:
     assert not rescored.best.complete
 
 
-ARPA = r"""
-\data\
-ngram 1=6
-ngram 2=4
-ngram 3=2
-
-\1-grams:
--99 <s> -0.3
--0.7 </s>
--2.0 <unk>
--0.5 a -0.1
--0.9 b -0.4
--0.8 c -0.2
-
-\2-grams:
--1.9 <s> a -0.2
--0.2 a b -0.6
--1.5 b a -0.1
--0.4 b </s>
-
-\3-grams:
--0.1 <s> a b
--1.8 a b a
-
-\end\
-"""
-
-
-@pytest.fixture
-def small_lms(tmp_path: object) -> tuple[EpsilonBackoffModel, BackoffModel]:
-    path = tmp_path / "toy.arpa"  # type: ignore[operator]
-    path.write_text(ARPA.lstrip())
-    model = read_arpa(path)
-    return EpsilonBackoffModel(model), BackoffModel(model)
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_n_gram_models_are_replaced_path_by_path(
-    seed: int, small_lms: tuple[EpsilonBackoffModel, BackoffModel]
-) -> None:
-    old, new = small_lms
-    compact, paths = compact_of(seed)
-    options = RescoreOptions(SCALE, beam=inf)
-    expected = rescored_by_hand(paths, old, new, options)
-    rescored = rescore_lattice(compact, old, new, options)
-    found = {path.words: path for path in compact_paths(rescored.lattice)}
-    assert set(found) == set(expected)
-    for words, path in found.items():
-        assert path.graph == pytest.approx(expected[words].graph, abs=1e-9)
-        assert (path.tids, path.acoustic) == (expected[words].tids, expected[words].acoustic)
-    # Epsilon back-off may only be cheaper than the exact model: it has all its paths.
-    assert all(found[words].graph >= paths[words].graph - 1e-9 for words in found)
-
-
 def test_an_arc_limit_makes_the_beam_smaller_and_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -223,13 +110,118 @@ def test_an_arc_limit_makes_the_beam_smaller_and_says_so(
     old, new = RandomModel(1, 1), RandomModel(2, 4)
     everything = rescore_lattice(compact, old, new, RescoreOptions(SCALE, beam=inf))
     limit = everything.lattice.num_arcs - 1
+    enough = RescoreOptions(SCALE, beam=inf, max_arcs=limit + 1)
+    assert not rescore_lattice(compact, old, new, enough).hit_max_arcs
     assert not caplog.text
     options = RescoreOptions(SCALE, beam=inf, max_arcs=limit)
     rescored = rescore_lattice(compact, old, new, options)
-    assert rescored.beam < inf
+    assert rescored.hit_max_arcs
+    assert rescored.beam in [16.0 / 2**n for n in range(12)]
     assert rescored.num_dropped > 0
-    assert rescored.lattice.num_arcs <= limit
+    assert rescored.num_arcs <= limit
+    # Twice the beam would have been too much.
+    wider = replace(options, beam=2 * rescored.beam, max_arcs=10**6)
+    assert rescore_lattice(compact, old, new, wider).num_arcs > limit
+    narrow = replace(options, beam=rescored.beam)
+    assert rescore_lattice(compact, old, new, narrow).best.words == rescored.best.words
     assert f"limit of {limit} arcs" in caplog.text
+
+
+def test_an_arc_limit_below_the_lattice_keeps_one_history_of_each_state() -> None:
+    compact = determinize(ladder(6), SCALE, inf)
+    old, new = RandomModel(1, 1), RandomModel(2, 4)
+    rescored = rescore_lattice(compact, old, new, RescoreOptions(SCALE, max_arcs=1))
+    assert rescored.hit_max_arcs
+    assert rescored.beam < 1e-3
+    assert rescored.num_states == compact.num_states
+    assert rescored.num_arcs == compact.num_arcs
+    # What is left is one path with its alternatives; they have true scores.
+    options = RescoreOptions(SCALE)
+    paths = {path.words: path for path in compact_paths(compact)}
+    expected = rescored_by_hand(paths, old, new, options)
+    for path in compact_paths(rescored.lattice):
+        assert path == expected[path.words]
+
+
+@settings(max_examples=50, deadline=None)
+@given(seeds)
+def test_many_options_at_once_are_each_of_them(seed: int) -> None:
+    compact, _ = compact_of(seed)
+    old, new = RandomModel(seed, 2), CountingModel(seed + 1, 3)
+    rescorer = Rescorer(old, new, SYMBOLS)
+    options = [
+        RescoreOptions(acoustic_scale, lm_scale, penalty, beam=beam)
+        for acoustic_scale in (0.0, 0.5)
+        for lm_scale in (0.0, 1.0, 3.0)
+        for penalty in (-3.0, 2.0)
+        for beam in (0.5, inf)
+    ]
+    found = rescorer.best_paths(compact, options)
+    assert max(new.asked.values(), default=0) == 1
+    for path, one in zip(found, options, strict=True):
+        alone = rescorer.rescore(compact, one).best
+        assert (path.words, path.graph_cost, path.acoustic_cost) == (
+            alone.words,
+            alone.graph_cost,
+            alone.acoustic_cost,
+        )
+    assert rescorer.best_paths(compact, []) == []
+
+
+class CountingModel(RandomModel):
+    def __init__(self, seed: int, order: int) -> None:
+        super().__init__(seed, order)
+        self.asked: Counter[tuple[object, str]] = Counter()
+
+    def score(self, state: tuple[str, ...], word: str) -> tuple[float, tuple[str, ...]]:
+        self.asked[state, word] += 1
+        return super().score(state, word)
+
+
+def chain(words: list[int]) -> CompactLattice:
+    """One path of these words; its states are final in front and at the end."""
+    count = len(words)
+    states = np.arange(count + 1, dtype=np.int32)
+    finals = np.full(count + 1, inf)
+    finals[[0, count]] = (2.5, 0.5)
+    return CompactLattice(
+        state_frames=states,
+        sources=states[:-1],
+        targets=states[1:],
+        words=np.array(words, dtype=np.int32),
+        graph_costs=np.ones(count),
+        acoustic_costs=np.ones(count),
+        tid_offsets=np.arange(count + 1),
+        tids=np.ones(count, dtype=np.int32),
+        final_graph_costs=finals,
+        final_acoustic_costs=np.zeros(count + 1),
+        final_tid_offsets=np.zeros(count + 2, dtype=np.int64),
+        final_tids=np.zeros(0, dtype=np.int32),
+        beam=inf,
+        reached_final=True,
+        symbols=SYMBOLS,
+    )
+
+
+def test_a_path_without_words_has_only_an_end() -> None:
+    old, new = RandomModel(1, 2), RandomModel(2, 3)
+    options = RescoreOptions(SCALE, lm_scale=0.5, word_insertion_penalty=100.0)
+    for words in ([], [1, 2]):
+        rescored = rescore_lattice(chain(words), old, new, options)
+        assert rescored.best.words == ()
+        end = old.final(old.start()) - 0.5 * new.final(new.start())
+        # The end without words is the last state where there are none, and has its cost.
+        assert rescored.best.graph_cost == (2.5 if words else 0.5) + end
+
+
+def test_arcs_without_words_are_no_business_of_the_models() -> None:
+    old, new = RandomModel(1, 2), RandomModel(2, 3)
+    options = RescoreOptions(SCALE, lm_scale=2.0, word_insertion_penalty=-10.0)
+    rescored = rescore_lattice(chain([1, 0, 2, 0]), old, new, options).best
+    assert rescored.word_ids.tolist() == [1, 0, 2, 0]
+    words = ("a", "b")
+    expected = 4.0 + 0.5 + log_prob(old, words) - 2.0 * log_prob(new, words) - 20.0
+    assert rescored.graph_cost == expected
 
 
 def test_rescored_lattices_can_be_listed_and_rescored_again() -> None:
@@ -260,6 +252,39 @@ def test_a_model_without_finite_scores_is_an_error() -> None:
         rescore_lattice(compact, good, NoEnd(0, 1), RescoreOptions(SCALE))
     with pytest.raises(SpeechError, match=r"finite scores of '\w+', found .* -inf"):
         rescore_lattice(compact, good, NoWords(0, 1), RescoreOptions(SCALE))
+
+
+class Broken(RandomModel):
+    def score(self, state: tuple[str, ...], word: str) -> tuple[float, tuple[str, ...]]:
+        raise LookupError(f"no {word}")
+
+
+def test_what_a_model_raises_is_passed_on() -> None:
+    compact, _ = compact_of(3)
+    good = RandomModel(0, 1)
+    for old, new in ((good, Broken(0, 1)), (Broken(0, 1), good)):
+        with pytest.raises(LookupError, match=r"^no \w$"):
+            rescore_lattice(compact, old, new, RescoreOptions(SCALE))
+
+
+def test_lattices_that_are_none_are_refused() -> None:
+    compact, _ = compact_of(3)
+    model = RandomModel(0, 1)
+    rescorer = Rescorer(model, model, SYMBOLS)
+    arcs, states = compact.num_arcs, compact.num_states
+    for changes, message in (
+        ({"words": np.full(arcs, 9, np.int32)}, "arc 0: expected a word below 5, found 9"),
+        ({"targets": np.zeros(arcs, np.int32)}, "arc 0: expected a target above its source 0"),
+        ({"targets": np.full(arcs, states, np.int32)}, f"and below {states}, found {states}"),
+        ({"graph_costs": np.full(arcs, np.nan)}, "arc 0: expected finite costs"),
+        ({"acoustic_costs": np.zeros(arcs + 1)}, f"acoustic_costs: expected {arcs} values"),
+        ({"final_graph_costs": np.full(states, np.nan)}, "state 0: expected final costs"),
+        ({"final_graph_costs": np.full(states, inf)}, "expected a path from the start"),
+        ({"final_graph_costs": np.zeros(0)}, "expected a path from the start"),
+        ({"symbols": ("<eps>", "b", "a", "c", "d")}, "words that the rescorer was made for"),
+    ):
+        with pytest.raises(SpeechError, match=message):
+            rescorer.rescore(replace(compact, **changes), RescoreOptions(SCALE))
 
 
 @pytest.mark.parametrize(
