@@ -42,3 +42,25 @@ def best_path(
     final_costs: _Floats,
     acoustic_scale: float,
 ) -> tuple[_Ints, _Ints, float, float]: ...
+def forward_backward(
+    sources: _Ints, targets: _Ints, words: _Ints, costs: _Doubles, final_costs: _Doubles
+) -> tuple[_Doubles, _Doubles]: ...
+def minimum_bayes_risk(
+    sources: _Ints,
+    targets: _Ints,
+    words: _Ints,
+    costs: _Doubles,
+    final_costs: _Doubles,
+    times: _Doubles,
+    end_times: _Doubles,
+    hypothesis: _Ints,
+    decode: bool,
+) -> tuple[float, _Ints, _Longs, _Ints, _Doubles, _Doubles, _Doubles]: ...
+def oracle(
+    sources: _Ints,
+    targets: _Ints,
+    words: _Ints,
+    costs: _Doubles,
+    final_costs: _Doubles,
+    reference: _Ints,
+) -> tuple[int, int, int, _Ints]: ...

@@ -177,11 +177,18 @@ class CompactLattice:
         """int64 ``[N + 1]``; arcs of state n are ``arc_offsets[n]:arc_offsets[n + 1]``."""
         return np.searchsorted(self.sources, np.arange(self.num_states + 1)).astype(np.int64)
 
+    @property
+    def num_frames(self) -> int:
+        """Number of frames T."""
+        final = np.isfinite(self.final_graph_costs)
+        ends = self.state_frames + np.diff(self.final_tid_offsets)
+        return int(ends[final].max(initial=0))
+
     def backward_costs(self, acoustic_scale: float) -> list[float]:
         """Cost of the best path from each state to the end."""
-        finals = self.final_graph_costs + acoustic_scale * self.final_acoustic_costs
+        arcs, finals = scaled_costs(self, acoustic_scale)
+        arc_costs: list[float] = arcs.tolist()
         costs: list[float] = finals.tolist()
-        arc_costs = (self.graph_costs + acoustic_scale * self.acoustic_costs).tolist()
         sources, targets = self.sources.tolist(), self.targets.tolist()
         for arc in range(self.num_arcs - 1, -1, -1):
             cost = arc_costs[arc] + costs[targets[arc]]
@@ -205,6 +212,35 @@ class CompactLattice:
             acoustic_cost=float(self.acoustic_costs[arcs].sum() + self.final_acoustic_costs[end]),
             complete=self.reached_final,
         )
+
+
+def scaled_costs(
+    lattice: Lattice | CompactLattice, acoustic_scale: float, graph_scale: float = 1.0
+) -> tuple[DoubleArray, DoubleArray]:
+    """Costs of the arcs, float64 ``[A]``, and of ending in each state, ``[N]``, as paths add them.
+
+    Raises:
+        UsageError: a scale that is not finite or below 0.
+    """
+    for name, scale in (("acoustic_scale", acoustic_scale), ("graph_scale", graph_scale)):
+        if not 0.0 <= scale < float("inf"):
+            raise UsageError(f"{name}: expected a finite number >= 0, found {scale}")
+    arcs = graph_scale * lattice.graph_costs.astype(np.float64)
+    arcs += acoustic_scale * lattice.acoustic_costs.astype(np.float64)
+    if isinstance(lattice, CompactLattice):
+        ends, acoustic = lattice.final_graph_costs, lattice.final_acoustic_costs
+    else:
+        ends, acoustic = lattice.final_costs.astype(np.float64), np.zeros(lattice.num_states)
+    final = np.isfinite(ends)
+    finals = np.full(lattice.num_states, np.inf)
+    finals[final] = graph_scale * ends[final] + acoustic_scale * acoustic[final]
+    return arcs, finals
+
+
+def lattice_words(lattice: Lattice | CompactLattice) -> dict[str, int]:
+    """The words on the arcs, with their ids."""
+    ids = np.unique(lattice.words).tolist()
+    return {lattice.symbols[word]: word for word in ids if word != 0}
 
 
 def determinize(
@@ -304,8 +340,7 @@ def n_best(lattice: CompactLattice, acoustic_scale: float) -> Iterator[BestPath]
     backward = lattice.backward_costs(acoustic_scale)
     if not backward or backward[0] == float("inf"):
         raise SpeechError("lattice: expected a path from the start to a final state")
-    finals = (lattice.final_graph_costs + acoustic_scale * lattice.final_acoustic_costs).tolist()
-    costs = (lattice.graph_costs + acoustic_scale * lattice.acoustic_costs).tolist()
+    costs, finals = (array.tolist() for array in scaled_costs(lattice, acoustic_scale))
     targets, offsets = lattice.targets.tolist(), lattice.arc_offsets.tolist()
     ended = -1
     # Entries: (cost of the best completion, order of arrival, cost so far, state, arcs so far).

@@ -1,4 +1,4 @@
-// A state-level lattice that somebody else owns, and how weights of its paths compare.
+// Lattices that somebody else owns, and how weights of paths compare.
 #ifndef DECODING_LATTICE_VIEW_H_
 #define DECODING_LATTICE_VIEW_H_
 
@@ -7,7 +7,8 @@
 
 namespace decoding {
 
-// Arcs are sorted by source and lead to states of higher number; state 0 is the start.
+// A state-level lattice. Arcs are sorted by source and lead to states of higher number; state 0 is
+// the start.
 struct LatticeView {
   int32_t num_states = 0;
   size_t num_arcs = 0;
@@ -18,6 +19,18 @@ struct LatticeView {
   const float* graph_costs = nullptr;
   const float* acoustic_costs = nullptr;  // unscaled
   const float* final_costs = nullptr;     // +inf = not final
+};
+
+// A lattice of either kind, ordered in the same way, with one cost (scaled, graph and acoustic
+// together) for each arc.
+struct ArcList {
+  int32_t num_states = 0;
+  size_t num_arcs = 0;
+  const int32_t* sources = nullptr;
+  const int32_t* targets = nullptr;
+  const int32_t* words = nullptr;  // 0 = none
+  const double* costs = nullptr;
+  const double* final_costs = nullptr;  // +inf = not final
 };
 
 struct Weight {
