@@ -1,0 +1,137 @@
+"""Rescoring lattices of real speech: automata, models in Python and KenLM do the same."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from data.corpus import read_corpus
+from decoding.lattice import CompactLattice, n_best
+from decoding.rescore import Rescored, RescoreOptions, Rescorer
+from decoding.rescore_models import EpsilonBackoff
+from lm.arpa import read_arpa
+from lm.automaton import NgramAutomaton
+from lm.language_model import BackoffModel, EpsilonBackoffModel, read_language_model
+from lm.ngram import NgramModel
+from recognizer.bundle import DEFAULT_MODEL
+from recognizer.recognizer import Recognizer
+
+FIRST_PASS = DEFAULT_MODEL / "first_pass.arpa.gz"
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    if not (DEFAULT_MODEL / "model.toml").is_file():
+        pytest.skip(f"no model at {DEFAULT_MODEL}")
+    return Recognizer(beam=12.0)
+
+
+@pytest.fixture(scope="module")
+def lattices(recognizer: Recognizer, corpora: Path) -> list[CompactLattice]:
+    """Of the first three utterances."""
+    utterances = islice(read_corpus(corpora / "mini-librispeech" / "dev"), 3)
+    scores = [recognizer.log_likelihoods(utterance.samples()) for utterance in utterances]
+    return [recognizer.first_pass(each) for each in scores]
+
+
+@pytest.fixture(scope="module")
+def model() -> NgramModel:
+    return read_arpa(FIRST_PASS)
+
+
+@pytest.fixture(scope="module")
+def automaton(model: NgramModel) -> NgramAutomaton:
+    return NgramAutomaton.from_model(model)
+
+
+def options(recognizer: Recognizer) -> RescoreOptions:
+    tuned = recognizer.rescoring
+    return RescoreOptions(
+        recognizer.search.acoustic_scale, tuned.lm_scale, tuned.word_insertion_penalty
+    )
+
+
+def best_by_words(rescored: Rescored, acoustic_scale: float) -> dict[tuple[str, ...], float]:
+    """Graph costs of the best hundred word sequences."""
+    paths = islice(n_best(rescored.lattice, acoustic_scale), 100)
+    return {path.words: path.graph_cost for path in paths}
+
+
+def alike(
+    lattice: CompactLattice, one: Rescorer, other: Rescorer, options: RescoreOptions
+) -> Rescored:
+    here, there = one.rescore(lattice, options), other.rescore(lattice, options)
+    assert here.best.words == there.best.words
+    assert here.best.graph_cost == pytest.approx(there.best.graph_cost, abs=1e-3)
+    scale = options.acoustic_scale
+    found, expected = best_by_words(here, scale), best_by_words(there, scale)
+    shared = found.keys() & expected.keys()
+    assert len(shared) >= 0.95 * max(len(found), len(expected))  # the last ones may tie
+    assert {words: found[words] for words in shared} == pytest.approx(
+        {words: expected[words] for words in shared}, abs=1e-3
+    )
+    return here
+
+
+def test_the_first_pass_is_taken_out_natively_as_in_python(
+    recognizer: Recognizer,
+    lattices: list[CompactLattice],
+    model: NgramModel,
+    automaton: NgramAutomaton,
+) -> None:
+    new, symbols = recognizer.bundle.rescoring_lm, recognizer.bundle.graph.words
+    native = Rescorer(EpsilonBackoff(automaton), new, symbols)
+    python = Rescorer(EpsilonBackoffModel(model), new, symbols)
+    for lattice in lattices:
+        rescored = alike(lattice, native, python, options(recognizer))
+        assert not rescored.hit_max_arcs
+        assert rescored.num_arcs > lattice.num_arcs > 0
+        # Without any model, what is left is the lexicon's and the transitions' cost.
+        nothing = RescoreOptions(recognizer.search.acoustic_scale, lm_scale=0.0)
+        assert alike(lattice, native, python, nothing).best.graph_cost > 0.0
+
+
+def test_three_engines_put_in_the_same(
+    recognizer: Recognizer,
+    lattices: list[CompactLattice],
+    model: NgramModel,
+    automaton: NgramAutomaton,
+) -> None:
+    old, symbols = EpsilonBackoff(automaton), recognizer.bundle.graph.words
+    native = Rescorer(old, automaton, symbols)
+    for engine in (BackoffModel(model), read_language_model(FIRST_PASS)):
+        for lattice in lattices:
+            alike(lattice, native, Rescorer(old, engine, symbols), options(recognizer))
+
+
+def test_a_model_for_itself_changes_nothing(
+    recognizer: Recognizer, lattices: list[CompactLattice], automaton: NgramAutomaton
+) -> None:
+    old, symbols = EpsilonBackoff(automaton), recognizer.bundle.graph.words
+    scale = recognizer.search.acoustic_scale
+    for lattice in lattices:
+        rescored = Rescorer(old, old, symbols).rescore(lattice, RescoreOptions(scale))
+        before = {path.words: path.graph_cost for path in islice(n_best(lattice, scale), 100)}
+        after = best_by_words(rescored, scale)
+        for words in before.keys() & after.keys():
+            assert after[words] == pytest.approx(before[words], abs=1e-4)
+        assert rescored.best.words == next(n_best(lattice, scale)).words
+
+
+def test_threads_find_the_same(
+    recognizer: Recognizer, lattices: list[CompactLattice], automaton: NgramAutomaton
+) -> None:
+    symbols = recognizer.bundle.graph.words
+    for new in (automaton, recognizer.bundle.rescoring_lm):
+        rescorer = Rescorer(EpsilonBackoff(automaton), new, symbols)
+
+        def best(lattice: CompactLattice, rescorer: Rescorer = rescorer) -> tuple[object, ...]:
+            rescored = rescorer.rescore(lattice, options(recognizer))
+            return rescored.best.words, rescored.best.graph_cost, rescored.num_arcs
+
+        alone = [best(lattice) for lattice in lattices]
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(best, lattices * 4)) == alone * 4
