@@ -12,6 +12,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // Looked up in passing, so that states and arcs are in the cache when their turn comes.
+constexpr size_t kStatesAhead = 20;
 constexpr size_t kArcsAhead = 8;
 
 }  // namespace
@@ -49,6 +50,7 @@ void Search::Start() {
   table_.Clear();
   bool better = false;
   Tokens::RawFrame& frame = trellis_.newest();
+  frame.tokens.Reserve(1);
   FindOrAdd(graph_.start(), 0.0f, &frame, &better);
   CloseEpsilons<true>(config_.beam, &frame);
 }
@@ -88,7 +90,7 @@ void Search::Step(const float* row) {
 // Follows the emitting arcs of all tokens below the cutoff, to links whose targets are still
 // states of the graph. Returns the cost above which tokens of the next frame are not wanted.
 float Search::Expand(Tokens::RawFrame* frame) {
-  const std::vector<Tokens::Token>& tokens = frame->tokens;
+  const Growing<Tokens::Token>& tokens = frame->tokens;
   const Cutoff cutoff = FindCutoff(config_, tokens, &costs_);
   const float* const scaled = scaled_.data();
   const size_t num_tokens = tokens.size();
@@ -102,29 +104,33 @@ float Search::Expand(Tokens::RawFrame* frame) {
     bound = std::min(bound, total + cutoff.adaptive_beam);
   }
 
-  size_t count = 0;
+  Growing<Tokens::RawLink>& links = frame->links;
   uint64_t num_arcs = 0;
   uint64_t num_expanded = 0;
   for (size_t i = 0; i < num_tokens; ++i) {
+    if (i + kStatesAhead < num_tokens) graph_.PrefetchOffset(tokens[i + kStatesAhead].state);
     if (i + kArcsAhead < num_tokens) {
       __builtin_prefetch(graph_.arcs_begin(tokens[i + kArcsAhead].state));
     }
     if (tokens[i].cost > cutoff.cost) continue;
     const MappedGraph::Arc* const arcs = graph_.arcs_begin(tokens[i].state);
     const uint32_t n = graph_.num_arcs_of(tokens[i].state);
-    Tokens::RawLink* out = frame->Reserve(count, n);
+    links.Reserve(n);
+    Tokens::RawLink* out = links.end();
     const float base = tokens[i].cost - cutoff.best;
     for (uint32_t a = 0; a < n; ++a) {
       const float total = base + arcs[a].cost + scaled[arcs[a].label & MappedGraph::kPdfMask];
-      *out = {static_cast<uint32_t>(i), arcs[a].next, a, total};
+      out->source = static_cast<uint32_t>(i);
+      out->next = arcs[a].next;
+      out->arc = a;
+      out->total = total;
       out += total <= bound;
       bound = std::min(bound, total + cutoff.adaptive_beam);
     }
-    count = static_cast<size_t>(out - frame->links.data());
+    links.SetSize(static_cast<size_t>(out - links.data()));
     ++num_expanded;
     num_arcs += n;
   }
-  frame->num_links = count;
   stats_.tokens += num_expanded;
   stats_.arcs += num_arcs;
   return bound;
@@ -133,38 +139,50 @@ float Search::Expand(Tokens::RawFrame* frame) {
 // Turns the links' graph states into tokens of the next frame; keeps the links that matter.
 template <bool kLattice>
 void Search::MakeTokens(float cutoff, Tokens::RawFrame* frame, Tokens::RawFrame* next) {
+  const size_t n = frame->links.size();
+  next->tokens.Reserve(n);
+  table_.Reserve(n);
   Tokens::RawLink* const links = frame->links.data();
   Tokens::RawLink* out = links;
-  for (size_t i = 0; i < frame->num_links; ++i) {
-    Tokens::RawLink link = links[i];
+  Tokens::RawLink unwanted;
+  for (size_t i = 0; i < n; ++i) {
+    const Tokens::RawLink link = links[i];
     if (link.total > cutoff) continue;
     bool better = false;
-    link.next = FindOrAdd(link.next, link.total, next, &better);
+    const uint32_t token = FindOrAdd(link.next, link.total, next, &better);
     if (kLattice) {
-      // No later improvement of the token can bring such a link into the lattice beam.
-      if (link.total > next->tokens[link.next].cost + config_.lattice_beam) continue;
-      *out++ = link;
-    } else if (better) {
+      out->source = link.source;
+      out->next = token;
+      out->arc = link.arc;
+      out->total = link.total;
+      // No later improvement of the token can bring a worse link into the lattice beam.
+      out += link.total <= next->tokens[token].cost + config_.lattice_beam;
+    } else {
       // Link k leads to token k: there are never more tokens than links looked at.
-      links[link.next] = link;
+      Tokens::RawLink* const place = better ? links + token : &unwanted;
+      place->source = link.source;
+      place->next = token;
+      place->arc = link.arc;
+      place->total = link.total;
     }
   }
-  frame->num_links = kLattice ? static_cast<size_t>(out - links) : next->tokens.size();
-  stats_.links += frame->num_links;
+  frame->links.SetSize(kLattice ? static_cast<size_t>(out - links) : next->tokens.size());
+  stats_.links += frame->links.size();
 }
 
+// There must be room in the frame's tokens and in the table.
 inline uint32_t Search::FindOrAdd(uint32_t state, float cost, Tokens::RawFrame* frame,
                                   bool* better) {
-  std::vector<Tokens::Token>& tokens = frame->tokens;
-  const uint32_t token =
-      table_.FindOrAdd(state, static_cast<uint32_t>(tokens.size()), better);
-  if (*better) {
-    tokens.push_back({state, cost});
-    if (graph_.has_epsilons(state)) buckets_[graph_.rank(state)].push_back(token);
-  } else if (cost < tokens[token].cost) {
-    tokens[token].cost = cost;
-    *better = true;
-  }
+  Growing<Tokens::Token>& tokens = frame->tokens;
+  bool is_new = false;
+  const uint32_t token = table_.FindOrAdd(state, static_cast<uint32_t>(tokens.size()), &is_new);
+  Tokens::Token* const place = tokens.data() + token;
+  const float before = is_new ? kInfinity : place->cost;
+  *better = cost < before;
+  place->state = state;
+  place->cost = std::min(cost, before);
+  tokens.SetSize(tokens.size() + is_new);
+  if (is_new && graph_.has_epsilons(state)) buckets_[graph_.rank(state)].push_back(token);
   return token;
 }
 
@@ -178,6 +196,8 @@ void Search::CloseEpsilons(float cutoff, Tokens::RawFrame* frame) {
       if (token.cost > cutoff) continue;
       const MappedGraph::Epsilon* const begin = graph_.epsilons_begin(token.state);
       const MappedGraph::Epsilon* const end = graph_.epsilons_end(token.state);
+      frame->tokens.Reserve(static_cast<size_t>(end - begin));
+      table_.Reserve(static_cast<size_t>(end - begin));
       for (const MappedGraph::Epsilon* arc = begin; arc != end; ++arc) {
         const float total = token.cost + arc->cost;
         if (total > cutoff) continue;

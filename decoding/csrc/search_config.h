@@ -30,41 +30,46 @@ struct SearchStats {
 };
 
 struct Cutoff {
-  float best;      // the cheapest token's cost
-  size_t token;    // that token
-  float cost;      // tokens above are not expanded
+  float best;           // the cheapest token's cost
+  size_t token;         // that token
+  float cost;           // tokens above are not expanded
   float adaptive_beam;  // for the next frame
 };
 
 // The pruning threshold of LatticeFasterDecoder::GetCutoff: beam, max-active and min-active.
 // Counting tells whether the beam decides, as it mostly does; only if not, costs are selected, in
 // `costs`, whose contents do not matter. Tokens must not be empty.
-template <typename Token>
-Cutoff FindCutoff(const SearchConfig& config, const std::vector<Token>& tokens,
-                  std::vector<float>* costs) {
+template <typename Tokens>
+Cutoff FindCutoff(const SearchConfig& config, const Tokens& tokens, std::vector<float>* costs) {
+  const size_t n = tokens.size();
   Cutoff cutoff{tokens[0].cost, 0, 0.0f, config.beam};
-  for (size_t i = 1; i < tokens.size(); ++i) {
+  for (size_t i = 1; i < n; ++i) {
     if (tokens[i].cost < cutoff.best) {
       cutoff.best = tokens[i].cost;
       cutoff.token = i;
     }
   }
-  if (tokens.size() <= config.min_active) {
+  if (n <= config.min_active) {
     cutoff.cost = cutoff.adaptive_beam = std::numeric_limits<float>::infinity();
     return cutoff;
   }
   cutoff.cost = cutoff.best + config.beam;
-  size_t below = 0;
-  size_t not_above = 0;
-  for (const Token& token : tokens) {
-    below += token.cost < cutoff.cost;
-    not_above += token.cost <= cutoff.cost;
+  bool too_many = false;
+  if (n > config.max_active) {
+    size_t below = 0;
+    for (size_t i = 0; i < n; ++i) below += tokens[i].cost < cutoff.cost;
+    too_many = below > config.max_active;
   }
-  const bool too_many = below > config.max_active;
-  if (!too_many && not_above > config.min_active) return cutoff;
+  if (!too_many) {
+    size_t not_above = 0;
+    for (size_t i = 0; i < n && not_above <= config.min_active; ++i) {
+      not_above += tokens[i].cost <= cutoff.cost;
+    }
+    if (not_above > config.min_active) return cutoff;
+  }
   costs->clear();
-  for (const Token& token : tokens) {
-    if (!too_many || token.cost < cutoff.cost) costs->push_back(token.cost);
+  for (size_t i = 0; i < n; ++i) {
+    if (!too_many || tokens[i].cost < cutoff.cost) costs->push_back(tokens[i].cost);
   }
   const auto nth = costs->begin() + (too_many ? config.max_active : config.min_active);
   std::nth_element(costs->begin(), nth, costs->end());

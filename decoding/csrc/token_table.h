@@ -31,19 +31,21 @@ class TokenTable {
 
   // The token of the key; where there is none, `token` becomes it and *is_new is set.
   uint32_t FindOrAdd(Key key, uint32_t token, bool* is_new) {
-    for (size_t i = Hash(key);; i = (i + 1) & mask_) {
-      Slot& slot = slots_[i];
-      if (slot.token == kNone) {
-        slot = {key, token};
-        *is_new = true;
-        if (++size_ * 2 > slots_.size()) Grow();
-        return token;
-      }
-      if (slot.key == key) {
-        *is_new = false;
-        return slot.token;
-      }
-    }
+    size_t i = Hash(key);
+    while (slots_[i].token != kNone && slots_[i].key != key) i = (i + 1) & mask_;
+    // Whether the key is new cannot be predicted: no branch depends on it here.
+    const uint32_t found = slots_[i].token;
+    *is_new = found == kNone;
+    const uint32_t result = *is_new ? token : found;
+    slots_[i].key = key;
+    slots_[i].token = result;
+    size_ += *is_new;
+    return result;
+  }
+
+  // Call before a run of at most `more` calls of FindOrAdd.
+  void Reserve(size_t more) {
+    while ((size_ + more) * 2 > slots_.size()) Grow();
   }
 
  private:

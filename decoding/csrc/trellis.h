@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "growing.h"
 #include "raw_lattice.h"
 
 namespace decoding {
@@ -89,22 +90,16 @@ class Trellis : public KeptTrellis {
     float total;      // cost of the path that ends with this link, in the target's frame
   };
   struct RawFrame {
-    std::vector<Token> tokens;
-    std::vector<RawLink> links;     // to the next frame; the first num_links count
-    size_t num_links = 0;
-    std::vector<RawLink> epsilons;  // within the frame, sources in topological order
-    std::vector<float> row;         // the scores by which the links were made
+    Growing<Token> tokens;
+    Growing<RawLink> links;     // to the next frame
+    Growing<RawLink> epsilons;  // within the frame, sources in topological order
+    std::vector<float> row;     // the scores by which the links were made
 
     void Clear() {
       tokens.clear();
-      num_links = 0;
+      links.clear();
       epsilons.clear();
       row.clear();
-    }
-    // Room for more links after the first `count`; returns their place.
-    RawLink* Reserve(size_t count, size_t more) {
-      if (links.size() < count + more) links.resize(std::max(2 * links.size(), count + more));
-      return links.data() + count;
     }
   };
 
@@ -152,7 +147,7 @@ class Trellis : public KeptTrellis {
   template <typename Resolve, typename FinalCost>
   RawLattice Finish(float lattice_beam, const Resolve& resolve, const FinalCost& final_cost) {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    const std::vector<Token>& last = newest().tokens;
+    const Growing<Token>& last = newest().tokens;
     std::vector<float> finals;
     for (const Token& token : last) finals.push_back(final_cost(token));
     const bool reached_final =
@@ -180,7 +175,7 @@ class Trellis : public KeptTrellis {
   // The links of the best path to the newest frame, newest first: visit(const LinkValue&).
   template <typename Resolve, typename Visit>
   void VisitBestPath(const Resolve& resolve, const Visit& visit) const {
-    const std::vector<Token>& last = newest().tokens;
+    const Growing<Token>& last = newest().tokens;
     const auto cheaper = [](const Token& a, const Token& b) { return a.cost < b.cost; };
     uint32_t token = static_cast<uint32_t>(std::min_element(last.begin(), last.end(), cheaper) -
                                            last.begin());
@@ -192,7 +187,7 @@ class Trellis : public KeptTrellis {
         return link.next == token && link.total == cost;
       };
       // Only a token's best epsilon link can have its cost.
-      for (auto link = frame.epsilons.end();
+      for (const RawLink* link = nullptr;
            (link = std::find_if(frame.epsilons.begin(), frame.epsilons.end(), leads_here)) !=
            frame.epsilons.end();) {
         visit(resolve(frame, *link, true));
@@ -201,8 +196,8 @@ class Trellis : public KeptTrellis {
       }
       if (r == 0) break;
       const RawFrame& before = raw_[r - 1];
-      const auto end = before.links.begin() + static_cast<std::ptrdiff_t>(before.num_links);
-      const auto link = std::find_if(before.links.begin(), end, leads_here);
+      const RawLink* const link =
+          std::find_if(before.links.begin(), before.links.end(), leads_here);
       visit(resolve(before, *link, false));
       token = link->source;
       cost = before.tokens[token].cost;
@@ -242,7 +237,7 @@ class Trellis : public KeptTrellis {
     extras_of_raw_.assign(frame.tokens.size(), std::numeric_limits<float>::infinity());
     survivors_.clear();
     const Next* const next = next_.data();
-    for (size_t i = 0; i < frame.num_links; ++i) {
+    for (size_t i = 0; i < frame.links.size(); ++i) {
       const RawLink& link = frame.links[i];
       const float extra = next[link.next].extra + (link.total - next[link.next].cost);
       if (extra > lattice_beam) continue;

@@ -1,0 +1,45 @@
+// An array that grows and is emptied frame after frame: unlike std::vector's, its elements stay
+// constructed, so that inner loops may write behind the end first and count afterwards.
+#ifndef DECODING_GROWING_H_
+#define DECODING_GROWING_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace decoding {
+
+template <typename T>
+class Growing {
+ public:
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  T* data() { return items_.data(); }
+  const T* data() const { return items_.data(); }
+  T* begin() { return data(); }
+  T* end() { return data() + size_; }
+  const T* begin() const { return data(); }
+  const T* end() const { return data() + size_; }
+  T& operator[](size_t i) { return items_[i]; }
+  const T& operator[](size_t i) const { return items_[i]; }
+
+  void clear() { size_ = 0; }
+  // Makes room for `more` elements behind the end; pointers into the array change.
+  void Reserve(size_t more) {
+    if (items_.size() < size_ + more) items_.resize(std::max(2 * items_.size(), size_ + more));
+  }
+  // To at most what Reserve made room for.
+  void SetSize(size_t size) { size_ = size; }
+  void push_back(const T& item) {
+    Reserve(1);
+    items_[size_++] = item;
+  }
+
+ private:
+  std::vector<T> items_;
+  size_t size_ = 0;
+};
+
+}  // namespace decoding
+
+#endif  // DECODING_GROWING_H_
