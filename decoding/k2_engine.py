@@ -53,12 +53,15 @@ def load_k2() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # k2's and torch's own
-            return importlib.import_module("k2")
+            k2 = importlib.import_module("k2")
     except ModuleNotFoundError as error:
         raise SpeechError(f"{expected}, found no module {error.name}") from error
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         # Versions that differ, or symbols that a library lacks; some messages have several lines.
         raise SpeechError(f"{expected}, found: {' '.join(str(error).split())}") from error
+    if not hasattr(k2, "intersect_dense_pruned"):
+        raise SpeechError(f"{expected}, found something else by this name: {k2!r}")
+    return k2
 
 
 class K2Decoder:
@@ -150,7 +153,7 @@ class K2Decoder:
         """The best path of `decode`."""
         return best_path(self.decode(log_likelihoods), self.options.acoustic_scale)
 
-    def start(self) -> NoReturn:
+    def start(self, *, best_only: bool = False) -> NoReturn:
         """Refuses utterances that come piece by piece.
 
         Raises:
