@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.errors import SpeechError
+from data.errors import SpeechError, UsageError
 from data.mapped_arrays import open_arrays, write_arrays
 from lm import _automaton
 from lm.ngram import BEGIN, END, LOG_OF_10, NO_NODE, UNKNOWN, NgramModel
+from lm.value_table import exact_table, nearest_table
 
 KIND = "ngram-automaton"
 VERSION = 1
+FAST = "fast"
+COMPACT = "compact"
 
 LongArray = npt.NDArray[np.int64]
 
@@ -25,16 +28,20 @@ class NgramAutomaton:
     """A back-off n-gram model with exact back-off; satisfies `lm.language_model.LanguageModel`.
 
     A state is a history: an n-gram that longer n-grams begin with or that has a back-off weight.
-    State 0 is the empty history, state 1 that of `<s>`. `lm/csrc/automaton.h` is the same for
-    native code, made from `arrays`. Natural logs; a word outside the vocabulary scores as `<unk>`.
+    State 0 is the empty history, state 1 that of `<s>`. Natural logs; a word outside the
+    vocabulary scores as `<unk>`.
+
+    There are two layouts, which number states alike. The fast one (`lm/csrc/automaton.h`) takes
+    about 16 bytes per n-gram; the compact one (`lm/csrc/compact_automaton.h`) takes half of that or
+    less, exact or quantised, and is slower to search.
 
     Attributes:
-        arrays: what native modules take: `states` uint64 `[S + 1, 2]` (first arc; back-off weight
-            as float32 bits, back-off state in the upper half), `arcs` uint32 `[A, 3]` (word, log
-            probability as float32 bits, destination), `finals` float32 `[S]` (log probability of
-            `</s>` where it is explicit, else NaN).
+        arrays: what native modules take. Fast: `states` uint64 `[S + 1, 2]` (first arc; back-off
+            weight as float32 bits, back-off state in the upper half), `arcs` uint32 `[A, 3]`
+            (word, log probability as float32 bits, destination), `finals` float32 `[S]` (log
+            probability of `</s>` where it is explicit, else NaN). Compact: see its header.
         metadata: what the model's file says beside its arrays: `counts`, the number of n-grams
-            by order.
+            by order; `layout`.
     """
 
     def __init__(
@@ -50,7 +57,7 @@ class NgramAutomaton:
         Args:
             arrays: see above.
             vocabulary: the words in UTF-8, each followed by a line feed.
-            metadata: strings to store beside them.
+            metadata: see above.
             validate: read everything once to make sure that the automaton is one.
 
         Raises:
@@ -59,7 +66,11 @@ class NgramAutomaton:
         self.arrays = dict(arrays)
         self.metadata = dict(metadata)
         self._vocabulary = vocabulary
-        self._native = _automaton.Automaton(self.arrays, validate)
+        self._native: _automaton.Automaton | _automaton.CompactAutomaton
+        if self.metadata.get("layout") == COMPACT:
+            self._native = _automaton.CompactAutomaton(self.arrays, validate)
+        else:
+            self._native = _automaton.Automaton(self.arrays, validate)
 
     @classmethod
     def from_model(cls, model: NgramModel) -> NgramAutomaton:
@@ -70,7 +81,7 @@ class NgramAutomaton:
         """
         words, arrays = _build(model)
         vocabulary = np.frombuffer("".join(f"{word}\n" for word in words).encode(), dtype=np.uint8)
-        metadata = {"counts": " ".join(map(str, model.counts))}
+        metadata = {"counts": " ".join(map(str, model.counts)), "layout": FAST}
         return cls(arrays, vocabulary, metadata, validate=False)
 
     @classmethod
@@ -103,6 +114,52 @@ class NgramAutomaton:
         """
         arrays = {**self.arrays, "vocabulary": self._vocabulary}
         write_arrays(path, arrays, kind=KIND, version=VERSION, metadata=self.metadata)
+
+    def compact(self, *, bits: int | None = None) -> NgramAutomaton:
+        """The same model in the compact layout.
+
+        Args:
+            bits: of a quantised log probability or back-off weight, 8 to 16; None: exact.
+
+        Raises:
+            UsageError: bits are not 8 to 16.
+        """
+        if bits is not None and not 8 <= bits <= 16:
+            raise UsageError(f"bits of quantised values: expected 8 to 16, found {bits}")
+        fast = self.fast()
+        assert isinstance(fast._native, _automaton.Automaton)
+        finals = fast.arrays["finals"]
+        log_probs = np.ascontiguousarray(fast.arrays["arcs"][:, 1]).view(np.float32)
+        log_probs = np.concatenate([log_probs, finals[~np.isnan(finals)]])
+        halves = np.ascontiguousarray(fast.arrays["states"][:-1, 1]) & np.uint64(0xFFFFFFFF)
+        backoffs = halves.astype(np.uint32).view(np.float32)
+        if bits is None:
+            tables = {
+                "log_prob_table": exact_table(log_probs),
+                "backoff_table": exact_table(backoffs),
+            }
+        else:
+            tables = {
+                "log_prob_table": nearest_table(log_probs, bits),
+                "backoff_table": nearest_table(backoffs, bits),
+            }
+        arrays = _automaton.pack(fast._native, tables["log_prob_table"], tables["backoff_table"])
+        metadata = {**self.metadata, "layout": COMPACT}
+        return NgramAutomaton({**arrays, **tables}, self._vocabulary, metadata, validate=False)
+
+    def fast(self) -> NgramAutomaton:
+        """The same model in the fast layout; itself where it has that."""
+        if isinstance(self._native, _automaton.Automaton):
+            return self
+        states, arcs, finals = _automaton.unpack(self._native)
+        arrays = {"states": states.reshape(-1, 2), "arcs": arcs.reshape(-1, 3), "finals": finals}
+        metadata = {**self.metadata, "layout": FAST}
+        return NgramAutomaton(arrays, self._vocabulary, metadata, validate=False)
+
+    @property
+    def layout(self) -> str:
+        """`fast` or `compact`."""
+        return COMPACT if isinstance(self._native, _automaton.CompactAutomaton) else FAST
 
     @cached_property
     def words(self) -> tuple[str, ...]:

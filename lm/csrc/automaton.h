@@ -18,6 +18,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "lm/csrc/word_search.h"
+
 namespace lm {
 
 struct Arc {
@@ -55,6 +57,8 @@ class Automaton {
     Require(states[1].first_arc <= num_arcs && states[1].first_arc <= INT32_MAX,
             "states: too many words");
     num_words_ = static_cast<uint32_t>(states[1].first_arc);
+    Require(num_words_ > 0, "states: no words");
+    word_spread_ = WordSpread(num_words_);
   }
 
   uint32_t num_states() const { return num_states_; }
@@ -72,16 +76,23 @@ class Automaton {
 
   // The explicit arc of a word, or nullptr.
   const Arc* Find(uint32_t state, uint32_t word) const {
-    if (state == kEmpty) return word < num_words_ ? arcs_ + word : nullptr;
-    const Arc* low = begin(state);
-    size_t size = static_cast<size_t>(end(state) - low);
-    if (size == 0) return nullptr;
-    while (size > 1) {  // no branch depends on the words: the compiler makes it a conditional move
-      const size_t half = size / 2;
-      low += low[half].word <= word ? half : 0;
-      size -= half;
-    }
-    return low->word == word ? low : nullptr;
+    if (word >= num_words_) return nullptr;
+    if (state == kEmpty) return arcs_ + word;
+    const Arc* const arcs = begin(state);
+    const uint64_t index = FindWord([arcs](uint64_t i) { return arcs[i].word; },
+                                    static_cast<uint64_t>(end(state) - arcs), word, word_spread_);
+    return index == kNotFound ? nullptr : arcs + index;
+  }
+
+  // The same with the arc copied out, and all arcs by ascending word: what CompactAutomaton has too.
+  bool Find(uint32_t state, uint32_t word, Arc* arc) const {
+    const Arc* found = Find(state, word);
+    if (found != nullptr) *arc = *found;
+    return found != nullptr;
+  }
+  template <typename Visit>
+  void ForEachArc(uint32_t state, Visit&& visit) const {
+    for (const Arc* arc = begin(state); arc != end(state); ++arc) visit(*arc);
   }
 
   // log P(word | history) by the longest n-gram that is explicit, and the state after the word.
@@ -126,14 +137,18 @@ class Automaton {
       if (state > 0 && record.backoff_state >= state) {
         Fault("states", state, "a back-off to a state that is not before it");
       }
-      if (std::isinf(finals_[state])) Fault("finals", state, "an infinite value");
+      if (std::isinf(finals_[state]) || finals_[state] > 0.0f) {
+        Fault("finals", state, "a log_prob that is none");
+      }
       for (uint64_t a = record.first_arc; a < last; ++a) {
         if (arcs_[a].word >= num_words_) Fault("arcs", a, "a word out of range");
         if (a > record.first_arc && arcs_[a].word <= arcs_[a - 1].word) {
           Fault("arcs", a, "words out of order");
         }
         if (arcs_[a].next >= num_states_) Fault("arcs", a, "a destination out of range");
-        if (!std::isfinite(arcs_[a].log_prob)) Fault("arcs", a, "a log_prob that is no number");
+        if (!(std::isfinite(arcs_[a].log_prob) && arcs_[a].log_prob <= 0.0f)) {
+          Fault("arcs", a, "a log_prob that is none");
+        }
       }
     }
   }
@@ -153,6 +168,7 @@ class Automaton {
   uint64_t num_arcs_;
   uint32_t num_states_;
   uint32_t num_words_;
+  uint32_t word_spread_;
 };
 
 }  // namespace lm

@@ -13,6 +13,8 @@ namespace lm {
 // Keeps the arrays alive as long as itself. Make and destroy it with the GIL held.
 class AutomatonArrays {
  public:
+  using View = Automaton;
+
   template <typename T, size_t kColumns>
   using Table = nanobind::ndarray<const T, nanobind::shape<-1, kColumns>, nanobind::c_contig,
                                   nanobind::device::cpu>;

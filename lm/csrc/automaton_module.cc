@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "data/csrc/arrays.h"
 #include "lm/csrc/automaton.h"
 #include "lm/csrc/automaton_arrays.h"
+#include "lm/csrc/compact_arrays.h"
+#include "lm/csrc/compact_builder.h"
 
 namespace nb = nanobind;
 
@@ -18,39 +21,52 @@ namespace {
 using arrays::Expect;
 using arrays::Vector;
 
+template <typename Arrays>
 class PyAutomaton {
  public:
+  using View = typename Arrays::View;
+
   PyAutomaton(const nb::dict& arrays, bool validate) : arrays_(arrays) {
     if (!validate) return;
     nb::gil_scoped_release release;
-    arrays_.view().Validate();
+    view().Validate();
   }
 
-  uint32_t num_states() const { return arrays_.view().num_states(); }
-  uint32_t num_words() const { return arrays_.view().num_words(); }
-  uint64_t num_arcs() const { return arrays_.view().num_arcs(); }
-  uint32_t start() const { return arrays_.view().start(); }
+  const View& view() const { return arrays_.view(); }
+
+  uint32_t num_states() const { return view().num_states(); }
+  uint32_t num_words() const { return view().num_words(); }
+  uint32_t start() const { return view().start(); }
 
   nb::tuple Advance(uint32_t state, uint32_t word) const {
     ExpectState(state);
     uint32_t next = 0;
-    const float log_prob = arrays_.view().Advance(state, word, &next);
+    const float log_prob = view().Advance(state, word, &next);
     return nb::make_tuple(log_prob, next);
   }
 
   float Final(uint32_t state) const {
     ExpectState(state);
-    return arrays_.view().Final(state);
+    return view().Final(state);
   }
 
   float Backoff(uint32_t state) const {
     ExpectState(state);
-    return arrays_.view().backoff(state);
+    return view().backoff(state);
   }
 
   uint32_t BackoffState(uint32_t state) const {
     ExpectState(state);
-    return arrays_.view().backoff_state(state);
+    return view().backoff_state(state);
+  }
+
+  nb::list ExplicitArcs(uint32_t state) const {
+    ExpectState(state);
+    nb::list arcs;
+    view().ForEachArc(state, [&](const lm::Arc& arc) {
+      arcs.append(nb::make_tuple(arc.word, arc.log_prob, arc.next));
+    });
+    return arcs;
   }
 
   nb::tuple Score(const Vector<int32_t>& words, const Vector<int64_t>& offsets) const {
@@ -65,17 +81,34 @@ class PyAutomaton {
     std::vector<float> finals(sentences);
     {
       nb::gil_scoped_release release;
-      const lm::Automaton& automaton = arrays_.view();
+      const View& automaton = view();
       for (size_t i = 0; i < sentences; ++i) {
         uint32_t state = automaton.start();
         for (int64_t w = offsets.data()[i]; w < offsets.data()[i + 1]; ++w) {
-          log_probs[w] =
-              automaton.Advance(state, static_cast<uint32_t>(words.data()[w]), &state);
+          log_probs[w] = automaton.Advance(state, static_cast<uint32_t>(words.data()[w]), &state);
         }
         finals[i] = automaton.Final(state);
       }
     }
     return nb::make_tuple(arrays::Give(std::move(log_probs)), arrays::Give(std::move(finals)));
+  }
+
+  static auto Bind(nb::module_& m, const char* name) {
+    return nb::class_<PyAutomaton>(m, name)
+        .def(nb::init<const nb::dict&, bool>(), nb::arg("arrays"), nb::arg("validate"))
+        .def_prop_ro("num_states", &PyAutomaton::num_states)
+        .def_prop_ro("num_words", &PyAutomaton::num_words)
+        .def_prop_ro("start", &PyAutomaton::start)
+        .def("advance", &PyAutomaton::Advance, nb::arg("state"), nb::arg("word"),
+             "(log_prob, state after the word)")
+        .def("final", &PyAutomaton::Final, nb::arg("state"))
+        .def("backoff", &PyAutomaton::Backoff, nb::arg("state"))
+        .def("backoff_state", &PyAutomaton::BackoffState, nb::arg("state"))
+        .def("explicit_arcs", &PyAutomaton::ExplicitArcs, nb::arg("state"),
+             "[(word, log_prob, next)]")
+        .def("score", &PyAutomaton::Score, nb::arg("words").noconvert(),
+             nb::arg("offsets").noconvert(),
+             "Log probability of every word of sentences and of every sentence's end.");
   }
 
  private:
@@ -84,25 +117,81 @@ class PyAutomaton {
                                      ", found " + std::to_string(state));
   }
 
-  lm::AutomatonArrays arrays_;
+  Arrays arrays_;
 };
+
+using Fast = PyAutomaton<lm::AutomatonArrays>;
+using Compact = PyAutomaton<lm::CompactAutomatonArrays>;
+
+lm::ValueTable Table(const Vector<float>& values, const char* name) {
+  lm::ValueTable table(values.data(), values.data() + values.shape(0));
+  const bool power_of_two = (table.size() & (table.size() - 1)) == 0;
+  Expect(table.size() != 1 && power_of_two && table.size() <= size_t{1} << 24,
+         std::string(name) + ": expected no value or a power of two of them, at most 2^24, found " +
+             std::to_string(table.size()));
+  for (size_t i = 1; i < table.size(); ++i) {
+    Expect(table[i - 1] <= table[i], std::string(name) + ": expected ascending values");
+  }
+  return table;
+}
+
+nb::dict Pack(const Fast& fast, const Vector<float>& log_prob_table,
+              const Vector<float>& backoff_table) {
+  const lm::ValueTable log_probs = Table(log_prob_table, "log_prob_table");
+  const lm::ValueTable backoffs = Table(backoff_table, "backoff_table");
+  lm::CompactArrays packed;
+  {
+    nb::gil_scoped_release release;
+    packed = lm::Pack(fast.view(), log_probs, backoffs);
+  }
+  const auto* sizes = reinterpret_cast<const uint64_t*>(&packed.sizes);
+  nb::dict result;
+  result["sizes"] = arrays::Give(
+      std::vector<uint64_t>(sizes, sizes + sizeof(packed.sizes) / sizeof(uint64_t)));
+  result["arcs"] = arrays::Give(std::move(packed.arcs));
+  result["spells_state"] = arrays::Give(std::move(packed.spells_state));
+  result["first_arcs"] = arrays::Give(std::move(packed.first_arcs));
+  result["offsets"] = arrays::Give(std::move(packed.offsets));
+  result["states"] = arrays::Give(std::move(packed.states));
+  return result;
+}
+
+nb::tuple Unpack(const Compact& compact) {
+  std::vector<uint64_t> states;
+  std::vector<uint32_t> arcs;
+  std::vector<float> finals;
+  {
+    nb::gil_scoped_release release;
+    const lm::CompactAutomaton& automaton = compact.view();
+    const auto bits = [](float value) {
+      uint32_t result;
+      std::memcpy(&result, &value, sizeof(result));
+      return result;
+    };
+    for (uint32_t s = 0; s < automaton.num_states(); ++s) {
+      states.push_back(arcs.size() / 3);
+      states.push_back(bits(automaton.backoff(s)) | uint64_t{automaton.backoff_state(s)} << 32);
+      automaton.ForEachArc(s, [&](const lm::Arc& arc) {
+        arcs.insert(arcs.end(), {arc.word, bits(arc.log_prob), arc.next});
+      });
+      finals.push_back(automaton.explicit_final(s));
+    }
+    states.push_back(arcs.size() / 3);
+    states.push_back(0);
+  }
+  return nb::make_tuple(arrays::Give(std::move(states)), arrays::Give(std::move(arcs)),
+                        arrays::Give(std::move(finals)));
+}
 
 }  // namespace
 
 NB_MODULE(_automaton, m) {
   m.doc() = "A back-off n-gram model as a deterministic automaton.";
-  nb::class_<PyAutomaton>(m, "Automaton")
-      .def(nb::init<const nb::dict&, bool>(), nb::arg("arrays"), nb::arg("validate"))
-      .def_prop_ro("num_states", &PyAutomaton::num_states)
-      .def_prop_ro("num_words", &PyAutomaton::num_words)
-      .def_prop_ro("num_arcs", &PyAutomaton::num_arcs)
-      .def_prop_ro("start", &PyAutomaton::start)
-      .def("advance", &PyAutomaton::Advance, nb::arg("state"), nb::arg("word"),
-           "(log_prob, state after the word)")
-      .def("final", &PyAutomaton::Final, nb::arg("state"))
-      .def("backoff", &PyAutomaton::Backoff, nb::arg("state"))
-      .def("backoff_state", &PyAutomaton::BackoffState, nb::arg("state"))
-      .def("score", &PyAutomaton::Score, nb::arg("words").noconvert(),
-           nb::arg("offsets").noconvert(),
-           "Log probability of every word of sentences and of every sentence's end.");
+  Fast::Bind(m, "Automaton");
+  Compact::Bind(m, "CompactAutomaton");
+  m.def("pack", &Pack, nb::arg("automaton"), nb::arg("log_prob_table").noconvert(),
+        nb::arg("backoff_table").noconvert(),
+        "The arrays of the compact layout but the tables; an empty table: raw values.");
+  m.def("unpack", &Unpack, nb::arg("automaton"),
+        "(states, arcs, finals) of the layout with explicit destinations, end to end.");
 }

@@ -1,1 +1,1 @@
-add_native_module(lm _automaton lm/csrc/automaton_module.cc)
+add_native_module(lm _automaton lm/csrc/automaton_module.cc lm/csrc/compact_builder.cc)

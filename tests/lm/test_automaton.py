@@ -192,14 +192,14 @@ def test_saved_and_opened(tmp_path: Path) -> None:
         ("arcs", (5, 2), 99, r"arcs\[5\]: found a destination out of range"),
         ("arcs", (5, 0), 99, r"arcs\[5\]: found a word out of range"),
         ("arcs", (6, 0), 2, r"arcs\[6\]: found words out of order"),
-        ("arcs", (5, 1), 0x7FC00000, r"arcs\[5\]: found a log_prob that is no number"),
+        ("arcs", (5, 1), 0x7FC00000, r"arcs\[5\]: found a log_prob that is none"),
         ("states", (4, 0), 99, r"states\[3\]: found arcs out of order"),
         ("states", (4, 1), 4 << 32, r"states\[4\]: found a back-off to a state that is not before"),
         ("states", (4, 1), 0x7F800000, r"states\[4\]: found a back-off that is no number"),
         ("states", (0, 1), 1, "states: expected no back-off from the empty history"),
         ("states", (8, 0), 3, "states: expected arcs from the first to the last"),
         ("finals", (0,), np.nan, "finals: expected </s> in the empty history"),
-        ("finals", (3,), -np.inf, r"finals\[3\]: found an infinite value"),
+        ("finals", (3,), -np.inf, r"finals\[3\]: found a log_prob that is none"),
     ],
 )
 def test_damaged_files(

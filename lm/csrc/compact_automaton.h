@@ -1,0 +1,321 @@
+// The automaton of automaton.h in the fewest bytes: packed bits, destinations implicit.
+//
+// An arc is a word and a log probability; </s> is an arc here, the last of its state. Since states
+// are numbered in the order of the arcs that spell them, one bit per arc (whether it spells a
+// state) gives the destination: the state's number is the number of such bits before it. An arc
+// that spells no state leads where the longest shorter history leads, which takes another look-up
+// from the back-off state. Values are raw, or codes of a table that holds all of them or the
+// nearest of them (quantised). Numbers of states are those of the layout with explicit
+// destinations.
+#ifndef LM_CSRC_COMPACT_AUTOMATON_H_
+#define LM_CSRC_COMPACT_AUTOMATON_H_
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "lm/csrc/automaton.h"
+#include "lm/csrc/bit_array.h"
+#include "lm/csrc/word_search.h"
+
+namespace lm {
+
+// The arrays as they stand in a file. Sizes in elements.
+struct CompactParts {
+  // What the packed arrays cannot say themselves.
+  struct Sizes {
+    uint64_t num_states;
+    uint64_t num_words;
+    uint64_t num_arcs;  // with </s>
+    uint64_t word_bits;
+    uint64_t log_prob_bits;  // 31: raw, without the sign, which is minus
+    uint64_t backoff_bits;   // 32: raw
+    uint64_t state_bits;
+  };
+
+  Sizes sizes;
+  const uint8_t* arcs;  // word, log_prob
+  uint64_t arcs_size;
+  const uint64_t* spells_state;  // RankedBits
+  uint64_t spells_state_size;
+  // Two for each 64 states: the first arc of the first; bit and width of the block's `offsets`.
+  const uint64_t* first_arcs;
+  uint64_t first_arcs_size;
+  const uint8_t* offsets;  // of each state's end, in arcs from the block's first
+  uint64_t offsets_size;
+  const uint8_t* states;  // backoff, backoff_state
+  uint64_t states_size;
+  const float* log_prob_table;
+  uint64_t log_prob_table_size;  // 0 or 2^log_prob_bits
+  const float* backoff_table;
+  uint64_t backoff_table_size;  // 0 or 2^backoff_bits
+};
+
+class CompactAutomaton {
+ public:
+  using State = uint32_t;
+
+  static constexpr uint64_t kStatesPerBlock = 64;
+  static constexpr unsigned kRawLogProbBits = 31;
+  static constexpr unsigned kRawBackoffBits = 32;
+
+  // Checks that the arrays' sizes go together; Validate reads everything.
+  explicit CompactAutomaton(const CompactParts& parts)
+      : parts_(parts), spells_state_(parts.spells_state) {
+    const CompactParts::Sizes& sizes = parts.sizes;
+    Require(sizes.num_states >= 2 && sizes.num_states < UINT32_MAX, "sizes: bad number of states");
+    Require(sizes.num_words >= 1 && sizes.num_words < INT32_MAX, "sizes: bad number of words");
+    Require(sizes.num_arcs > sizes.num_words && sizes.num_arcs < (uint64_t{1} << 56),
+            "sizes: bad number of arcs");
+    Require(sizes.word_bits == BitsFor(sizes.num_words), "sizes: bad width of words");
+    Require(sizes.state_bits == BitsFor(sizes.num_states - 1), "sizes: bad width of states");
+    RequireTable(parts.log_prob_table_size, sizes.log_prob_bits, kRawLogProbBits,
+                 "log_prob_table: its size does not fit the width of its codes");
+    RequireTable(parts.backoff_table_size, sizes.backoff_bits, kRawBackoffBits,
+                 "backoff_table: its size does not fit the width of its codes");
+    arc_bits_ = static_cast<unsigned>(sizes.word_bits + sizes.log_prob_bits);
+    state_bits_ = static_cast<unsigned>(sizes.backoff_bits + sizes.state_bits);
+    const uint64_t blocks = (sizes.num_states + kStatesPerBlock - 1) / kStatesPerBlock;
+    Require(parts.arcs_size == BytesForBits(sizes.num_arcs * arc_bits_), "arcs: wrong size");
+    Require(parts.spells_state_size ==
+                RankedBits::BlocksFor(sizes.num_arcs) * RankedBits::kWords,
+            "spells_state: wrong size");
+    Require(parts.first_arcs_size == 2 * blocks, "first_arcs: wrong size");
+    Require(parts.offsets_size >= kBitPadding, "offsets: wrong size");
+    Require(parts.states_size == BytesForBits(sizes.num_states * state_bits_),
+            "states: wrong size");
+    word_mask_ = LowBits(static_cast<unsigned>(sizes.word_bits));
+    log_prob_mask_ = LowBits(static_cast<unsigned>(sizes.log_prob_bits));
+    backoff_mask_ = LowBits(static_cast<unsigned>(sizes.backoff_bits));
+    state_mask_ = LowBits(static_cast<unsigned>(sizes.state_bits));
+    num_words_ = static_cast<uint32_t>(sizes.num_words);
+    word_spread_ = WordSpread(num_words_);
+  }
+
+  uint32_t num_states() const { return static_cast<uint32_t>(parts_.sizes.num_states); }
+  uint32_t num_words() const { return num_words_; }
+  uint32_t start() const { return Automaton::kStart; }
+
+  float backoff(uint32_t state) const {
+    const uint64_t code = ReadBits(parts_.states, uint64_t{state} * state_bits_, backoff_mask_);
+    return parts_.backoff_table_size != 0 ? parts_.backoff_table[code]
+                                          : FromBits(static_cast<uint32_t>(code));
+  }
+
+  uint32_t backoff_state(uint32_t state) const {
+    return static_cast<uint32_t>(ReadBits(
+        parts_.states, uint64_t{state} * state_bits_ + parts_.sizes.backoff_bits, state_mask_));
+  }
+
+  // log P(</s> | history) where that n-gram is explicit; NaN elsewhere.
+  float explicit_final(uint32_t state) const {
+    const Range range = ArcsOf(state);
+    if (range.first == range.last || Word(range.last - 1) != num_words_) {
+      return std::numeric_limits<float>::quiet_NaN();
+    }
+    return LogProb(range.last - 1);
+  }
+
+  // The explicit arc of a word: false where there is none.
+  bool Find(uint32_t state, uint32_t word, Arc* arc) const {
+    uint64_t index;
+    if (word >= num_words_ || !FindIndex(state, word, &index)) return false;
+    *arc = {word, LogProb(index), Destination(state, word, index)};
+    return true;
+  }
+
+  // Calls visit(const Arc&) for every explicit arc, by ascending word.
+  template <typename Visit>
+  void ForEachArc(uint32_t state, Visit&& visit) const {
+    const Range range = ArcsOf(state);
+    for (uint64_t a = range.first; a < range.last; ++a) {
+      const uint32_t word = Word(a);
+      if (word == num_words_) break;
+      visit(Arc{word, LogProb(a), Destination(state, word, a)});
+    }
+  }
+
+  // log P(word | history) by the longest n-gram that is explicit, and the state after the word.
+  // Minus infinity, and the empty history, for what is no word.
+  float Advance(uint32_t state, uint32_t word, uint32_t* next) const {
+    if (word >= num_words_) {
+      *next = Automaton::kEmpty;
+      return -std::numeric_limits<float>::infinity();
+    }
+    float log_prob = 0.0f;
+    uint64_t index;
+    while (!FindIndex(state, word, &index)) {  // the empty history has all words
+      log_prob += backoff(state);
+      state = backoff_state(state);
+    }
+    *next = Destination(state, word, index);
+    return log_prob + LogProb(index);
+  }
+
+  // log P(</s> | history).
+  float Final(uint32_t state) const {
+    float log_prob = 0.0f;
+    float end = explicit_final(state);
+    while (std::isnan(end)) {
+      log_prob += backoff(state);
+      state = backoff_state(state);
+      end = explicit_final(state);
+    }
+    return log_prob + end;
+  }
+
+  // Reads everything once and makes sure that no walk leaves the arrays or goes on for ever.
+  // Throws std::invalid_argument.
+  void Validate() const {
+    ValidateTable(parts_.log_prob_table, parts_.log_prob_table_size, "log_prob_table");
+    ValidateTable(parts_.backoff_table, parts_.backoff_table_size, "backoff_table");
+    ValidateMarks();
+    const uint64_t offset_bits = (parts_.offsets_size - kBitPadding) * 8;
+    for (uint64_t b = 0; b < parts_.first_arcs_size / 2; ++b) {
+      const uint64_t place = parts_.first_arcs[2 * b + 1];
+      const uint64_t width = place & 63;
+      if (width == 0 || width > kMaxFieldBits || (place >> 6) > offset_bits ||
+          offset_bits - (place >> 6) < width * kStatesPerBlock) {
+        Fault("first_arcs", b, "offsets out of range");
+      }
+    }
+    uint64_t next = 0;
+    for (uint32_t state = 0; state < num_states(); ++state) {
+      const Range range = ArcsOf(state);
+      if (range.first != next || range.last < range.first || range.last > parts_.sizes.num_arcs) {
+        Fault("first_arcs", state, "arcs out of order");
+      }
+      next = range.last;
+      if (!std::isfinite(backoff(state))) Fault("states", state, "a back-off that is no number");
+      if (state > 0 ? backoff_state(state) >= state : backoff_state(0) != 0) {
+        Fault("states", state, "a back-off to a state that is not before it");
+      }
+      for (uint64_t a = range.first; a < range.last; ++a) {
+        if (Word(a) > num_words_) Fault("arcs", a, "a word out of range");
+        if (a > range.first && Word(a) <= Word(a - 1)) Fault("arcs", a, "words out of order");
+        if (!(std::isfinite(LogProb(a)) && LogProb(a) <= 0.0f)) {
+          Fault("arcs", a, "a log_prob that is none");
+        }
+        if (Word(a) == num_words_ && spells_state_.Get(a)) {
+          Fault("spells_state", a, "a state after </s>");
+        }
+      }
+      if (state == 0 && next != uint64_t{num_words_} + 1) {
+        Fault("arcs", next, "no </s> or not all words in the empty history");
+      }
+    }
+    if (next != parts_.sizes.num_arcs) Fault("first_arcs", num_states(), "arcs of no state");
+  }
+
+ private:
+  struct Range {
+    uint64_t first;
+    uint64_t last;
+  };
+
+  static void Require(bool condition, const char* message) {
+    if (!condition) throw std::invalid_argument(message);
+  }
+  static void RequireTable(uint64_t size, uint64_t bits, unsigned raw, const char* message) {
+    Require(size == 0 ? bits == raw : bits >= 1 && bits <= 24 && size == uint64_t{1} << bits,
+            message);
+  }
+  [[noreturn]] static void Fault(const char* array, uint64_t index, const char* found) {
+    throw std::invalid_argument(std::string(array) + "[" + std::to_string(index) + "]: found " +
+                                found);
+  }
+  static float FromBits(uint32_t bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof(value));
+    return value;
+  }
+
+  static void ValidateTable(const float* table, uint64_t size, const char* name) {
+    for (uint64_t i = 0; i < size; ++i) {
+      if (!std::isfinite(table[i])) Fault(name, i, "a value that is no number");
+    }
+  }
+
+  void ValidateMarks() const {
+    const uint64_t* blocks = parts_.spells_state;
+    std::vector<uint64_t> counted(blocks, blocks + parts_.spells_state_size);
+    const uint64_t num_blocks = parts_.spells_state_size / RankedBits::kWords;
+    RankedBits::Count(counted.data(), num_blocks);
+    for (uint64_t b = 0; b < num_blocks; ++b) {
+      if (counted[b * RankedBits::kWords] != blocks[b * RankedBits::kWords]) {
+        Fault("spells_state", b, "a wrong count");
+      }
+    }
+    if (spells_state_.Rank(parts_.sizes.num_arcs) + 2 != num_states()) {
+      Fault("spells_state", num_blocks - 1, "another number of states");
+    }
+  }
+
+  uint32_t Word(uint64_t arc) const {
+    return static_cast<uint32_t>(ReadBits(parts_.arcs, arc * arc_bits_, word_mask_));
+  }
+
+  float LogProb(uint64_t arc) const {
+    const uint64_t code =
+        ReadBits(parts_.arcs, arc * arc_bits_ + parts_.sizes.word_bits, log_prob_mask_);
+    return parts_.log_prob_table_size != 0
+               ? parts_.log_prob_table[code]
+               : FromBits(static_cast<uint32_t>(code) | uint32_t{1} << 31);
+  }
+
+  Range ArcsOf(uint32_t state) const {
+    const uint64_t* block = parts_.first_arcs + state / kStatesPerBlock * 2;
+    const unsigned width = block[1] & 63;
+    const uint64_t inside = state % kStatesPerBlock;
+    const uint64_t bit = (block[1] >> 6) + inside * width;
+    const uint64_t mask = LowBits(width);
+    const uint64_t last = block[0] + ReadBits(parts_.offsets, bit, mask);
+    const uint64_t first =
+        inside == 0 ? block[0] : block[0] + ReadBits(parts_.offsets, bit - width, mask);
+    return {first, last};
+  }
+
+  bool FindIndex(uint32_t state, uint32_t word, uint64_t* index) const {
+    if (state == Automaton::kEmpty) {
+      *index = word;
+      return true;
+    }
+    const Range range = ArcsOf(state);
+    const uint64_t found =
+        FindWord([this, &range](uint64_t i) { return Word(range.first + i); },
+                 range.last - range.first, word, word_spread_);
+    *index = range.first + found;
+    return found != kNotFound;
+  }
+
+  // Where the arc `index`, of a word from a state, leads to.
+  uint32_t Destination(uint32_t state, uint32_t word, uint64_t index) const {
+    while (!spells_state_.Get(index)) {
+      do {
+        if (state == Automaton::kEmpty) return Automaton::kEmpty;
+        state = backoff_state(state);
+      } while (!FindIndex(state, word, &index));
+    }
+    return static_cast<uint32_t>(spells_state_.Rank(index)) + 2;
+  }
+
+  CompactParts parts_;
+  RankedBits spells_state_;
+  unsigned arc_bits_;
+  unsigned state_bits_;
+  uint64_t word_mask_;
+  uint64_t log_prob_mask_;
+  uint64_t backoff_mask_;
+  uint64_t state_mask_;
+  uint32_t num_words_;
+  uint32_t word_spread_;
+};
+
+}  // namespace lm
+
+#endif  // LM_CSRC_COMPACT_AUTOMATON_H_
