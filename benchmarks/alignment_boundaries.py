@@ -109,8 +109,8 @@ def measure(count: int, voices: list[str], work: Path) -> dict[str, object]:
     errors: dict[str, list[float]] = {voice: [] for voice in voices}
     boundaries = 0
     for utterance in utterances:
-        if utterance.id in aligned.paths:
-            segments = list(model.segments(utterance, aligned.paths[utterance.id]).phones)
+        if utterance.id in aligned.found:
+            segments = list(model.segments(utterance, aligned.found[utterance.id]).phones)
             errors[utterance.speaker] += boundary_errors(reference[utterance.id], segments)
         boundaries += len(list(pairwise(reference[utterance.id])))
     every = np.concatenate([np.array(found) for found in errors.values()])

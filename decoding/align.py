@@ -7,7 +7,7 @@ may be anything that gives log-likelihoods of pdfs: Gaussian mixtures or a netwo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,11 @@ from am.tree import Tree
 from data.alignment import Alignment, Segment
 from data.errors import SpeechError, UsageError
 from data.lexicon import Lexicon
-from decoding._align import viterbi
+from decoding.graph import DecodingGraph
+from decoding.lattice import BestPath
+from decoding.search import Decoder, SearchOptions
+from decoding.segments import PathSegments, path_segments
+from decoding.tolerance import GARBAGE, Tolerance
 from decoding.utterance_graph import GraphCompiler, UtteranceGraph
 
 FloatArray = npt.NDArray[np.float32]
@@ -26,6 +30,11 @@ IntArray = npt.NDArray[np.int32]
 
 LogLikelihoods = FloatArray | Callable[[IntArray], FloatArray]
 """Natural-log likelihoods: ``[T, num_pdfs]``, or a function from pdf-ids ``[K]`` to ``[T, K]``."""
+
+
+_UNLIMITED = (1 << 31) - 1
+_MAX_ACTIVE = 100_000  # where the beam is no limit
+_MIN_ACTIVE = 20  # as Kaldi's FasterDecoder, which gmm-align uses
 
 
 class AlignmentError(SpeechError):
@@ -65,17 +74,30 @@ class AlignOptions:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ForcedPath:
     """The best path of one utterance.
 
     Attributes:
-        tids: transition-id of every frame, ``[T]``.
-        log_prob: natural-log score of the path, acoustics scaled by the acoustic scale.
+        tids: transition-id of every frame, int32 ``[T]``.
+        log_prob: natural-log score of the path, acoustics scaled by the acoustic scale; in
+            tolerant alignment less the costs of departures, and garbage scored without context.
+        spoken: for each word of the path in order of time, its index in the transcript, or -1
+            for garbage. Without tolerance these are all words of the transcript.
     """
 
     tids: IntArray
     log_prob: float
+    spoken: tuple[int, ...]
+
+    def labels(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The words along the path, of a transcript; garbage is <garbage>."""
+        return tuple(GARBAGE if index < 0 else words[index] for index in self.spoken)
+
+    def skipped(self, words: Sequence[str]) -> tuple[int, ...]:
+        """Indices of the transcript's words that the path does not say."""
+        said = set(self.spoken)
+        return tuple(index for index in range(len(words)) if index not in said)
 
 
 class Aligner:
@@ -87,6 +109,7 @@ class Aligner:
         tree: pdf-ids of phones in context.
         transitions: transition-ids and their probabilities.
         options: scales, beams and the optional silence.
+        tolerance: lets words be skipped and garbage be said; None for transcripts as they are.
     """
 
     def __init__(
@@ -96,12 +119,15 @@ class Aligner:
         tree: Tree,
         transitions: TransitionModel,
         options: AlignOptions | None = None,
+        tolerance: Tolerance | None = None,
     ) -> None:
         self.options = options or AlignOptions()
+        self.tolerance = tolerance
         self.phones = phones
         self._lexicon = lexicon
+        self._tree = tree
         self._compiler = GraphCompiler(
-            lexicon, phones, tree, transitions, self.options.silence_probability
+            lexicon, phones, tree, transitions, self.options.silence_probability, tolerance
         )
         self.set_transitions(transitions)
 
@@ -111,6 +137,10 @@ class Aligner:
         self._log_probs = transitions.scaled_log_probs(
             self.options.self_loop_scale, self.options.transition_scale
         )
+        loop = self._compiler.loop
+        if loop is not None:
+            added = self._log_probs[loop.transition_ids]
+            self._log_probs = np.concatenate((self._log_probs, added))
 
     def graph(self, words: Sequence[str]) -> UtteranceGraph:
         """The transcript's graph, for aligning the same utterance more than once."""
@@ -131,42 +161,83 @@ class Aligner:
 
         Raises:
             AlignmentError: where no path reaches the end, even with the wider beam.
+            SpeechError: scores of another width, or not finite.
         """
         graph = transcript if isinstance(transcript, UtteranceGraph) else self.graph(transcript)
-        if callable(log_likelihoods):
-            scores, columns = log_likelihoods(graph.pdfs), graph.columns
-        else:
-            scores, columns = log_likelihoods, graph.pdfs[graph.columns]
-        scores = np.ascontiguousarray(scores, dtype=np.float32)
-        options = self.options
-        entering = self._log_probs[graph.transition_ids]
-        loops = np.where(
-            graph.loop_ids > 0, self._log_probs[graph.loop_ids], np.float32(-np.inf)
-        ).astype(np.float32)
-        for beam in (options.beam, options.retry_beam):
-            if not beam:
-                continue
-            nodes, log_prob = viterbi(
-                scores,
-                options.acoustic_scale,
-                beam,
-                columns,
-                loops,
-                graph.final_scores,
-                graph.offsets,
-                graph.targets,
-                graph.arc_scores + entering[graph.targets],
-                graph.starts,
-                graph.start_scores + entering[graph.starts],
+        scores, columns = self._scores(graph, log_likelihoods)
+        arcs = replace(graph.arcs, costs=graph.arcs.costs - self._log_probs[graph.arcs.ilabels])
+        beams = (self.options.beam, self.options.retry_beam)
+        if self.tolerance is not None:
+            # Where many words in a row are missing, the way past them lies beyond any beam.
+            beams = (self.tolerance.beam, float("inf"))
+        for beam in beams:
+            if beam > 0:
+                best = self._search(arcs, columns, scores, beam)
+                if best is not None:
+                    return self._forced(best)
+        shortest = graph.min_frames()
+        if len(scores) < shortest:
+            raise AlignmentError(
+                f"expected at least {shortest} frames, which is how long the transcript takes, "
+                f"found {len(scores)}"
             )
-            if nodes.size:
-                stays = np.concatenate(([False], nodes[1:] == nodes[:-1]))
-                tids = np.where(stays, graph.loop_ids[nodes], graph.transition_ids[nodes])
-                return ForcedPath(tids, log_prob)
         raise AlignmentError(
-            f"no path through the transcript's {len(graph.transition_ids)} states within the "
-            f"beam, in {len(scores)} frames"
+            f"no path through the transcript within the beam, in {len(scores)} frames"
         )
+
+    def _scores(
+        self, graph: UtteranceGraph, log_likelihoods: LogLikelihoods
+    ) -> tuple[FloatArray, IntArray]:
+        """The scores of the graph's labels, and the column of each label; 0 is unused."""
+        pdf, loop = self.transitions.pdf, self._compiler.loop
+        if loop is not None:
+            if callable(log_likelihoods):
+                log_likelihoods = log_likelihoods(
+                    np.arange(self.transitions.num_pdfs, dtype=np.int32)
+                )
+            added = loop.scores(log_likelihoods)
+            scores = np.concatenate((log_likelihoods, added), axis=1, dtype=np.float32)
+            return scores, np.concatenate((pdf, self.transitions.num_pdfs + loop.columns))
+        if callable(log_likelihoods):
+            scores = log_likelihoods(graph.pdfs)
+        else:
+            scores = np.take(log_likelihoods, graph.pdfs, axis=1)
+        number = np.zeros(self.transitions.num_pdfs, dtype=np.int32)
+        number[graph.pdfs] = np.arange(len(graph.pdfs))
+        return np.ascontiguousarray(scores, dtype=np.float32), number[pdf]
+
+    def _search(
+        self, arcs: DecodingGraph, columns: IntArray, scores: FloatArray, beam: float
+    ) -> BestPath | None:
+        options = SearchOptions(
+            beam=beam,
+            max_active=_UNLIMITED if beam < float("inf") else _MAX_ACTIVE,
+            min_active=_MIN_ACTIVE,
+            acoustic_scale=self.options.acoustic_scale,
+        )
+        try:
+            best = Decoder(arcs, columns, options).decode_best(scores)
+        except SpeechError as error:
+            if isinstance(error.__cause__, RuntimeError):  # no path is that long
+                return None
+            raise
+        return best if best.complete else None
+
+    def _forced(self, best: BestPath) -> ForcedPath:
+        log_prob = -best.cost(self.options.acoustic_scale)
+        said = (best.word_ids - 1).tolist()
+        loop = self._compiler.loop
+        if loop is None:
+            return ForcedPath(best.tids, log_prob, tuple(said))
+        tids = loop.in_context(best.tids, self._tree)
+        garbage = loop.is_garbage(best.tids)
+        words = iter(said)
+        spoken = [
+            -1 if garbage[start] else next(words)
+            for start in self.transitions.phone_starts(tids).tolist()
+            if self.phones.position(int(self.transitions.phone[tids[start]])) in ("B", "S")
+        ]
+        return ForcedPath(tids, log_prob, tuple(spoken))
 
     def align(
         self, transcript: Sequence[str] | UtteranceGraph, log_likelihoods: LogLikelihoods
@@ -174,24 +245,20 @@ class Aligner:
         """The transition-ids ``[T]`` of the best path; see :meth:`path`."""
         return self.path(transcript, log_likelihoods).tids
 
-    def segments(
-        self, utterance: str, words: Sequence[str], tids: IntArray, frame_shift: float
-    ) -> Alignment:
-        """Words and phones with their times.
+    def segments(self, words: Sequence[str], path: ForcedPath) -> PathSegments:
+        """HMM states, phones and words of a path, in frames; garbage is the word <garbage>.
 
         Args:
-            utterance: its id.
             words: the transcript that was aligned.
-            tids: the path, ``[T]``.
-            frame_shift: seconds from one frame to the next.
+            path: its path.
 
         Raises:
-            SpeechError: where the path does not speak as many words as the transcript has.
+            SpeechError: where the path is not that of the transcript.
         """
-        return path_segments(utterance, words, tids, self.transitions, self.phones, frame_shift)
+        return path_segments(path.tids, path.labels(words), self.transitions, self.phones)
 
 
-def path_segments(
+def path_alignment(
     utterance: str,
     words: Sequence[str],
     tids: IntArray,
@@ -199,35 +266,28 @@ def path_segments(
     phones: PhoneTable,
     frame_shift: float,
 ) -> Alignment:
-    """Words and phones (base names, silence as SIL) of a path; arguments as of `Aligner.segments`.
+    """Words and phones of a path in seconds, phones by their base names, silence as SIL.
 
-    A word ends where a phone in final position (_E, _S) ends, so boundaries are exact even where
-    the tree shares pdfs between phones.
+    Args:
+        utterance: its id.
+        words: the words that the path says (`ForcedPath.labels`).
+        tids: the path, ``[T]``.
+        transitions: the transition model of the ids.
+        phones: its phone table.
+        frame_shift: seconds from one frame to the next.
+
+    Raises:
+        SpeechError: where the path does not say as many words.
     """
-    starts = transitions.phone_starts(tids)
-    bounds = np.append(starts, len(tids)) * frame_shift
-    ids = transitions.phone[tids[starts]]
-    phone_segments = []
-    word_bounds = []
-    word_start = 0.0
-    for phone, start, end in zip(
-        ids.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True
-    ):
-        phone_segments.append(Segment(phones.base(phone), start, end))
-        position = phones.position(phone)
-        if position in ("B", "S"):
-            word_start = start
-        if position in ("E", "S"):
-            word_bounds.append((word_start, end))
-    if len(word_bounds) != len(words):
-        raise SpeechError(
-            f"utterance {utterance}: expected a path of {len(words)} words, "
-            f"found {len(word_bounds)}"
-        )
+    try:
+        found = path_segments(tids, words, transitions, phones)
+    except SpeechError as error:
+        raise SpeechError(f"utterance {utterance}: {error}") from None
     return Alignment(
         utterance,
+        tuple(Segment(w.word, w.start * frame_shift, w.end * frame_shift) for w in found.words),
         tuple(
-            Segment(word, start, end) for word, (start, end) in zip(words, word_bounds, strict=True)
+            Segment(phones.base(p.phone), p.start * frame_shift, p.end * frame_shift)
+            for p in found.phones
         ),
-        tuple(phone_segments),
     )

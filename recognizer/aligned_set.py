@@ -16,6 +16,7 @@ from data.alignment import Alignment
 from data.corpus import Utterance
 from data.errors import SpeechError
 from decoding.align import Aligner, ForcedPath
+from decoding.tolerance import Tolerance
 
 IntArray = npt.NDArray[np.int32]
 In = TypeVar("In")
@@ -27,28 +28,51 @@ class AlignedSet:
     """Alignments of many utterances.
 
     Attributes:
-        paths: transition-ids ``[T]`` by utterance id.
+        found: the path of each utterance, by its id.
         failed: why, by the id of each utterance that could not be aligned.
         unknown: transcript words outside the lexicon, aligned with spoken noise, and their counts.
-        log_prob: mean log score per aligned frame (natural log, scaled as in alignment).
-        frames: number of aligned frames.
     """
 
-    paths: dict[str, IntArray]
+    found: dict[str, ForcedPath]
     failed: dict[str, str]
     unknown: Counter[str]
-    log_prob: float
-    frames: int
+
+    @property
+    def paths(self) -> dict[str, IntArray]:
+        """Transition-ids ``[T]`` by utterance id."""
+        return {key: path.tids for key, path in self.found.items()}
+
+    @property
+    def frames(self) -> int:
+        """Number of aligned frames."""
+        return sum(len(path.tids) for path in self.found.values())
+
+    @property
+    def log_prob(self) -> float:
+        """Mean log score per aligned frame (natural log, scaled as in alignment)."""
+        total = sum(path.log_prob for path in self.found.values())
+        return total / max(self.frames, 1)
 
 
 class CorpusAligner(Protocol):
     """What aligns whole corpora: Gaussian mixtures or a network."""
 
-    def align(self, utterances: Sequence[Utterance], jobs: int | None = None) -> AlignedSet:
-        """Align utterances with their transcripts; those that fail are listed, not dropped."""
+    def align(
+        self,
+        utterances: Sequence[Utterance],
+        jobs: int | None = None,
+        tolerance: Tolerance | None = None,
+    ) -> AlignedSet:
+        """Align utterances with their transcripts; those that fail are listed, not dropped.
+
+        Args:
+            utterances: what to align.
+            jobs: threads; None for one a core.
+            tolerance: lets words be skipped and garbage be said; None for transcripts as they are.
+        """
         ...
 
-    def segments(self, utterance: Utterance, tids: IntArray) -> Alignment:
+    def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""
         ...
 
@@ -71,25 +95,22 @@ def collect(
     """
 
     def attempt(index: int) -> ForcedPath | str:
-        if not words[index]:
+        if not words[index] and aligner.tolerance is None:
             return "no words in its transcript"
         try:
             return find(index)
         except SpeechError as error:
             return str(error)
 
-    paths: dict[str, IntArray] = {}
+    paths: dict[str, ForcedPath] = {}
     failed: dict[str, str] = {}
-    log_prob = 0.0
     for key, found in zip(ids, parallel(attempt, range(len(ids)), jobs), strict=True):
         if isinstance(found, str):
             failed[key] = found
         else:
-            paths[key] = found.tids
-            log_prob += found.log_prob
-    frames = sum(map(len, paths.values()))
+            paths[key] = found
     unknown = Counter(word for said in words for word in aligner.unknown(said))
-    return AlignedSet(paths, failed, unknown, log_prob / max(frames, 1), frames)
+    return AlignedSet(paths, failed, unknown)
 
 
 def parallel(function: Callable[[In], Out], items: Iterable[In], jobs: int | None) -> Iterator[Out]:

@@ -18,7 +18,8 @@ from data.alignment import Alignment
 from data.corpus import Utterance
 from data.errors import SpeechError
 from data.lexicon import Lexicon, read_lexicon
-from decoding.align import Aligner, ForcedPath, path_segments
+from decoding.align import Aligner, ForcedPath, path_alignment
+from decoding.tolerance import Tolerance
 from decoding.utterance_graph import UtteranceGraph
 from recognizer.aligned_set import AlignedSet, collect
 from recognizer.flat_start_options import FlatStartOptions
@@ -70,21 +71,27 @@ class FlatStartModel:
     gmm: DiagonalGmmSet
     options: FlatStartOptions
 
-    def aligner(self) -> Aligner:
-        """An aligner with this model's states."""
-        return Aligner(self.lexicon, self.phones, self.tree, self.transitions, self.options.align)
+    def aligner(self, tolerance: Tolerance | None = None) -> Aligner:
+        """An aligner with this model's states; see `Aligner`."""
+        parts = self.lexicon, self.phones, self.tree, self.transitions
+        return Aligner(*parts, self.options.align, tolerance)
 
-    def align(self, utterances: Sequence[Utterance], jobs: int | None = None) -> AlignedSet:
+    def align(
+        self,
+        utterances: Sequence[Utterance],
+        jobs: int | None = None,
+        tolerance: Tolerance | None = None,
+    ) -> AlignedSet:
         """Align utterances with their transcripts; those that fail are listed, not dropped."""
         data = SpeechData.load(utterances, self.options.features, jobs)
-        return align_all(self.gmm, self.aligner(), data, jobs)
+        return align_all(self.gmm, self.aligner(tolerance), data, jobs)
 
-    def segments(self, utterance: Utterance, tids: IntArray) -> Alignment:
+    def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""
-        return path_segments(
+        return path_alignment(
             utterance.id,
-            utterance.words,
-            tids,
+            path.labels(utterance.words),
+            path.tids,
             self.transitions,
             self.phones,
             self.options.features.frame_shift,

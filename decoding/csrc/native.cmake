@@ -1,4 +1,3 @@
-add_native_module(decoding _align decoding/csrc/align_module.cc decoding/csrc/align.cc)
 add_native_module(decoding _search decoding/csrc/search_module.cc decoding/csrc/graph_packing.cc
                   decoding/csrc/mapped_graph.cc decoding/csrc/search.cc decoding/csrc/trellis.cc)
 add_native_module(decoding _lattice decoding/csrc/lattice_module.cc decoding/csrc/determinize.cc

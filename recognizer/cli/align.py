@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from data.corpus import Utterance
+    from data.lexicon import Lexicon
     from recognizer.aligned_set import CorpusAligner
 
 FORMATS = ("textgrid", "ctm")
@@ -33,6 +38,16 @@ FORMATS = ("textgrid", "ctm")
     help="With --train: pronunciations [default: the CMU dictionary of English].",
 )
 @click.option(
+    "--tolerant",
+    is_flag=True,
+    help="Transcripts may have words that were not said and lack words that were.",
+)
+@click.option(
+    "--derive",
+    is_flag=True,
+    help="Derive pronunciations of English words outside the lexicon from those in it.",
+)
+@click.option(
     "--format",
     "formats",
     type=click.Choice(FORMATS),
@@ -48,6 +63,8 @@ def align(
     model: str | None,
     train: bool,
     lexicon: str | None,
+    tolerant: bool,
+    derive: bool,
     formats: tuple[str, ...],
     jobs: int | None,
     allow_pipes: bool,
@@ -59,6 +76,11 @@ def align(
     Silence is the phone SIL; a word outside the lexicon is aligned as the phone SPN and told of
     at the end. Utterances that cannot be aligned are listed; the exit code is then 1.
 
+    With --tolerant, words of the transcript may be skipped, and what was said without being in it
+    becomes the word <garbage>, with the phones that were heard. Each skipped word is told of in a
+    line of its own, and departures.json lists skipped words and garbage by utterance. It is for
+    transcripts that are mostly right.
+
     With --train no model is needed: one is trained from DATA alone and kept in
     OUTPUT_DIR/aligner, which --model takes for other data. An interrupted training goes on.
 
@@ -67,6 +89,7 @@ def align(
       recognizer align data/train --output-dir ali/train
       recognizer align data/train --train --lexicon lexicon.txt --output-dir ali/train
       recognizer align data/test --model ali/train/aligner --output-dir ali/test
+      recognizer align data/radio --tolerant --derive --output-dir ali/radio
     """
     # Utterances are what runs in parallel; matrix products that start threads of their own beside
     # that only get in the way. The libraries read this when numpy is first imported.
@@ -75,6 +98,8 @@ def align(
     from data.alignment import write_ctm, write_textgrid
     from data.corpus import read_corpus
     from data.errors import SpeechError, UsageError
+    from data.files import replace_text
+    from decoding.tolerance import GARBAGE, Tolerance
     from recognizer.cli.run import report
 
     if train and model is not None:
@@ -95,9 +120,10 @@ def align(
         from data.lexicon import english_lexicon, read_lexicon
         from recognizer.flat_start import flat_start
 
+        known = english_lexicon() if lexicon is None else read_lexicon(lexicon)
         trained = flat_start(
             utterances,
-            english_lexicon() if lexicon is None else read_lexicon(lexicon),
+            _derived(known, utterances) if derive else known,
             work_dir=target / "training",
             jobs=jobs,
             report=lambda line: report("recognizer align", line),
@@ -105,36 +131,67 @@ def align(
         trained.write(target / "aligner")
         aligner: CorpusAligner = trained
     else:
-        aligner = _read_model(model)
-    aligned = aligner.align(utterances, jobs=jobs)
+        aligner = _read_model(model, utterances if derive else ())
+    aligned = aligner.align(utterances, jobs=jobs, tolerance=Tolerance() if tolerant else None)
     alignments = []
+    departures = {}
     for utterance in utterances:
-        if utterance.id in aligned.paths:
-            alignments.append(aligner.segments(utterance, aligned.paths[utterance.id]))
-        else:
+        if utterance.id not in aligned.found:
             report("recognizer align", f"{utterance.id}: {aligned.failed[utterance.id]}")
+            continue
+        path = aligned.found[utterance.id]
+        alignment = aligner.segments(utterance, path)
+        alignments.append(alignment)
+        words = utterance.words
+        skipped = path.skipped(words)
+        for index in skipped:
+            report("recognizer align", f"{utterance.id}: word {index + 1}, {words[index]}: skipped")
+        garbage = [segment for segment in alignment.words if segment.label == GARBAGE]
+        if skipped or garbage:
+            departures[utterance.id] = {
+                "skipped": [{"index": index, "word": words[index]} for index in skipped],
+                "garbage": [
+                    {"start": round(segment.start, 3), "end": round(segment.end, 3)}
+                    for segment in garbage
+                ],
+            }
     if "textgrid" in formats:
         for alignment in alignments:
             write_textgrid(alignment, target / f"{alignment.utterance}.TextGrid")
     if "ctm" in formats:
         write_ctm(alignments, target / "words.ctm", tier="words")
         write_ctm(alignments, target / "phones.ctm", tier="phones")
+    if tolerant:
+        with replace_text(target / "departures.json") as stream:
+            json.dump(departures, stream, indent=2)
+            stream.write("\n")
     unknown = ", ".join(f"{word} ({n})" for word, n in aligned.unknown.most_common(10))
     report(
         "recognizer align",
         f"{len(alignments)} of {len(utterances)} utterances aligned; "
         f"{sum(aligned.unknown.values())} words outside the lexicon"
-        + (f", most often {unknown}" if unknown else ""),
+        + (f", most often {unknown}" if unknown else "")
+        + (f"; {len(departures)} depart from their transcripts" if tolerant else ""),
     )
     return 1 if len(alignments) < len(utterances) else 0
 
 
-def _read_model(model: str | None) -> CorpusAligner:
+def _read_model(model: str | None, derive_for: Sequence[Utterance]) -> CorpusAligner:
     if model is not None and (Path(model) / "gmm.safetensors").exists():
         from recognizer.gmm_aligner import FlatStartModel
 
-        return FlatStartModel.read(model)
+        trained = FlatStartModel.read(model)
+        return replace(trained, lexicon=_derived(trained.lexicon, derive_for))
     from recognizer.bundle import ModelBundle
     from recognizer.network_aligner import NetworkAligner
 
-    return NetworkAligner(ModelBundle(model))
+    bundle = ModelBundle(model)
+    return NetworkAligner(bundle, _derived(bundle.lexicon, derive_for))
+
+
+def _derived(lexicon: Lexicon, utterances: Sequence[Utterance]) -> Lexicon:
+    """The lexicon with pronunciations derived for the utterances' words that it lacks."""
+    from data.derivation import derived_lexicon
+
+    unknown = {word for utterance in utterances for word in utterance.words if word not in lexicon}
+    return lexicon.merged_with(derived_lexicon(unknown, lexicon)) if unknown else lexicon

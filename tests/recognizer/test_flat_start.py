@@ -52,7 +52,7 @@ def test_a_flat_start_finds_the_boundaries_of_a_made_up_language(
     assert aligned.frames == sum(map(len, aligned.paths.values()))
     errors, right = [], 0
     for utterance in utterances:
-        found = model.segments(utterance, aligned.paths[utterance.id])
+        found = model.segments(utterance, aligned.found[utterance.id])
         assert [s.label for s in found.words] == list(utterance.words)
         expected = truth[utterance.id]
         if [s.label for s in found.phones] == [s.label for s in expected]:
@@ -121,7 +121,7 @@ def test_unknown_words_bad_audio_and_bad_transcripts_are_counted(
     assert aligned.unknown == {"xyzzy": 1}
     assert sorted(aligned.failed) == ["u01", "u02", "u03"]
     assert "no path" in aligned.failed["u02"] and "no words" in aligned.failed["u03"]
-    found = trained.segments(utterances[0], aligned.paths["u00"])
+    found = trained.segments(utterances[0], aligned.found["u00"])
     assert found.words[-1].label == "xyzzy"
     assert "SPN" in [segment.label for segment in found.phones]
 
@@ -242,7 +242,9 @@ def test_real_speech_is_louder_than_what_is_aligned_as_silence(corpora: Path) ->
         silent = model.transitions.phone[tids] == model.phones.optional_silence
         quiet += energy[silent].tolist()
         loud += energy[~silent].tolist()
-        durations += [s.duration for s in model.segments(utterance, tids).words]
+        durations += [
+            s.duration for s in model.segments(utterance, aligned.found[utterance.id]).words
+        ]
     assert np.percentile(quiet, 75) < np.percentile(loud, 25)
     assert 0.02 < len(quiet) / (len(quiet) + len(loud)) < 0.3
     assert 0.2 < np.mean(durations) < 0.45 and max(durations) < 2.0

@@ -20,7 +20,7 @@ def test_the_network_finds_the_words_of_a_transcript(
     aligner = NetworkAligner(ModelBundle(toy_model))
     aligned = aligner.align([utterance], jobs=1)
     assert not aligned.failed and not aligned.unknown
-    found = aligner.segments(utterance, aligned.paths["whistled"])
+    found = aligner.segments(utterance, aligned.found["whistled"])
     assert [s.label for s in found.words] == text.split()
     assert [s.start for s in found.words] == pytest.approx(toy.word_starts(text), abs=0.02)
     spoken = [s.label for s in found.phones if s.label != "SIL"]

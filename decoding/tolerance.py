@@ -1,0 +1,164 @@
+"""Tolerant alignment: transcripts that are not quite what was said.
+
+Words of the transcript may be skipped, and between any two of them something else may have been
+said: a loop over all phones, which says when, though not what. This is the strict form of what
+Kaldi's ``steps/cleanup`` does with an n-gram model of each transcript
+(``make_biased_lm_graphs.sh``, where the unknown word is a phone loop, ``make_phone_loop`` in
+``utils/lang/make_unk_lm.sh``): words stay in the transcript's order, and costs say what a
+departure from it costs instead of counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from am.contexts import convert_alignment
+from am.phones import SPOKEN_NOISE, PhoneTable
+from am.transitions import TransitionModel
+from am.tree import Tree
+from data.errors import UsageError
+
+IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+
+GARBAGE = "<garbage>"
+"""The label of what was said without being in the transcript."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What departures from the transcript cost (natural log, beside scaled acoustic scores).
+
+    Attributes:
+        skip_cost: of each word that is skipped.
+        garbage_cost: of each stretch of garbage.
+        phone_cost: of each phone of garbage.
+        beam: of the search, in place of the beams of `AlignOptions`.
+    """
+
+    skip_cost: float = 4.0
+    garbage_cost: float = 4.0
+    phone_cost: float = 2.0
+    beam: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for name in ("skip_cost", "garbage_cost", "phone_cost"):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise UsageError(f"{name}: expected a number >= 0, found {getattr(self, name)}")
+        if not self.beam > 0.0:
+            raise UsageError(f"beam: expected a number > 0, found {self.beam}")
+
+
+class PhoneLoop:
+    """All phones in any order, without context.
+
+    A state of a phone without context scores as the average likelihood of the pdfs that the tree
+    has for it in any context. These states are the columns that `scores` adds to those of the pdfs;
+    their transitions are labels beyond the transition-ids (`num_labels`).
+
+    Attributes:
+        columns: int32 ``[G]``, column (0-based among those added) of each added label.
+        transition_ids: int32 ``[G]``, a transition-id of the same phone, HMM state and arc.
+        loops: int32 ``[G]``, the label of the self-loop of the same HMM state, 0 where it has none.
+        forward: for one variant of each phone, per HMM state, the labels that are no self-loops,
+            each with the HMM state it leads to.
+    """
+
+    def __init__(self, phones: PhoneTable, transitions: TransitionModel) -> None:
+        self._table = phones
+        self._transitions = transitions
+        pdfs: dict[tuple[str, int], set[int]] = {}
+        for phone, state, pdf in transitions.tuples:
+            pdfs.setdefault((phones.base(phone), state), set()).add(pdf)
+        bases = (SPOKEN_NOISE, *phones.base_phones)
+        self.forward: dict[int, list[list[tuple[int, int]]]] = {}
+        first = transitions.num_transition_ids + 1
+        columns: list[int] = []
+        tids: list[int] = []
+        loops: list[int] = []
+        members: list[list[int]] = []
+        any_pdf = {(phone, state): pdf for phone, state, pdf in transitions.tuples}
+        for base_phone in bases:
+            phone = phones.variants(base_phone)[-1]
+            self.forward[phone] = []
+            for state, topology in enumerate(transitions.topology.states(phone)):
+                pdf = any_pdf[phone, state]
+                arcs = [to for to, _ in topology.transitions]
+                label = first + len(tids)
+                loop = label + arcs.index(state) if state in arcs else 0
+                self.forward[phone].append(
+                    [(label + arc, to) for arc, to in enumerate(arcs) if to != state]
+                )
+                for arc in range(len(arcs)):
+                    tids.append(transitions.transition_id(phone, state, pdf, arc))
+                    columns.append(len(members))
+                    loops.append(loop)
+                members.append(sorted(pdfs[base_phone, state]))
+        self.columns: IntArray = np.array(columns, dtype=np.int32)
+        self.transition_ids: IntArray = np.array(tids, dtype=np.int32)
+        self.loops: IntArray = np.array(loops, dtype=np.int32)
+        counts = np.array([len(group) for group in members])
+        self._counts = counts
+        self._offsets = np.concatenate(([0], np.cumsum(counts)[:-1]))
+        self._members = np.concatenate(members)
+
+    @property
+    def num_labels(self) -> int:
+        """Transition-ids and the labels added to them; labels are 1 .. num_labels."""
+        return self._transitions.num_transition_ids + len(self.transition_ids)
+
+    def scores(self, log_likelihoods: FloatArray) -> FloatArray:
+        """The columns of the phones without context, ``[T, M]`` of those of all pdfs ``[T, P]``."""
+        each = np.take(log_likelihoods, self._members, axis=1)
+        best = np.maximum.reduceat(each, self._offsets, axis=1)
+        each -= np.repeat(best, self._counts, axis=1)
+        np.exp(each, out=each)
+        mean = np.add.reduceat(each, self._offsets, axis=1) / self._counts
+        result: FloatArray = (best + np.log(mean)).astype(np.float32)
+        return result
+
+    def is_garbage(self, labels: IntArray) -> npt.NDArray[np.bool_]:
+        """Which labels ``[T]`` are of the loop."""
+        result: npt.NDArray[np.bool_] = labels > self._transitions.num_transition_ids
+        return result
+
+    def in_context(self, labels: IntArray, tree: Tree) -> IntArray:
+        """The transition-ids ``[T]`` of a path's labels.
+
+        Every stretch of garbage becomes a word: its first phone has the position _B, its last one
+        _E, so that it looks like any word; spoken noise is a word by itself. All phones get the
+        pdfs of the context they are found in.
+        """
+        transitions, table = self._transitions, self._table
+        garbage = self.is_garbage(labels)
+        tids = labels.copy()
+        tids[garbage] = self.transition_ids[labels[garbage] - transitions.num_transition_ids - 1]
+        starts = np.flatnonzero(
+            (transitions.hmm_state[tids] == 0) & ~transitions.is_self_loop[tids]
+        )
+        ends = np.append(starts[1:], len(tids))
+        bases = [
+            table.base(int(transitions.phone[tids[start]])) if garbage[start] else None
+            for start in starts
+        ]
+        any_pdf = {(phone, state): pdf for phone, state, pdf in transitions.tuples}
+        for index, base in enumerate(bases):
+            if base is None or base == SPOKEN_NOISE:
+                continue
+            opens = index == 0 or bases[index - 1] in (None, SPOKEN_NOISE)
+            closes = index + 1 == len(bases) or bases[index + 1] in (None, SPOKEN_NOISE)
+            position = {(True, True): "S", (True, False): "B", (False, True): "E"}.get(
+                (opens, closes), "I"
+            )
+            phone = table.id(f"{base}_{position}")
+            for frame in range(starts[index], ends[index]):
+                state, arc = (
+                    int(transitions.hmm_state[tids[frame]]),
+                    int(transitions.arc[tids[frame]]),
+                )
+                tids[frame] = transitions.transition_id(phone, state, any_pdf[phone, state], arc)
+        return convert_alignment(tids, transitions, transitions, tree)
