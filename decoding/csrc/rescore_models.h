@@ -179,10 +179,7 @@ class EpsilonModel : public HistoryModel {
     uint32_t state = member->state;
     double log_prob = -std::numeric_limits<double>::infinity();
     for (;;) {
-      if (member != last && member->state == state) {
-        log_prob = std::max<double>(log_prob, member->log_prob);
-        ++member;
-      }
+      if (member != last && member->state == state) log_prob = member++->log_prob;  // is better
       visit(state, log_prob);
       if (state == Automaton::kEmpty) return;
       log_prob += automaton_.backoff(state);

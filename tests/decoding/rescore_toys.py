@@ -123,3 +123,28 @@ def expanded_by_hand(
                 key = (old_next, new_next)
                 target[key] = min(target.get(key, inf), cost)
     return found
+
+
+def chain(words: list[int]) -> CompactLattice:
+    """One path of these words; its states are final in front and at the end."""
+    count = len(words)
+    states = np.arange(count + 1, dtype=np.int32)
+    finals = np.full(count + 1, inf)
+    finals[[0, count]] = (2.5, 0.5)
+    return CompactLattice(
+        state_frames=states,
+        sources=states[:-1],
+        targets=states[1:],
+        words=np.array(words, dtype=np.int32),
+        graph_costs=np.ones(count),
+        acoustic_costs=np.ones(count),
+        tid_offsets=np.arange(count + 1),
+        tids=np.ones(count, dtype=np.int32),
+        final_graph_costs=finals,
+        final_acoustic_costs=np.zeros(count + 1),
+        final_tid_offsets=np.zeros(count + 2, dtype=np.int64),
+        final_tids=np.zeros(0, dtype=np.int32),
+        beam=inf,
+        reached_final=True,
+        symbols=SYMBOLS,
+    )

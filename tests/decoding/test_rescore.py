@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import SpeechError, UsageError
-from decoding.lattice import CompactLattice, best_path, determinize, n_best
+from decoding.lattice import best_path, determinize, n_best
 from decoding.rescore import RescoreOptions, Rescorer, rescore_lattice
 from rescore_toys import (
     RandomModel,
+    chain,
     compact_of,
     expanded_by_hand,
     log_prob,
@@ -176,31 +177,6 @@ class CountingModel(RandomModel):
     def score(self, state: tuple[str, ...], word: str) -> tuple[float, tuple[str, ...]]:
         self.asked[state, word] += 1
         return super().score(state, word)
-
-
-def chain(words: list[int]) -> CompactLattice:
-    """One path of these words; its states are final in front and at the end."""
-    count = len(words)
-    states = np.arange(count + 1, dtype=np.int32)
-    finals = np.full(count + 1, inf)
-    finals[[0, count]] = (2.5, 0.5)
-    return CompactLattice(
-        state_frames=states,
-        sources=states[:-1],
-        targets=states[1:],
-        words=np.array(words, dtype=np.int32),
-        graph_costs=np.ones(count),
-        acoustic_costs=np.ones(count),
-        tid_offsets=np.arange(count + 1),
-        tids=np.ones(count, dtype=np.int32),
-        final_graph_costs=finals,
-        final_acoustic_costs=np.zeros(count + 1),
-        final_tid_offsets=np.zeros(count + 2, dtype=np.int64),
-        final_tids=np.zeros(0, dtype=np.int32),
-        beam=inf,
-        reached_final=True,
-        symbols=SYMBOLS,
-    )
 
 
 def test_a_path_without_words_has_only_an_end() -> None:

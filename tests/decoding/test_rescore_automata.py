@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lm.arpa import read_arpa
 from lm.automaton import NgramAutomaton
 from lm.language_model import BackoffModel, EpsilonBackoffModel, KenlmModel
 from lm.ngram import NgramModel
-from rescore_toys import RandomModel, compact_of, expanded_by_hand, rescored_by_hand
+from rescore_toys import RandomModel, chain, compact_of, expanded_by_hand, rescored_by_hand
 from search_toys import SCALE, SYMBOLS, compact_paths
 
 seeds = st.integers(0, 2**32 - 1)
@@ -227,6 +228,31 @@ def test_backing_off_as_epsilon_is_never_worse(arpa: Path) -> None:
             differences.append(before[path.words] - path.graph)
     assert min(differences) > -1e-5
     assert max(differences) > 0.1
+
+
+def test_histories_that_go_on_alike_are_one(arpa: Path) -> None:
+    """What backing off reaches as well is no part of an epsilon history: it would keep it apart."""
+    ngrams: Ngrams = {(word,): (-3.0, -0.5) for word in ("a", "b", "c", "</s>", "<unk>")}
+    ngrams["<s>",] = (-99.0, -0.5)
+    ngrams.update({(one, "a"): (-0.1, -0.5) for one in ("<s>", "a", "c")})
+    ngrams["a", "b"] = (-0.3, -0.2)
+    ngrams["a", "a", "b"] = (-0.2, 0.0)
+    ngrams["c", "a", "b"] = (-0.4, 0.0)
+    old = NgramAutomaton.from_model(as_model(ngrams, arpa))
+    # (a | c) a b c
+    lattice = replace(
+        chain([1, 1, 2, 3]),
+        sources=np.array([0, 0, 1, 2, 3], dtype=np.int32),
+        targets=np.array([1, 1, 2, 3, 4], dtype=np.int32),
+        words=np.array([1, 3, 1, 2, 3], dtype=np.int32),
+        graph_costs=np.ones(5),
+        acoustic_costs=np.ones(5),
+        tid_offsets=np.arange(6),
+        tids=np.ones(5, dtype=np.int32),
+    )
+    for model in (old, EpsilonBackoff(old)):
+        rescored = rescore_lattice(lattice, model, RandomModel(0, 1), RescoreOptions(SCALE))
+        assert rescored.num_states == 1 + 2 + 2 + 1 + 1
 
 
 def test_unknown_words_are_unk(arpa: Path) -> None:

@@ -89,6 +89,8 @@ def test_the_first_pass_is_taken_out_natively_as_in_python(
         rescored = alike(lattice, native, python, options(recognizer))
         assert not rescored.hit_max_arcs
         assert rescored.num_arcs > lattice.num_arcs > 0
+        in_python = python.rescore(lattice, options(recognizer))
+        assert rescored.num_states <= in_python.num_states
         # Without any model, what is left is the lexicon's and the transitions' cost.
         nothing = RescoreOptions(recognizer.search.acoustic_scale, lm_scale=0.0)
         assert alike(lattice, native, python, nothing).best.graph_cost > 0.0
