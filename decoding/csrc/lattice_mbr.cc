@@ -178,8 +178,10 @@ class BayesRisk {
     for (const std::map<int32_t, BinWord>& sums : sums_) {
       bins.emplace_back();
       for (const auto& [word, sum] : sums) {
-        bins.back().push_back({word, std::min(sum.posterior, 1.0), sum.begin / sum.posterior,
-                               sum.end / sum.posterior});
+        // Sums of the same numbers in another order may differ in their last bits.
+        const double begin = sum.begin / sum.posterior;
+        const double end = std::max(begin, sum.end / sum.posterior);
+        bins.back().push_back({word, std::min(sum.posterior, 1.0), begin, end});
       }
       std::stable_sort(
           bins.back().begin(), bins.back().end(),
