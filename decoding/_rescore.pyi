@@ -20,6 +20,11 @@ class AutomatonModel(Model):
         self, arrays: Mapping[str, npt.NDArray[Any]], word_ids: _Ints, epsilon: bool
     ) -> None: ...
 
+class CompactAutomatonModel(Model):
+    def __init__(
+        self, arrays: Mapping[str, npt.NDArray[Any]], word_ids: _Ints, epsilon: bool
+    ) -> None: ...
+
 class PythonModel(Model):
     def __init__(self, open: Callable[[], _Histories], num_words: int) -> None: ...
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from decoding import _rescore
-from lm.automaton import NgramAutomaton
+from lm.automaton import COMPACT, NgramAutomaton
 from lm.language_model import LanguageModel
 from lm.ngram import UNKNOWN
 
@@ -34,8 +34,8 @@ def native_model(
 ) -> _rescore.Model:
     """A model as the native module takes it.
 
-    Automata are walked natively and in parallel. Of other engines every (history, word) of a
-    lattice is asked for once, which takes Python's interpreter lock.
+    Automata of both layouts are walked natively, without the interpreter lock. Other engines are
+    asked once for every (history, word) of a lattice, which takes the lock.
 
     Args:
         model: what scores words.
@@ -49,7 +49,9 @@ def native_model(
     word_ids = automaton.word_ids(symbols)
     unknown = automaton.word_ids([UNKNOWN])[0]
     word_ids = np.where(word_ids < 0, unknown, word_ids).astype(np.int32)
-    return _rescore.AutomatonModel(automaton.arrays, word_ids, epsilon)
+    compact = automaton.layout == COMPACT
+    kind = _rescore.CompactAutomatonModel if compact else _rescore.AutomatonModel
+    return kind(automaton.arrays, word_ids, epsilon)
 
 
 class _NumberedHistories:

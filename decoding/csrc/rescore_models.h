@@ -10,6 +10,8 @@
 #include <limits>
 #include <vector>
 
+#include "lm/csrc/automaton.h"
+
 namespace decoding {
 
 inline uint64_t MixHash(uint64_t value) {  // the finaliser of splitmix64
@@ -78,7 +80,7 @@ class HistoryModel {
   virtual double Final(uint32_t history) = 0;
 };
 
-// An automaton of lm/csrc by the longest n-grams; a history is a state of it.
+// An automaton of lm/csrc (of either layout) by the longest n-grams; a history is a state of it.
 // word_ids: the automaton's number of each word of the lattice, negative for none.
 template <typename Automaton>
 class ExactModel : public HistoryModel {
@@ -123,15 +125,15 @@ class EpsilonModel : public HistoryModel {
     reached_.clear();
     double best = -std::numeric_limits<double>::infinity();
     Walk(history, [&](uint32_t state, double log_prob) {
-      const auto* const arc = automaton_.Find(state, static_cast<uint32_t>(id));
-      if (arc == nullptr) return;
-      log_prob += arc->log_prob;
+      lm::Arc arc;
+      if (!automaton_.Find(state, static_cast<uint32_t>(id), &arc)) return;
+      log_prob += arc.log_prob;
       best = std::max(best, log_prob);
       // From shorter histories a word leads to shorter ones: the same state comes again at once.
-      if (!reached_.empty() && reached_.back().state == arc->next) {
+      if (!reached_.empty() && reached_.back().state == arc.next) {
         reached_.back().log_prob = std::max(reached_.back().log_prob, log_prob);
       } else {
-        reached_.push_back({arc->next, log_prob});
+        reached_.push_back({arc.next, log_prob});
       }
     });
     if (reached_.empty()) return best;
@@ -139,7 +141,7 @@ class EpsilonModel : public HistoryModel {
     uint32_t state = reached_[0].state;
     double by_backing_off = -std::numeric_limits<double>::infinity();
     for (const Reached& reached : reached_) {
-      while (state != reached.state && state != Automaton::kEmpty) {
+      while (state != reached.state && state != lm::Automaton::kEmpty) {
         by_backing_off += automaton_.backoff(state);
         state = automaton_.backoff_state(state);
       }
@@ -181,7 +183,7 @@ class EpsilonModel : public HistoryModel {
     for (;;) {
       if (member != last && member->state == state) log_prob = member++->log_prob;  // is better
       visit(state, log_prob);
-      if (state == Automaton::kEmpty) return;
+      if (state == lm::Automaton::kEmpty) return;
       log_prob += automaton_.backoff(state);
       state = automaton_.backoff_state(state);
     }

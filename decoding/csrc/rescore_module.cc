@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "data/csrc/arrays.h"
-#include "lm/csrc/automaton.h"
 #include "lm/csrc/automaton_arrays.h"
+#include "lm/csrc/compact_arrays.h"
 #include "rescore.h"
 #include "rescore_models.h"
 
@@ -52,7 +52,7 @@ class AutomatonModel : public Model {
   size_t num_words() const override { return word_ids_.shape(0); }
 
   std::unique_ptr<HistoryModel> Open() const override {
-    using View = std::decay_t<decltype(arrays_.view())>;
+    using View = typename Arrays::View;
     if (epsilon_) {
       return std::make_unique<decoding::EpsilonModel<View>>(arrays_.view(), word_ids_.data());
     }
@@ -245,14 +245,20 @@ class Rescoring {
   bool expanded_ = false;
 };
 
+template <typename Arrays>
+void BindAutomatonModel(nb::module_& m, const char* name) {
+  nb::class_<AutomatonModel<Arrays>, Model>(m, name)
+      .def(nb::init<const nb::dict&, Vector<int32_t>, bool>(), "arrays"_a,
+           "word_ids"_a.noconvert(), "epsilon"_a);
+}
+
 }  // namespace
 
 NB_MODULE(_rescore, m) {
   m.doc() = "Lattices with one language model taken out and another put in.";
   nb::class_<Model>(m, "Model");
-  nb::class_<AutomatonModel<lm::AutomatonArrays>, Model>(m, "AutomatonModel")
-      .def(nb::init<const nb::dict&, Vector<int32_t>, bool>(), "arrays"_a,
-           "word_ids"_a.noconvert(), "epsilon"_a);
+  BindAutomatonModel<lm::AutomatonArrays>(m, "AutomatonModel");
+  BindAutomatonModel<lm::CompactAutomatonArrays>(m, "CompactAutomatonModel");
   nb::class_<PythonModel, Model>(m, "PythonModel")
       .def(nb::init<nb::callable, size_t>(), "open"_a, "num_words"_a);
   nb::class_<Rescoring>(m, "Rescoring")

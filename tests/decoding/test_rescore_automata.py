@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import SpeechError
+from decoding import _rescore
 from decoding.rescore import RescoreOptions, Rescorer, rescore_lattice
 from decoding.rescore_models import EpsilonBackoff, native_model
 from lm.arpa import read_arpa
@@ -183,6 +184,26 @@ def test_automata_and_models_in_python_expand_alike(arpa: Path, seed: int, beam:
     assert native.best.cost(SCALE) == pytest.approx(python.best.cost(SCALE), abs=1e-4)
 
 
+@pytest.mark.parametrize("epsilon", [False, True])
+@pytest.mark.parametrize("seed", range(10))
+def test_both_layouts_do_the_same(arpa: Path, seed: int, epsilon: bool) -> None:
+    rng = np.random.default_rng(seed)
+    fast = NgramAutomaton.from_model(as_model(random_ngrams(rng, 4), arpa))
+    compact = fast.compact()
+    assert (fast.layout, compact.layout) == ("fast", "compact")
+    lattice, _ = compact_of(seed)
+    options = RescoreOptions(SCALE, beam=1.0)
+    one, other = (
+        rescore_lattice(
+            lattice, RandomModel(0, 2), EpsilonBackoff(each) if epsilon else each, options
+        )
+        for each in (fast, compact)
+    )
+    assert list(compact_paths(one.lattice)) == list(compact_paths(other.lattice))
+    assert one.num_arcs == other.num_arcs
+    assert one.best.graph_cost == other.best.graph_cost
+
+
 def test_kenlm_and_the_automaton_agree(arpa: Path) -> None:
     pytest.importorskip("kenlm")
     rng = np.random.default_rng(7)
@@ -298,8 +319,6 @@ def test_word_numbers_beyond_the_automaton_are_refused(arpa: Path) -> None:
     automaton = NgramAutomaton.from_model(
         as_model(random_ngrams(np.random.default_rng(9), 2), arpa)
     )
-    from decoding import _rescore
-
     with pytest.raises(ValueError, match="word_ids: word 1: expected less than 4, found 4"):
         _rescore.AutomatonModel(automaton.arrays, np.array([0, 4], dtype=np.int32), False)
     # A word that the automaton has no number for has no score.
