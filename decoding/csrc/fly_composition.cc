@@ -1,0 +1,203 @@
+#include "decoding/csrc/fly_composition.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+namespace decoding {
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kEnd = std::numeric_limits<float>::quiet_NaN();
+
+}  // namespace
+
+Composition::Composition(const FlyGraph& graph, const LookAheadClasses& classes, bool epsilon,
+                         size_t max_bytes)
+    : graph_(graph),
+      automaton_(classes.automaton()),
+      epsilon_(epsilon),
+      max_moves_(max_bytes / 2 / sizeof(Move)),
+      look_ahead_(classes, max_bytes / 2) {
+  const uint32_t n = graph.mapped().num_states();
+  if (n >= kEpsilon) throw std::invalid_argument("graph: expected fewer than 2^31 states");
+  scratch_.push_back({0, 0, 0.0f, kEnd, 0, 0});
+  Append(scratch_);
+  Resize(kFirstBits);
+}
+
+ComposedState Composition::Start() {
+  const uint32_t start = graph_.mapped().start();
+  const uint32_t history = automaton_.start();
+  const Outlook outlook = look_ahead_.Find(history, graph_.state(start).of_class);
+  // The history stays as it is, even if every word has to back off: there is no link yet to carry
+  // what that costs.
+  const float potential = outlook.best < kInfinity ? outlook.backoff + outlook.best : 0.0f;
+  return {start, history, potential};
+}
+
+bool Composition::Trim() {
+  look_ahead_.Trim();
+  if (num_moves_ <= max_moves_) return false;
+  num_moves_ = 1;  // kNoMoves
+  num_slots_ = 0;
+  std::fill(table_.begin(), table_.end(), Slot{0, 0, kUnknown});
+  return true;
+}
+
+size_t Composition::FindSlot(uint32_t graph, uint32_t history) const {
+  const uint64_t key = (static_cast<uint64_t>(graph) << 32) | history;
+  size_t slot = static_cast<size_t>((key * 0x9E3779B97F4A7C15u) >> shift_);
+  while (table_[slot].moves != kUnknown &&
+         (table_[slot].graph != graph || table_[slot].history != history)) {
+    slot = (slot + 1) & mask_;
+  }
+  return slot;
+}
+
+void Composition::Resize(unsigned bits) {
+  const LargeVector<Slot> old = std::move(table_);
+  table_ = LargeVector<Slot>();
+  table_.assign(size_t{1} << bits, Slot{0, 0, kUnknown});
+  mask_ = table_.size() - 1;
+  shift_ = 64 - bits;
+  for (const Slot& slot : old) {
+    if (slot.moves != kUnknown) table_[FindSlot(slot.graph, slot.history)] = slot;
+  }
+}
+
+uint32_t Composition::Find(const ComposedState& state, uint32_t kind) {
+  size_t slot = FindSlot(state.graph | kind, state.history);
+  if (table_[slot].moves != kUnknown) return table_[slot].moves;
+  const uint32_t number = Make(state, kind);
+  if (2 * ++num_slots_ > table_.size()) {
+    Resize(65 - shift_);
+    slot = FindSlot(state.graph | kind, state.history);
+  }
+  table_[slot] = {state.graph | kind, state.history, number};
+  return number;
+}
+
+uint32_t Composition::Make(const ComposedState& state, uint32_t kind) {
+  const FlyGraph::State& place = graph_.state(state.graph);
+  const FlyGraph::State& after = graph_.state(state.graph + 1);
+  const FlyGraph::ComposedArc* arc = graph_.composed() + place.composed;
+  uint32_t count = after.composed - place.composed;
+  if (kind == kEpsilon) {
+    arc = graph_.epsilons() + place.epsilons;
+    count = after.epsilons - place.epsilons;
+  }
+  scratch_.clear();
+  for (uint32_t i = 0; i < count; ++i, ++arc) {
+    Follow(state.history, *arc, [&](const Successor& successor) {
+      const float cost = arc->cost + (successor.cost + (successor.potential - state.potential));
+      scratch_.push_back({arc->next, successor.history, successor.potential, cost,
+                          arc->label & MappedGraph::kPdfMask,
+                          i | successor.level << kLevelShift});
+    });
+  }
+  if (scratch_.empty()) return kNoMoves;
+  if (kind == kEmitting) {
+    std::sort(scratch_.begin(), scratch_.end(), [](const Move& a, const Move& b) {
+      return a.cost < b.cost || (a.cost == b.cost && a.arc < b.arc);
+    });
+  }
+  scratch_.push_back({0, 0, 0.0f, kEnd, 0, 0});
+  return Append(scratch_);
+}
+
+// Copies moves to where they stay, all in one chunk; returns their number.
+uint32_t Composition::Append(const std::vector<Move>& moves) {
+  const size_t left = kChunkSize - (num_moves_ & (kChunkSize - 1));
+  if (moves.size() > left) num_moves_ += left;
+  const size_t chunk = num_moves_ >> kChunkBits;
+  const size_t size = std::max<size_t>(moves.size(), kChunkSize);
+  if (chunk >= chunks_.size()) chunks_.emplace_back();
+  if (chunks_[chunk] == nullptr || size > kChunkSize) chunks_[chunk].reset(new Move[size]);
+  const auto number = static_cast<uint32_t>(num_moves_);
+  std::copy(moves.begin(), moves.end(), chunks_[chunk].get() + (number & (kChunkSize - 1)));
+  num_moves_ += std::min<size_t>(moves.size(), kChunkSize);
+  return number;
+}
+
+// Where an arc leads from a history: visit(const Successor&), in exact mode at most once.
+template <typename Visit>
+inline void Composition::Follow(uint32_t history, const FlyGraph::ComposedArc& arc,
+                                const Visit& visit) {
+  if (arc.word & FlyGraph::kIsClass) {
+    const Outlook outlook = look_ahead_.Find(history, arc.word & ~FlyGraph::kIsClass);
+    if (outlook.best < kInfinity) {
+      visit(Successor{outlook.state, 0, outlook.backoff, outlook.best});
+    }
+    return;
+  }
+  const uint32_t of_class = graph_.state(arc.next).of_class;
+  if (epsilon_) {
+    FollowEpsilon(history, arc.word, of_class, visit);
+    return;
+  }
+  uint32_t next = 0;
+  const float cost = -automaton_.Advance(history, arc.word, &next);
+  const Outlook outlook = look_ahead_.Find(next, of_class);
+  if (outlook.best < kInfinity) {
+    visit(Successor{outlook.state, 0, cost + outlook.backoff, outlook.best});
+  }
+}
+
+template <typename Visit>
+void Composition::FollowEpsilon(uint32_t history, uint32_t word, uint32_t of_class,
+                                const Visit& visit) {
+  float backoff = 0.0f;
+  float floor = kInfinity;  // cost of the successor before, backed off to floor_state
+  uint32_t floor_state = 0;
+  for (uint32_t level = 0;; ++level) {
+    if (const lm::Arc* const arc = automaton_.Find(history, word)) {
+      const float cost = backoff - arc->log_prob;
+      // Both are suffixes of the same words, and back-offs descend.
+      while (floor < kInfinity && floor_state > arc->next) {
+        floor -= automaton_.backoff(floor_state);
+        floor_state = automaton_.backoff_state(floor_state);
+      }
+      if (!(floor_state == arc->next && floor <= cost)) {
+        floor = cost;
+        floor_state = arc->next;
+        const Outlook outlook = look_ahead_.Find(arc->next, of_class);
+        if (outlook.best < kInfinity) {
+          visit(Successor{outlook.state, level, cost + outlook.backoff, outlook.best});
+        }
+      }
+    }
+    if (history == lm::Automaton::kEmpty) return;
+    backoff -= automaton_.backoff(history);
+    history = automaton_.backoff_state(history);
+  }
+}
+
+float Composition::Cost(const ComposedState& state, bool epsilon, uint32_t move_arc) {
+  const FlyGraph::ComposedArc& arc = Arc(state.graph, epsilon, move_arc);
+  float cost = arc.cost;
+  Follow(state.history, arc, [&](const Successor& successor) {
+    if (successor.level == move_arc >> kLevelShift) cost += successor.cost;
+  });
+  return cost;
+}
+
+// Without potentials: they are zero where a sentence may end.
+float Composition::FinalCost(const ComposedState& state) const {
+  const float cost = graph_.mapped().final_cost(state.graph);
+  if (cost == kInfinity) return kInfinity;
+  if (!epsilon_) return cost - automaton_.Final(state.history);
+  float best = kInfinity;
+  float backoff = 0.0f;
+  for (uint32_t history = state.history;; history = automaton_.backoff_state(history)) {
+    const float log_prob = automaton_.explicit_final(history);
+    if (!std::isnan(log_prob)) best = std::min(best, backoff - log_prob);
+    if (history == lm::Automaton::kEmpty) return cost + best;
+    backoff -= automaton_.backoff(history);
+  }
+}
+
+}  // namespace decoding

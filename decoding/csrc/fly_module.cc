@@ -1,0 +1,193 @@
+// Python's door to the on-the-fly search: checks every buffer, releases the GIL, returns numpy
+// arrays.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/csrc/arrays.h"
+#include "decoding/csrc/fly_classes.h"
+#include "decoding/csrc/fly_graph.h"
+#include "decoding/csrc/fly_look_ahead.h"
+#include "decoding/csrc/fly_search.h"
+#include "decoding/csrc/mapped_graph_arrays.h"
+#include "decoding/csrc/search_config.h"
+#include "lm/csrc/automaton_arrays.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using arrays::Expect;
+using arrays::ExpectSize;
+using arrays::Give;
+using arrays::Matrix;
+using arrays::Vector;
+
+// A graph without language model and an automaton, made ready for search.
+class ComposedGraph {
+ public:
+  ComposedGraph(uint32_t start, uint32_t num_words, const nb::dict& graph,
+                const nb::dict& automaton, const Vector<int32_t>& words, size_t max_class)
+      : mapped_(start, num_words, graph, false), automaton_(automaton) {
+    ExpectSize(words, num_words, "words");
+    nb::gil_scoped_release release;
+    const int64_t limit = automaton_.view().num_words();
+    for (size_t w = 0; w < words.shape(0); ++w) {
+      Expect(words.data()[w] >= -1 && words.data()[w] < limit,
+             "words: word " + std::to_string(w) +
+                 ": expected a word of the language model or -1, found " +
+                 std::to_string(words.data()[w]));
+    }
+    const decoding::WordClasses classes = decoding::MakeWordClasses(mapped_.view(), max_class);
+    look_ahead_classes_ = std::make_unique<decoding::LookAheadClasses>(
+        classes, automaton_.view(), words.data());
+    graph_ = std::make_unique<decoding::FlyGraph>(mapped_.view(), classes, words.data());
+  }
+
+  const decoding::MappedGraph& mapped() const { return mapped_.view(); }
+  const decoding::FlyGraph& get() const { return *graph_; }
+  const decoding::LookAheadClasses& look_ahead_classes() const { return *look_ahead_classes_; }
+
+ private:
+  decoding::MappedGraphArrays mapped_;
+  lm::AutomatonArrays automaton_;
+  std::unique_ptr<decoding::LookAheadClasses> look_ahead_classes_;
+  std::unique_ptr<decoding::FlyGraph> graph_;
+};
+
+nb::tuple GiveWordClasses(const ComposedGraph& graph, size_t max_words) {
+  decoding::WordClasses classes;
+  {
+    nb::gil_scoped_release release;
+    classes = decoding::MakeWordClasses(graph.mapped(), max_words);
+  }
+  return nb::make_tuple(Give(std::move(classes.class_of_state)), Give(std::move(classes.offsets)),
+                        Give(std::move(classes.words)));
+}
+
+// The look-ahead by itself, for tests.
+class LookAheadView {
+ public:
+  LookAheadView(const ComposedGraph& graph, size_t max_bytes)
+      : classes_(graph.look_ahead_classes()), look_ahead_(classes_, max_bytes) {}
+
+  nb::tuple Find(uint32_t state, uint32_t of_class) {
+    Expect(state < classes_.automaton().num_states(), "look-ahead: no such history");
+    Expect(of_class < classes_.num_classes(), "look-ahead: no such class");
+    const decoding::Outlook outlook = look_ahead_.Find(state, of_class);
+    look_ahead_.Trim();
+    return nb::make_tuple(outlook.state, outlook.backoff, outlook.best);
+  }
+
+ private:
+  const decoding::LookAheadClasses& classes_;
+  decoding::LookAhead look_ahead_;
+};
+
+class OnTheFlySearch {
+ public:
+  OnTheFlySearch(const ComposedGraph& graph, float beam, float lattice_beam, uint32_t max_active,
+         uint32_t min_active, float beam_delta, float acoustic_scale, uint32_t prune_interval,
+         bool epsilon, size_t look_ahead_bytes)
+      : search_(graph.get(), graph.look_ahead_classes(),
+                {beam, lattice_beam, max_active, min_active, beam_delta, acoustic_scale,
+                 prune_interval, 0.1f},
+                epsilon, look_ahead_bytes) {}
+
+  void Start() { search_.Start(); }
+
+  void Advance(const Matrix& scores) {
+    const size_t num_frames = scores.shape(0);
+    const size_t width = search_.graph().num_pdfs();
+    Expect(scores.shape(1) == width, "scores: expected " + std::to_string(width) +
+                                         " columns, one per pdf, found " +
+                                         std::to_string(scores.shape(1)));
+    nb::gil_scoped_release release;
+    const float* const data = scores.data();
+    for (size_t t = 0; t < num_frames; ++t) {
+      if (decoding::AllFinite(data + t * width, width)) continue;
+      for (size_t i = 0; i < width; ++i) {
+        Expect(std::isfinite(data[t * width + i]),
+               "scores: frame " + std::to_string(search_.num_frames() + t) + ", pdf " +
+                   std::to_string(i) + ": expected a finite number, found " +
+                   std::to_string(data[t * width + i]));
+      }
+    }
+    search_.Advance(data, num_frames);
+  }
+
+  nb::tuple Partial() {
+    decoding::RawPath path;
+    {
+      nb::gil_scoped_release release;
+      path = search_.Partial();
+    }
+    return nb::make_tuple(Give(std::move(path.words)), Give(std::move(path.tids)),
+                          path.graph_cost, path.acoustic_cost);
+  }
+
+  nb::tuple Finish() {
+    decoding::RawLattice lattice;
+    {
+      nb::gil_scoped_release release;
+      lattice = search_.Finish();
+    }
+    return nb::make_tuple(Give(std::move(lattice.state_frames)), Give(std::move(lattice.sources)),
+                          Give(std::move(lattice.targets)), Give(std::move(lattice.tids)),
+                          Give(std::move(lattice.words)), Give(std::move(lattice.graph_costs)),
+                          Give(std::move(lattice.acoustic_costs)),
+                          Give(std::move(lattice.final_costs)), lattice.reached_final);
+  }
+
+  size_t num_frames() const { return search_.num_frames(); }
+
+  nb::dict Stats() const {
+    const decoding::SearchStats& stats = search_.stats();
+    nb::dict out;
+    out["frames"] = stats.frames;
+    out["tokens"] = stats.tokens;
+    out["arcs"] = stats.arcs;
+    out["links"] = stats.links;
+    out["histories"] = search_.composition().look_ahead().num_spread();
+    out["outlooks"] = search_.composition().look_ahead().num_entries();
+    return out;
+  }
+
+ private:
+  decoding::FlySearch search_;
+};
+
+}  // namespace
+
+NB_MODULE(_fly, m) {
+  m.doc() = "Beam search over a graph composed with a language model on the fly.";
+  m.attr("MAX_ORDER") = decoding::Composition::kMaxOrder;
+  nb::class_<ComposedGraph>(m, "ComposedGraph")
+      .def(nb::init<uint32_t, uint32_t, const nb::dict&, const nb::dict&, const Vector<int32_t>&,
+                    size_t>(),
+           "start"_a, "num_words"_a, "graph"_a, "automaton"_a, "words"_a, "max_class"_a)
+      .def_prop_ro("num_pdfs", [](const ComposedGraph& graph) { return graph.get().num_pdfs(); });
+  m.def("word_classes", &GiveWordClasses, "graph"_a, "max_words"_a);
+  nb::class_<LookAheadView>(m, "LookAhead")
+      .def(nb::init<const ComposedGraph&, size_t>(), "graph"_a, "max_bytes"_a, nb::keep_alive<1, 2>())
+      .def("find", &LookAheadView::Find, "state"_a, "of_class"_a);
+  nb::class_<OnTheFlySearch>(m, "Search")
+      .def(nb::init<const ComposedGraph&, float, float, uint32_t, uint32_t, float, float, uint32_t, bool,
+                    size_t>(),
+           "graph"_a, "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a, "beam_delta"_a,
+           "acoustic_scale"_a, "prune_interval"_a, "epsilon"_a, "look_ahead_bytes"_a,
+           nb::keep_alive<1, 2>())
+      .def("start", &OnTheFlySearch::Start)
+      .def("advance", &OnTheFlySearch::Advance, "scores"_a)
+      .def("partial", &OnTheFlySearch::Partial)
+      .def("finish", &OnTheFlySearch::Finish)
+      .def("stats", &OnTheFlySearch::Stats)
+      .def_prop_ro("num_frames", &OnTheFlySearch::num_frames);
+}

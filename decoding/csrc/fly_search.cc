@@ -1,0 +1,293 @@
+#include "decoding/csrc/fly_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+namespace decoding {
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// Looked up in passing, so that states, arcs and moves are in the cache when their turn comes.
+constexpr size_t kStatesAhead = 20;
+constexpr size_t kArcsAhead = 8;
+
+}  // namespace
+
+// A link's arc is its number among its state's arcs of its kind.
+struct FlySearch::Resolve {
+  FlySearch* search;
+
+  LinkValue operator()(const RawFrame& frame, const RawLink& link, bool epsilon) const {
+    const State& state = frame.tokens[link.source].state;
+    Composition& composition = search->composition_;
+    const MappedGraph& mapped = search->mapped_;
+    if (epsilon) {
+      const FlyGraph::ComposedArc& arc = composition.Arc(state.graph, true, link.arc);
+      return {0, static_cast<int32_t>(arc.output), composition.Cost(state, true, link.arc), 0.0f};
+    }
+    const FlyGraph& graph = search->graph_;
+    if (!(link.arc & kIsMove)) {
+      const FlyGraph::PlainArc& arc =
+          graph.plain()[graph.state(state.graph).plain + link.arc];
+      return {mapped.tid(arc), 0, arc.cost, -frame.row[arc.label & MappedGraph::kPdfMask]};
+    }
+    const uint32_t move = link.arc & ~kIsMove;
+    const FlyGraph::ComposedArc& arc = composition.Arc(state.graph, false, move);
+    return {mapped.tid({arc.next, arc.label, arc.cost}), static_cast<int32_t>(arc.output),
+            composition.Cost(state, false, move), -frame.row[arc.label & MappedGraph::kPdfMask]};
+  }
+};
+
+FlySearch::FlySearch(const FlyGraph& graph, const LookAheadClasses& classes,
+                     const SearchConfig& config, bool epsilon, size_t look_ahead_bytes)
+    : graph_(graph),
+      mapped_(graph.mapped()),
+      composition_(graph, classes, epsilon, look_ahead_bytes),
+      config_(config) {
+  // An infinite beam must not make dead ends, which are infinitely bad, look alive.
+  config_.beam = std::min(config_.beam, 1e30f);
+  config_.lattice_beam = std::min(config_.lattice_beam, 1e30f);
+  buckets_.resize(static_cast<size_t>(mapped_.max_rank()) + 1);
+  scaled_.resize(mapped_.num_pdfs());
+}
+
+void FlySearch::Start() {
+  trellis_.Start();
+  composition_.Trim();
+  stats_ = SearchStats();
+  active_ = true;
+  table_.Clear();
+  bool better = false;
+  RawFrame& frame = trellis_.newest();
+  State start;
+  static_cast<ComposedState&>(start) = composition_.Start();
+  start.moves = Composition::kUnknown;
+  frame.tokens.Reserve(1);
+  table_.Reserve(1);
+  FindOrAdd(start, start.potential, &frame, &better);
+  CloseEpsilons<true>(start.potential + config_.beam, &frame);
+}
+
+void FlySearch::Advance(const float* scores, size_t num_frames) {
+  if (!active_) throw std::logic_error("search: advance before start or after finish");
+  for (size_t t = 0; t < num_frames; ++t) Step(scores + t * mapped_.num_pdfs());
+}
+
+void FlySearch::Step(const float* row) {
+  const size_t num_pdfs = scaled_.size();
+  for (size_t i = 0; i < num_pdfs; ++i) scaled_[i] = -config_.acoustic_scale * row[i];
+  trellis_.newest().row.assign(row, row + num_pdfs);
+  if (composition_.Trim()) {
+    for (Tokens::Token& token : trellis_.newest().tokens) {
+      token.state.moves = Composition::kUnknown;
+    }
+  }
+  table_.Clear();
+  RawFrame& next = trellis_.AddFrame();
+  RawFrame& frame = trellis_.before_newest();
+  const float cutoff = Expand(&frame);
+  if (config_.lattice_beam > 0.0f) {
+    MakeTokens<true>(cutoff, &frame, &next);
+    CloseEpsilons<true>(cutoff, &next);
+  } else {
+    MakeTokens<false>(cutoff, &frame, &next);
+    CloseEpsilons<false>(cutoff, &next);
+  }
+  if (next.tokens.empty()) {
+    active_ = false;
+    throw std::runtime_error("search: no path through the graph goes on after frame " +
+                             std::to_string(num_frames()));
+  }
+  ++stats_.frames;
+  if (stats_.frames % config_.prune_interval == 0) {
+    trellis_.Prune(config_.lattice_beam, config_.lattice_beam * config_.prune_scale,
+                   Resolve{this});
+  }
+}
+
+// Follows the emitting arcs of all tokens below the cutoff, to links whose targets are not tokens
+// yet. Returns the cost above which tokens of the next frame are not wanted.
+float FlySearch::Expand(RawFrame* frame) {
+  Growing<Tokens::Token>& tokens = frame->tokens;
+  const Cutoff cutoff = FindCutoff(config_, tokens, &costs_);
+  const FlyGraph::PlainArc* const plain = graph_.plain();
+  const float* const scaled = scaled_.data();
+  const size_t num_tokens = tokens.size();
+  const float lowest = *std::min_element(scaled_.begin(), scaled_.end());
+
+  // The best token's arcs first give a bound that spares most of the other links.
+  float bound = kInfinity;
+  const uint32_t best_state = tokens[cutoff.token].state.graph;
+  for (uint32_t a = graph_.state(best_state).plain; a < graph_.state(best_state + 1).plain; ++a) {
+    const float total = plain[a].cost + scaled[plain[a].label & MappedGraph::kPdfMask];
+    bound = std::min(bound, total + cutoff.adaptive_beam);
+  }
+
+  Growing<RawLink>& links = frame->links;
+  targets_.clear();
+  uint64_t num_arcs = 0;
+  uint64_t num_expanded = 0;
+  for (size_t i = 0; i < num_tokens; ++i) {
+    if (i + kStatesAhead < num_tokens) {
+      __builtin_prefetch(&graph_.state(tokens[i + kStatesAhead].state.graph));
+    }
+    if (i + kArcsAhead < num_tokens) {
+      const State& ahead = tokens[i + kArcsAhead].state;
+      __builtin_prefetch(plain + graph_.state(ahead.graph).plain);
+      if (ahead.moves != Composition::kUnknown) __builtin_prefetch(composition_.moves(ahead.moves));
+    }
+    if (tokens[i].cost > cutoff.cost) continue;
+    State& state = tokens[i].state;
+    const FlyGraph::State& place = graph_.state(state.graph);
+    const FlyGraph::State& after = graph_.state(state.graph + 1);
+    const float base = tokens[i].cost - cutoff.best;
+    const uint32_t num_plain = after.plain - place.plain;
+    const FlyGraph::PlainArc* const arcs = plain + place.plain;
+    links.Reserve(num_plain);
+    RawLink* out = links.end();
+    for (uint32_t a = 0; a < num_plain; ++a) {
+      const float total = base + arcs[a].cost + scaled[arcs[a].label & MappedGraph::kPdfMask];
+      out->source = static_cast<uint32_t>(i);
+      out->next = arcs[a].next;
+      out->arc = a;
+      out->total = total;
+      out += total <= bound;
+      bound = std::min(bound, total + cutoff.adaptive_beam);
+    }
+    links.SetSize(static_cast<size_t>(out - links.data()));
+    ++num_expanded;
+    num_arcs += num_plain;
+    if (after.composed == place.composed) continue;
+    if (state.moves == Composition::kUnknown) state.moves = composition_.FindMoves(state);
+    const Move* const moves = composition_.moves(state.moves);
+    // Cheapest first: none that follows can pass.
+    const Move* move = moves;
+    for (; move->cost <= bound - base - lowest; ++move) {
+      const float total = base + move->cost + scaled[move->pdf];
+      if (total > bound) continue;
+      bound = std::min(bound, total + cutoff.adaptive_beam);
+      links.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(targets_.size()),
+                       move->arc | kIsMove, total});
+      targets_.push_back({move->next, move->history, move->potential});
+    }
+    num_arcs += static_cast<uint64_t>(move - moves);
+  }
+  stats_.tokens += num_expanded;
+  stats_.arcs += num_arcs;
+  return bound;
+}
+
+// Turns the links' targets into tokens of the next frame; keeps the links that matter.
+template <bool kLattice>
+void FlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
+  const size_t n = frame->links.size();
+  next->tokens.Reserve(n);
+  table_.Reserve(n);
+  RawLink* const links = frame->links.data();
+  RawLink* out = links;
+  RawLink unwanted;
+  for (size_t i = 0; i < n; ++i) {
+    const RawLink link = links[i];
+    if (link.total > cutoff) continue;
+    State target = frame->tokens[link.source].state;
+    if (link.arc & kIsMove) {
+      static_cast<ComposedState&>(target) = targets_[link.next];
+      target.moves = Composition::kUnknown;
+    } else {
+      target.moves = link.next == target.graph ? target.moves : Composition::kUnknown;
+      target.graph = link.next;
+    }
+    bool better = false;
+    const uint32_t token = FindOrAdd(target, link.total, next, &better);
+    // No later improvement of the token can bring a worse link into the lattice beam; if only the
+    // best path is wanted, link k leads to token k, and there are never more tokens than links
+    // looked at.
+    RawLink* const place = kLattice ? out : better ? links + token : &unwanted;
+    place->source = link.source;
+    place->next = token;
+    place->arc = link.arc;
+    place->total = link.total;
+    out += link.total <= next->tokens[token].cost + config_.lattice_beam;
+  }
+  frame->links.SetSize(kLattice ? static_cast<size_t>(out - links) : next->tokens.size());
+  stats_.links += frame->links.size();
+}
+
+// There must be room in the frame's tokens and in the table.
+inline uint32_t FlySearch::FindOrAdd(const State& state, float cost, RawFrame* frame,
+                                     bool* better) {
+  Growing<Tokens::Token>& tokens = frame->tokens;
+  const uint64_t key = static_cast<uint64_t>(state.graph) << 32 | state.history;
+  bool is_new = false;
+  const uint32_t token = table_.FindOrAdd(key, static_cast<uint32_t>(tokens.size()), &is_new);
+  Tokens::Token* const place = tokens.data() + token;
+  const float before = is_new ? kInfinity : place->cost;
+  const uint32_t moves = is_new ? Composition::kUnknown : place->state.moves;
+  *better = cost < before;
+  place->state = state;
+  place->state.moves = std::min(moves, state.moves);
+  place->cost = std::min(cost, before);
+  tokens.SetSize(tokens.size() + is_new);
+  if (is_new && mapped_.has_epsilons(state.graph)) {
+    buckets_[mapped_.rank(state.graph)].push_back(token);
+  }
+  return token;
+}
+
+// Rank by rank, so that every token's cost is final before its arcs are followed, once.
+template <bool kLattice>
+void FlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
+  for (std::vector<uint32_t>& bucket : buckets_) {
+    for (size_t i = 0; i < bucket.size(); ++i) {  // the bucket of a higher rank may grow
+      const uint32_t source = bucket[i];
+      const Tokens::Token token = frame->tokens[source];
+      if (token.cost > cutoff) continue;
+      const Move* move = composition_.moves(composition_.FindEpsilons(token.state));
+      for (; !std::isnan(move->cost); ++move) {
+        frame->tokens.Reserve(1);
+        table_.Reserve(1);
+        const float total = token.cost + move->cost;
+        if (total > cutoff) continue;
+        State target;
+        static_cast<ComposedState&>(target) = {move->next, move->history, move->potential};
+        target.moves = Composition::kUnknown;
+        bool better = false;
+        const uint32_t next = FindOrAdd(target, total, frame, &better);
+        if (kLattice ? total > frame->tokens[next].cost + config_.lattice_beam : !better) {
+          continue;
+        }
+        frame->epsilons.push_back({source, next, move->arc, total});
+      }
+    }
+    bucket.clear();
+  }
+  stats_.links += frame->epsilons.size();
+}
+
+RawPath FlySearch::Partial() {
+  if (!active_) throw std::logic_error("search: partial before start or after finish");
+  RawPath path;
+  trellis_.VisitBestPath(Resolve{this}, [&](const LinkValue& value) {
+    if (value.tid != 0) path.tids.push_back(value.tid);
+    if (value.word != 0) path.words.push_back(value.word);
+    path.graph_cost += value.graph_cost;
+    path.acoustic_cost += value.acoustic_cost;
+  });
+  std::reverse(path.tids.begin(), path.tids.end());
+  std::reverse(path.words.begin(), path.words.end());
+  return path;
+}
+
+RawLattice FlySearch::Finish() {
+  if (!active_) throw std::logic_error("search: finish before start or after finish");
+  active_ = false;
+  return trellis_.Finish(config_.lattice_beam, Resolve{this}, [this](const Tokens::Token& token) {
+    return composition_.FinalCost(token.state);
+  });
+}
+
+}  // namespace decoding

@@ -1,0 +1,75 @@
+// Beam search over a graph that is composed with an n-gram automaton while searching.
+#ifndef DECODING_FLY_SEARCH_H_
+#define DECODING_FLY_SEARCH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "decoding/csrc/fly_composition.h"
+#include "decoding/csrc/raw_lattice.h"
+#include "decoding/csrc/search_config.h"
+#include "decoding/csrc/token_table.h"
+#include "decoding/csrc/trellis.h"
+
+namespace decoding {
+
+// One utterance at a time, as Search. A token is a state of the graph and a history. Its cost holds
+// a potential, the look-ahead: what its next word will cost at least. Potentials cancel out along a
+// path, and are zero where a sentence may end.
+class FlySearch {
+ public:
+  FlySearch(const FlyGraph& graph, const LookAheadClasses& classes, const SearchConfig& config,
+            bool epsilon, size_t look_ahead_bytes);
+
+  void Start();
+  // scores: [num_frames, graph.num_pdfs()], row-major, finite natural-log likelihoods.
+  // Throws std::runtime_error if no path through the graph is that long.
+  void Advance(const float* scores, size_t num_frames);
+  // Best path to any state, final or not, by cost with look-ahead.
+  RawPath Partial();
+  RawLattice Finish();
+
+  size_t num_frames() const { return stats_.frames; }
+  const SearchStats& stats() const { return stats_; }
+  const FlyGraph& graph() const { return graph_; }
+  const Composition& composition() const { return composition_; }
+
+ private:
+  struct State : ComposedState {
+    uint32_t moves;  // Composition's number of them
+  };
+  using Tokens = Trellis<State>;
+  using RawFrame = Tokens::RawFrame;
+  using RawLink = Tokens::RawLink;
+
+  // Of a link's arc: it is a move. Its target is then, before there are tokens, in targets_.
+  static constexpr uint32_t kIsMove = 1u << 31;
+
+  struct Resolve;
+
+  void Step(const float* row);
+  float Expand(RawFrame* frame);
+  template <bool kLattice>
+  void MakeTokens(float cutoff, RawFrame* frame, RawFrame* next);
+  template <bool kLattice>
+  void CloseEpsilons(float cutoff, RawFrame* frame);
+  uint32_t FindOrAdd(const State& state, float cost, RawFrame* frame, bool* better);
+
+  const FlyGraph& graph_;
+  const MappedGraph& mapped_;
+  Composition composition_;
+  SearchConfig config_;
+  SearchStats stats_;
+  bool active_ = false;
+  Tokens trellis_;
+  TokenTable<uint64_t> table_;  // of the newest frame
+  std::vector<ComposedState> targets_;
+  std::vector<float> scaled_;
+  std::vector<float> costs_;
+  std::vector<std::vector<uint32_t>> buckets_;  // tokens with non-emitting arcs, by rank
+};
+
+}  // namespace decoding
+
+#endif  // DECODING_FLY_SEARCH_H_
