@@ -42,6 +42,11 @@ double Rescoring::Memo::Final(uint32_t history) {
 void Rescoring::Expand(const RescoreConfig& config) {
   RescoreConfig tried = config;
   stats_ = {};
+  // Every state keeps a history, so that there are no fewer arcs than the lattice has.
+  if (static_cast<size_t>(lattice_.arc_offsets[lattice_.num_states]) > config.max_arcs) {
+    stats_.hit_max_arcs = tried.beam > kSmallestBeam;
+    tried.beam = std::min(tried.beam, kSmallestBeam);
+  }
   while (!TryToExpand(tried)) {
     stats_.hit_max_arcs = true;
     tried.beam = tried.beam == kInfinity ? kFirstFiniteBeam : tried.beam / 2;

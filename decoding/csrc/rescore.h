@@ -90,7 +90,8 @@ class Rescoring {
   // acoustic cost. Of the histories in a state of the lattice those are dropped whose best path
   // from the start costs more than the best one's there plus the beam. If there are more than
   // max_arcs arcs, the beam is halved (an infinite one becomes 16) and all starts again; a beam of
-  // almost nothing, which leaves about one history in each state, is not halved.
+  // almost nothing, which leaves about one history in each state, is not halved. A lattice of more
+  // than max_arcs arcs gets such a beam at once.
   //
   // Throws ScoreError and what a model throws.
   void Expand(const RescoreConfig& config);
