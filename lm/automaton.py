@@ -129,23 +129,23 @@ class NgramAutomaton:
         fast = self.fast()
         assert isinstance(fast._native, _automaton.Automaton)
         finals = fast.arrays["finals"]
-        log_probs = np.ascontiguousarray(fast.arrays["arcs"][:, 1]).view(np.float32)
+        longer = fast.arrays["arcs"][self._native.num_words :, 1]  # than unigrams
+        log_probs = np.ascontiguousarray(longer).view(np.float32)
         log_probs = np.concatenate([log_probs, finals[~np.isnan(finals)]])
         halves = np.ascontiguousarray(fast.arrays["states"][:-1, 1]) & np.uint64(0xFFFFFFFF)
         backoffs = halves.astype(np.uint32).view(np.float32)
         if bits is None:
-            tables = {
-                "log_prob_table": exact_table(log_probs),
-                "backoff_table": exact_table(backoffs),
-            }
+            log_prob_table, backoff_table = exact_table(log_probs), exact_table(backoffs)
         else:
-            tables = {
-                "log_prob_table": nearest_table(log_probs, bits),
-                "backoff_table": nearest_table(backoffs, bits),
-            }
-        arrays = _automaton.pack(fast._native, tables["log_prob_table"], tables["backoff_table"])
+            log_prob_table = nearest_table(log_probs, bits)
+            backoff_table = nearest_table(backoffs, bits)
+        arrays: dict[str, npt.NDArray[Any]] = {
+            **_automaton.pack(fast._native, log_prob_table, backoff_table),
+            "log_prob_table": log_prob_table,
+            "backoff_table": backoff_table,
+        }
         metadata = {**self.metadata, "layout": COMPACT}
-        return NgramAutomaton({**arrays, **tables}, self._vocabulary, metadata, validate=False)
+        return NgramAutomaton(arrays, self._vocabulary, metadata, validate=False)
 
     def fast(self) -> NgramAutomaton:
         """The same model in the fast layout; itself where it has that."""

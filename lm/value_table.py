@@ -55,4 +55,5 @@ def nearest_table(values: FloatArray, bits: int) -> FloatArray:
         held = np.diff(total[borders])
         means = np.diff(moment[borders]) / np.maximum(held, 1)
         centres = np.sort(np.where(held > 0, means, centres))
-    return centres.astype(np.float32)
+    table: FloatArray = centres.astype(np.float32)
+    return table

@@ -148,6 +148,7 @@ nb::dict Pack(const Fast& fast, const Vector<float>& log_prob_table,
   nb::dict result;
   result["sizes"] = arrays::Give(
       std::vector<uint64_t>(sizes, sizes + sizeof(packed.sizes) / sizeof(uint64_t)));
+  result["unigrams"] = arrays::Give(std::move(packed.unigrams));
   result["arcs"] = arrays::Give(std::move(packed.arcs));
   result["spells_state"] = arrays::Give(std::move(packed.spells_state));
   result["first_arcs"] = arrays::Give(std::move(packed.first_arcs));

@@ -20,6 +20,7 @@ class CompactAutomatonArrays {
   // Throws std::invalid_argument or nanobind's cast error.
   explicit CompactAutomatonArrays(const nanobind::dict& arrays)
       : sizes_(Get<uint64_t>(arrays, "sizes")),
+        unigrams_(Get<float>(arrays, "unigrams")),
         arcs_(Get<uint8_t>(arrays, "arcs")),
         spells_state_(Get<uint64_t>(arrays, "spells_state")),
         first_arcs_(Get<uint64_t>(arrays, "first_arcs")),
@@ -41,6 +42,8 @@ class CompactAutomatonArrays {
     CompactParts parts{};
     arrays::ExpectSize(sizes_, sizeof(parts.sizes) / sizeof(uint64_t), "sizes");
     std::memcpy(&parts.sizes, sizes_.data(), sizeof(parts.sizes));
+    parts.unigrams = unigrams_.data();
+    parts.unigrams_size = unigrams_.shape(0);
     parts.arcs = arcs_.data();
     parts.arcs_size = arcs_.shape(0);
     parts.spells_state = spells_state_.data();
@@ -59,6 +62,7 @@ class CompactAutomatonArrays {
   }
 
   arrays::Vector<uint64_t> sizes_;
+  arrays::Vector<float> unigrams_;
   arrays::Vector<uint8_t> arcs_;
   arrays::Vector<uint64_t> spells_state_;
   arrays::Vector<uint64_t> first_arcs_;

@@ -5,8 +5,8 @@
 // state) gives the destination: the state's number is the number of such bits before it. An arc
 // that spells no state leads where the longest shorter history leads, which takes another look-up
 // from the back-off state. Values are raw, or codes of a table that holds all of them or the
-// nearest of them (quantised). Numbers of states are those of the layout with explicit
-// destinations.
+// nearest of them (quantised); unigrams, which are few but weigh much, are always raw. Numbers of
+// states are those of the layout with explicit destinations.
 #ifndef LM_CSRC_COMPACT_AUTOMATON_H_
 #define LM_CSRC_COMPACT_AUTOMATON_H_
 
@@ -39,7 +39,9 @@ struct CompactParts {
   };
 
   Sizes sizes;
-  const uint8_t* arcs;  // word, log_prob
+  const float* unigrams;  // log_prob of each word, then of </s>: the arcs of the empty history
+  uint64_t unigrams_size;
+  const uint8_t* arcs;  // word, log_prob of the other arcs
   uint64_t arcs_size;
   const uint64_t* spells_state;  // RankedBits
   uint64_t spells_state_size;
@@ -81,7 +83,12 @@ class CompactAutomaton {
     arc_bits_ = static_cast<unsigned>(sizes.word_bits + sizes.log_prob_bits);
     state_bits_ = static_cast<unsigned>(sizes.backoff_bits + sizes.state_bits);
     const uint64_t blocks = (sizes.num_states + kStatesPerBlock - 1) / kStatesPerBlock;
-    Require(parts.arcs_size == BytesForBits(sizes.num_arcs * arc_bits_), "arcs: wrong size");
+    num_words_ = static_cast<uint32_t>(sizes.num_words);
+    word_spread_ = WordSpread(num_words_);
+    first_packed_ = sizes.num_words + 1;
+    Require(parts.unigrams_size == first_packed_, "unigrams: wrong size");
+    Require(parts.arcs_size == BytesForBits((sizes.num_arcs - first_packed_) * arc_bits_),
+            "arcs: wrong size");
     Require(parts.spells_state_size ==
                 RankedBits::BlocksFor(sizes.num_arcs) * RankedBits::kWords,
             "spells_state: wrong size");
@@ -93,8 +100,6 @@ class CompactAutomaton {
     log_prob_mask_ = LowBits(static_cast<unsigned>(sizes.log_prob_bits));
     backoff_mask_ = LowBits(static_cast<unsigned>(sizes.backoff_bits));
     state_mask_ = LowBits(static_cast<unsigned>(sizes.state_bits));
-    num_words_ = static_cast<uint32_t>(sizes.num_words);
-    word_spread_ = WordSpread(num_words_);
   }
 
   uint32_t num_states() const { return static_cast<uint32_t>(parts_.sizes.num_states); }
@@ -114,6 +119,7 @@ class CompactAutomaton {
 
   // log P(</s> | history) where that n-gram is explicit; NaN elsewhere.
   float explicit_final(uint32_t state) const {
+    if (state == Automaton::kEmpty) return parts_.unigrams[num_words_];
     const Range range = ArcsOf(state);
     if (range.first == range.last || Word(range.last - 1) != num_words_) {
       return std::numeric_limits<float>::quiet_NaN();
@@ -134,7 +140,7 @@ class CompactAutomaton {
   void ForEachArc(uint32_t state, Visit&& visit) const {
     const Range range = ArcsOf(state);
     for (uint64_t a = range.first; a < range.last; ++a) {
-      const uint32_t word = Word(a);
+      const uint32_t word = state == Automaton::kEmpty ? static_cast<uint32_t>(a) : Word(a);
       if (word == num_words_) break;
       visit(Arc{word, LogProb(a), Destination(state, word, a)});
     }
@@ -191,22 +197,22 @@ class CompactAutomaton {
         Fault("first_arcs", state, "arcs out of order");
       }
       next = range.last;
+      if (state == 0 && next != first_packed_) Fault("first_arcs", 0, "other unigrams");
       if (!std::isfinite(backoff(state))) Fault("states", state, "a back-off that is no number");
       if (state > 0 ? backoff_state(state) >= state : backoff_state(0) != 0) {
         Fault("states", state, "a back-off to a state that is not before it");
       }
       for (uint64_t a = range.first; a < range.last; ++a) {
-        if (Word(a) > num_words_) Fault("arcs", a, "a word out of range");
-        if (a > range.first && Word(a) <= Word(a - 1)) Fault("arcs", a, "words out of order");
+        if (state > 0) {
+          if (Word(a) > num_words_) Fault("arcs", a, "a word out of range");
+          if (a > range.first && Word(a) <= Word(a - 1)) Fault("arcs", a, "words out of order");
+        }
         if (!(std::isfinite(LogProb(a)) && LogProb(a) <= 0.0f)) {
           Fault("arcs", a, "a log_prob that is none");
         }
-        if (Word(a) == num_words_ && spells_state_.Get(a)) {
+        if ((state > 0 ? Word(a) : a) == num_words_ && spells_state_.Get(a)) {
           Fault("spells_state", a, "a state after </s>");
         }
-      }
-      if (state == 0 && next != uint64_t{num_words_} + 1) {
-        Fault("arcs", next, "no </s> or not all words in the empty history");
       }
     }
     if (next != parts_.sizes.num_arcs) Fault("first_arcs", num_states(), "arcs of no state");
@@ -256,13 +262,16 @@ class CompactAutomaton {
     }
   }
 
+  // Of an arc that is no unigram.
   uint32_t Word(uint64_t arc) const {
-    return static_cast<uint32_t>(ReadBits(parts_.arcs, arc * arc_bits_, word_mask_));
+    return static_cast<uint32_t>(
+        ReadBits(parts_.arcs, (arc - first_packed_) * arc_bits_, word_mask_));
   }
 
   float LogProb(uint64_t arc) const {
-    const uint64_t code =
-        ReadBits(parts_.arcs, arc * arc_bits_ + parts_.sizes.word_bits, log_prob_mask_);
+    if (arc < first_packed_) return parts_.unigrams[arc];
+    const uint64_t bit = (arc - first_packed_) * arc_bits_ + parts_.sizes.word_bits;
+    const uint64_t code = ReadBits(parts_.arcs, bit, log_prob_mask_);
     return parts_.log_prob_table_size != 0
                ? parts_.log_prob_table[code]
                : FromBits(static_cast<uint32_t>(code) | uint32_t{1} << 31);
@@ -308,6 +317,7 @@ class CompactAutomaton {
   RankedBits spells_state_;
   unsigned arc_bits_;
   unsigned state_bits_;
+  uint64_t first_packed_;
   uint64_t word_mask_;
   uint64_t log_prob_mask_;
   uint64_t backoff_mask_;

@@ -65,12 +65,18 @@ class Packer {
     const CompactParts::Sizes& sizes = result_.sizes;
     const uint64_t arc_bits = sizes.word_bits + sizes.log_prob_bits;
     const uint64_t blocks = RankedBits::BlocksFor(sizes.num_arcs);
-    result_.arcs.resize(BytesForBits(sizes.num_arcs * arc_bits));
+    const uint64_t num_unigrams = sizes.num_words + 1;
+    result_.arcs.resize(BytesForBits((sizes.num_arcs - num_unigrams) * arc_bits));
     result_.spells_state.resize(blocks * RankedBits::kWords);
     uint64_t index = 0;
     uint64_t spelled = 2;
     const auto append = [&](uint32_t word, float log_prob) {
-      const uint64_t bit = index++ * arc_bits;
+      if (index < num_unigrams) {
+        result_.unigrams.push_back(log_prob);
+        ++index;
+        return;
+      }
+      const uint64_t bit = (index++ - num_unigrams) * arc_bits;
       WriteBits(result_.arcs.data(), bit, word);
       WriteBits(result_.arcs.data(), bit + sizes.word_bits,
                 Encode(log_prob, log_probs_, LowBits(CompactAutomaton::kRawLogProbBits)));

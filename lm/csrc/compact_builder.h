@@ -16,6 +16,7 @@ using ValueTable = std::vector<float>;
 
 struct CompactArrays {
   CompactParts::Sizes sizes;
+  std::vector<float> unigrams;
   std::vector<uint8_t> arcs;
   std::vector<uint64_t> spells_state;
   std::vector<uint64_t> first_arcs;

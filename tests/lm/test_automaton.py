@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import random
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,13 @@ from hypothesis import strategies as st
 
 from data.errors import SpeechError
 from data.mapped_arrays import open_arrays, write_arrays
-from lm.arpa import read_arpa
+from lm.arpa import read_arpa, write_arpa
 from lm.automaton import NgramAutomaton
-from lm.language_model import BackoffModel
+from lm.estimate import EstimateOptions, estimate
+from lm.language_model import BackoffModel, KenlmModel
 from lm.ngram import BEGIN, END, LOG_OF_10, UNKNOWN, NgramModel
 from lm.prune import prune
-from lm_models import as_dict, log10_prob, random_model
+from lm_models import FALLBACK, as_dict, log10_prob, random_model, text
 
 SMALL = """\\data\\
 ngram 1=6
@@ -172,6 +175,33 @@ def test_sentences_at_once() -> None:
         assert log_probs[offsets[index] : offsets[index + 1]] == pytest.approx(expected, abs=1e-5)
         assert ends[index] == pytest.approx(exact.final(state), abs=1e-5)
         assert totals[index] == pytest.approx(sum(expected) + exact.final(state), abs=1e-5)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("kenlm") is None,
+    reason="KenLM is not installed (it does not compile on Python 3.13)",
+)
+@pytest.mark.parametrize("pruned", [False, True])
+def test_scores_are_kenlms(tmp_path: Path, pruned: bool) -> None:
+    lines = text()
+    model = estimate(lines, options=EstimateOptions(order=5, discount_fallback=FALLBACK)).model
+    if pruned:
+        model = prune(model, ngrams=1500)
+    write_arpa(model, tmp_path / "model.arpa", decimals=9)
+    model = read_arpa(tmp_path / "model.arpa")
+    kenlm = KenlmModel(tmp_path / "model.arpa")
+    automaton = NgramAutomaton.from_model(model)
+    rng = random.Random(0)
+    words = sorted({word for line in lines for word in line.split()})
+    sentences = [line.split() for line in lines]
+    sentences += [[*rng.choices(words, k=6), "zebra", "the"] for _ in range(200)]
+    log_probs, ends, offsets = automaton.score_sentences(sentences)
+    for index, sentence in enumerate(sentences):
+        state = kenlm.start()
+        for word, found in zip(sentence, log_probs[offsets[index] :], strict=False):
+            expected, state = kenlm.score(state, word)
+            assert found == pytest.approx(expected, abs=1e-5)
+        assert ends[index] == pytest.approx(kenlm.final(state), abs=1e-5)
 
 
 def test_saved_and_opened(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_bits_of_values() -> None:
     ("name", "place", "change", "message"),
     [
         ("sizes", 0, 1, "states: wrong size|spells_state|sizes"),
-        ("sizes", 1, 1, "sizes|arcs"),
+        ("sizes", 1, 1, "unigrams: wrong size"),
         ("sizes", 2, 100, "arcs: wrong size"),
         ("sizes", 3, 1, "sizes: bad width of words"),
         ("sizes", 4, 1, "log_prob_table: its size"),
