@@ -190,21 +190,24 @@ class Aligner:
     ) -> tuple[FloatArray, IntArray]:
         """The scores of the graph's labels, and the column of each label; 0 is unused."""
         pdf, loop = self.transitions.pdf, self._compiler.loop
-        if loop is not None:
-            if callable(log_likelihoods):
-                log_likelihoods = log_likelihoods(
-                    np.arange(self.transitions.num_pdfs, dtype=np.int32)
-                )
-            added = loop.scores(log_likelihoods)
-            scores = np.concatenate((log_likelihoods, added), axis=1, dtype=np.float32)
-            return scores, np.concatenate((pdf, self.transitions.num_pdfs + loop.columns))
+        number = np.zeros(self.transitions.num_pdfs, dtype=np.int32)
+        number[graph.pdfs] = np.arange(len(graph.pdfs))
+        columns = number[pdf]
+        if loop is not None and callable(log_likelihoods):  # its phones need all pdfs
+            every = np.arange(self.transitions.num_pdfs, dtype=np.int32)
+            log_likelihoods = log_likelihoods(every)
         if callable(log_likelihoods):
             scores = log_likelihoods(graph.pdfs)
         else:
+            if log_likelihoods.ndim != 2 or log_likelihoods.shape[1] != len(number):
+                raise SpeechError(
+                    f"scores: expected [T, {len(number)}], found {list(log_likelihoods.shape)}"
+                )
             scores = np.take(log_likelihoods, graph.pdfs, axis=1)
-        number = np.zeros(self.transitions.num_pdfs, dtype=np.int32)
-        number[graph.pdfs] = np.arange(len(graph.pdfs))
-        return np.ascontiguousarray(scores, dtype=np.float32), number[pdf]
+            if loop is not None:
+                scores = np.concatenate((scores, loop.scores(log_likelihoods)), axis=1)
+                columns = np.concatenate((columns, len(graph.pdfs) + loop.columns))
+        return np.ascontiguousarray(scores, dtype=np.float32), columns
 
     def _search(
         self, arcs: DecodingGraph, columns: IntArray, scores: FloatArray, beam: float

@@ -123,7 +123,7 @@ def state_segments(tids: IntArray, transitions: TransitionModel) -> tuple[StateS
     forward = tids[starts]
     columns = (
         starts,
-        np.append(starts[1:], len(tids)),
+        np.append(starts, len(tids))[1:],
         transitions.phone[forward],
         transitions.hmm_state[forward],
         transitions.pdf[forward],
