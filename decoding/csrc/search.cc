@@ -34,6 +34,44 @@ struct Search::Resolve {
   }
 };
 
+// Finds or adds up to `more` tokens; holds what the inner loops need, so that they can keep it in
+// registers, until Close.
+class Search::Adder {
+ public:
+  Adder(Search* search, Tokens::RawFrame* frame, size_t more)
+      : search_(search), frame_(frame), count_(static_cast<uint32_t>(frame->tokens.size())) {
+    frame->tokens.Reserve(more);
+    tokens_ = frame->tokens.data();
+    run_ = search->table_.Begin(count_, more);
+  }
+
+  // The state's token; its cost is now at most this. *better: it was more before, or there was none.
+  uint32_t Add(uint32_t state, float cost, bool* better) {
+    bool is_new = false;
+    const uint32_t token = run_.FindOrAdd(state, count_, &is_new);
+    const float before = is_new ? kInfinity : tokens_[token].cost;
+    *better = cost < before;
+    tokens_[token].state = state;
+    tokens_[token].cost = std::min(cost, before);
+    count_ += is_new;
+    if (is_new && search_->graph_.has_epsilons(state)) {
+      search_->buckets_[search_->graph_.rank(state)].push_back(token);
+    }
+    return token;
+  }
+
+  float cost(uint32_t token) const { return tokens_[token].cost; }
+
+  void Close() { frame_->tokens.SetSize(count_); }
+
+ private:
+  Search* search_;
+  Tokens::RawFrame* frame_;
+  Tokens::Token* tokens_;
+  uint32_t count_;
+  TokenTable<uint32_t>::Run run_;
+};
+
 Search::Search(const MappedGraph& graph, const SearchConfig& config)
     : graph_(graph), config_(config) {
   // An infinite beam must not make dead ends, which are infinitely bad, look alive.
@@ -47,11 +85,12 @@ void Search::Start() {
   trellis_.Start();
   stats_ = SearchStats();
   active_ = true;
-  table_.Clear();
-  bool better = false;
+  table_.Clear(0);
   Tokens::RawFrame& frame = trellis_.newest();
-  frame.tokens.Reserve(1);
-  FindOrAdd(graph_.start(), 0.0f, &frame, &better);
+  Adder adder(this, &frame, 1);
+  bool better = false;
+  adder.Add(graph_.start(), 0.0f, &better);
+  adder.Close();
   CloseEpsilons<true>(config_.beam, &frame);
 }
 
@@ -64,7 +103,7 @@ void Search::Step(const float* row) {
   const size_t num_pdfs = scaled_.size();
   for (size_t i = 0; i < num_pdfs; ++i) scaled_[i] = -config_.acoustic_scale * row[i];
   trellis_.newest().row.assign(row, row + num_pdfs);
-  table_.Clear();
+  table_.Clear(trellis_.newest().tokens.size());
   Tokens::RawFrame& next = trellis_.AddFrame();
   Tokens::RawFrame& frame = trellis_.before_newest();
   const float cutoff = Expand(&frame);
@@ -140,8 +179,7 @@ float Search::Expand(Tokens::RawFrame* frame) {
 template <bool kLattice>
 void Search::MakeTokens(float cutoff, Tokens::RawFrame* frame, Tokens::RawFrame* next) {
   const size_t n = frame->links.size();
-  next->tokens.Reserve(n);
-  table_.Reserve(n);
+  Adder adder(this, next, n);
   Tokens::RawLink* const links = frame->links.data();
   Tokens::RawLink* out = links;
   Tokens::RawLink unwanted;
@@ -149,41 +187,21 @@ void Search::MakeTokens(float cutoff, Tokens::RawFrame* frame, Tokens::RawFrame*
     const Tokens::RawLink link = links[i];
     if (link.total > cutoff) continue;
     bool better = false;
-    const uint32_t token = FindOrAdd(link.next, link.total, next, &better);
-    if (kLattice) {
-      out->source = link.source;
-      out->next = token;
-      out->arc = link.arc;
-      out->total = link.total;
-      // No later improvement of the token can bring a worse link into the lattice beam.
-      out += link.total <= next->tokens[token].cost + config_.lattice_beam;
-    } else {
+    const uint32_t token = adder.Add(link.next, link.total, &better);
+    if (!kLattice) {
       // Link k leads to token k: there are never more tokens than links looked at.
-      Tokens::RawLink* const place = better ? links + token : &unwanted;
-      place->source = link.source;
-      place->next = token;
-      place->arc = link.arc;
-      place->total = link.total;
+      out = better ? links + token : &unwanted;
     }
+    out->source = link.source;
+    out->next = token;
+    out->arc = link.arc;
+    out->total = link.total;
+    // No later improvement of the token can bring a worse link into the lattice beam.
+    if (kLattice) out += link.total <= adder.cost(token) + config_.lattice_beam;
   }
+  adder.Close();
   frame->links.SetSize(kLattice ? static_cast<size_t>(out - links) : next->tokens.size());
   stats_.links += frame->links.size();
-}
-
-// There must be room in the frame's tokens and in the table.
-inline uint32_t Search::FindOrAdd(uint32_t state, float cost, Tokens::RawFrame* frame,
-                                  bool* better) {
-  Growing<Tokens::Token>& tokens = frame->tokens;
-  bool is_new = false;
-  const uint32_t token = table_.FindOrAdd(state, static_cast<uint32_t>(tokens.size()), &is_new);
-  Tokens::Token* const place = tokens.data() + token;
-  const float before = is_new ? kInfinity : place->cost;
-  *better = cost < before;
-  place->state = state;
-  place->cost = std::min(cost, before);
-  tokens.SetSize(tokens.size() + is_new);
-  if (is_new && graph_.has_epsilons(state)) buckets_[graph_.rank(state)].push_back(token);
-  return token;
 }
 
 // Rank by rank, so that every token's cost is final before its arcs are followed, once.
@@ -196,18 +214,16 @@ void Search::CloseEpsilons(float cutoff, Tokens::RawFrame* frame) {
       if (token.cost > cutoff) continue;
       const MappedGraph::Epsilon* const begin = graph_.epsilons_begin(token.state);
       const MappedGraph::Epsilon* const end = graph_.epsilons_end(token.state);
-      frame->tokens.Reserve(static_cast<size_t>(end - begin));
-      table_.Reserve(static_cast<size_t>(end - begin));
+      Adder adder(this, frame, static_cast<size_t>(end - begin));
       for (const MappedGraph::Epsilon* arc = begin; arc != end; ++arc) {
         const float total = token.cost + arc->cost;
         if (total > cutoff) continue;
         bool better = false;
-        const uint32_t next = FindOrAdd(arc->next, total, frame, &better);
-        if (kLattice ? total > frame->tokens[next].cost + config_.lattice_beam : !better) {
-          continue;
-        }
+        const uint32_t next = adder.Add(arc->next, total, &better);
+        if (kLattice ? total > adder.cost(next) + config_.lattice_beam : !better) continue;
         frame->epsilons.push_back({source, next, static_cast<uint32_t>(arc - begin), total});
       }
+      adder.Close();
     }
     bucket.clear();
   }

@@ -39,6 +39,7 @@ class Search {
   using Tokens = Trellis<uint32_t>;  // a token's state is the graph's
 
   struct Resolve;  // labels and costs of a link
+  class Adder;     // of tokens to a frame
 
   void Step(const float* row);
   float Expand(Tokens::RawFrame* frame);
@@ -46,7 +47,6 @@ class Search {
   void MakeTokens(float cutoff, Tokens::RawFrame* frame, Tokens::RawFrame* next);
   template <bool kLattice>
   void CloseEpsilons(float cutoff, Tokens::RawFrame* frame);
-  uint32_t FindOrAdd(uint32_t state, float cost, Tokens::RawFrame* frame, bool* better);
 
   const MappedGraph& graph_;
   SearchConfig config_;
@@ -56,7 +56,7 @@ class Search {
   TokenTable<uint32_t> table_;  // of the newest frame
   std::vector<float> scaled_;
   std::vector<float> costs_;
-  std::vector<std::vector<uint32_t>> buckets_;  // tokens with non-emitting arcs, by rank
+  std::vector<std::vector<uint32_t>> buckets_;  // new tokens with non-emitting arcs, by rank
 };
 
 }  // namespace decoding
