@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
-#include <string>
 #include <vector>
 
+#include "id_table.h"
 #include "rescore_models.h"
 
 namespace decoding {
@@ -83,7 +83,7 @@ struct ExpansionStats {
 class Rescoring {
  public:
   Rescoring(const WordLatticeView& lattice, HistoryModel* old_model, HistoryModel* new_model)
-      : lattice_(lattice), old_(old_model), new_(new_model), first_(), last_() {}
+      : lattice_(lattice), old_(old_model), new_(new_model) {}
 
   // Replaces what an earlier call left. A path's cost is its graph cost, plus the old model's log
   // probability, less lm_scale times the new one's, plus the penalty of each word, plus the scaled

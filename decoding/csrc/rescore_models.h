@@ -7,67 +7,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
+#include "id_table.h"
 #include "lm/csrc/automaton.h"
 
 namespace decoding {
-
-inline uint64_t MixHash(uint64_t value) {  // the finaliser of splitmix64
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
-  return value ^ (value >> 31);
-}
-
-// Finds the number of a thing by its content; the things themselves stand elsewhere, by number.
-class IdTable {
- public:
-  IdTable() : slots_(kSmallest) {}
-
-  // The number of the thing with this hash for which same(number) holds. If there is none, calls
-  // make(), which stores the thing and returns its number.
-  template <typename Same, typename Make>
-  uint32_t FindOrAdd(uint64_t hash, const Same& same, const Make& make) {
-    const uint32_t mark = static_cast<uint32_t>(hash >> 32);
-    size_t place = mark & (slots_.size() - 1);
-    while (slots_[place].id != kFree) {
-      if (slots_[place].mark == mark && same(slots_[place].id)) return slots_[place].id;
-      place = (place + 1) & (slots_.size() - 1);
-    }
-    const uint32_t id = make();
-    slots_[place] = {mark, id};
-    if (++size_ * 2 > slots_.size()) Grow();
-    return id;
-  }
-
-  void Clear() {
-    std::fill(slots_.begin(), slots_.end(), Slot{});
-    size_ = 0;
-  }
-
- private:
-  static constexpr size_t kSmallest = 256;
-  static constexpr uint32_t kFree = UINT32_MAX;
-  struct Slot {
-    uint32_t mark = 0;  // of the hash: most of what is not the same differs here already
-    uint32_t id = kFree;
-  };
-
-  void Grow() {
-    std::vector<Slot> slots(slots_.size() * 2);
-    for (const Slot& slot : slots_) {
-      if (slot.id == kFree) continue;
-      size_t place = slot.mark & (slots.size() - 1);
-      while (slots[place].id != kFree) place = (place + 1) & (slots.size() - 1);
-      slots[place] = slot;
-    }
-    slots_.swap(slots);
-  }
-
-  std::vector<Slot> slots_;
-  size_t size_ = 0;
-};
 
 // Log probabilities are natural. Not for several threads at once.
 class HistoryModel {
@@ -193,9 +140,10 @@ class EpsilonModel : public HistoryModel {
   uint32_t Number() {
     uint64_t hash = kept_.size();
     for (const Member& member : kept_) {
-      // + 0.0f: a residual of -0 is 0.
-      const uint64_t residual = static_cast<uint64_t>(std::lround(member.log_prob * -1024.0f));
-      hash = MixHash(hash ^ (static_cast<uint64_t>(member.state) << 32) ^ residual);
+      const float log_prob = member.log_prob + 0.0f;  // -0 is 0
+      uint32_t bits;
+      std::memcpy(&bits, &log_prob, sizeof(bits));
+      hash = MixHash(hash ^ static_cast<uint64_t>(member.state) << 32 ^ bits);
     }
     const auto same = [this](uint32_t history) {
       const Member* member = members_.data() + first_member_[history];
