@@ -36,6 +36,7 @@ IntArray = npt.NDArray[np.int32]
 
 _INSTALLATION = "https://k2-fsa.github.io/k2/installation/"
 _NO_LIMIT = 1e10  # what k2 itself takes for a beam that prunes nothing
+_MOST_ACTIVE = 1 << 28  # in all utterances of a batch; k2 multiplies it by 4
 _FINAL = -1  # label of arcs to the final state
 
 
@@ -215,9 +216,11 @@ class K2Decoder:
             # A frame's offset changes no comparison, and smaller sums are rounded less.
             rows[: len(scores), 1:] = scale * (scores - scores.max(axis=1, keepdims=True))
         segments = torch.tensor([[i, 0, length] for i, length in enumerate(lengths)])
-        # k2 reserves memory for max_active states; more than there are cannot be active.
+        # k2 reserves memory for max_active states of each utterance, and counts it in 31 bits; more
+        # states than there are cannot be active.
         min_active = min(self.options.min_active, graph.num_states)
-        max_active = max(min(self.options.max_active, graph.num_states), min_active + 1)
+        most = min(self.options.max_active, graph.num_states, _MOST_ACTIVE // len(lengths))
+        max_active = max(most, min_active + 1)
         try:
             with torch.no_grad():
                 found = self._k2.intersect_dense_pruned(

@@ -18,6 +18,7 @@ from data.errors import SpeechError
 from decoding.epsilon_free import remove_epsilons
 from decoding.k2_engine import K2Decoder, load_k2
 from decoding.lattice import Lattice, best_path, determinize, n_best
+from decoding.lattice_oracle import oracle
 from decoding.search import Decoder, SearchOptions
 from recognizer.bundle import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
@@ -260,6 +261,10 @@ def test_lattices_of_real_speech_are_the_native_ones(k2: Any, corpora: Path) -> 
         assert path.words == peer.words
         assert path.tids.tolist() == peer.tids.tolist()
         assert other.decode_best(scores).words == peer.words
+        reference = utterance.text.lower().split()
+        errors = [oracle(each, reference).errors for each in (lattice, expected)]
+        assert errors[0] == errors[1]
+        assert errors[0] <= oracle(determinize(lattice, scale, 5.0), reference).errors
         # Word sequences far from the beams, within which the engines may prune differently.
         near, near_peer = (
             {path.words: path.cost(scale) for path in n_best(compact, scale)}
