@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from am.contexts import convert_alignment
-from am.phones import SPOKEN_NOISE, PhoneTable
+from am.phones import PhoneTable
 from am.transitions import TransitionModel
 from am.tree import Tree
 from data.errors import UsageError
@@ -39,10 +39,10 @@ class Tolerance:
         beam: of the search, in place of the beams of `AlignOptions`.
     """
 
-    skip_cost: float = 4.0
-    garbage_cost: float = 4.0
-    phone_cost: float = 2.0
-    beam: float = 30.0
+    skip_cost: float = 1.0
+    garbage_cost: float = 2.0
+    phone_cost: float = 1.0
+    beam: float = 20.0
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
@@ -54,7 +54,7 @@ class Tolerance:
 
 
 class PhoneLoop:
-    """All phones in any order, without context.
+    """All phones of speech in any order, without context.
 
     A state of a phone without context scores as the average likelihood of the pdfs that the tree
     has for it in any context. These states are the columns that `scores` adds to those of the pdfs;
@@ -74,19 +74,18 @@ class PhoneLoop:
         pdfs: dict[tuple[str, int], set[int]] = {}
         for phone, state, pdf in transitions.tuples:
             pdfs.setdefault((phones.base(phone), state), set()).add(pdf)
-        bases = (SPOKEN_NOISE, *phones.base_phones)
         self.forward: dict[int, list[list[tuple[int, int]]]] = {}
         first = transitions.num_transition_ids + 1
         columns: list[int] = []
         tids: list[int] = []
         loops: list[int] = []
         members: list[list[int]] = []
-        any_pdf = {(phone, state): pdf for phone, state, pdf in transitions.tuples}
-        for base_phone in bases:
+        self._any_pdf = {(phone, state): pdf for phone, state, pdf in transitions.tuples}
+        for base_phone in phones.base_phones:
             phone = phones.variants(base_phone)[-1]
             self.forward[phone] = []
             for state, topology in enumerate(transitions.topology.states(phone)):
-                pdf = any_pdf[phone, state]
+                pdf = self._any_pdf[phone, state]
                 arcs = [to for to, _ in topology.transitions]
                 label = first + len(tids)
                 loop = label + arcs.index(state) if state in arcs else 0
@@ -129,11 +128,10 @@ class PhoneLoop:
     def in_context(self, labels: IntArray, tree: Tree) -> IntArray:
         """The transition-ids ``[T]`` of a path's labels.
 
-        Every stretch of garbage becomes a word: its first phone has the position _B, its last one
-        _E, so that it looks like any word; spoken noise is a word by itself. All phones get the
-        pdfs of the context they are found in.
+        Every stretch of garbage becomes a word: its first phone gets the position _B, its last one
+        _E, so that it looks like any word. All phones get the pdfs of the context they stand in.
         """
-        transitions, table = self._transitions, self._table
+        transitions = self._transitions
         garbage = self.is_garbage(labels)
         tids = labels.copy()
         tids[garbage] = self.transition_ids[labels[garbage] - transitions.num_transition_ids - 1]
@@ -141,24 +139,17 @@ class PhoneLoop:
             (transitions.hmm_state[tids] == 0) & ~transitions.is_self_loop[tids]
         )
         ends = np.append(starts[1:], len(tids))
-        bases = [
-            table.base(int(transitions.phone[tids[start]])) if garbage[start] else None
-            for start in starts
-        ]
-        any_pdf = {(phone, state): pdf for phone, state, pdf in transitions.tuples}
-        for index, base in enumerate(bases):
-            if base is None or base == SPOKEN_NOISE:
-                continue
-            opens = index == 0 or bases[index - 1] in (None, SPOKEN_NOISE)
-            closes = index + 1 == len(bases) or bases[index + 1] in (None, SPOKEN_NOISE)
-            position = {(True, True): "S", (True, False): "B", (False, True): "E"}.get(
-                (opens, closes), "I"
-            )
-            phone = table.id(f"{base}_{position}")
+        inside = np.concatenate(([False], garbage[starts], [False])).tolist()
+        for index in np.flatnonzero(garbage[starts]).tolist():
+            opens, closes = not inside[index], not inside[index + 2]
+            position = "S" if opens and closes else "B" if opens else "E" if closes else "I"
             for frame in range(starts[index], ends[index]):
-                state, arc = (
-                    int(transitions.hmm_state[tids[frame]]),
-                    int(transitions.arc[tids[frame]]),
-                )
-                tids[frame] = transitions.transition_id(phone, state, any_pdf[phone, state], arc)
+                tids[frame] = self._in_position(int(tids[frame]), position)
         return convert_alignment(tids, transitions, transitions, tree)
+
+    def _in_position(self, tid: int, position: str) -> int:
+        """A transition-id of the same HMM state and arc in another position of a word."""
+        transitions, table = self._transitions, self._table
+        phone = table.id(f"{table.base(int(transitions.phone[tid]))}_{position}")
+        state, arc = int(transitions.hmm_state[tid]), int(transitions.arc[tid])
+        return transitions.transition_id(phone, state, self._any_pdf[phone, state], arc)
