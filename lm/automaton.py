@@ -152,7 +152,11 @@ class NgramAutomaton:
         if isinstance(self._native, _automaton.Automaton):
             return self
         states, arcs, finals = _automaton.unpack(self._native)
-        arrays = {"states": states.reshape(-1, 2), "arcs": arcs.reshape(-1, 3), "finals": finals}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "states": states.reshape(-1, 2),
+            "arcs": arcs.reshape(-1, 3),
+            "finals": finals,
+        }
         metadata = {**self.metadata, "layout": FAST}
         return NgramAutomaton(arrays, self._vocabulary, metadata, validate=False)
 
