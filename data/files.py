@@ -122,9 +122,15 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def replace_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """A UTF-8 text file to write, otherwise as `replace_file`."""
-    with (
-        replace_file(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="\n") as stream,
-    ):
-        yield stream
+    """A UTF-8 text file to write, gzipped if its name ends in .gz; otherwise as `replace_file`."""
+    with replace_file(path) as temporary, temporary.open("wb") as raw:
+        if Path(path).suffix == ".gz":
+            # Without name and time in it, the same text makes the same file.
+            with (
+                gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed,
+                io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as stream,
+            ):
+                yield stream
+        else:
+            with io.TextIOWrapper(raw, encoding="utf-8", newline="\n") as stream:
+                yield stream

@@ -81,3 +81,13 @@ def test_writing_replaces_only_when_whole(tmp_path: Path) -> None:
     assert path.read_text() == "new"
     with pytest.raises(SpeechError, match="cannot be written"), replace_text(tmp_path / "no" / "x"):
         pass
+
+
+def test_writing_packs_what_ends_in_gz(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.txt.gz", tmp_path / "other.txt.gz"
+    for path in (one, other):
+        with replace_text(path) as stream:
+            stream.write("zeile\nünd\n")
+    assert list(read_lines(one)) == ["zeile", "ünd"]
+    assert gzip.decompress(one.read_bytes()) == "zeile\nünd\n".encode()
+    assert one.read_bytes() == other.read_bytes()  # neither name nor time is in it
