@@ -14,6 +14,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // Looked up in passing, so that states and arcs are in the cache when their turn comes.
 constexpr size_t kStatesAhead = 20;
 constexpr size_t kArcsAhead = 8;
+constexpr size_t kLinksAhead = 12;
 
 }  // namespace
 
@@ -60,6 +61,7 @@ class Search::Adder {
     return token;
   }
 
+  void Prefetch(uint32_t state) const { run_.Prefetch(state); }
   float cost(uint32_t token) const { return tokens_[token].cost; }
 
   void Close() { frame_->tokens.SetSize(count_); }
@@ -185,6 +187,7 @@ void Search::MakeTokens(float cutoff, Tokens::RawFrame* frame, Tokens::RawFrame*
   Tokens::RawLink unwanted;
   for (size_t i = 0; i < n; ++i) {
     const Tokens::RawLink link = links[i];
+    if (i + kLinksAhead < n) adder.Prefetch(links[i + kLinksAhead].next);
     if (link.total > cutoff) continue;
     bool better = false;
     const uint32_t token = adder.Add(link.next, link.total, &better);

@@ -47,6 +47,10 @@ class TokenTable {
       return result;
     }
 
+    void Prefetch(Key key) const {
+      __builtin_prefetch(slots_ + ((static_cast<uint64_t>(key) * kMultiplier) >> shift_), 1);
+    }
+
    private:
     friend class TokenTable;
     Slot* slots_;
