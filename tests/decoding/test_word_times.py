@@ -11,7 +11,7 @@ from am.transitions import TransitionModel
 from am.tree import monophone_tree
 from data.errors import SpeechError
 from decoding.lattice import BestPath
-from decoding.word_times import word_times
+from decoding.word_times import phone_times, word_times
 
 PHONES = PhoneTable.from_base(["AH", "B", "T"])
 TOPOLOGY = Topology.standard(PHONES)
@@ -64,14 +64,20 @@ items = st.tuples(st.sampled_from(["", *WORDS]), st.integers(1, 4))
 @given(st.lists(items, max_size=8))
 def test_words_begin_and_end_where_they_were_put(sequence: list[tuple[str, int]]) -> None:
     tids: list[int] = []
-    expected = []
+    words, phones = [], []
     for word, length in sequence:
         begin = len(tids)
-        tids += spoken(word, length) if word else tids_of(SILENCE, [length, 1, length, 1, 1])
-        if word:
-            expected.append((word, begin, len(tids)))
-    found = word_times(path_of([word for word, _, _ in expected], tids), TRANSITIONS, PHONES)
-    assert found == tuple(expected)
+        if not word:
+            tids += tids_of(SILENCE, [length, 1, length, 1, 1])
+            continue
+        for name, phone in zip(WORDS[word], PHONES.word_phones(WORDS[word]), strict=True):
+            first = len(tids)
+            tids += tids_of(phone, [length] + [1] * (TOPOLOGY.num_states(phone) - 1))
+            phones.append((name, first, len(tids)))
+        words.append((word, begin, len(tids)))
+    path = path_of([word for word, _, _ in words], tids)
+    assert word_times(path, TRANSITIONS, PHONES) == tuple(words)
+    assert phone_times(path, TRANSITIONS, PHONES) == tuple(phones)
 
 
 def test_a_word_that_is_cut_off_ends_with_the_path() -> None:
@@ -87,7 +93,7 @@ def test_a_word_that_is_cut_off_ends_with_the_path() -> None:
 
 def test_no_frames_are_no_words() -> None:
     assert word_times(path_of([], []), TRANSITIONS, PHONES) == ()
-    with pytest.raises(SpeechError, match="expected frames for 1 words"):
+    with pytest.raises(SpeechError, match="expected 1 words in the transition-ids, found 0"):
         word_times(path_of(["a"], []), TRANSITIONS, PHONES)
 
 
@@ -104,8 +110,8 @@ def phone(name: str) -> list[int]:
         (["a"], phone("AH_I"), "frame 0: expected the start of a word or silence, found AH_I"),
         (["a"], phone("AH_B") + phone("T_S"), "frame 3: .* within a word, found T_S"),
         (["a"], phone("AH_B") + tids_of(SILENCE, [1]), "frame 3: .* within a word, found SIL"),
-        (["a"], [0], "expected transition-ids of 1 .. "),
-        (["a"], [10**6], "found 1000000 .. 1000000"),
+        (["a"], [0], "frame 0: expected a transition-id of 1..108, found 0"),
+        (["a"], [10**6], "frame 0: .* found 1000000"),
     ],
 )
 def test_paths_that_are_not_words_are_refused(
