@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -327,6 +327,22 @@ def best_path(lattice: Lattice | CompactLattice, acoustic_scale: float) -> BestP
         acoustic_cost=acoustic_cost,
         complete=lattice.reached_final,
     )
+
+
+def path_of_words(lattice: CompactLattice, words: Sequence[str]) -> BestPath | None:
+    """The path with these words, such as those of `decoding.lattice_mbr`; None if there is none."""
+    known = lattice_words(lattice)
+    offsets = lattice.arc_offsets.tolist()
+    arcs: list[int] = []
+    state = 0
+    for word in words:
+        first, last = offsets[state], offsets[state + 1]
+        found = np.flatnonzero(lattice.words[first:last] == known.get(word, 0))
+        if len(found) == 0:
+            return None
+        arcs.append(first + int(found[0]))
+        state = int(lattice.targets[arcs[-1]])
+    return lattice.path(arcs) if np.isfinite(lattice.final_graph_costs[state]) else None
 
 
 def n_best(lattice: CompactLattice, acoustic_scale: float) -> Iterator[BestPath]:

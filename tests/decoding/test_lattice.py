@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import SpeechError, UsageError
-from decoding.lattice import Lattice, best_path, determinize, n_best
+from decoding.lattice import Lattice, best_path, determinize, n_best, path_of_words
+from lattice_toys import timed_lattice
 from search_toys import (
     SCALE,
     SYMBOLS,
@@ -133,6 +134,44 @@ def test_without_memory_the_beam_shrinks_and_says_so(caplog: pytest.LogCaptureFi
     assert [path.words for path in compact_paths(compact)] == [(1,) * 30]
     assert "memory limit" in caplog.text
     assert best_path(compact, SCALE).cost(SCALE) == best_path(lattice, SCALE).cost(SCALE)
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=100, deadline=None)
+@given(seeds, st.integers(0, 40_000))
+def test_whatever_the_memory_the_beam_tells_what_is_there(seed: int, memory: int) -> None:
+    lattice = timed_lattice(seed, frames=7)
+    compact = determinize(lattice, SCALE, 4.0, max_memory=memory)
+    expected = best_by_words(lattice_paths(lattice))
+    found = {path.words: path for path in compact_paths(compact)}
+    best = min(path.cost for path in expected.values())
+    assert 0.0 < compact.beam <= 4.0
+    for words, path in expected.items():
+        if path.cost < best + compact.beam - 1e-3:
+            assert found[words].tids == path.tids
+            assert found[words].cost == pytest.approx(path.cost, abs=1e-3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seeds)
+def test_a_path_is_found_by_its_words(seed: int) -> None:
+    lattice = complete_lattice_of(seed)
+    compact = determinize(lattice, SCALE, 3.0)
+    for path in n_best(compact, SCALE):
+        found = path_of_words(compact, path.words)
+        assert found is not None
+        assert found.words == path.words
+        assert found.tids.tolist() == path.tids.tolist()
+        assert found.cost(SCALE) == path.cost(SCALE)
+    assert path_of_words(compact, ["d"] * 9) is None
+    assert path_of_words(compact, ["elsewhere"]) is None
+
+
+def test_a_thousand_best_are_distinct_and_in_order() -> None:
+    paths = list(islice(n_best(determinize(ladder(200), SCALE, inf), SCALE), 1000))
+    costs = [path.cost(SCALE) for path in paths]
+    assert costs == sorted(costs)
+    assert len({path.words for path in paths}) == 1000
 
 
 @pytest.mark.parametrize(
