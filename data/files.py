@@ -19,6 +19,9 @@ from data.errors import SpeechError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+DAMAGE = (gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, zlib.error, EOFError)
+"""What reading from `open_bytes` raises where a compressed file is damaged or cut short."""
+
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     """Lines of a UTF-8 text file without their line ends; .gz, .xz and .zst are decompressed.
@@ -37,7 +40,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
         raise SpeechError(
             f"{path}:{number}: expected UTF-8 text, found byte 0x{error.object[error.start]:02x}"
         ) from None
-    except (gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, zlib.error, EOFError) as error:
+    except DAMAGE as error:
         raise SpeechError(f"{path}: damaged after line {number}: {error}") from error
 
 

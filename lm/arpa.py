@@ -1,4 +1,4 @@
-"""ARPA back-off files, plain or gzipped: read into and written from `NgramModel`."""
+"""ARPA back-off files, plain or compressed: read into and written from `NgramModel`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -17,18 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import SpeechError, UsageError
+from data.files import DAMAGE, open_bytes
+from lm._arpa import ArpaError, ArpaParser
 from lm.ngram import BEGIN, END, NO_NODE, UNKNOWN, NgramLevel, NgramModel, trie_keys
 
 MAX_ORDER = 9
 MISSING_UNKNOWN_LOG10_PROB = -100.0
 """What an absent `<unk>` gets; KenLM's default."""
 
-_CHUNK_BYTES = 1 << 24
+_BLOCK_BYTES = 1 << 24
 _ROWS_PER_WRITE = 1 << 17
 
 
 def read_arpa(path: str | os.PathLike[str]) -> NgramModel:
-    r"""Read an ARPA file (gzipped if its name ends in `.gz`).
+    r"""Read an ARPA file, decompressed by its ending (.gz, .xz, .zst).
 
     N-grams may come in any order within their section. A missing `<unk>` is added with
     log10 probability -100. Lines before ``\data\`` must be empty or begin with ``#``, as in KenLM.
@@ -37,7 +38,13 @@ def read_arpa(path: str | os.PathLike[str]) -> NgramModel:
         SpeechError: the file is missing, truncated or malformed: names file and line, what was
             expected and what was found. Also for duplicate n-grams and missing prefixes.
     """
-    return _Reader(Path(path)).read()
+    path = Path(path)
+    with open_bytes(path) as stream:
+        reader = _Reader(path, stream)
+        try:
+            return reader.read()
+        except DAMAGE as error:
+            raise SpeechError(f"{path}: damaged after line {reader.line}: {error}") from error
 
 
 def write_arpa(model: NgramModel, path: str | os.PathLike[str], *, decimals: int = 6) -> None:
@@ -102,37 +109,53 @@ def _sections(model: NgramModel, order: int, decimals: int) -> Iterator[str]:
         yield "".join([line % row for row in zip(*columns, strict=True)])
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Section:
-    """One order's n-grams as they stand in the file: fields by line."""
+    """One order's n-grams as they stand in the file: `[M]`, words `[M, order]`."""
 
     lines: NDArray[np.int64]
-    probs: NDArray[np.float64]
-    backoffs: NDArray[np.float64]
-    words: NDArray[np.object_]
+    log10_probs: NDArray[np.float64]
+    log10_backoffs: NDArray[np.float64]
+    words: NDArray[np.int32]
 
 
 class _Reader:
-    def __init__(self, path: Path) -> None:
+    """Reads in blocks of whole lines; the parser keeps the words' ids."""
+
+    def __init__(self, path: Path, stream: BinaryIO) -> None:
         self.path = path
-        self.text = _read_bytes(path)
-        self.position = 0
+        self.stream = stream
+        self.text = b"\n"  # the line feed before `position` is always there
+        self.position = 1
         self.line = 0
+        self.parser = ArpaParser()
+        self.words: list[bytes] = []
 
     def fail(self, line: int, expected: str, found: str) -> SpeechError:
         return SpeechError(f"{self.path}:{line}: expected {expected}, found {found}")
 
+    def more(self) -> bool:
+        """Append the next block of the file to what is not yet read; False at the file's end."""
+        block = self.stream.read(_BLOCK_BYTES)
+        self.text = self.text[self.position - 1 :] + block
+        self.position = 1
+        return bool(block)
+
     def next_line(self) -> str | None:
         """The next line that is not blank, without its ends; None at the end of the file."""
-        while self.position < len(self.text):
+        while True:
             end = self.text.find(b"\n", self.position)
-            end = len(self.text) if end < 0 else end
+            if end < 0:
+                if self.more():
+                    continue
+                end = len(self.text)
+                if self.position == end:
+                    return None
             line = self.text[self.position : end].strip()
-            self.position = end + 1
+            self.position = min(end + 1, len(self.text))
             self.line += 1
             if line:
                 return line.decode("utf-8", errors="replace")
-        return None
 
     def expect(self, wanted: str) -> None:
         line = self.next_line()
@@ -142,15 +165,13 @@ class _Reader:
     def read(self) -> NgramModel:
         counts = self.header()
         vocabulary: tuple[str, ...] = ()
-        word_ids: dict[bytes, int] = {}
         levels: list[NgramLevel] = []
         for order, count in enumerate(counts, start=1):
             self.expect(f"\\{order}-grams:")
             section = self.section(order, count, highest=order == len(counts))
             if order == 1:
                 vocabulary, section = self.vocabulary(section)
-                word_ids = {word.encode(): index for index, word in enumerate(vocabulary)}
-            levels.append(self.level(section, levels, word_ids))
+            levels.append(self.level(section, levels))
         self.expect("\\end\\")
         return NgramModel(vocabulary, tuple(levels))
 
@@ -162,149 +183,104 @@ class _Reader:
             raise self.fail(self.line, "\\data\\", _found(line))
         counts: list[int] = []
         while True:
-            position, number = self.position, self.line
             line = self.next_line()
             if line is not None and line.startswith("\\") and counts:
-                self.position, self.line = position, number
+                self.give_back(line)
                 return counts
             match = re.fullmatch(r"ngram\s+(\d+)\s*=\s*(\d+)", line or "")
             if match is None or int(match[1]) != len(counts) + 1 or len(counts) == MAX_ORDER:
                 raise self.fail(self.line, f"ngram {len(counts) + 1}=COUNT", _found(line))
             counts.append(int(match[2]))
 
+    def give_back(self, line: str) -> None:
+        """Have `next_line` return the line again."""
+        self.text = b"\n" + line.encode() + b"\n" + self.text[self.position :]
+        self.position = 1
+        self.line -= 1
+
     def section(self, order: int, count: int, *, highest: bool) -> _Section:
         """The lines up to the next one that begins with a backslash."""
-        end = self.text.find(b"\n\\", self.position - 1)
-        if end < 0:
-            total = self.line + self.text.count(b"\n", self.position)
-            raise self.fail(total + 1, f"the end of the {order}-grams and \\end\\", "end of file")
-        parts: list[_Section] = []
-        while self.position <= end:
-            stop = self.text.find(b"\n", min(self.position + _CHUNK_BYTES, end)) + 1
-            parts.append(self.chunk(self.text[self.position : stop], order, highest=highest))
-            self.line += self.text.count(b"\n", self.position, stop)
-            self.position = stop
+        parts = [self.rows(b"", order, highest=highest)]
+        while (end := self.text.find(b"\n\\", self.position - 1) + 1) == 0:
+            end = self.text.rfind(b"\n", self.position) + 1
+            if end > 0:
+                parts.append(self.rows(self.text[self.position : end], order, highest=highest))
+                self.position = end
+            if not self.more():
+                wanted = f"the end of the {order}-grams and \\end\\"
+                raise self.fail(self.line + 1, wanted, "end of file")
+        parts.append(self.rows(self.text[self.position : end], order, highest=highest))
+        self.position = end
         found = sum(len(part.lines) for part in parts)
         if found != count:
             wanted = f"{count} {order}-grams, as the header says,"
             raise self.fail(self.line + 1, f"{wanted} before this line", str(found))
-        if not parts:
-            parts = [self.chunk(b"", order, highest=highest)]
         return _Section(
             np.concatenate([part.lines for part in parts]),
-            np.concatenate([part.probs for part in parts]),
-            np.concatenate([part.backoffs for part in parts]),
+            np.concatenate([part.log10_probs for part in parts]),
+            np.concatenate([part.log10_backoffs for part in parts]),
             np.concatenate([part.words for part in parts]),
         )
 
-    def chunk(self, text: bytes, order: int, *, highest: bool) -> _Section:
-        """Split whole lines into their fields."""
-        raw = np.frombuffer(text, dtype=np.uint8)
-        space = (raw == 32) | ((raw >= 9) & (raw <= 13))  # as bytes.split() sees it
-        starts = np.flatnonzero(~space & np.concatenate(([True], space[:-1])))
-        line_of_field = np.searchsorted(np.flatnonzero(raw == 10), starts)
-        fields_of_line = np.bincount(line_of_field, minlength=1)
-        lines = np.flatnonzero(fields_of_line)
-        widths = fields_of_line[lines]
-        wrong = np.flatnonzero((widths < order + 1) | (widths > order + 2))
-        if len(wrong):
-            line = int(lines[wrong[0]])
-            raise self.fail(
-                self.line + line + 1,
-                f"log10 probability, {_words(order)} and perhaps a back-off",
-                _found(text.split(b"\n")[line].decode(errors="replace")),
-            )
-        first = np.cumsum(widths) - widths
-        numbers = lines + self.line + 1
-        fields = np.array([*text.split(), None], dtype=object)[:-1]
-        probs = self.floats(fields[first], numbers, "a log10 probability, at most 0,")
-        if len(probs) and probs.max() > 0:
-            bad = int(np.argmax(probs))
-            raise self.fail(
-                int(numbers[bad]), "a log10 probability of at most 0", _found(fields[first[bad]])
-            )
-        backoffs = np.zeros(len(lines))
-        has_backoff = np.flatnonzero(widths == order + 2)
-        backoff_fields = fields[first[has_backoff] + order + 1]
-        backoffs[has_backoff] = self.floats(backoff_fields, numbers[has_backoff], "a back-off")
-        if highest and backoffs.any():
-            line = int(numbers[np.flatnonzero(backoffs)[0]])
-            raise self.fail(line, f"no back-off in a {order}-gram", "one (the highest order)")
-        columns = [fields[first + 1 + column] for column in range(order)]
-        return _Section(numbers, probs, backoffs, np.stack(columns, axis=1))
-
-    def floats(
-        self, fields: NDArray[np.object_], lines: NDArray[np.int64], what: str
-    ) -> NDArray[np.float64]:
+    def rows(self, text: bytes, order: int, *, highest: bool) -> _Section:
+        """Parse whole lines."""
         try:
-            values = np.array(fields.tolist(), dtype=bytes).astype(np.float64)
-            if np.isfinite(values).all():
-                return values
-        except ValueError:
-            pass
-        for field, line in zip(fields, lines, strict=True):
-            with contextlib.suppress(ValueError):
-                if np.isfinite(float(field)):
-                    continue
-            raise self.fail(int(line), what, _found(field))
-        raise AssertionError("numpy and Python disagree on what is a number")
+            lines, probs, backoffs, words = self.parser.parse(text, order, highest, self.line + 1)
+        except ArpaError as fault:
+            line, expected, found, note = fault.args
+            raise self.fail(line, expected, _found(found) + note) from None
+        self.line += text.count(b"\n")
+        return _Section(lines, probs, backoffs, words.reshape(-1, order))
 
     def vocabulary(self, section: _Section) -> tuple[tuple[str, ...], _Section]:
         """The words of the unigrams; `<unk>` is appended if it is missing."""
-        words: dict[str, int] = {}
-        for raw, line in zip(section.words[:, 0], section.lines.tolist(), strict=True):
+        self.parser.add(UNKNOWN.encode())
+        self.words = self.parser.words()
+        vocabulary = []
+        for index, raw in enumerate(self.words):
             try:
-                word = raw.decode("utf-8")
+                vocabulary.append(raw.decode("utf-8"))
             except UnicodeDecodeError:
+                line = int(section.lines[index])
                 raise self.fail(line, "a word in UTF-8", _found(raw)) from None
-            if word in words:
-                found = f"{_found(word)} again (first on line {words[word]})"
-                raise self.fail(line, "distinct unigrams", found)
-            words[word] = line
         for word in (BEGIN, END):
-            if word not in words:
+            if word not in vocabulary:
                 raise self.fail(self.line, f"a unigram {word}", "none")
-        if UNKNOWN not in words:
-            words[UNKNOWN] = self.line
-            unknown = np.array([[UNKNOWN.encode()]], dtype=object)
+        if len(vocabulary) > len(section.lines):
             section = _Section(
                 np.append(section.lines, self.line),
-                np.append(section.probs, MISSING_UNKNOWN_LOG10_PROB),
-                np.append(section.backoffs, 0.0),
-                np.concatenate([section.words, unknown]),
+                np.append(section.log10_probs, MISSING_UNKNOWN_LOG10_PROB),
+                np.append(section.log10_backoffs, 0.0),
+                np.append(section.words, np.array([[len(vocabulary) - 1]], np.int32), axis=0),
             )
-        return tuple(words), section
+        return tuple(vocabulary), section
 
-    def level(
-        self, section: _Section, lower: list[NgramLevel], word_ids: dict[bytes, int]
-    ) -> NgramLevel:
+    def level(self, section: _Section, lower: list[NgramLevel]) -> NgramLevel:
         """Find the histories of a section's n-grams and sort them."""
         rows = np.full(len(section.lines), NO_NODE, dtype=np.int64)
-        word = np.zeros(0, dtype=np.int64)
         order = section.words.shape[1]
-        for column in range(order):
-            word = np.array([word_ids.get(w, -1) for w in section.words[:, column]], dtype=np.int64)
-            if (word < 0).any():
-                bad = int(np.argmax(word < 0))
-                found = _found(section.words[bad, column])
-                raise self.fail(int(section.lines[bad]), "words that are unigrams", found)
-            if column == order - 1:
-                break
-            rows = self.history_rows(section, lower[column], rows, word)
+        for column in range(order - 1):
+            rows = self.history_rows(section, lower[column], rows, section.words[:, column])
+        word = section.words[:, -1]
         keys = trie_keys(rows, word) if order > 1 else word
-        by_key = np.argsort(keys, kind="stable")
-        keys = keys[by_key]
-        twice = np.flatnonzero(keys[1:] == keys[:-1])
-        if len(twice):
-            first, second = section.lines[by_key[twice[0] : twice[0] + 2]]
-            ngram = b" ".join(section.words[by_key[twice[0]]])
-            found = f"{_found(ngram)} again (first on line {first})"
-            raise self.fail(int(second), f"distinct {order}-grams", found)
+        if not (keys[1:] > keys[:-1]).all():
+            by_key = np.argsort(keys, kind="stable")
+            keys = keys[by_key]
+            twice = np.flatnonzero(keys[1:] == keys[:-1])
+            if len(twice):
+                first, second = section.lines[by_key[twice[0] : twice[0] + 2]]
+                found = f"{self.ngram(section, int(by_key[twice[0]]))} again"
+                wanted = f"distinct {order}-grams"
+                raise self.fail(int(second), wanted, f"{found} (first on line {first})")
+            rows, word = rows[by_key], word[by_key]
+            section = _Section(
+                section.lines,
+                section.log10_probs[by_key],
+                section.log10_backoffs[by_key],
+                section.words,
+            )
         return NgramLevel(
-            word[by_key].astype(np.int32),
-            rows[by_key],
-            section.probs[by_key],
-            section.backoffs[by_key],
+            np.ascontiguousarray(word), rows, section.log10_probs, section.log10_backoffs
         )
 
     def history_rows(
@@ -312,37 +288,26 @@ class _Reader:
         section: _Section,
         level: NgramLevel,
         parents: NDArray[np.int64],
-        words: NDArray[np.int64],
+        words: NDArray[np.int32],
     ) -> NDArray[np.int64]:
         if len(level) == 0 or level.parents[0] == NO_NODE:
-            return words
+            return words.astype(np.int64)
         keys = trie_keys(level.parents, level.words)
         wanted = trie_keys(parents, words)
         rows = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         missing = keys[rows] != wanted
         if missing.any():
             bad = int(np.argmax(missing))
-            ngram = _found(b" ".join(section.words[bad]))
             raise self.fail(
                 int(section.lines[bad]),
                 "an n-gram whose history (its words but the last) is in the file too",
-                ngram,
+                self.ngram(section, bad),
             )
         return rows
 
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SpeechError(f"{path}: expected a gzip file, found: {error}") from error
-    except OSError as error:
-        raise SpeechError(f"{path}: cannot read: {error.strerror or error}") from error
-
-
-def _words(count: int) -> str:
-    return "1 word" if count == 1 else f"{count} words"
+    def ngram(self, section: _Section, row: int) -> str:
+        """An n-gram to show."""
+        return _found(b" ".join(self.words[word] for word in section.words[row]))
 
 
 def _found(what: str | bytes | None) -> str:

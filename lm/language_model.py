@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import importlib.util
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from data.errors import SpeechError
+from data.files import DAMAGE, open_bytes
 from lm.arpa import read_arpa
+from lm.automaton import NgramAutomaton
 from lm.ngram import BEGIN, END, LOG_OF_10, NO_NODE, UNKNOWN, NgramModel
+
+_KENLM_MAGIC = b"mmap lm http://kheafield.com/code"
 
 State = TypeVar("State", bound=Hashable)
 
@@ -141,24 +142,32 @@ class EpsilonBackoffModel:
 
 
 def read_language_model(path: str | os.PathLike[str]) -> LanguageModel[Any]:
-    """A large model from an ARPA file (plain or `.gz`), with exact back-off.
+    """A large model with exact back-off.
 
-    KenLM answers where it is installed. It comes as source that does not compile on Python 3.13
-    and later; there, an `NgramModel` gives the same scores but takes four times as long to read.
+    Args:
+        path: a file of `NgramAutomaton.save`, which is mapped; an ARPA file, plain or compressed,
+            which is made into an automaton in memory; or a KenLM binary, which KenLM answers for.
 
     Raises:
         SpeechError: the file is missing or damaged.
     """
-    if importlib.util.find_spec("kenlm") is None:
-        return BackoffModel(read_arpa(path))
-    return KenlmModel(path)
+    with open_bytes(path) as stream:
+        try:
+            head = stream.read(len(_KENLM_MAGIC))
+        except DAMAGE as error:
+            raise SpeechError(f"{path}: damaged: {error}") from error
+    if head == _KENLM_MAGIC:
+        return KenlmModel(path)
+    if head[8:9] == b"{":  # after the header's length in eight bytes
+        return NgramAutomaton.open(path)
+    return NgramAutomaton.from_model(read_arpa(path))
 
 
 class KenlmModel:
-    """KenLM's answers for an ARPA file (plain or `.gz`) or a KenLM binary.
+    """KenLM's answers for an ARPA file, plain or compressed, or a KenLM binary.
 
     Args:
-        path: the file. A gzipped one is unpacked to a temporary file first: KenLM's wheels may
+        path: the file. A compressed one is unpacked to a temporary file first: KenLM's wheels may
             be compiled without zlib.
 
     Raises:
@@ -211,16 +220,16 @@ class KenlmModel:
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """The path itself, or for `.gz` that of a temporary file with its content."""
-    if path.suffix != ".gz":
+    """The path itself, or for a compressed file that of a temporary file with its content."""
+    if path.suffix not in (".gz", ".xz", ".zst"):
         yield path
         return
     with tempfile.NamedTemporaryFile(suffix=".arpa") as plain:
         try:
-            with gzip.open(path) as packed:
+            with open_bytes(path) as packed:
                 shutil.copyfileobj(packed, plain, 1 << 20)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise SpeechError(f"{path}: expected a gzip file, found: {error}") from error
+        except DAMAGE as error:
+            raise SpeechError(f"{path}: damaged: {error}") from error
         plain.flush()
         yield Path(plain.name)
 

@@ -1,1 +1,2 @@
 add_native_module(lm _automaton lm/csrc/automaton_module.cc lm/csrc/compact_builder.cc)
+add_native_module(lm _arpa lm/csrc/arpa_module.cc lm/csrc/arpa_parser.cc)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import SpeechError
 from lm.arpa import read_arpa, write_arpa
+from lm.automaton import NgramAutomaton
 from lm.language_model import (
     BackoffModel,
     EpsilonBackoffModel,
@@ -162,25 +163,33 @@ def test_kenlm_faults_are_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
     cut = tmp_path / "cut.arpa.gz"
     cut.write_bytes(_fixture().read_bytes()[:2000])
-    with pytest.raises(SpeechError, match="expected a gzip file"):
+    with pytest.raises(SpeechError, match="damaged"):
         KenlmModel(cut)
 
 
-def test_without_kenlm_the_same_scores_come_from_our_own_reader(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pytest.importorskip("kenlm")
-    peer = read_language_model(_fixture())
-    assert isinstance(peer, KenlmModel)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    ours = read_language_model(_fixture())
-    assert isinstance(ours, BackoffModel)
-    state, peer_state = ours.start(), peer.start()
-    for word in ["the", "zebra", "saw", "the", "old", "fox"]:
-        log_prob, state = ours.score(state, word)
-        expected, peer_state = peer.score(peer_state, word)
-        assert log_prob == pytest.approx(expected, abs=1e-5)
-    assert ours.final(state) == pytest.approx(peer.final(peer_state), abs=1e-5)
+def test_reading_either_kind_of_file(tmp_path: Path) -> None:
+    words = ["the", "zebra", "saw", "the", "old", "fox"]
+    expected = total(BackoffModel(read_arpa(_fixture())), words)
+    from_arpa = read_language_model(_fixture())
+    assert isinstance(from_arpa, NgramAutomaton)
+    assert total(from_arpa, words) == pytest.approx(expected, abs=1e-5)
+    from_arpa.save(tmp_path / "model.lm")
+    mapped = read_language_model(tmp_path / "model.lm")
+    assert isinstance(mapped, NgramAutomaton)
+    assert total(mapped, words) == total(from_arpa, words)
+    with pytest.raises(SpeechError, match="no such file"):
+        read_language_model(tmp_path / "none")
+    (tmp_path / "cut.gz").write_bytes(_fixture().read_bytes()[:5])
+    with pytest.raises(SpeechError, match=r"cut\.gz: damaged"):
+        read_language_model(tmp_path / "cut.gz")
+
+
+@needs_kenlm
+def test_kenlms_binaries_go_to_kenlm(tmp_path: Path) -> None:
+    binary = tmp_path / "model.binary"
+    binary.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(100))
+    with pytest.raises(SpeechError, match="KenLM cannot load it"):
+        read_language_model(binary)
 
 
 def test_perplexity_counts_words_outside_the_vocabulary() -> None:
