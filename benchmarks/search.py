@@ -37,6 +37,7 @@ from search_inputs import Inputs, sizes_in
 from search_tables import Row, Settings, beams_table, contestants_table, sizes_table
 
 from data.files import replace_text
+from decoding.mapped_graph import MappedGraph
 from recognizer.bundle import DEFAULT_MODEL
 
 TABLES = {
@@ -62,6 +63,8 @@ COLUMNS = (
     ("wer", "WER", "{:.2f}"),
     ("oracle_wer", "oracle WER", "{:.2f}"),
     ("raw_oracle_wer", "of raw lattice", "{:.2f}"),
+    ("time_ratio", "time to static", "{:.2f}"),
+    ("memory_ratio", "memory to static", "{:.1%}"),
     ("build_seconds", "building s", "{:,.0f}"),
     ("build_gib", "building GiB", "{:.1f}"),
     ("note", "", "{}"),
@@ -80,10 +83,11 @@ def main() -> None:
     options = replace(inputs.bundle.config.search, lattice_beam=arguments.lattice_beam, **given)
     settings = Settings(options, arguments.every, arguments.simple_frames)
     console = Console()
+    graph = MappedGraph.open(inputs.graph)
     console.print(
         f"{len(inputs.utterances)} utterances, {sum(u.frames for u in inputs.utterances):,} "
-        f"frames, {inputs.bundle.graph.num_states:,} states, "
-        f"{inputs.bundle.graph.num_arcs:,} arcs, {options}; load average {os.getloadavg()[0]:.1f}",
+        f"frames, {graph.num_states:,} states, {graph.num_arcs:,} arcs, {options}; "
+        f"load average {os.getloadavg()[0]:.1f}",
         highlight=False,
     )
     for table in arguments.tables:

@@ -23,7 +23,6 @@ import numpy.typing as npt
 from kaldifst.lib._kaldifst import _ArcIteratorLattice
 from search_worker import Found, Searcher
 
-from decoding.graph import DecodingGraph
 from decoding.lattice import best_path, determinize
 from decoding.lattice_oracle import oracle
 from decoding.mapped_graph import MappedGraph
@@ -104,23 +103,21 @@ class OnTheFlySearch:
     """Our search that composes with the language model as it goes.
 
     Attributes:
-        hcl: file of the graph without a language model.
+        hcl: file of the graph without a language model, mapped.
         automaton: file of the language model.
-        pdfs: file of the pdf-id of each transition-id, `.npy`.
         options: beams and scales.
     """
 
     hcl: Path
     automaton: Path
-    pdfs: Path
     options: SearchOptions
 
     def open(self) -> Searcher:
         """Makes the searcher."""
         return LatticeSearcher(
             OnTheFlyDecoder(
-                DecodingGraph.load(self.hcl),
-                np.load(self.pdfs),
+                MappedGraph.open(self.hcl),
+                None,
                 NgramAutomaton.open(self.automaton),
                 self.options,
             )

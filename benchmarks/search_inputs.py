@@ -74,17 +74,15 @@ class Inputs:
         work.mkdir(parents=True, exist_ok=True)
         self.utterances = self._scores(data, limit)
         self.graph = self._graph()
-        self.pdfs = work / "pdfs.npy"
-        np.save(self.pdfs, self.bundle.transitions.pdf)
         self.words = work / "words.txt"
-        self.words.write_text("\n".join(self.bundle.graph.words), encoding="utf-8")
+        self.words.write_text("\n".join(MappedGraph.open(self.graph).words), encoding="utf-8")
 
     def openfst(self) -> Path:
-        """The model's graph for kaldi-decoder."""
+        """The model's graph for kaldi-decoder, with the same numbers of states."""
         path = self._work / "graph.fst"
         if not self._valid(path, {"graph": self._hash(GRAPH)}):
-            fst = self.bundle.graph.to_kaldifst(self.bundle.transitions.pdf)
-            fst.write(str(path))
+            graph = MappedGraph.open(self.graph)
+            graph.to_graph().to_kaldifst(graph.pdfs()).write(str(path))
             self._made(path, {"graph": self._hash(GRAPH)})
         return path
 
@@ -102,7 +100,7 @@ class Inputs:
                     bundle.transitions,
                     options=_graph_options(bundle),
                 )
-                graph.save(path)
+                MappedGraph.from_graph(graph, bundle.transitions.pdf).save(path)
             self._made(path, made_of)
         return path
 
@@ -127,13 +125,13 @@ class Inputs:
         path = self._work / f"{millions:g}M.graph"
         record = file_record(arpa)
         made_of = self._graph_parts() | {"lm": record.sha256, "limit_gib": limit_gib}
-        if known := self._valid(path, made_of):
-            result = StaticGraph(**known["result"])
-            return dataclasses.replace(result, path=path if result.arcs else None)
-        arcs, seconds, peak = _build_within(self.bundle.path, arpa, path, limit_gib)
-        result = StaticGraph(None, arcs, seconds, peak)
-        self._made(path, made_of, result=dataclasses.asdict(result))
-        return dataclasses.replace(result, path=path if arcs else None)
+        known = self._valid(path, made_of)
+        if known is None or (known["result"]["arcs"] and not path.exists()):
+            arcs, seconds, gib = _build_within(self.bundle.path, arpa, path, limit_gib)
+            known = {"result": {"arcs": arcs, "build_seconds": seconds, "build_gib": gib}}
+            self._made(path, made_of, **known)
+        result = known["result"]
+        return StaticGraph(path if result["arcs"] else None, **result)
 
     def _graph(self) -> Path:
         """The model's graph in a mapped file."""
@@ -178,7 +176,8 @@ class Inputs:
         if not record.exists():
             return None
         known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        return known if known["made_of"] == made_of else None
+        missing = not path.exists() and "result" not in known
+        return known if known["made_of"] == made_of and not missing else None
 
     def _made(self, path: Path, made_of: dict[str, Any], **more: Any) -> None:
         text = json.dumps({"made_of": made_of, **more}, indent=1)

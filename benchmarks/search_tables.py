@@ -22,6 +22,7 @@ from search_inputs import Inputs
 from search_language_models import automaton_path
 from search_worker import Contestant, Race, Timed, Utterance, Worker, race
 
+from decoding.mapped_graph import MappedGraph
 from decoding.search import SearchOptions
 from lm.automaton import NgramAutomaton
 from recognizer.console import progress_bar
@@ -62,7 +63,7 @@ def contestants_table(inputs: Inputs, settings: Settings) -> tuple[list[Row], di
     contestants: dict[str, Contestant] = {
         ONE_BEST: replace(static, lattice=False),
         LATTICE: static,
-        ON_THE_FLY: OnTheFlySearch(hcl, automaton, inputs.pdfs, options),
+        ON_THE_FLY: OnTheFlySearch(hcl, automaton, options),
         FASTER: PeerBestPath(fst, inputs.words, options),
     }
     oracles: dict[str, Row] = {}
@@ -113,7 +114,7 @@ def beams_table(inputs: Inputs, settings: Settings, beams: Sequence[float]) -> l
         contestants: dict[str, Contestant] = {
             ONE_BEST: StaticSearch(inputs.graph, options, lattice=False),
             LATTICE: StaticSearch(inputs.graph, options),
-            ON_THE_FLY: OnTheFlySearch(hcl, automaton, inputs.pdfs, options),
+            ON_THE_FLY: OnTheFlySearch(hcl, automaton, options),
         }
         with progress_bar(f"beam {beam:g}", len(utterances)) as advance:
             result = race(contestants, utterances, advance)
@@ -135,7 +136,7 @@ def sizes_table(
         graph = inputs.static_graph(models, size, limit_gib)
         building = {"build_seconds": graph.build_seconds, "build_gib": graph.build_gib}
         contestants: dict[str, Contestant] = {
-            ON_THE_FLY: OnTheFlySearch(hcl, automaton, inputs.pdfs, settings.options)
+            ON_THE_FLY: OnTheFlySearch(hcl, automaton, settings.options)
         }
         if graph.path is None:
             note = f"building exceeds {limit_gib:g} GiB"
@@ -144,9 +145,13 @@ def sizes_table(
             contestants[LATTICE] = StaticSearch(graph.path, settings.options)
         with progress_bar(f"{size:g} million n-grams", len(utterances)) as advance:
             result = race(contestants, utterances, advance)
+        on_the_fly = _row(ON_THE_FLY, result, utterances, [hcl, automaton]) | ngrams
         if graph.path is not None:
-            rows.append(_row(LATTICE, result, utterances, [graph.path]) | ngrams | building)
-        rows.append(_row(ON_THE_FLY, result, utterances, [hcl, automaton]) | ngrams)
+            static = _row(LATTICE, result, utterances, [graph.path]) | ngrams | building
+            for ratio, field in (("time_ratio", "seconds"), ("memory_ratio", "memory_mb")):
+                on_the_fly[ratio] = on_the_fly[field] / static[field]
+            rows.append(static)
+        rows.append(on_the_fly)
     return rows, _sizes_summary(rows)
 
 
@@ -157,17 +162,12 @@ def _sizes_summary(rows: Sequence[Row]) -> dict[str, float]:
         "on_the_fly_ngrams": largest["ngrams"],
         "on_the_fly_rss_mb": largest["rss_mb"],
     }
-    both: dict[int, dict[str, Row]] = {}
-    for row in rows:
-        if "note" not in row:
-            both.setdefault(row["ngrams"], {})[row["name"]] = row
-    built = [ngrams for ngrams, pair in both.items() if len(pair) == 2]
-    if built:
-        chosen = both[max((n for n in built if n <= RATIO_NGRAMS), default=min(built))]
-        summary["on_the_fly_memory_ratio"] = (
-            chosen[ON_THE_FLY]["memory_mb"] / chosen[LATTICE]["memory_mb"]
-        )
-        summary["on_the_fly_memory_ratio_ngrams"] = chosen[LATTICE]["ngrams"]
+    compared = [row for row in rows if "memory_ratio" in row]
+    if compared:
+        # Rows go from small to large.
+        chosen = [row for row in compared if row["ngrams"] <= RATIO_NGRAMS] or compared[:1]
+        summary["on_the_fly_memory_ratio"] = chosen[-1]["memory_ratio"]
+        summary["on_the_fly_memory_ratio_ngrams"] = chosen[-1]["ngrams"]
     return summary
 
 
@@ -178,7 +178,8 @@ def _row(name: str, result: Race, utterances: Sequence[Utterance], files: Sequen
     row: Row = {"name": name} | _speed(frames, timed)
     row["memory_mb"] = result.peak_mb[name] - result.idle_mb
     row["rss_mb"] = result.peak_mb[name]
-    row["graph_mb"] = sum(file.stat().st_size for file in files) / _MB
+    if files:
+        row["graph_mb"] = sum(file.stat().st_size for file in files) / _MB
     tokens = [one.found.tokens for one in timed if one.found.tokens is not None]
     if len(tokens) == len(timed):
         row["active_tokens"] = sum(tokens) / frames
@@ -254,8 +255,8 @@ def _simple_row(inputs: Inputs, contestant: PeerLattice, settings: Settings, idl
 
 def _faster_tokens(inputs: Inputs, settings: Settings, costs: npt.NDArray[np.float64]) -> list[int]:
     """Active tokens of `FasterDecoder` in every so manieth utterance."""
-    bundle = inputs.bundle
-    counter = ActiveTokenCounter(bundle.graph, bundle.transitions.pdf, settings.options)
+    graph = MappedGraph.open(inputs.graph)
+    counter = ActiveTokenCounter(graph.to_graph(), graph.pdfs(), settings.options)
     counts = []
     utterances = _some(inputs.utterances, settings.every)
     with progress_bar("active tokens", len(utterances)) as advance:
