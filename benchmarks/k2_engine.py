@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
-    parser.add_argument("--utterances", type=int, default=100)
+    parser.add_argument("--utterances", type=int, default=50)
     parser.add_argument("--lattice-beam", type=float, default=8.0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -58,7 +58,9 @@ def main() -> None:
         rows.append(compare(recognizer, scored, options))
         print(*(f"{name:>28}  {value}" for name, value in rows[-1].items()), "", sep="\n")
     if arguments.json is not None:
-        replace_text(arguments.json, json.dumps({"rows": rows}, indent=1) + "\n")
+        with replace_text(arguments.json) as stream:
+            json.dump({"rows": rows}, stream, indent=1)
+            stream.write("\n")
 
 
 def compare(recognizer: Recognizer, scored: Scored, options: SearchOptions) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def compare(recognizer: Recognizer, scored: Scored, options: SearchOptions) -> d
         "same_cost": int(np.sum(np.abs(differences) <= TOLERANCE)),
         "k2_lower_cost": int(np.sum(np.array(differences) < -TOLERANCE)),
         "k2_higher_cost": int(np.sum(np.array(differences) > TOLERANCE)),
-        "largest_difference": round(max(differences, key=abs), 3),
+        "largest_difference": round(max(differences, key=abs), 3) + 0.0,
         "same_words": same_words,
         "same_reached_final": same_end,
         "native_oracle_wer": round(100 * errors[native] / words, 2),
