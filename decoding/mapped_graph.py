@@ -157,7 +157,7 @@ class MappedGraph:
         """int32 ``[num_transition_ids + 1]``: pdf-id of each transition-id; index 0 is -1."""
         tids = self.arrays["tids"]
         pdfs = np.full(len(tids) + 1, -1, np.int32)
-        counts = np.diff(self.arrays["tid_offsets"].astype(np.int64))
+        counts = _lengths(self.arrays["tid_offsets"])
         pdfs[tids] = np.repeat(np.arange(self.num_pdfs, dtype=np.int32), counts)
         return pdfs
 
@@ -166,9 +166,9 @@ class MappedGraph:
         arrays = self.arrays
         arcs = arrays["arcs"].reshape(-1, 3)
         epsilons = arrays["epsilons"].reshape(-1, 3)
-        emitting = np.diff(self._offsets.astype(np.int64))
+        emitting = _lengths(self._offsets)
         silent = np.zeros_like(emitting)
-        silent[: len(arrays["ranks"])] = np.diff(arrays["epsilon_offsets"].astype(np.int64))
+        silent[: len(arrays["ranks"])] = _lengths(arrays["epsilon_offsets"])
         states = np.arange(self.num_states)
         # Emitting arcs of a state before its others: both are sorted by state already.
         sources = np.concatenate((np.repeat(states, emitting), np.repeat(states, silent)))
@@ -205,3 +205,8 @@ class MappedGraph:
         except (ValueError, TypeError) as error:
             place = "" if self.path is None else f"{self.path}: "
             raise SpeechError(f"{place}{error}") from None
+
+
+def _lengths(offsets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    wide = offsets.astype(np.int64)
+    return wide[1:] - wide[:-1]

@@ -7,6 +7,9 @@ backwards by the lattice beam.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,6 +130,38 @@ class Decoder:
         decoding = self.start(best_only=True)
         decoding.advance(log_likelihoods)
         return best_path(decoding.finish(), self.options.acoustic_scale)
+
+    def decode_all(self, batch: Iterable[FloatArray], threads: int) -> Iterator[Lattice]:
+        """Searches many utterances, several at a time; the search releases Python's lock.
+
+        Results do not depend on the number of threads. The batch is drawn from as lattices are
+        asked for, a few utterances ahead.
+
+        Args:
+            batch: scores of each utterance, as for `decode`.
+            threads: how many to search at a time.
+
+        Yields:
+            Their lattices, in order.
+
+        Raises:
+            UsageError: threads is below 1.
+            SpeechError: as `decode`, when the utterance's turn comes.
+        """
+        if threads < 1:
+            raise UsageError(f"threads: expected at least 1, found {threads}")
+        with ThreadPoolExecutor(threads) as pool:
+            running: deque[Future[Lattice]] = deque()
+            try:
+                for scores in batch:
+                    running.append(pool.submit(self.decode, scores))
+                    if len(running) > 2 * threads:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
+            finally:
+                for future in running:
+                    future.cancel()
 
     def start(self, *, best_only: bool = False) -> Decoding:
         """Begins an utterance whose scores come piece by piece.

@@ -5,6 +5,7 @@ namespace decoding {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr size_t kSmall = 1 << 14;  // too little to be worth tidying up
 
 }  // namespace
 
@@ -21,6 +22,33 @@ void KeptTrellis::PruneKept(size_t end, bool all, float lattice_beam, float delt
   for (size_t f = end; f-- > 0;) {
     if (!PruneFrame(f, lattice_beam, delta) && !all) break;
   }
+}
+
+void KeptTrellis::Compact() {
+  size_t num_links = 0;
+  size_t num_tokens = 0;
+  for (const Frame& frame : frames_) {
+    num_links += frame.num_links + frame.num_epsilons;
+    num_tokens += frame.num_tokens;
+  }
+  if (links_.size() <= 2 * num_links + kSmall && costs_.size() <= 2 * num_tokens + kSmall) return;
+  spare_costs_.clear();
+  spare_extras_.clear();
+  spare_links_.clear();
+  for (Frame& frame : frames_) {
+    const auto move = [](size_t* begin, size_t count, auto& from, auto* to) {
+      const auto first = from.begin() + static_cast<std::ptrdiff_t>(*begin);
+      *begin = to->size();
+      to->insert(to->end(), first, first + static_cast<std::ptrdiff_t>(count));
+    };
+    size_t tokens = frame.tokens;
+    move(&tokens, frame.num_tokens, extras_, &spare_extras_);
+    move(&frame.tokens, frame.num_tokens, costs_, &spare_costs_);
+    move(&frame.links, frame.num_links + size_t{frame.num_epsilons}, links_, &spare_links_);
+  }
+  costs_.swap(spare_costs_);
+  extras_.swap(spare_extras_);
+  links_.swap(spare_links_);
 }
 
 // Returns whether a token was removed or its extra cost changed by more than delta.

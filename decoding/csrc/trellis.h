@@ -56,6 +56,8 @@ class KeptTrellis {
   // Prunes the frames before `end` again, backwards; remap_ tells how the tokens of frame `end`
   // moved. Stops where nothing changes by more than delta, unless all are wanted.
   void PruneKept(size_t end, bool all, float lattice_beam, float delta);
+  // Frees what pruning left behind, if that is more than what is in use.
+  void Compact();
   // final_costs: of the last frame's tokens.
   RawLattice MakeLattice(const std::vector<float>& final_costs, bool reached_final) const;
   // The link into a token of frame f + 1 (epsilon: of frame f) that has the token's own cost.
@@ -73,6 +75,9 @@ class KeptTrellis {
 
   std::vector<float> scratch_;
   std::vector<uint32_t> next_remap_;
+  std::vector<float> spare_costs_;
+  std::vector<float> spare_extras_;
+  std::vector<Link> spare_links_;
 };
 
 // State: what the search knows a token by.
@@ -138,6 +143,7 @@ class Trellis : public KeptTrellis {
     frames_.resize(base + raw_.size() - 1);
     for (size_t r = raw_.size() - 1; r-- > 0;) Keep(base, r, lattice_beam, resolve);
     PruneKept(base, false, lattice_beam, delta);
+    Compact();
     std::swap(raw_.front(), raw_.back());
     while (raw_.size() > 1) Recycle();
   }

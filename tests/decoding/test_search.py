@@ -184,7 +184,8 @@ def test_lattice_and_determinised_lattice_have_the_decoders_best_path(seed: int)
 
 def _zero_at_end(lattice: Lattice) -> np.ndarray:
     at_end = lattice.state_frames == lattice.num_frames
-    return np.where(at_end, np.float32(0), np.float32(inf))
+    costs: np.ndarray = np.where(at_end, np.float32(0), np.float32(inf))
+    return costs
 
 
 def same(one: Lattice, two: Lattice) -> bool:
@@ -218,6 +219,70 @@ def test_the_lattice_does_not_depend_on_when_it_is_pruned(interval: int) -> None
     expected = Decoder(graph, pdfs, options).decode(scores)
     options = replace(options, prune_interval=interval)
     assert same(Decoder(graph, pdfs, options).decode(scores), expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seeds, st.sampled_from([1, 3, 50]))
+def test_the_best_path_alone_is_the_lattices(seed: int, interval: int) -> None:
+    arcs, scores = graph_of(seed)
+    options = replace(EVERYTHING, prune_interval=interval)
+    decoder = Decoder(arcs.graph(), PDFS, options)
+    best = best_path(decoder.decode(scores), SCALE)
+    path = decoder.decode_best(scores)
+    assert path.complete == best.complete
+    assert path.cost(SCALE) == pytest.approx(best.cost(SCALE), abs=1e-4)
+    labels = (tuple(path.word_ids.tolist()), tuple(path.tids.tolist()))
+    costs = [
+        each.cost
+        for each in graph_paths(arcs, PDFS, scores, final=best.complete)
+        if (each.words, each.tids) == labels
+    ]
+    assert path.cost(SCALE) == pytest.approx(min(costs), abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("max_active", [100, 5000])
+def test_the_best_path_alone_in_a_larger_graph(seed: int, max_active: int) -> None:
+    graph, pdfs, scores = larger(seed)
+    options = SearchOptions(beam=8.0, max_active=max_active, min_active=20, acoustic_scale=SCALE)
+    decoder = Decoder(graph, pdfs, replace(options, prune_interval=7))
+    best = best_path(decoder.decode(scores), SCALE)
+    path = decoder.decode_best(scores)
+    assert path.tids.tolist() == best.tids.tolist()
+    assert path.words == best.words
+    assert (path.graph_cost, path.acoustic_cost) == (best.graph_cost, best.acoustic_cost)
+
+
+def test_a_long_utterance_in_a_small_lattice_beam() -> None:
+    # Long enough for the kept frames to be tidied up several times.
+    graph, pdfs, scores = larger(1)
+    scores = np.concatenate([scores] * 40)
+    options = SearchOptions(beam=8.0, lattice_beam=0.5, acoustic_scale=SCALE, prune_interval=5)
+    lattice = Decoder(graph, pdfs, options).decode(scores)
+    expected = Decoder(graph, pdfs, replace(options, prune_interval=10_000)).decode(scores)
+    assert same(lattice, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_any_number_of_threads_gives_the_same_lattices_in_order(threads: int) -> None:
+    graph, pdfs, scores = larger(2)
+    decoder = Decoder(graph, pdfs, SearchOptions(beam=8.0, acoustic_scale=SCALE))
+    batch = [np.ascontiguousarray(scores[:length]) for length in range(20, 60)]
+    expected = [decoder.decode(each) for each in batch]
+    found = list(decoder.decode_all(iter(batch), threads))
+    assert len(found) == len(expected)
+    assert all(same(one, two) for one, two in zip(found, expected, strict=True))
+
+
+def test_a_batch_fails_where_its_utterance_does() -> None:
+    graph, pdfs, scores = larger(2)
+    decoder = Decoder(graph, pdfs, SearchOptions(beam=8.0, acoustic_scale=SCALE))
+    results = decoder.decode_all([scores, scores[:, :-1], scores], 2)
+    assert same(next(results), decoder.decode(scores))
+    with pytest.raises(SpeechError, match="expected float32"):
+        next(results)
+    with pytest.raises(UsageError, match="threads: expected at least 1, found 0"):
+        next(decoder.decode_all([], 0))
 
 
 def test_threads_share_a_decoder() -> None:
