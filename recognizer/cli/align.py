@@ -42,6 +42,13 @@ FORMATS = ("textgrid", "ctm")
     is_flag=True,
     help="Transcripts may have words that were not said and lack words that were.",
 )
+@click.option("--skip-cost", metavar="X", type=float, help="With --tolerant: of a skipped word.")
+@click.option(
+    "--garbage-cost", metavar="X", type=float, help="With --tolerant: of a stretch of garbage."
+)
+@click.option(
+    "--phone-cost", metavar="X", type=float, help="With --tolerant: of each phone of garbage."
+)
 @click.option(
     "--derive",
     is_flag=True,
@@ -64,6 +71,9 @@ def align(
     train: bool,
     lexicon: str | None,
     tolerant: bool,
+    skip_cost: float | None,
+    garbage_cost: float | None,
+    phone_cost: float | None,
     derive: bool,
     formats: tuple[str, ...],
     jobs: int | None,
@@ -79,7 +89,8 @@ def align(
     With --tolerant, words of the transcript may be skipped, and what was said without being in it
     becomes the word <garbage>, with the phones that were heard. Each skipped word is told of in a
     line of its own, and departures.json lists skipped words and garbage by utterance. It is for
-    transcripts that are mostly right.
+    transcripts that are mostly right. Lower costs find more, and more that is not there; the
+    defaults are right for the scores of a network (natural logs after the acoustic scale).
 
     With --train no model is needed: one is trained from DATA alone and kept in
     OUTPUT_DIR/aligner, which --model takes for other data. An interrupted training goes on.
@@ -106,6 +117,11 @@ def align(
         raise UsageError("--train makes a model of its own: expected no --model beside it")
     if lexicon is not None and not train:
         raise UsageError("--lexicon goes with --train: a model has its own lexicon")
+    costs = {"skip_cost": skip_cost, "garbage_cost": garbage_cost, "phone_cost": phone_cost}
+    given = {name: cost for name, cost in costs.items() if cost is not None}
+    if given and not tolerant:
+        raise UsageError(f"--{next(iter(given)).replace('_', '-')}: expected --tolerant beside it")
+    tolerance = Tolerance(**given) if tolerant else None
     utterances = read_corpus(data, allow_pipes=allow_pipes).utterances
     target = Path(output_dir)
     for utterance in utterances:
@@ -132,7 +148,7 @@ def align(
         aligner: CorpusAligner = trained
     else:
         aligner = _read_model(model, utterances if derive else ())
-    aligned = aligner.align(utterances, jobs=jobs, tolerance=Tolerance() if tolerant else None)
+    aligned = aligner.align(utterances, jobs=jobs, tolerance=tolerance)
     alignments = []
     departures = {}
     for utterance in utterances:

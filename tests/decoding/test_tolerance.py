@@ -209,7 +209,7 @@ A, B, C, PAUSE = ("A", 6), ("B", 5), ("C", 7), ("SIL", 8)
         ("c", [C, PAUSE, B, A], [(0, 0, 7), (-1, 15, 26)]),
         ("c c", [C, A, PAUSE, B, C], [(0, 0, 7), (-1, 7, 13), (-1, 21, 26), (1, 26, 33)]),
         # one word in place of another; nothing right; nothing said; nothing written
-        ("c ab c", [C, B, C], [(0, 0, 7), (-1, 7, 12), (2, 12, 19)]),
+        ("c a c", [C, B, C], [(0, 0, 7), (-1, 7, 12), (2, 12, 19)]),
         ("c c", [B, A, B], [(-1, 0, 16)]),
         ("ab c a", [PAUSE], []),
         ("", [PAUSE, A, C], [(-1, 8, 21)]),
