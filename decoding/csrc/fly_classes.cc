@@ -61,7 +61,7 @@ class Interner {
   }
 
   static constexpr uint32_t kWord = 1u << 31;
-  WordClasses classes{{}, {0, 0}, {}};  // with kAnything
+  WordClasses classes{{}, {0, 0}, {}, {}};  // with kAnything
 
  private:
   const size_t max_words_;
@@ -103,6 +103,7 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
   std::vector<uint32_t> class_of_state(n, kNone);
   std::vector<uint32_t> index(n, kNone);
   std::vector<uint32_t> lowest(n, 0);
+  std::vector<bool> met;  // words
   std::vector<Visit> visits;
   std::vector<uint32_t> open;
   std::vector<uint32_t> parts;
@@ -132,14 +133,20 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
     for (size_t i = first; i < open.size(); ++i) class_of_state[open[i]] = number;
     open.resize(first);
   };
-  for (uint32_t root = 0; root < n; ++root) {
+  for (uint32_t i = 0; i <= n; ++i) {
+    const uint32_t root = i == 0 ? graph.start() : i - 1;
     if (index[root] != kNone) continue;
     enter(root);
     while (!visits.empty()) {
       const uint32_t state = visits.back().state;
       if (visits.back().arc < num_steps(state)) {
         const Step taken = step(state, visits.back().arc++);
-        if (taken.word != 0) continue;
+        if (taken.word != 0) {
+          if (taken.word >= met.size()) met.resize(taken.word + size_t{1}, false);
+          if (!met[taken.word]) interner.classes.order.push_back(taken.word);
+          met[taken.word] = true;
+          continue;
+        }
         if (index[taken.next] == kNone) {
           enter(taken.next);
         } else if (class_of_state[taken.next] == kNone) {

@@ -20,6 +20,9 @@ struct WordClasses {
   std::vector<uint32_t> class_of_state;  // [num_states]
   std::vector<uint64_t> offsets;         // [num_classes + 1]
   std::vector<uint32_t> words;           // ascending within a class
+  // All words, in an order in which those of a class are next to each other or nearly so: that in
+  // which a depth-first walk meets them.
+  std::vector<uint32_t> order;
 
   uint32_t num_classes() const { return static_cast<uint32_t>(offsets.size() - 1); }
 };

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
-#include <stdexcept>
 #include <utility>
 
 namespace decoding {
@@ -22,10 +22,6 @@ Composition::Composition(const FlyGraph& graph, const LookAheadClasses& classes,
       epsilon_(epsilon),
       max_moves_(max_bytes / 2 / sizeof(Move)),
       look_ahead_(classes, max_bytes / 2) {
-  const uint32_t n = graph.mapped().num_states();
-  if (n >= kEpsilon) throw std::invalid_argument("graph: expected fewer than 2^31 states");
-  scratch_.push_back({0, 0, 0.0f, kEnd, 0, 0});
-  Append(scratch_);
   Resize(kFirstBits);
 }
 
@@ -42,20 +38,10 @@ ComposedState Composition::Start() {
 bool Composition::Trim() {
   look_ahead_.Trim();
   if (num_moves_ <= max_moves_) return false;
-  num_moves_ = 1;  // kNoMoves
+  num_moves_ = 0;
   num_slots_ = 0;
   std::fill(table_.begin(), table_.end(), Slot{0, 0, kUnknown});
   return true;
-}
-
-size_t Composition::FindSlot(uint32_t graph, uint32_t history) const {
-  const uint64_t key = (static_cast<uint64_t>(graph) << 32) | history;
-  size_t slot = static_cast<size_t>((key * 0x9E3779B97F4A7C15u) >> shift_);
-  while (table_[slot].moves != kUnknown &&
-         (table_[slot].graph != graph || table_[slot].history != history)) {
-    slot = (slot + 1) & mask_;
-  }
-  return slot;
 }
 
 void Composition::Resize(unsigned bits) {
@@ -69,44 +55,46 @@ void Composition::Resize(unsigned bits) {
   }
 }
 
-uint32_t Composition::Find(const ComposedState& state, uint32_t kind) {
-  size_t slot = FindSlot(state.graph | kind, state.history);
+uint32_t Composition::FindMoves(const ComposedState& state) {
+  size_t slot = FindSlot(state.graph, state.history);
   if (table_[slot].moves != kUnknown) return table_[slot].moves;
-  const uint32_t number = Make(state, kind);
+  const uint32_t number = MakeMoves(state);
   if (2 * ++num_slots_ > table_.size()) {
     Resize(65 - shift_);
-    slot = FindSlot(state.graph | kind, state.history);
+    slot = FindSlot(state.graph, state.history);
   }
-  table_[slot] = {state.graph | kind, state.history, number};
+  table_[slot] = {state.graph, state.history, number};
   return number;
 }
 
-uint32_t Composition::Make(const ComposedState& state, uint32_t kind) {
+uint32_t Composition::MakeMoves(const ComposedState& state) {
+  constexpr Move kEndOfMoves{0, 0, 0.0f, kEnd, 0, 0};
   const FlyGraph::State& place = graph_.state(state.graph);
   const FlyGraph::State& after = graph_.state(state.graph + 1);
-  const FlyGraph::ComposedArc* arc = graph_.composed() + place.composed;
-  uint32_t count = after.composed - place.composed;
-  if (kind == kEpsilon) {
-    arc = graph_.epsilons() + place.epsilons;
-    count = after.epsilons - place.epsilons;
-  }
   scratch_.clear();
-  for (uint32_t i = 0; i < count; ++i, ++arc) {
-    Follow(state.history, *arc, [&](const Successor& successor) {
-      const float cost = arc->cost + (successor.cost + (successor.potential - state.potential));
-      scratch_.push_back({arc->next, successor.history, successor.potential, cost,
-                          arc->label & MappedGraph::kPdfMask,
-                          i | successor.level << kLevelShift});
-    });
+  if (after.epsilons != place.epsilons) {
+    AddMoves(state, graph_.epsilons() + place.epsilons, after.epsilons - place.epsilons);
+    scratch_.push_back(kEndOfMoves);
   }
-  if (scratch_.empty()) return kNoMoves;
-  if (kind == kEmitting) {
-    std::sort(scratch_.begin(), scratch_.end(), [](const Move& a, const Move& b) {
-      return a.cost < b.cost || (a.cost == b.cost && a.arc < b.arc);
-    });
-  }
-  scratch_.push_back({0, 0, 0.0f, kEnd, 0, 0});
+  const auto num_epsilons = static_cast<std::ptrdiff_t>(scratch_.size());
+  AddMoves(state, graph_.composed() + place.composed, after.composed - place.composed);
+  std::sort(scratch_.begin() + num_epsilons, scratch_.end(), [](const Move& a, const Move& b) {
+    return a.cost < b.cost || (a.cost == b.cost && a.arc < b.arc);
+  });
+  scratch_.push_back(kEndOfMoves);
   return Append(scratch_);
+}
+
+void Composition::AddMoves(const ComposedState& state, const FlyGraph::ComposedArc* arcs,
+                           uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const FlyGraph::ComposedArc& arc = arcs[i];
+    Follow(state.history, arc, [&](const Successor& successor) {
+      const float cost = arc.cost + (successor.cost + (successor.potential - state.potential));
+      scratch_.push_back({arc.next, successor.history, successor.potential, cost,
+                          arc.label & MappedGraph::kPdfMask, i | successor.level << kLevelShift});
+    });
+  }
 }
 
 // Copies moves to where they stay, all in one chunk; returns their number.

@@ -35,7 +35,6 @@ struct Move {
 class Composition {
  public:
   // Moves end with one whose cost is not a number.
-  static constexpr uint32_t kNoMoves = 0;
   static constexpr uint32_t kUnknown = UINT32_MAX;
   // Automata may have n-grams of this order at most: a level takes the 5 bits below the highest of
   // Move::arc, which is free.
@@ -52,9 +51,21 @@ class Composition {
 
   const FlyGraph& graph() const { return graph_; }
   ComposedState Start();
-  // The emitting moves, cheapest first, or the non-emitting ones; valid until Trim.
-  uint32_t FindMoves(const ComposedState& state) { return Find(state, kEmitting); }
-  uint32_t FindEpsilons(const ComposedState& state) { return Find(state, kEpsilon); }
+  bool HasMoves(uint32_t state) const {
+    const FlyGraph::State& next = graph_.state(state + 1);
+    return next.composed != graph_.state(state).composed ||
+           next.epsilons != graph_.state(state).epsilons;
+  }
+  // The number of a state's moves: first the non-emitting ones, if the graph's state has such
+  // arcs, and their end, then the emitting ones, cheapest first. Valid until Trim.
+  uint32_t FindMoves(const ComposedState& state);
+  // kUnknown if they have not been asked for before.
+  uint32_t KnownMoves(const ComposedState& state) const {
+    return table_[FindSlot(state.graph, state.history)].moves;
+  }
+  void PrefetchMoves(const ComposedState& state) const {
+    __builtin_prefetch(&table_[Home(state.graph, state.history)]);
+  }
   const Move* moves(uint32_t number) const {
     return chunks_[number >> kChunkBits].get() + (number & (kChunkSize - 1));
   }
@@ -78,8 +89,6 @@ class Composition {
   static constexpr uint32_t kChunkSize = 1u << kChunkBits;
   static constexpr unsigned kLevelShift = 26;
   static constexpr uint32_t kArcMask = (1u << kLevelShift) - 1;
-  static constexpr uint32_t kEmitting = 0;
-  static constexpr uint32_t kEpsilon = 1u << 31;  // flag of a graph state in the table
   static constexpr unsigned kFirstBits = 12;
 
   struct Slot {
@@ -94,13 +103,24 @@ class Composition {
     float potential;
   };
 
-  uint32_t Find(const ComposedState& state, uint32_t kind);
-  uint32_t Make(const ComposedState& state, uint32_t kind);
+  uint32_t MakeMoves(const ComposedState& state);
+  void AddMoves(const ComposedState& state, const FlyGraph::ComposedArc* arcs, uint32_t count);
   template <typename Visit>
   void Follow(uint32_t history, const FlyGraph::ComposedArc& arc, const Visit& visit);
   template <typename Visit>
   void FollowEpsilon(uint32_t history, uint32_t word, uint32_t of_class, const Visit& visit);
-  size_t FindSlot(uint32_t graph, uint32_t history) const;
+  size_t Home(uint32_t graph, uint32_t history) const {
+    const uint64_t key = (static_cast<uint64_t>(graph) << 32) | history;
+    return static_cast<size_t>((key * 0x9E3779B97F4A7C15u) >> shift_);
+  }
+  size_t FindSlot(uint32_t graph, uint32_t history) const {
+    size_t slot = Home(graph, history);
+    while (table_[slot].moves != kUnknown &&
+           (table_[slot].graph != graph || table_[slot].history != history)) {
+      slot = (slot + 1) & mask_;
+    }
+    return slot;
+  }
   void Resize(unsigned bits);
   uint32_t Append(const std::vector<Move>& moves);
 

@@ -23,17 +23,30 @@ struct Outlook {
 // The classes of a graph in the words of an automaton. Shared by all searches.
 class LookAheadClasses {
  public:
+  static constexpr uint32_t kNowhere = UINT32_MAX;
+
+  struct Interval {
+    uint32_t begin;
+    uint32_t end;
+  };
+
   // words: for each word of the graph the automaton's, -1 where it has none.
-  LookAheadClasses(const WordClasses& classes, const lm::Automaton& automaton, const int32_t* words);
+  // Throws std::invalid_argument if two of them are the same.
+  LookAheadClasses(const WordClasses& classes, const lm::Automaton& automaton,
+                   const int32_t* words);
 
   const lm::Automaton& automaton() const { return automaton_; }
   uint32_t num_classes() const { return static_cast<uint32_t>(unigram_costs_.size()); }
   // Lowest cost of a word of the class in the empty history; infinity if it has none, 0 for
   // kAnything.
   float unigram_cost(uint32_t of_class) const { return unigram_costs_[of_class]; }
-  // The classes, but for kAnything, that a word of the automaton is in.
-  const uint32_t* begin(uint32_t word) const { return classes_.data() + offsets_[word]; }
-  const uint32_t* end(uint32_t word) const { return classes_.data() + offsets_[word + 1]; }
+  // Place of a word of the automaton in an order that makes classes a few intervals of places;
+  // kNowhere if the graph lacks it.
+  uint32_t position(uint32_t word) const { return positions_[word]; }
+  const Interval* begin(uint32_t of_class) const { return intervals_.data() + offsets_[of_class]; }
+  const Interval* end(uint32_t of_class) const {
+    return intervals_.data() + offsets_[of_class + 1];
+  }
   // The outlook of kAnything: nothing is looked up, but histories that say nothing are left.
   Outlook FindAnything(uint32_t state) const {
     float backoff = 0.0f;
@@ -48,8 +61,9 @@ class LookAheadClasses {
  private:
   const lm::Automaton& automaton_;
   std::vector<float> unigram_costs_;
-  std::vector<uint64_t> offsets_;  // [automaton's words + 1]
-  LargeVector<uint32_t> classes_;
+  std::vector<uint32_t> positions_;
+  std::vector<uint32_t> offsets_;
+  std::vector<Interval> intervals_;
 };
 
 // Outlooks, found once and then remembered. `best` is the cost of the best word if backing off is
@@ -60,58 +74,47 @@ class LookAhead {
   // max_bytes bounds the memory between frames.
   LookAhead(const LookAheadClasses& classes, size_t max_bytes);
 
-  Outlook Find(uint32_t state, uint32_t of_class) {
-    if (of_class == WordClasses::kAnything) return classes_.FindAnything(state);
-    if (state == lm::Automaton::kEmpty) return {state, 0.0f, classes_.unigram_cost(of_class)};
-    const Entry& entry = table_[Slot(state, of_class)];
-    if (entry.state == state && entry.of_class == of_class && entry.outlook.state != kUnsettled) {
-      return entry.outlook;
-    }
-    return Settle(state, of_class);
-  }
+  Outlook Find(uint32_t state, uint32_t of_class);
   // Forgets everything if it has become too much. To be called between frames.
   void Trim();
 
-  uint64_t num_spread() const { return num_spread_; }
-  size_t num_entries() const { return num_entries_; }
-
  private:
-  static constexpr uint32_t kUnsettled = UINT32_MAX;  // only the explicit words are in `best`
-  static constexpr uint32_t kNobody = UINT32_MAX;     // state of a free entry
-  static constexpr uint32_t kSpread = UINT32_MAX;     // class that tells that a state is spread
+  static constexpr uint32_t kNone = UINT32_MAX;  // state of a free slot
 
-  struct Entry {
+  struct Known {
     uint32_t state;
     uint32_t of_class;
     Outlook outlook;
   };
+  struct Word {
+    uint32_t position;
+    float cost;
+  };
+  struct List {  // the explicit words of a history by position
+    uint32_t state;
+    uint32_t count;
+    size_t begin;
+  };
 
-  size_t Home(uint32_t state, uint32_t of_class) const {
-    const uint64_t key = (static_cast<uint64_t>(state) << 32) | of_class;
-    return static_cast<size_t>((key * 0x9E3779B97F4A7C15u) >> shift_);
-  }
-  // The entry's place, or the free one where it would be.
-  size_t Slot(uint32_t state, uint32_t of_class) const {
-    size_t slot = Home(state, of_class);
-    while (table_[slot].state != kNobody &&
-           (table_[slot].state != state || table_[slot].of_class != of_class)) {
-      slot = (slot + 1) & mask_;
-    }
-    return slot;
-  }
-  Outlook Settle(uint32_t state, uint32_t of_class);
-  void Spread(uint32_t state);
-  void Lower(uint32_t state, uint32_t of_class, float cost);
-  Entry* Add(uint32_t state, uint32_t of_class);
-  void Resize(unsigned bits);
+  Outlook Work(uint32_t state, uint32_t of_class);
+  float BestExplicit(uint32_t state, uint32_t of_class);
+  const List& FindList(uint32_t state);
+  size_t KnownSlot(uint32_t state, uint32_t of_class) const;
+  size_t ListSlot(uint32_t state) const;
+  void ResizeKnown(unsigned bits);
+  void ResizeLists(unsigned bits);
+  size_t num_bytes() const;
 
   const LookAheadClasses& classes_;
-  size_t max_entries_;
-  LargeVector<Entry> table_;
-  size_t mask_ = 0;
-  unsigned shift_ = 0;
-  size_t num_entries_ = 0;
-  uint64_t num_spread_ = 0;
+  const lm::Automaton& automaton_;
+  size_t max_bytes_;
+  LargeVector<Known> known_;
+  unsigned known_shift_ = 0;
+  size_t num_known_ = 0;
+  LargeVector<List> lists_;
+  unsigned lists_shift_ = 0;
+  size_t num_lists_ = 0;
+  LargeVector<Word> words_;
 };
 
 }  // namespace decoding

@@ -69,7 +69,7 @@ nb::tuple GiveWordClasses(const ComposedGraph& graph, size_t max_words) {
     classes = decoding::MakeWordClasses(graph.mapped(), max_words);
   }
   return nb::make_tuple(Give(std::move(classes.class_of_state)), Give(std::move(classes.offsets)),
-                        Give(std::move(classes.words)));
+                        Give(std::move(classes.words)), Give(std::move(classes.order)));
 }
 
 // The look-ahead by itself, for tests.
@@ -155,8 +155,6 @@ class OnTheFlySearch {
     out["tokens"] = stats.tokens;
     out["arcs"] = stats.arcs;
     out["links"] = stats.links;
-    out["histories"] = search_.composition().look_ahead().num_spread();
-    out["outlooks"] = search_.composition().look_ahead().num_entries();
     return out;
   }
 

@@ -12,7 +12,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // Looked up in passing, so that states, arcs and moves are in the cache when their turn comes.
-constexpr size_t kStatesAhead = 20;
+constexpr size_t kStatesAhead = 24;
+constexpr size_t kNumbersAhead = 16;
 constexpr size_t kArcsAhead = 8;
 
 }  // namespace
@@ -42,6 +43,51 @@ struct FlySearch::Resolve {
   }
 };
 
+// Finds or adds up to `more` tokens; holds what the inner loops need, so that they can keep it in
+// registers, until Close.
+class FlySearch::Adder {
+ public:
+  Adder(FlySearch* search, RawFrame* frame, size_t more)
+      : search_(search), frame_(frame), count_(static_cast<uint32_t>(frame->tokens.size())) {
+    frame->tokens.Reserve(more);
+    tokens_ = frame->tokens.data();
+    run_ = search->table_.Begin(count_, more);
+  }
+
+  // The state's token; its cost is now at most this. *better: it was more before, or there was
+  // none.
+  uint32_t Add(const State& state, float cost, bool* better) {
+    const uint64_t key = static_cast<uint64_t>(state.graph) << 32 | state.history;
+    bool is_new = false;
+    const uint32_t token = run_.FindOrAdd(key, count_, &is_new);
+    Tokens::Token* const place = tokens_ + token;
+    const float before = is_new ? kInfinity : place->cost;
+    const uint32_t moves = is_new ? Composition::kUnknown : place->state.moves;
+    *better = cost < before;
+    place->state.graph = state.graph;
+    place->state.history = state.history;
+    place->state.potential = state.potential;
+    place->state.moves = std::min(moves, state.moves);
+    place->cost = std::min(cost, before);
+    count_ += is_new;
+    if (is_new && search_->mapped_.has_epsilons(state.graph)) {
+      search_->buckets_[search_->mapped_.rank(state.graph)].push_back(token);
+    }
+    return token;
+  }
+
+  float cost(uint32_t token) const { return tokens_[token].cost; }
+
+  void Close() { frame_->tokens.SetSize(count_); }
+
+ private:
+  FlySearch* search_;
+  RawFrame* frame_;
+  Tokens::Token* tokens_;
+  uint32_t count_;
+  TokenTable<uint64_t>::Run run_;
+};
+
 FlySearch::FlySearch(const FlyGraph& graph, const LookAheadClasses& classes,
                      const SearchConfig& config, bool epsilon, size_t look_ahead_bytes)
     : graph_(graph),
@@ -60,15 +106,15 @@ void FlySearch::Start() {
   composition_.Trim();
   stats_ = SearchStats();
   active_ = true;
-  table_.Clear();
-  bool better = false;
-  RawFrame& frame = trellis_.newest();
+  table_.Clear(0);
   State start;
   static_cast<ComposedState&>(start) = composition_.Start();
   start.moves = Composition::kUnknown;
-  frame.tokens.Reserve(1);
-  table_.Reserve(1);
-  FindOrAdd(start, start.potential, &frame, &better);
+  RawFrame& frame = trellis_.newest();
+  Adder adder(this, &frame, 1);
+  bool better = false;
+  adder.Add(start, start.potential, &better);
+  adder.Close();
   CloseEpsilons<true>(start.potential + config_.beam, &frame);
 }
 
@@ -86,7 +132,7 @@ void FlySearch::Step(const float* row) {
       token.state.moves = Composition::kUnknown;
     }
   }
-  table_.Clear();
+  table_.Clear(trellis_.newest().tokens.size());
   RawFrame& next = trellis_.AddFrame();
   RawFrame& frame = trellis_.before_newest();
   const float cutoff = Expand(&frame);
@@ -135,10 +181,27 @@ float FlySearch::Expand(RawFrame* frame) {
     if (i + kStatesAhead < num_tokens) {
       __builtin_prefetch(&graph_.state(tokens[i + kStatesAhead].state.graph));
     }
+    if (i + kNumbersAhead < num_tokens) {
+      const Tokens::Token& ahead = tokens[i + kNumbersAhead];
+      if (ahead.state.moves == Composition::kUnknown && ahead.cost <= cutoff.cost &&
+          composition_.HasMoves(ahead.state.graph)) {
+        composition_.PrefetchMoves(ahead.state);
+      }
+    }
     if (i + kArcsAhead < num_tokens) {
-      const State& ahead = tokens[i + kArcsAhead].state;
-      __builtin_prefetch(plain + graph_.state(ahead.graph).plain);
-      if (ahead.moves != Composition::kUnknown) __builtin_prefetch(composition_.moves(ahead.moves));
+      Tokens::Token& ahead = tokens[i + kArcsAhead];
+      __builtin_prefetch(plain + graph_.state(ahead.state.graph).plain);
+      if (ahead.cost <= cutoff.cost && composition_.HasMoves(ahead.state.graph)) {
+        if (ahead.state.moves == Composition::kUnknown) {
+          ahead.state.moves = composition_.KnownMoves(ahead.state);
+        }
+        if (ahead.state.moves != Composition::kUnknown) {
+          const Move* const moves = composition_.moves(ahead.state.moves);
+          __builtin_prefetch(moves);
+          __builtin_prefetch(moves + 2);
+          __builtin_prefetch(moves + 5);
+        }
+      }
     }
     if (tokens[i].cost > cutoff.cost) continue;
     State& state = tokens[i].state;
@@ -163,7 +226,11 @@ float FlySearch::Expand(RawFrame* frame) {
     num_arcs += num_plain;
     if (after.composed == place.composed) continue;
     if (state.moves == Composition::kUnknown) state.moves = composition_.FindMoves(state);
-    const Move* const moves = composition_.moves(state.moves);
+    const Move* moves = composition_.moves(state.moves);
+    if (after.epsilons != place.epsilons) {
+      while (!std::isnan(moves->cost)) ++moves;
+      ++moves;
+    }
     // Cheapest first: none that follows can pass.
     const Move* move = moves;
     for (; move->cost <= bound - base - lowest; ++move) {
@@ -185,8 +252,7 @@ float FlySearch::Expand(RawFrame* frame) {
 template <bool kLattice>
 void FlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
   const size_t n = frame->links.size();
-  next->tokens.Reserve(n);
-  table_.Reserve(n);
+  Adder adder(this, next, n);
   RawLink* const links = frame->links.data();
   RawLink* out = links;
   RawLink unwanted;
@@ -202,40 +268,21 @@ void FlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
       target.graph = link.next;
     }
     bool better = false;
-    const uint32_t token = FindOrAdd(target, link.total, next, &better);
-    // No later improvement of the token can bring a worse link into the lattice beam; if only the
-    // best path is wanted, link k leads to token k, and there are never more tokens than links
-    // looked at.
-    RawLink* const place = kLattice ? out : better ? links + token : &unwanted;
-    place->source = link.source;
-    place->next = token;
-    place->arc = link.arc;
-    place->total = link.total;
-    out += link.total <= next->tokens[token].cost + config_.lattice_beam;
+    const uint32_t token = adder.Add(target, link.total, &better);
+    if (!kLattice) {
+      // Link k leads to token k: there are never more tokens than links looked at.
+      out = better ? links + token : &unwanted;
+    }
+    out->source = link.source;
+    out->next = token;
+    out->arc = link.arc;
+    out->total = link.total;
+    // No later improvement of the token can bring a worse link into the lattice beam.
+    if (kLattice) out += link.total <= adder.cost(token) + config_.lattice_beam;
   }
+  adder.Close();
   frame->links.SetSize(kLattice ? static_cast<size_t>(out - links) : next->tokens.size());
   stats_.links += frame->links.size();
-}
-
-// There must be room in the frame's tokens and in the table.
-inline uint32_t FlySearch::FindOrAdd(const State& state, float cost, RawFrame* frame,
-                                     bool* better) {
-  Growing<Tokens::Token>& tokens = frame->tokens;
-  const uint64_t key = static_cast<uint64_t>(state.graph) << 32 | state.history;
-  bool is_new = false;
-  const uint32_t token = table_.FindOrAdd(key, static_cast<uint32_t>(tokens.size()), &is_new);
-  Tokens::Token* const place = tokens.data() + token;
-  const float before = is_new ? kInfinity : place->cost;
-  const uint32_t moves = is_new ? Composition::kUnknown : place->state.moves;
-  *better = cost < before;
-  place->state = state;
-  place->state.moves = std::min(moves, state.moves);
-  place->cost = std::min(cost, before);
-  tokens.SetSize(tokens.size() + is_new);
-  if (is_new && mapped_.has_epsilons(state.graph)) {
-    buckets_[mapped_.rank(state.graph)].push_back(token);
-  }
-  return token;
 }
 
 // Rank by rank, so that every token's cost is final before its arcs are followed, once.
@@ -246,22 +293,26 @@ void FlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
       const uint32_t source = bucket[i];
       const Tokens::Token token = frame->tokens[source];
       if (token.cost > cutoff) continue;
-      const Move* move = composition_.moves(composition_.FindEpsilons(token.state));
-      for (; !std::isnan(move->cost); ++move) {
-        frame->tokens.Reserve(1);
-        table_.Reserve(1);
+      const uint32_t number = token.state.moves == Composition::kUnknown
+                                  ? composition_.FindMoves(token.state)
+                                  : token.state.moves;
+      frame->tokens[source].state.moves = number;
+      const Move* const begin = composition_.moves(number);
+      const Move* end = begin;
+      while (!std::isnan(end->cost)) ++end;
+      Adder adder(this, frame, static_cast<size_t>(end - begin));
+      for (const Move* move = begin; move != end; ++move) {
         const float total = token.cost + move->cost;
         if (total > cutoff) continue;
         State target;
         static_cast<ComposedState&>(target) = {move->next, move->history, move->potential};
         target.moves = Composition::kUnknown;
         bool better = false;
-        const uint32_t next = FindOrAdd(target, total, frame, &better);
-        if (kLattice ? total > frame->tokens[next].cost + config_.lattice_beam : !better) {
-          continue;
-        }
+        const uint32_t next = adder.Add(target, total, &better);
+        if (kLattice ? total > adder.cost(next) + config_.lattice_beam : !better) continue;
         frame->epsilons.push_back({source, next, move->arc, total});
       }
+      adder.Close();
     }
     bucket.clear();
   }

@@ -46,7 +46,8 @@ class FlySearch {
   // Of a link's arc: it is a move. Its target is then, before there are tokens, in targets_.
   static constexpr uint32_t kIsMove = 1u << 31;
 
-  struct Resolve;
+  struct Resolve;  // labels and costs of a link
+  class Adder;     // of tokens to a frame
 
   void Step(const float* row);
   float Expand(RawFrame* frame);
@@ -54,7 +55,6 @@ class FlySearch {
   void MakeTokens(float cutoff, RawFrame* frame, RawFrame* next);
   template <bool kLattice>
   void CloseEpsilons(float cutoff, RawFrame* frame);
-  uint32_t FindOrAdd(const State& state, float cost, RawFrame* frame, bool* better);
 
   const FlyGraph& graph_;
   const MappedGraph& mapped_;
@@ -67,7 +67,7 @@ class FlySearch {
   std::vector<ComposedState> targets_;
   std::vector<float> scaled_;
   std::vector<float> costs_;
-  std::vector<std::vector<uint32_t>> buckets_;  // tokens with non-emitting arcs, by rank
+  std::vector<std::vector<uint32_t>> buckets_;  // new tokens with non-emitting arcs, by rank
 };
 
 }  // namespace decoding
