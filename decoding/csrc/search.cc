@@ -56,6 +56,7 @@ class Search::Adder {
     tokens_[token].cost = std::min(cost, before);
     count_ += is_new;
     if (is_new && search_->graph_.has_epsilons(state)) {
+      search_->graph_.PrefetchEpsilons(state);
       search_->buckets_[search_->graph_.rank(state)].push_back(token);
     }
     return token;
@@ -211,13 +212,19 @@ void Search::MakeTokens(float cutoff, Tokens::RawFrame* frame, Tokens::RawFrame*
 template <bool kLattice>
 void Search::CloseEpsilons(float cutoff, Tokens::RawFrame* frame) {
   for (std::vector<uint32_t>& bucket : buckets_) {
-    for (size_t i = 0; i < bucket.size(); ++i) {  // the bucket of a higher rank may grow
-      const uint32_t source = bucket[i];
+    if (bucket.empty()) continue;
+    size_t num_arcs = 0;
+    for (const uint32_t source : bucket) {
+      const uint32_t state = frame->tokens[source].state;
+      __builtin_prefetch(graph_.epsilons_begin(state));
+      num_arcs += static_cast<size_t>(graph_.epsilons_end(state) - graph_.epsilons_begin(state));
+    }
+    Adder adder(this, frame, num_arcs);
+    for (const uint32_t source : bucket) {  // only buckets of higher rank grow
       const Tokens::Token token = frame->tokens[source];
       if (token.cost > cutoff) continue;
       const MappedGraph::Epsilon* const begin = graph_.epsilons_begin(token.state);
       const MappedGraph::Epsilon* const end = graph_.epsilons_end(token.state);
-      Adder adder(this, frame, static_cast<size_t>(end - begin));
       for (const MappedGraph::Epsilon* arc = begin; arc != end; ++arc) {
         const float total = token.cost + arc->cost;
         if (total > cutoff) continue;
@@ -226,8 +233,8 @@ void Search::CloseEpsilons(float cutoff, Tokens::RawFrame* frame) {
         if (kLattice ? total > adder.cost(next) + config_.lattice_beam : !better) continue;
         frame->epsilons.push_back({source, next, static_cast<uint32_t>(arc - begin), total});
       }
-      adder.Close();
     }
+    adder.Close();
     bucket.clear();
   }
   stats_.links += frame->epsilons.size();
