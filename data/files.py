@@ -7,7 +7,7 @@ import io
 import lzma
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
@@ -23,7 +23,7 @@ DAMAGE = (gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, zlib.error, EOF
 """What reading from `open_bytes` raises where a compressed file is damaged or cut short."""
 
 
-def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
+def read_lines(path: str | os.PathLike[str]) -> Generator[str, None, None]:
     """Lines of a UTF-8 text file without their line ends; .gz, .xz and .zst are decompressed.
 
     Raises:

@@ -24,6 +24,8 @@ FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 
 _LOG = logging.getLogger(__name__)
+_INFINITY = float("inf")
+_END = -1  # in place of an arc: a path's end
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,9 +224,8 @@ def scaled_costs(
     Raises:
         UsageError: a scale that is not finite or below 0.
     """
-    for name, scale in (("acoustic_scale", acoustic_scale), ("graph_scale", graph_scale)):
-        if not 0.0 <= scale < float("inf"):
-            raise UsageError(f"{name}: expected a finite number >= 0, found {scale}")
+    _check_scale("acoustic_scale", acoustic_scale)
+    _check_scale("graph_scale", graph_scale)
     arcs = graph_scale * lattice.graph_costs.astype(np.float64)
     arcs += acoustic_scale * lattice.acoustic_costs.astype(np.float64)
     if isinstance(lattice, CompactLattice):
@@ -235,6 +236,11 @@ def scaled_costs(
     finals = np.full(lattice.num_states, np.inf)
     finals[final] = graph_scale * ends[final] + acoustic_scale * acoustic[final]
     return arcs, finals
+
+
+def _check_scale(name: str, scale: float) -> None:
+    if not 0.0 <= scale < float("inf"):
+        raise UsageError(f"{name}: expected a finite number >= 0, found {scale}")
 
 
 def lattice_words(lattice: Lattice | CompactLattice) -> dict[str, int]:
@@ -259,7 +265,9 @@ def determinize(
     Args:
         lattice: from the search.
         acoustic_scale: factor of the acoustic costs in comparisons.
-        beam: word sequences worse than the best by more are left out.
+        beam: word sequences worse than the best by more are left out. A lattice that the search
+            pruned to a beam has more of them, made of arcs that are each on a better path; a beam
+            wider by 2 keeps nearly all for little time.
         max_memory: bytes for working data. If they do not suffice, the beam is smaller, which a
             warning says and `CompactLattice.beam` tells.
 
@@ -269,8 +277,7 @@ def determinize(
     """
     if not beam > 0.0:
         raise UsageError(f"lattice beam: expected a number > 0, found {beam}")
-    if not 0.0 <= acoustic_scale < float("inf"):
-        raise UsageError(f"acoustic_scale: expected a finite number >= 0, found {acoustic_scale}")
+    _check_scale("acoustic_scale", acoustic_scale)
     if max_memory < 0:
         raise UsageError(f"max_memory: expected a number >= 0, found {max_memory}")
     try:
@@ -302,10 +309,12 @@ def best_path(lattice: Lattice | CompactLattice, acoustic_scale: float) -> BestP
     """The path of lowest graph cost + acoustic_scale * acoustic cost.
 
     Raises:
+        UsageError: a scale that is not finite or below 0.
         SpeechError: the lattice has no complete path.
     """
     if isinstance(lattice, CompactLattice):
         return next(n_best(lattice, acoustic_scale))
+    _check_scale("acoustic_scale", acoustic_scale)
     try:
         word_ids, tids, graph_cost, acoustic_cost = _lattice.best_path(
             lattice.sources,
@@ -348,33 +357,48 @@ def path_of_words(lattice: CompactLattice, words: Sequence[str]) -> BestPath | N
 def n_best(lattice: CompactLattice, acoustic_scale: float) -> Iterator[BestPath]:
     """All paths, which are all word sequences, from the best to the worst.
 
-    A* with the exact costs of what follows, so that each path costs little more than its length.
+    Each path is the best one from where it leaves one that came before it; so what is found early
+    costs little more than its length.
 
     Raises:
+        UsageError: a scale that is not finite or below 0.
         SpeechError: the lattice has no complete path.
     """
     backward = lattice.backward_costs(acoustic_scale)
-    if not backward or backward[0] == float("inf"):
+    if not backward or backward[0] == _INFINITY:
         raise SpeechError("lattice: expected a path from the start to a final state")
     costs, finals = (array.tolist() for array in scaled_costs(lattice, acoustic_scale))
     targets, offsets = lattice.targets.tolist(), lattice.arc_offsets.tolist()
-    ended = -1
-    # Entries: (cost of the best completion, order of arrival, cost so far, state, arcs so far).
-    queue: list[tuple[float, int, float, int, _Arcs]] = [(backward[0], 0, 0.0, 0, None)]
+    # How to go on from each state: how much worse than the best way, and by which arc.
+    ways: dict[int, list[tuple[float, int]]] = {}
+
+    def ways_from(state: int) -> list[tuple[float, int]]:
+        if state not in ways:
+            found = [
+                (costs[arc] + backward[targets[arc]], arc)
+                for arc in range(offsets[state], offsets[state + 1])
+            ]
+            found.append((finals[state], _END))
+            best = backward[state]
+            ways[state] = sorted((cost - best, arc) for cost, arc in found if cost < _INFINITY)
+        return ways[state]
+
+    # Entries: total cost, order of arrival, arcs to a state, the state, and which of its ways.
+    queue: list[tuple[float, int, _Arcs, int, int]] = [(backward[0], 0, None, 0, 0)]
     arrivals = 1
     while queue:
-        _, _, so_far, state, arcs = heapq.heappop(queue)
-        if state == ended:
-            yield lattice.path(_listed(arcs))
-            continue
-        if finals[state] < float("inf"):
-            heapq.heappush(queue, (so_far + finals[state], arrivals, so_far, ended, arcs))
-            arrivals += 1
-        for arc in range(offsets[state], offsets[state + 1]):
-            cost = so_far + costs[arc]
-            entry = (cost + backward[targets[arc]], arrivals, cost, targets[arc], (arc, arcs))
-            heapq.heappush(queue, entry)
-            arrivals += 1
+        total, _, arcs, state, choice = heapq.heappop(queue)
+        while True:
+            here = ways_from(state)
+            if choice + 1 < len(here):
+                other = total - here[choice][0] + here[choice + 1][0]
+                heapq.heappush(queue, (other, arrivals, arcs, state, choice + 1))
+                arrivals += 1
+            arc = here[choice][1]
+            if arc == _END:
+                break
+            arcs, state, choice = (arc, arcs), targets[arc], 0
+        yield lattice.path(_listed(arcs))
 
 
 _Arcs = tuple[int, "_Arcs"] | None  # the last arc and those before it

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from math import isfinite
 
 import numpy as np
@@ -124,19 +125,22 @@ def read_kaldi_lattices(
         SpeechError: the file is malformed (names the line).
     """
     words = _Words(tuple(symbols), word_symbols)
-    lines = enumerate(read_lines(path), start=1)
-    for number, line in lines:
-        if not line.strip():
-            continue
-        fields = line.split()
-        if len(fields) != 1:
-            raise SpeechError(f"{path}:{number}: expected an utterance id alone, found {line!r}")
-        parser = _Utterance(path, number, words)
-        for at, row in lines:
-            if not row.strip():
-                break
-            parser.add(at, row)
-        yield fields[0], parser.lattice()
+    with closing(read_lines(path)) as stream:
+        lines = enumerate(stream, start=1)
+        for number, line in lines:
+            if not line.strip():
+                continue
+            fields = line.split()
+            if len(fields) != 1:
+                raise SpeechError(
+                    f"{path}:{number}: expected an utterance id alone, found {line!r}"
+                )
+            utterance = _Utterance(path, number, words)
+            for at, row in lines:
+                if not row.strip():
+                    break
+                utterance.add(at, row)
+            yield fields[0], utterance.lattice()
 
 
 class _Words:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from math import isfinite, log
 
@@ -137,9 +138,10 @@ def read_slf(
     """
     _check_frame_shift(frame_shift)
     reader = _Reader(path, frame_shift, symbols)
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            reader.add(f"{path}:{number}", line)
+    with closing(read_lines(path)) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                reader.add(f"{path}:{number}", line)
     return reader.finish()
 
 

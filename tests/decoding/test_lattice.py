@@ -203,5 +203,8 @@ def test_impossible_options_are_refused() -> None:
         determinize(ladder(1), SCALE, 0.0)
     with pytest.raises(UsageError, match="acoustic_scale: expected a finite number >= 0"):
         determinize(ladder(1), inf, 1.0)
+    for lattice in (ladder(1), determinize(ladder(1), SCALE, 1.0)):
+        with pytest.raises(UsageError, match="acoustic_scale: expected a finite number >= 0"):
+            best_path(lattice, -1.0)
     with pytest.raises(UsageError, match="max_memory"):
         determinize(ladder(1), SCALE, 1.0, max_memory=-1)
