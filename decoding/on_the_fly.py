@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import SpeechError, UsageError
-from decoding import _fly
+from decoding import _fly, _search
 from decoding.graph import DecodingGraph
 from decoding.mapped_graph import MappedGraph
 from decoding.search import Decoder, SearchOptions
@@ -90,7 +90,7 @@ class OnTheFlyDecoder(Decoder):
             max(_FEW_WORDS, int(_MAX_SHARE * len(words))),
         )
 
-    def _take(self, best_only: bool):
+    def _take(self, best_only: bool) -> _search.Search:
         try:
             return (self._idle_best if best_only else self._idle).pop()
         except IndexError:
