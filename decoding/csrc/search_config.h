@@ -43,12 +43,14 @@ template <typename Tokens>
 Cutoff FindCutoff(const SearchConfig& config, const Tokens& tokens, std::vector<float>* costs) {
   const size_t n = tokens.size();
   Cutoff cutoff{tokens[0].cost, 0, 0.0f, config.beam};
-  for (size_t i = 1; i < n; ++i) {
-    if (tokens[i].cost < cutoff.best) {
-      cutoff.best = tokens[i].cost;
-      cutoff.token = i;
-    }
+  // Four minima at a time do not wait for each other.
+  float lowest[4] = {cutoff.best, cutoff.best, cutoff.best, cutoff.best};
+  for (size_t i = 0; i + 4 <= n; i += 4) {
+    for (size_t k = 0; k < 4; ++k) lowest[k] = std::min(lowest[k], tokens[i + k].cost);
   }
+  for (size_t i = n - n % 4; i < n; ++i) lowest[0] = std::min(lowest[0], tokens[i].cost);
+  cutoff.best = std::min(std::min(lowest[0], lowest[1]), std::min(lowest[2], lowest[3]));
+  while (tokens[cutoff.token].cost != cutoff.best) ++cutoff.token;
   if (n <= config.min_active) {
     cutoff.cost = cutoff.adaptive_beam = std::numeric_limits<float>::infinity();
     return cutoff;
