@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -37,7 +38,7 @@ class AlignedSet:
     failed: dict[str, str]
     unknown: Counter[str]
 
-    @property
+    @cached_property
     def paths(self) -> dict[str, IntArray]:
         """Transition-ids ``[T]`` by utterance id."""
         return {key: path.tids for key, path in self.found.items()}

@@ -189,3 +189,27 @@ def test_the_command_tells_what_departs(
     assert [s.label for s in read_textgrid(out / "u3.TextGrid").words] == ["stop", GARBAGE]
     strict = command(*arguments)
     assert getattr(strict, "code", None) == 0
+
+
+def test_the_command_derives_pronunciations_and_checks_its_options(
+    toy_model: Path, whistled: Callable[..., Path], tmp_path: Path, command: Callable[..., object]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "wav.scp").write_text(f"u1 {whistled('left stop')}\n")
+    (data / "text").write_text("u1 lefts stop\n")
+    arguments = "recognizer", "align", data, "--model", toy_model, "--output-dir", tmp_path / "out"
+    without = command(*arguments)
+    assert "1 words outside the lexicon, most often lefts (1)" in getattr(without, "err", "")
+    derived = command(*arguments, "--derive")
+    assert "0 words outside the lexicon" in getattr(derived, "err", "")
+    found = read_ctm(tmp_path / "out" / "words.ctm", tmp_path / "out" / "phones.ctm")["u1"]
+    assert [s.label for s in found.phones if s.label != "SIL"] == [
+        "L", "EH", "T", "S", "S", "T", "AA", "P",
+    ]  # fmt: skip
+    alone = command(*arguments, "--skip-cost", 3)
+    assert getattr(alone, "code", None) == 2
+    assert getattr(alone, "err", "") == ("recognizer: --skip-cost: expected --tolerant beside it\n")
+    negative = command(*arguments, "--tolerant", "--phone-cost", -1)
+    assert getattr(negative, "code", None) == 2
+    assert "phone_cost: expected a number >= 0" in getattr(negative, "err", "")
