@@ -1,7 +1,8 @@
 """Forced alignment: when was each word and phone of a known transcript spoken?
 
-Viterbi over the transcript's graph, as Kaldi's ``gmm-align`` and ``nnet-align``. The acoustic model
-may be anything that gives log-likelihoods of pdfs: Gaussian mixtures or a network.
+The transcript's graph is searched like any decoding graph (`decoding.search`, best path only), as
+Kaldi's ``gmm-align`` does with its ``FasterDecoder``. The acoustic model may be anything that gives
+log-likelihoods of pdfs: Gaussian mixtures or a network.
 """
 
 from __future__ import annotations
@@ -63,11 +64,12 @@ class AlignOptions:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name in ("acoustic_scale", "self_loop_scale", "transition_scale", "retry_beam"):
+        for name in ("self_loop_scale", "transition_scale", "retry_beam"):
             if not getattr(self, name) >= 0.0:
                 raise UsageError(f"{name}: expected a number >= 0, found {getattr(self, name)}")
-        if not self.beam > 0.0:
-            raise UsageError(f"beam: expected a number > 0, found {self.beam}")
+        for name in ("acoustic_scale", "beam"):
+            if not getattr(self, name) > 0.0:
+                raise UsageError(f"{name}: expected a number > 0, found {getattr(self, name)}")
         if not 0.0 <= self.silence_probability <= 1.0:
             raise UsageError(
                 f"silence_probability: expected 0 .. 1, found {self.silence_probability}"

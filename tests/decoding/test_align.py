@@ -185,7 +185,7 @@ def test_even_paths_share_the_frames_equally() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"beam": 0.0}, {"acoustic_scale": -1.0}, {"silence_probability": 1.5}, {"retry_beam": -1.0}],
+    [{"beam": 0.0}, {"acoustic_scale": 0.0}, {"silence_probability": 1.5}, {"retry_beam": -1.0}],
 )
 def test_impossible_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(options))):
