@@ -180,7 +180,7 @@ class Aligner:
         shortest = graph.min_frames()
         if len(scores) < shortest:
             raise AlignmentError(
-                f"expected at least {shortest} frames, which is how long the transcript takes, "
+                f"expected at least the {shortest} frames that the transcript takes, "
                 f"found {len(scores)}"
             )
         raise AlignmentError(

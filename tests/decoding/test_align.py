@@ -142,7 +142,7 @@ def test_unknown_words_are_spoken_noise() -> None:
 
 def test_too_few_frames_and_empty_transcripts_are_errors() -> None:
     aligner, model = standard_aligner()
-    with pytest.raises(AlignmentError, match=r"at least 6 frames.* found 5"):
+    with pytest.raises(AlignmentError, match=r"at least the 6 frames .* found 5"):
         aligner.align(("ab", "a"), np.zeros((5, model.num_pdfs), np.float32))
     with pytest.raises(SpeechError, match="at least one word"):
         aligner.align((), np.zeros((5, model.num_pdfs), np.float32))
