@@ -268,8 +268,9 @@ def determinize(
         beam: word sequences worse than the best by more are left out. A lattice that the search
             pruned to a beam has more of them, made of arcs that are each on a better path; a beam
             wider by 2 keeps nearly all for little time.
-        max_memory: bytes for working data. If they do not suffice, the beam is smaller, which a
-            warning says and `CompactLattice.beam` tells.
+        max_memory: bytes for subsets of states, beside what is in proportion to the lattice. If
+            they do not suffice, the beam is smaller, which a warning says and
+            `CompactLattice.beam` tells.
 
     Raises:
         UsageError: an impossible option.

@@ -98,11 +98,12 @@ class Determinizer {
     }
   };
 
+  // What the result takes; what the lattice itself needs cannot be helped.
   size_t MemoryUsed() const {
-    return closure_.MemoryUsed() + strings_.capacity() * sizeof(int32_t) +
-           elements_.capacity() * sizeof(Element) + origins_.capacity() * sizeof(Origin) +
-           states_.capacity() * sizeof(State) + slots_.size() * sizeof(uint32_t) +
-           arcs_.capacity() * sizeof(Arc) + queue_.size() * sizeof(Task);
+    return strings_.capacity() * sizeof(int32_t) + elements_.capacity() * sizeof(Element) +
+           origins_.capacity() * sizeof(Origin) + states_.capacity() * sizeof(State) +
+           slots_.size() * sizeof(uint32_t) + arcs_.capacity() * sizeof(Arc) +
+           queue_.size() * sizeof(Task);
   }
 
   // Which of two ways that end alike is better: the first if > 0.
@@ -156,6 +157,18 @@ class Determinizer {
       element.string.offset += prefix->length;
       element.string.length -= prefix->length;
     }
+  }
+
+  // Moves the strings of the elements from `first` on together, after the one prefix that stays.
+  void CloseGaps(size_t first, const Span& prefix) {
+    size_t end = prefix.offset + prefix.length;
+    for (size_t i = first; i < elements_.size(); ++i) {
+      Span& string = elements_[i].string;
+      std::copy_n(strings_.data() + string.offset, string.length, strings_.data() + end);
+      string.offset = end;
+      end += string.length;
+    }
+    strings_.resize(end);
   }
 
   uint64_t Hash(size_t first) const {
@@ -245,13 +258,13 @@ class Determinizer {
     }
     closure_.Run(strings_);
     const size_t first_element = elements_.size();
-    const size_t first_tid = strings_.size();
     AppendSubset();
     Arc arc{task.state, 0, task.word, Weight(), Span()};
     Normalize(first_element, &arc.weight, &arc.string);
     const uint64_t hash = Hash(first_element);
     uint32_t* slot = FindSlot(hash, first_element);
     if (*slot == kNone) {
+      CloseGaps(first_element, arc.string);
       *slot = static_cast<uint32_t>(states_.size());
       const State& source = states_[task.state];
       State state{};
@@ -267,7 +280,7 @@ class Determinizer {
     } else {
       arc.target = *slot;
       elements_.resize(first_element);
-      strings_.resize(first_tid + arc.string.length);  // the prefix stands at the front
+      strings_.resize(arc.string.offset + arc.string.length);  // the first one's stands in front
     }
     arcs_.push_back(arc);
   }

@@ -15,7 +15,7 @@ struct DeterminizeConfig {
   double beam = 8.0;
   // Weights that differ by less do not keep two subsets apart.
   double delta = 1e-4;
-  size_t max_memory = 200'000'000;  // bytes
+  size_t max_memory = 200'000'000;  // bytes, beside what is in proportion to the lattice
 };
 
 // States are numbered topologically, state 0 is the start; arcs are sorted by source.

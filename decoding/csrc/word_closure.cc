@@ -147,10 +147,4 @@ void WordClosure::TraceBack(const Reached& last, const int32_t* strings, int32_t
   std::copy_n(strings + head.offset, head.length, out);
 }
 
-size_t WordClosure::MemoryUsed() const {
-  return backward_.size() * (sizeof(double) + 3 * sizeof(uint32_t) + 1) +
-         word_arcs_.capacity() * sizeof(WordArc) + silent_arcs_.capacity() * sizeof(SilentArc) +
-         reached_.capacity() * sizeof(Reached);
-}
-
 }  // namespace decoding

@@ -67,8 +67,6 @@ class WordClosure {
     TraceBack(reached_[ends_[i].place], strings, out);
   }
 
-  size_t MemoryUsed() const;
-
  private:
   struct SilentArc {
     float graph;
