@@ -20,8 +20,8 @@ Composition::Composition(const FlyGraph& graph, const LookAheadClasses& classes,
     : graph_(graph),
       automaton_(classes.automaton()),
       epsilon_(epsilon),
-      max_moves_(max_bytes / 2 / sizeof(Move)),
-      look_ahead_(classes, max_bytes / 2) {
+      max_moves_(max_bytes / 4 * 3 / sizeof(Move)),
+      look_ahead_(classes, max_bytes / 4) {
   Resize(kFirstBits);
 }
 
@@ -102,11 +102,12 @@ uint32_t Composition::Append(const std::vector<Move>& moves) {
   const size_t left = kChunkSize - (num_moves_ & (kChunkSize - 1));
   if (moves.size() > left) num_moves_ += left;
   const size_t chunk = num_moves_ >> kChunkBits;
-  const size_t size = std::max<size_t>(moves.size(), kChunkSize);
   if (chunk >= chunks_.size()) chunks_.emplace_back();
-  if (chunks_[chunk] == nullptr || size > kChunkSize) chunks_[chunk].reset(new Move[size]);
+  if (chunks_[chunk].empty() || moves.size() > kChunkSize) {
+    chunks_[chunk].resize(std::max<size_t>(moves.size(), kChunkSize));
+  }
   const auto number = static_cast<uint32_t>(num_moves_);
-  std::copy(moves.begin(), moves.end(), chunks_[chunk].get() + (number & (kChunkSize - 1)));
+  std::copy(moves.begin(), moves.end(), chunks_[chunk].data() + (number & (kChunkSize - 1)));
   num_moves_ += std::min<size_t>(moves.size(), kChunkSize);
   return number;
 }
@@ -122,7 +123,7 @@ inline void Composition::Follow(uint32_t history, const FlyGraph::ComposedArc& a
     }
     return;
   }
-  const uint32_t of_class = graph_.state(arc.next).of_class;
+  const uint32_t of_class = graph_.state(arc.next & ~FlyGraph::kHasComposed).of_class;
   if (epsilon_) {
     FollowEpsilon(history, arc.word, of_class, visit);
     return;

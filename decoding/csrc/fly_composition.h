@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "decoding/csrc/fly_graph.h"
@@ -15,14 +14,14 @@ namespace decoding {
 
 // A state of the composition: of the graph, and a history of the automaton.
 struct ComposedState {
-  uint32_t graph;
+  uint32_t graph;  // without flag
   uint32_t history;
   float potential;  // what the state's look-ahead adds to its cost, always the same
 };
 
 // A composed arc from a history: what has to be known of it in every frame.
 struct Move {
-  uint32_t next;     // state of the graph
+  uint32_t next;     // state of the graph, with its flag
   uint32_t history;  // after the arc
   float potential;   // there
   float cost;        // of the arc and the language model, with the difference of potentials
@@ -35,7 +34,8 @@ struct Move {
 class Composition {
  public:
   // Moves end with one whose cost is not a number.
-  static constexpr uint32_t kUnknown = UINT32_MAX;
+  static constexpr uint32_t kNoMoves = UINT32_MAX;
+  static constexpr uint32_t kUnknown = UINT32_MAX - 1;
   // Automata may have n-grams of this order at most: a level takes the 5 bits below the highest of
   // Move::arc, which is free.
   static constexpr unsigned kMaxOrder = 32;
@@ -51,11 +51,6 @@ class Composition {
 
   const FlyGraph& graph() const { return graph_; }
   ComposedState Start();
-  bool HasMoves(uint32_t state) const {
-    const FlyGraph::State& next = graph_.state(state + 1);
-    return next.composed != graph_.state(state).composed ||
-           next.epsilons != graph_.state(state).epsilons;
-  }
   // The number of a state's moves: first the non-emitting ones, if the graph's state has such
   // arcs, and their end, then the emitting ones, cheapest first. Valid until Trim.
   uint32_t FindMoves(const ComposedState& state);
@@ -67,7 +62,7 @@ class Composition {
     __builtin_prefetch(&table_[Home(state.graph, state.history)]);
   }
   const Move* moves(uint32_t number) const {
-    return chunks_[number >> kChunkBits].get() + (number & (kChunkSize - 1));
+    return chunks_[number >> kChunkBits].data() + (number & (kChunkSize - 1));
   }
   // Cost of the arc of a move, without potentials.
   float Cost(const ComposedState& state, bool epsilon, uint32_t move_arc);
@@ -85,7 +80,7 @@ class Composition {
   const LookAhead& look_ahead() const { return look_ahead_; }
 
  private:
-  static constexpr unsigned kChunkBits = 15;
+  static constexpr unsigned kChunkBits = 17;  // a few megabytes
   static constexpr uint32_t kChunkSize = 1u << kChunkBits;
   static constexpr unsigned kLevelShift = 26;
   static constexpr uint32_t kArcMask = (1u << kLevelShift) - 1;
@@ -133,7 +128,7 @@ class Composition {
   size_t mask_ = 0;
   unsigned shift_ = 0;
   size_t num_slots_ = 0;
-  std::vector<std::unique_ptr<Move[]>> chunks_;
+  std::vector<LargeVector<Move>> chunks_;
   size_t num_moves_ = 0;
   std::vector<Move> scratch_;
 };

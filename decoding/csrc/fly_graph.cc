@@ -10,6 +10,7 @@ FlyGraph::FlyGraph(const MappedGraph& graph, const WordClasses& classes, const i
   if (graph.offset(n) >= UINT32_MAX) {
     throw std::invalid_argument("graph: expected fewer than 2^32 - 1 arcs");
   }
+  if (n >= kHasComposed) throw std::invalid_argument("graph: expected fewer than 2^31 states");
   states_.resize(static_cast<size_t>(n) + 1);
   const auto begin = [this](uint32_t state, uint32_t of_class) {
     states_[state] = {static_cast<uint32_t>(plain_.size()),
@@ -42,6 +43,10 @@ FlyGraph::FlyGraph(const MappedGraph& graph, const WordClasses& classes, const i
     }
   }
   begin(n, WordClasses::kAnything);
+  for (PlainArc& arc : plain_) arc.next |= HasComposed(arc.next) ? kHasComposed : 0;
+  for (std::vector<ComposedArc>* const arcs : {&composed_, &epsilons_}) {
+    for (ComposedArc& arc : *arcs) arc.next |= HasComposed(arc.next) ? kHasComposed : 0;
+  }
 }
 
 }  // namespace decoding

@@ -15,11 +15,13 @@ namespace decoding {
 class FlyGraph {
  public:
   static constexpr uint32_t kIsClass = 1u << 31;
+  // Of the state that an arc leads to: not all of its arcs are plain.
+  static constexpr uint32_t kHasComposed = 1u << 31;
 
-  using PlainArc = MappedGraph::Arc;
+  using PlainArc = MappedGraph::Arc;  // but for the flag in `next`
 
   struct ComposedArc {  // one on which the language model has something to say
-    uint32_t next;
+    uint32_t next;      // with its flag
     uint32_t label;  // as PlainArc's
     float cost;
     uint32_t word;    // the automaton's; bit 31: there is none, the rest is the target's class
@@ -40,7 +42,12 @@ class FlyGraph {
 
   const MappedGraph& mapped() const { return graph_; }
   uint32_t num_pdfs() const { return graph_.num_pdfs(); }
+  // Without flag.
   const State& state(uint32_t state) const { return states_[state]; }
+  bool HasComposed(uint32_t state) const {
+    return states_[state].composed != states_[state + 1].composed ||
+           states_[state].epsilons != states_[state + 1].epsilons;
+  }
   const PlainArc* plain() const { return plain_.data(); }
   const ComposedArc* composed() const { return composed_.data(); }
   const ComposedArc* epsilons() const { return epsilons_.data(); }

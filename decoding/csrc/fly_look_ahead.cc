@@ -132,28 +132,12 @@ Outlook LookAhead::Find(uint32_t state, uint32_t of_class) {
 }
 
 Outlook LookAhead::Work(uint32_t state, uint32_t of_class) {
-  Outlook outlook{lm::Automaton::kEmpty, 0.0f, kInfinity};
-  for (; state != lm::Automaton::kEmpty; state = automaton_.backoff_state(state)) {
-    const float best = BestExplicit(state, of_class);
-    if (best < kInfinity) {
-      outlook.state = state;
-      outlook.best = best;
-      break;
-    }
-    outlook.backoff -= automaton_.backoff(state);
-  }
-  // From there on relative to that state: a token has the same look-ahead whichever history it
-  // backed off from.
-  float backoff = 0.0f;
-  while (state != lm::Automaton::kEmpty) {
-    backoff -= automaton_.backoff(state);
-    state = automaton_.backoff_state(state);
-    const float best = state == lm::Automaton::kEmpty ? classes_.unigram_cost(of_class)
-                                                      : BestExplicit(state, of_class);
-    outlook.best = std::min(outlook.best, backoff + best);
-  }
-  if (outlook.state == lm::Automaton::kEmpty) outlook.best = classes_.unigram_cost(of_class);
-  return outlook;
+  const float best = BestExplicit(state, of_class);
+  Outlook shorter = Find(automaton_.backoff_state(state), of_class);
+  shorter.backoff -= automaton_.backoff(state);
+  // Backed off, a token has the same look-ahead whichever history it comes from.
+  if (best == kInfinity) return shorter;
+  return {state, 0.0f, std::min(best, shorter.backoff + shorter.best)};
 }
 
 // Lowest cost of the words of the class that are explicit in a history; infinity if none is.

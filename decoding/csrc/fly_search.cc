@@ -62,7 +62,7 @@ class FlySearch::Adder {
     const uint32_t token = run_.FindOrAdd(key, count_, &is_new);
     Tokens::Token* const place = tokens_ + token;
     const float before = is_new ? kInfinity : place->cost;
-    const uint32_t moves = is_new ? Composition::kUnknown : place->state.moves;
+    const uint32_t moves = is_new ? state.moves : place->state.moves;
     *better = cost < before;
     place->state.graph = state.graph;
     place->state.history = state.history;
@@ -109,7 +109,8 @@ void FlySearch::Start() {
   table_.Clear(0);
   State start;
   static_cast<ComposedState&>(start) = composition_.Start();
-  start.moves = Composition::kUnknown;
+  start.moves =
+      graph_.HasComposed(start.graph) ? Composition::kUnknown : Composition::kNoMoves;
   RawFrame& frame = trellis_.newest();
   Adder adder(this, &frame, 1);
   bool better = false;
@@ -129,7 +130,7 @@ void FlySearch::Step(const float* row) {
   trellis_.newest().row.assign(row, row + num_pdfs);
   if (composition_.Trim()) {
     for (Tokens::Token& token : trellis_.newest().tokens) {
-      token.state.moves = Composition::kUnknown;
+      if (token.state.moves != Composition::kNoMoves) token.state.moves = Composition::kUnknown;
     }
   }
   table_.Clear(trellis_.newest().tokens.size());
@@ -174,7 +175,7 @@ float FlySearch::Expand(RawFrame* frame) {
   }
 
   Growing<RawLink>& links = frame->links;
-  targets_.clear();
+  moves_.clear();
   uint64_t num_arcs = 0;
   uint64_t num_expanded = 0;
   for (size_t i = 0; i < num_tokens; ++i) {
@@ -183,24 +184,20 @@ float FlySearch::Expand(RawFrame* frame) {
     }
     if (i + kNumbersAhead < num_tokens) {
       const Tokens::Token& ahead = tokens[i + kNumbersAhead];
-      if (ahead.state.moves == Composition::kUnknown && ahead.cost <= cutoff.cost &&
-          composition_.HasMoves(ahead.state.graph)) {
+      if (ahead.state.moves == Composition::kUnknown && ahead.cost <= cutoff.cost) {
         composition_.PrefetchMoves(ahead.state);
       }
     }
     if (i + kArcsAhead < num_tokens) {
       Tokens::Token& ahead = tokens[i + kArcsAhead];
       __builtin_prefetch(plain + graph_.state(ahead.state.graph).plain);
-      if (ahead.cost <= cutoff.cost && composition_.HasMoves(ahead.state.graph)) {
-        if (ahead.state.moves == Composition::kUnknown) {
-          ahead.state.moves = composition_.KnownMoves(ahead.state);
-        }
-        if (ahead.state.moves != Composition::kUnknown) {
-          const Move* const moves = composition_.moves(ahead.state.moves);
-          __builtin_prefetch(moves);
-          __builtin_prefetch(moves + 2);
-          __builtin_prefetch(moves + 5);
-        }
+      if (ahead.state.moves == Composition::kUnknown && ahead.cost <= cutoff.cost) {
+        ahead.state.moves = composition_.KnownMoves(ahead.state);
+      }
+      if (ahead.state.moves < Composition::kUnknown) {
+        const Move* const moves = composition_.moves(ahead.state.moves);
+        __builtin_prefetch(moves);
+        __builtin_prefetch(moves + 3);
       }
     }
     if (tokens[i].cost > cutoff.cost) continue;
@@ -235,11 +232,16 @@ float FlySearch::Expand(RawFrame* frame) {
     const Move* move = moves;
     for (; move->cost <= bound - base - lowest; ++move) {
       const float total = base + move->cost + scaled[move->pdf];
-      if (total > bound) continue;
+      moves_.Reserve(1);
+      MoveLink* const link = moves_.end();
+      link->source = static_cast<uint32_t>(i);
+      link->arc = move->arc;
+      link->total = total;
+      link->next = move->next;
+      link->history = move->history;
+      link->potential = move->potential;
+      moves_.SetSize(moves_.size() + (total <= bound));
       bound = std::min(bound, total + cutoff.adaptive_beam);
-      links.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(targets_.size()),
-                       move->arc | kIsMove, total});
-      targets_.push_back({move->next, move->history, move->potential});
     }
     num_arcs += static_cast<uint64_t>(move - moves);
   }
@@ -251,34 +253,38 @@ float FlySearch::Expand(RawFrame* frame) {
 // Turns the links' targets into tokens of the next frame; keeps the links that matter.
 template <bool kLattice>
 void FlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
-  const size_t n = frame->links.size();
-  Adder adder(this, next, n);
+  const size_t num_plain = frame->links.size();
+  Adder adder(this, next, num_plain + moves_.size());
+  frame->links.Reserve(moves_.size());
   RawLink* const links = frame->links.data();
   RawLink* out = links;
   RawLink unwanted;
-  for (size_t i = 0; i < n; ++i) {
-    const RawLink link = links[i];
-    if (link.total > cutoff) continue;
-    State target = frame->tokens[link.source].state;
-    if (link.arc & kIsMove) {
-      static_cast<ComposedState&>(target) = targets_[link.next];
-      target.moves = Composition::kUnknown;
-    } else {
-      target.moves = link.next == target.graph ? target.moves : Composition::kUnknown;
-      target.graph = link.next;
-    }
+  const auto make = [&](const State& target, uint32_t source, uint32_t arc, float total) {
     bool better = false;
-    const uint32_t token = adder.Add(target, link.total, &better);
+    const uint32_t token = adder.Add(target, total, &better);
     if (!kLattice) {
       // Link k leads to token k: there are never more tokens than links looked at.
       out = better ? links + token : &unwanted;
     }
-    out->source = link.source;
+    out->source = source;
     out->next = token;
-    out->arc = link.arc;
-    out->total = link.total;
+    out->arc = arc;
+    out->total = total;
     // No later improvement of the token can bring a worse link into the lattice beam.
-    if (kLattice) out += link.total <= adder.cost(token) + config_.lattice_beam;
+    if (kLattice) out += total <= adder.cost(token) + config_.lattice_beam;
+  };
+  for (size_t i = 0; i < num_plain; ++i) {
+    const RawLink link = links[i];
+    if (link.total > cutoff) continue;
+    const State& source = frame->tokens[link.source].state;
+    State target = StateOf(link.next, source.history, source.potential);
+    target.moves = target.graph == source.graph ? source.moves : target.moves;
+    make(target, link.source, link.arc, link.total);
+  }
+  for (const MoveLink& link : moves_) {
+    if (link.total > cutoff) continue;
+    make(StateOf(link.next, link.history, link.potential), link.source, link.arc | kIsMove,
+         link.total);
   }
   adder.Close();
   frame->links.SetSize(kLattice ? static_cast<size_t>(out - links) : next->tokens.size());
@@ -289,31 +295,35 @@ void FlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
 template <bool kLattice>
 void FlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
   for (std::vector<uint32_t>& bucket : buckets_) {
-    for (size_t i = 0; i < bucket.size(); ++i) {  // the bucket of a higher rank may grow
-      const uint32_t source = bucket[i];
+    size_t num_moves = 0;
+    for (size_t i = 0; i < bucket.size(); ++i) {
+      if (i + kArcsAhead < bucket.size()) {
+        composition_.PrefetchMoves(frame->tokens[bucket[i + kArcsAhead]].state);
+      }
+      Tokens::Token& token = frame->tokens[bucket[i]];
+      if (token.cost > cutoff) continue;
+      if (token.state.moves == Composition::kUnknown) {
+        token.state.moves = composition_.FindMoves(token.state);
+      }
+      const Move* move = composition_.moves(token.state.moves);
+      for (; !std::isnan(move->cost); ++move) ++num_moves;
+    }
+    Adder adder(this, frame, num_moves);
+    for (const uint32_t source : bucket) {  // those of higher ranks may grow
       const Tokens::Token token = frame->tokens[source];
       if (token.cost > cutoff) continue;
-      const uint32_t number = token.state.moves == Composition::kUnknown
-                                  ? composition_.FindMoves(token.state)
-                                  : token.state.moves;
-      frame->tokens[source].state.moves = number;
-      const Move* const begin = composition_.moves(number);
-      const Move* end = begin;
-      while (!std::isnan(end->cost)) ++end;
-      Adder adder(this, frame, static_cast<size_t>(end - begin));
-      for (const Move* move = begin; move != end; ++move) {
+      const Move* move = composition_.moves(token.state.moves);
+      for (; !std::isnan(move->cost); ++move) {
         const float total = token.cost + move->cost;
         if (total > cutoff) continue;
-        State target;
-        static_cast<ComposedState&>(target) = {move->next, move->history, move->potential};
-        target.moves = Composition::kUnknown;
         bool better = false;
-        const uint32_t next = adder.Add(target, total, &better);
+        const uint32_t next =
+            adder.Add(StateOf(move->next, move->history, move->potential), total, &better);
         if (kLattice ? total > adder.cost(next) + config_.lattice_beam : !better) continue;
         frame->epsilons.push_back({source, next, move->arc, total});
       }
-      adder.Close();
     }
+    adder.Close();
     bucket.clear();
   }
   stats_.links += frame->epsilons.size();

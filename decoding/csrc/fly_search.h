@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "decoding/csrc/fly_composition.h"
+#include "decoding/csrc/growing.h"
 #include "decoding/csrc/raw_lattice.h"
 #include "decoding/csrc/search_config.h"
 #include "decoding/csrc/token_table.h"
@@ -43,8 +44,26 @@ class FlySearch {
   using RawFrame = Tokens::RawFrame;
   using RawLink = Tokens::RawLink;
 
-  // Of a link's arc: it is a move. Its target is then, before there are tokens, in targets_.
-  static constexpr uint32_t kIsMove = 1u << 31;
+  static State StateOf(uint32_t flagged_next, uint32_t history, float potential) {
+    State state;
+    state.graph = flagged_next & ~FlyGraph::kHasComposed;
+    state.history = history;
+    state.potential = potential;
+    state.moves =
+        flagged_next & FlyGraph::kHasComposed ? Composition::kUnknown : Composition::kNoMoves;
+    return state;
+  }
+
+  static constexpr uint32_t kIsMove = 1u << 31;  // flag of a link's arc
+
+  struct MoveLink {  // of a move, to what is not a token yet
+    uint32_t source;
+    uint32_t arc;
+    float total;
+    uint32_t next;  // with its flag
+    uint32_t history;
+    float potential;
+  };
 
   struct Resolve;  // labels and costs of a link
   class Adder;     // of tokens to a frame
@@ -64,7 +83,7 @@ class FlySearch {
   bool active_ = false;
   Tokens trellis_;
   TokenTable<uint64_t> table_;  // of the newest frame
-  std::vector<ComposedState> targets_;
+  Growing<MoveLink> moves_;
   std::vector<float> scaled_;
   std::vector<float> costs_;
   std::vector<std::vector<uint32_t>> buckets_;  // new tokens with non-emitting arcs, by rank
