@@ -36,6 +36,7 @@ from rich.table import Table
 from search_inputs import Inputs, sizes_in
 from search_tables import Row, Settings, beams_table, contestants_table, sizes_table
 
+from data.errors import SpeechError
 from data.files import replace_text
 from decoding.mapped_graph import MappedGraph
 from recognizer.bundle import DEFAULT_MODEL
@@ -117,7 +118,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, default=Path("build/benchmark-search"), help="for scores and graphs"
     )
-    parser.add_argument("--json", type=Path, help="write the rows and the summary to this file")
+    parser.add_argument(
+        "--json", type=Path, help="write rows and summary there; tables not run now stay"
+    )
     parser.add_argument("--tables", type=_tables, help="1, 2, 3 or several: 1,3 (default: all)")
     parser.add_argument("--quick", action="store_true", help="little of everything, in minutes")
     parser.add_argument("--utterances", type=int, help="so many only (default: all)")
@@ -184,4 +187,7 @@ def _write(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SpeechError as error:
+        raise SystemExit(f"Error: {error}") from None

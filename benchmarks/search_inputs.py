@@ -27,6 +27,7 @@ from decoding.mapped_graph import MappedGraph
 from lm.arpa import read_arpa
 from lm.automaton import NgramAutomaton
 from recognizer.bundle import (
+    ACOUSTIC,
     FIRST_PASS,
     GRAPH,
     LEXICON,
@@ -148,8 +149,7 @@ class Inputs:
         corpus = list(read_corpus(data))[:limit]
         recognizer: Recognizer | None = None
         utterances = []
-        made_of = {name: record.sha256 for name, record in self.bundle.config.files.items()}
-        made_of = {"acoustic": made_of["acoustic.safetensors"], "data": str(data.resolve())}
+        made_of = {"acoustic": self._hash(ACOUSTIC), "data": str(data.resolve())}
         with progress_bar("scores", len(corpus)) as advance:
             for one in corpus:
                 path = directory / f"{one.id}.npy"
