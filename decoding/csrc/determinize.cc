@@ -171,6 +171,7 @@ class Determinizer {
     strings_.resize(end);
   }
 
+  // States, lengths and first transition-ids tell nearly all subsets apart; Same looks at the rest.
   uint64_t Hash(size_t first) const {
     uint64_t hash = elements_.size() - first;
     const auto mix = [&hash](uint64_t value) {
@@ -180,8 +181,9 @@ class Determinizer {
     for (size_t i = first; i < elements_.size(); ++i) {
       const Element& element = elements_[i];
       mix(static_cast<uint64_t>(element.state) << 32 | element.string.length);
-      const int32_t* const tids = strings_.data() + element.string.offset;
-      for (uint32_t k = 0; k < element.string.length; ++k) mix(static_cast<uint32_t>(tids[k]));
+      if (element.string.length > 0) {
+        mix(static_cast<uint32_t>(strings_[element.string.offset]));
+      }
     }
     return hash;
   }
