@@ -33,7 +33,7 @@ class Search {
 
   size_t num_frames() const { return stats_.frames; }
   const SearchStats& stats() const { return stats_; }
-  const MappedGraph& graph() const { return graph_; }
+  uint32_t num_pdfs() const { return graph_.num_pdfs(); }
 
  private:
   using Tokens = Trellis<uint32_t>;  // a token's state is the graph's
