@@ -3,9 +3,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <cmath>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +16,7 @@
 #include "decoding/csrc/fly_look_ahead.h"
 #include "decoding/csrc/fly_search.h"
 #include "decoding/csrc/mapped_graph_arrays.h"
-#include "decoding/csrc/search_config.h"
+#include "decoding/csrc/search_binding.h"
 #include "lm/csrc/automaton_arrays.h"
 
 namespace nb = nanobind;
@@ -27,7 +27,6 @@ namespace {
 using arrays::Expect;
 using arrays::ExpectSize;
 using arrays::Give;
-using arrays::Matrix;
 using arrays::Vector;
 
 // A graph without language model and an automaton, made ready for search.
@@ -91,80 +90,10 @@ class LookAheadView {
   decoding::LookAhead look_ahead_;
 };
 
-class OnTheFlySearch {
- public:
-  OnTheFlySearch(const ComposedGraph& graph, float beam, float lattice_beam, uint32_t max_active,
-         uint32_t min_active, float beam_delta, float acoustic_scale, uint32_t prune_interval,
-         bool epsilon, size_t look_ahead_bytes)
-      : search_(graph.get(), graph.look_ahead_classes(),
-                {beam, lattice_beam, max_active, min_active, beam_delta, acoustic_scale,
-                 prune_interval, 0.1f},
-                epsilon, look_ahead_bytes) {}
-
-  void Start() { search_.Start(); }
-
-  void Advance(const Matrix& scores) {
-    const size_t num_frames = scores.shape(0);
-    const size_t width = search_.graph().num_pdfs();
-    Expect(scores.shape(1) == width, "scores: expected " + std::to_string(width) +
-                                         " columns, one per pdf, found " +
-                                         std::to_string(scores.shape(1)));
-    nb::gil_scoped_release release;
-    const float* const data = scores.data();
-    for (size_t t = 0; t < num_frames; ++t) {
-      if (decoding::AllFinite(data + t * width, width)) continue;
-      for (size_t i = 0; i < width; ++i) {
-        Expect(std::isfinite(data[t * width + i]),
-               "scores: frame " + std::to_string(search_.num_frames() + t) + ", pdf " +
-                   std::to_string(i) + ": expected a finite number, found " +
-                   std::to_string(data[t * width + i]));
-      }
-    }
-    search_.Advance(data, num_frames);
-  }
-
-  nb::tuple Partial() {
-    decoding::RawPath path;
-    {
-      nb::gil_scoped_release release;
-      path = search_.Partial();
-    }
-    return nb::make_tuple(Give(std::move(path.words)), Give(std::move(path.tids)),
-                          path.graph_cost, path.acoustic_cost);
-  }
-
-  nb::tuple Finish() {
-    decoding::RawLattice lattice;
-    {
-      nb::gil_scoped_release release;
-      lattice = search_.Finish();
-    }
-    return nb::make_tuple(Give(std::move(lattice.state_frames)), Give(std::move(lattice.sources)),
-                          Give(std::move(lattice.targets)), Give(std::move(lattice.tids)),
-                          Give(std::move(lattice.words)), Give(std::move(lattice.graph_costs)),
-                          Give(std::move(lattice.acoustic_costs)),
-                          Give(std::move(lattice.final_costs)), lattice.reached_final);
-  }
-
-  size_t num_frames() const { return search_.num_frames(); }
-
-  nb::dict Stats() const {
-    const decoding::SearchStats& stats = search_.stats();
-    nb::dict out;
-    out["frames"] = stats.frames;
-    out["tokens"] = stats.tokens;
-    out["arcs"] = stats.arcs;
-    out["links"] = stats.links;
-    return out;
-  }
-
- private:
-  decoding::FlySearch search_;
-};
-
 }  // namespace
 
 NB_MODULE(_fly, m) {
+  using decoding::FlySearch;
   m.doc() = "Beam search over a graph composed with a language model on the fly.";
   m.attr("MAX_ORDER") = decoding::Composition::kMaxOrder;
   nb::class_<ComposedGraph>(m, "ComposedGraph")
@@ -176,16 +105,19 @@ NB_MODULE(_fly, m) {
   nb::class_<LookAheadView>(m, "LookAhead")
       .def(nb::init<const ComposedGraph&, size_t>(), "graph"_a, "max_bytes"_a, nb::keep_alive<1, 2>())
       .def("find", &LookAheadView::Find, "state"_a, "of_class"_a);
-  nb::class_<OnTheFlySearch>(m, "Search")
-      .def(nb::init<const ComposedGraph&, float, float, uint32_t, uint32_t, float, float, uint32_t, bool,
-                    size_t>(),
-           "graph"_a, "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a, "beam_delta"_a,
-           "acoustic_scale"_a, "prune_interval"_a, "epsilon"_a, "look_ahead_bytes"_a,
-           nb::keep_alive<1, 2>())
-      .def("start", &OnTheFlySearch::Start)
-      .def("advance", &OnTheFlySearch::Advance, "scores"_a)
-      .def("partial", &OnTheFlySearch::Partial)
-      .def("finish", &OnTheFlySearch::Finish)
-      .def("stats", &OnTheFlySearch::Stats)
-      .def_prop_ro("num_frames", &OnTheFlySearch::num_frames);
+  nb::class_<FlySearch> search(m, "Search");
+  search.def(
+      "__init__",
+      [](FlySearch* self, const ComposedGraph& graph, float beam, float lattice_beam,
+         uint32_t max_active, uint32_t min_active, float beam_delta, float acoustic_scale,
+         uint32_t prune_interval, bool epsilon, size_t look_ahead_bytes) {
+        new (self) FlySearch(graph.get(), graph.look_ahead_classes(),
+                             {beam, lattice_beam, max_active, min_active, beam_delta,
+                              acoustic_scale, prune_interval, 0.1f},
+                             epsilon, look_ahead_bytes);
+      },
+      "graph"_a, "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a, "beam_delta"_a,
+      "acoustic_scale"_a, "prune_interval"_a, "epsilon"_a, "look_ahead_bytes"_a,
+      nb::keep_alive<1, 2>());
+  decoding::DefineSearch(search);
 }

@@ -33,7 +33,7 @@ class FlySearch {
 
   size_t num_frames() const { return stats_.frames; }
   const SearchStats& stats() const { return stats_; }
-  const FlyGraph& graph() const { return graph_; }
+  uint32_t num_pdfs() const { return mapped_.num_pdfs(); }
   const Composition& composition() const { return composition_; }
 
  private:
