@@ -81,14 +81,7 @@ class PyAutomaton {
     std::vector<float> finals(sentences);
     {
       nb::gil_scoped_release release;
-      const View& automaton = view();
-      for (size_t i = 0; i < sentences; ++i) {
-        uint32_t state = automaton.start();
-        for (int64_t w = offsets.data()[i]; w < offsets.data()[i + 1]; ++w) {
-          log_probs[w] = automaton.Advance(state, static_cast<uint32_t>(words.data()[w]), &state);
-        }
-        finals[i] = automaton.Final(state);
-      }
+      ScoreInLanes(words.data(), offsets.data(), sentences, log_probs.data(), finals.data());
     }
     return nb::make_tuple(arrays::Give(std::move(log_probs)), arrays::Give(std::move(finals)));
   }
@@ -112,6 +105,46 @@ class PyAutomaton {
   }
 
  private:
+  // A sentence on its way: each word waits for where the one before led to, so several sentences
+  // are scored in turn to have several look-ups on their way to memory at a time.
+  struct Lane {
+    size_t sentence;
+    int64_t position;
+    uint32_t state;
+  };
+
+  void ScoreInLanes(const int32_t* words, const int64_t* offsets, size_t num_sentences,
+                    float* log_probs, float* finals) const {
+    constexpr size_t kLanes = 16;
+    const View& automaton = view();
+    const auto word = [&](const Lane& lane) { return static_cast<uint32_t>(words[lane.position]); };
+    std::vector<Lane> lanes;
+    size_t next_sentence = 0;
+    const auto fill = [&] {
+      while (lanes.size() < kLanes && next_sentence < num_sentences) {
+        lanes.push_back({next_sentence, offsets[next_sentence], automaton.start()});
+        ++next_sentence;
+      }
+    };
+    for (fill(); !lanes.empty(); fill()) {
+      for (size_t i = 0; i < lanes.size();) {
+        if (lanes[i].position == offsets[lanes[i].sentence + 1]) {
+          finals[lanes[i].sentence] = automaton.Final(lanes[i].state);
+          lanes[i] = lanes.back();
+          lanes.pop_back();
+        } else {
+          automaton.PrefetchArcs(lanes[i].state, word(lanes[i]));
+          ++i;
+        }
+      }
+      for (Lane& lane : lanes) {
+        log_probs[lane.position] = automaton.Advance(lane.state, word(lane), &lane.state);
+        automaton.PrefetchState(lane.state);
+        ++lane.position;
+      }
+    }
+  }
+
   void ExpectState(uint32_t state) const {
     Expect(state < num_states(), "state: expected less than " + std::to_string(num_states()) +
                                      ", found " + std::to_string(state));

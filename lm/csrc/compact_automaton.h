@@ -146,6 +146,20 @@ class CompactAutomaton {
     }
   }
 
+  // Hints as in Automaton.
+  void PrefetchState(uint32_t state) const {
+    Prefetch(parts_.first_arcs + state / kStatesPerBlock * 2);
+    Prefetch(parts_.states + uint64_t{state} * state_bits_ / 8);
+  }
+  void PrefetchArcs(uint32_t state, uint32_t word) const {
+    if (word >= num_words_) return;
+    if (state == Automaton::kEmpty) return Prefetch(parts_.unigrams + word);
+    const Range range = ArcsOf(state);
+    const uint64_t guess =
+        range.first + GuessWord(range.last - range.first, word, word_spread_) - first_packed_;
+    Prefetch(parts_.arcs + guess * arc_bits_ / 8);
+  }
+
   // log P(word | history) by the longest n-gram that is explicit, and the state after the word.
   // Minus infinity, and the empty history, for what is no word.
   float Advance(uint32_t state, uint32_t word, uint32_t* next) const {
@@ -219,6 +233,13 @@ class CompactAutomaton {
   }
 
  private:
+  static void Prefetch(const void* address) {
+#if defined(__GNUC__)
+    __builtin_prefetch(address);
+#else
+    static_cast<void>(address);
+#endif
+  }
   struct Range {
     uint64_t first;
     uint64_t last;

@@ -14,6 +14,11 @@ inline uint32_t WordSpread(uint64_t num_words) {
   return static_cast<uint32_t>(std::min<uint64_t>((uint64_t{1} << 32) / num_words, UINT32_MAX));
 }
 
+// Where a word of the vocabulary would be among `size` that are evenly spread.
+inline uint64_t GuessWord(uint64_t size, uint32_t word, uint32_t spread) {
+  return uint64_t{word} * spread * size >> 32;
+}
+
 // The index of a word among `size` words that `word_at(index)` gives, or kNotFound.
 //
 // Looks first where the word would be if the words were evenly spread, then in steps of growing
@@ -26,7 +31,7 @@ uint64_t FindWord(const WordAt& word_at, uint64_t size, uint32_t word, uint32_t 
   if (size > kShort) {
     uint64_t high;  // word_at(high) > word, or high is the size
     uint64_t step = kShort / 2;
-    const uint64_t guess = uint64_t{word} * spread * size >> 32;
+    const uint64_t guess = GuessWord(size, word, spread);
     if (word_at(guess) <= word) {
       low = guess;
       while (low + step < size && word_at(low + step) <= word) {

@@ -177,6 +177,24 @@ def test_sentences_at_once() -> None:
         assert totals[index] == pytest.approx(sum(expected) + exact.final(state), abs=1e-5)
 
 
+@pytest.mark.parametrize("layout", ["fast", "compact"])
+def test_many_sentences_at_once_score_as_each_alone(layout: str) -> None:
+    """Also with words that are none, which the native side takes for impossible."""
+    automaton = NgramAutomaton.from_model(random_model(7, order=4))
+    native = (automaton if layout == "fast" else automaton.compact())._native
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 30, 100)
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    words = rng.integers(-1, native.num_words, int(offsets[-1])).astype(np.int32)
+    log_probs, ends = native.score(words, offsets)
+    for index in range(len(lengths)):
+        state = native.start
+        for place in range(offsets[index], offsets[index + 1]):
+            expected, state = native.advance(state, int(words[place]) % 2**32)
+            assert log_probs[place] == expected
+        assert ends[index] == native.final(state)
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("kenlm") is None,
     reason="KenLM is not installed (it does not compile on Python 3.13)",
