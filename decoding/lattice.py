@@ -90,19 +90,12 @@ class Lattice:
     symbols: tuple[str, ...] = field(repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("state_frames", "final_costs"):
-            self._check(name, self.num_states)
-        for name in ("sources", "targets", "tids", "words", "graph_costs", "acoustic_costs"):
-            self._check(name, self.num_arcs)
-
-    def _check(self, name: str, length: int) -> None:
-        array = getattr(self, name)
-        dtype = np.dtype(np.float32 if name.endswith("costs") else np.int32)
-        if array.dtype != dtype or array.shape != (length,) or not array.flags.c_contiguous:
-            raise SpeechError(
-                f"lattice: {name}: expected {dtype} [{length}], "
-                f"found {array.dtype} {list(array.shape)}"
-            )
+        """Refuse arrays of another type or length."""
+        states, arcs = self.num_states, self.num_arcs
+        _check(self, np.int32, states, "state_frames")
+        _check(self, np.float32, states, "final_costs")
+        _check(self, np.int32, arcs, "sources", "targets", "tids", "words")
+        _check(self, np.float32, arcs, "graph_costs", "acoustic_costs")
 
     @property
     def num_states(self) -> int:
@@ -146,6 +139,9 @@ class CompactLattice:
             best is there; less than was asked for if a limit was hit.
         reached_final: as in `Lattice`.
         symbols: word of each id.
+
+    Raises:
+        SpeechError: if an array has another type or length.
     """
 
     state_frames: IntArray
@@ -163,6 +159,18 @@ class CompactLattice:
     beam: float
     reached_final: bool
     symbols: tuple[str, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse arrays of another type or length."""
+        states, arcs = self.num_states, self.num_arcs
+        _check(self, np.int32, states, "state_frames")
+        _check(self, np.float64, states, "final_graph_costs", "final_acoustic_costs")
+        _check(self, np.int64, states + 1, "final_tid_offsets")
+        _check(self, np.int32, arcs, "sources", "targets", "words")
+        _check(self, np.float64, arcs, "graph_costs", "acoustic_costs")
+        _check(self, np.int64, arcs + 1, "tid_offsets")
+        _check(self, np.int32, int(self.tid_offsets[-1]), "tids")
+        _check(self, np.int32, int(self.final_tid_offsets[-1]), "final_tids")
 
     @property
     def num_states(self) -> int:
@@ -214,6 +222,16 @@ class CompactLattice:
             acoustic_cost=float(self.acoustic_costs[arcs].sum() + self.final_acoustic_costs[end]),
             complete=self.reached_final,
         )
+
+
+def _check(lattice: Lattice | CompactLattice, kind: type, length: int, *names: str) -> None:
+    for name in names:
+        array = getattr(lattice, name)
+        if array.dtype != kind or array.shape != (length,) or not array.flags.c_contiguous:
+            raise SpeechError(
+                f"lattice: {name}: expected {np.dtype(kind)} [{length}], "
+                f"found {array.dtype} {list(array.shape)}"
+            )
 
 
 def scaled_costs(

@@ -198,6 +198,22 @@ def test_broken_lattices_are_refused(changes: dict[str, Any], message: str) -> N
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("words", np.zeros(5, np.int32), r"words: expected int32 \[6\], found int32 \[5\]"),
+        ("graph_costs", np.zeros(6, np.float32), r"expected float64 \[6\], found float32 \[6\]"),
+        ("tid_offsets", np.zeros(6, np.int64), r"tid_offsets: expected int64 \[7\]"),
+        ("tids", np.zeros(5, np.int32), r"tids: expected int32 \[6\], found int32 \[5\]"),
+        ("final_tids", np.zeros(1, np.int32), r"final_tids: expected int32 \[0\]"),
+        ("sources", np.zeros(12, np.int32)[::2], r"sources: expected int32 \[6\]"),
+    ],
+)
+def test_broken_compact_lattices_are_refused(name: str, array: np.ndarray, message: str) -> None:
+    with pytest.raises(SpeechError, match=message):
+        replace(determinize(ladder(3), SCALE, 9.0), **{name: array})
+
+
 def test_impossible_options_are_refused() -> None:
     with pytest.raises(UsageError, match="beam: expected a number > 0, found 0"):
         determinize(ladder(1), SCALE, 0.0)
