@@ -1,7 +1,7 @@
 """How the rest of the system asks an acoustic network for posteriors: numpy in, numpy out.
 
-Engines: `am.inference_numpy.NumpyLstmp` (needs no torch, used for recognition) and
-`am.inference_torch.TorchLstmp`.
+Engines: `am.inference_native.NativeLstmp` (fastest), `am.inference_numpy.NumpyLstmp` (needs
+nothing compiled; neither of the two needs torch) and `am.inference_torch.TorchLstmp`.
 """
 
 from __future__ import annotations
@@ -150,6 +150,14 @@ class DelayedSession:
 
     def advance(self, features: npt.ArrayLike) -> FloatArray:
         """See `AcousticSession.advance`."""
+        return self._run_if_any(*self._take(self._checked(features)))
+
+    def finish(self) -> FloatArray:
+        """See `AcousticSession.finish`."""
+        return self._run_if_any(*self._end())
+
+    def _checked(self, features: npt.ArrayLike) -> FloatArray:
+        """The frames as a block ``[T, D]``, or a `SpeechError`; nothing is changed."""
         if self._ended:
             raise SpeechError("acoustic session: frames after its end")
         block = np.ascontiguousarray(features, dtype=np.float32)
@@ -157,23 +165,28 @@ class DelayedSession:
             raise SpeechError(
                 f"features: expected [T, {self._input_dim}], found {list(block.shape)}"
             )
-        if len(block) == 0:
-            return np.empty((0, self._outputs), dtype=np.float32)
         if not np.isfinite(block).all():
             raise SpeechError("features: expected finite numbers, found NaN or inf")
-        self._last = block[-1:].copy()
-        return self._feed(block)
+        return block
 
-    def finish(self) -> FloatArray:
-        """See `AcousticSession.finish`."""
+    def _take(self, block: FloatArray) -> tuple[FloatArray, int]:
+        """The block, and how many of its first outputs are to be dropped."""
+        if len(block):
+            self._last = block[-1:].copy()
+        drop = min(self._to_drop, len(block))
+        self._to_drop -= drop
+        return block, drop
+
+    def _end(self) -> tuple[FloatArray, int]:
+        """The frames that bring the last outputs out, and how many of theirs to drop."""
         if self._ended:
             raise SpeechError("acoustic session: ended twice")
         self._ended = True
-        if self._last is None or self._delay == 0:
-            return np.empty((0, self._outputs), dtype=np.float32)
-        return self._feed(np.repeat(self._last, self._delay, axis=0))
+        if self._last is None:
+            return np.empty((0, self._input_dim), dtype=np.float32), 0
+        return self._take(np.repeat(self._last, self._delay, axis=0))
 
-    def _feed(self, block: FloatArray) -> FloatArray:
-        drop = min(self._to_drop, len(block))
-        self._to_drop -= drop
+    def _run_if_any(self, block: FloatArray, drop: int) -> FloatArray:
+        if len(block) == 0:
+            return np.empty((0, self._outputs), dtype=np.float32)
         return self._run(block, drop)

@@ -1,0 +1,32 @@
+# Kernels of one source, vectors_*.h apart: a file for each level of the processor's instructions.
+# They are chosen at run time, so no other file may be compiled for more than the platform's least.
+set(inference_kernels am/csrc/kernels_portable.cc)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  include(CheckCXXCompilerFlag)
+  set(flags_avx2 -mavx2 -mfma)
+  set(flags_avx2_vnni -mavx2 -mfma -mavxvnni)
+  set(flags_avx512 -mavx2 -mfma -mavx512f -mavx512bw -mavx512vl -mavx512dq)
+  set(flags_avx512_vnni ${flags_avx512} -mavx512vnni)
+  foreach(level avx2 avx2_vnni avx512 avx512_vnni)
+    string(TOUPPER ${level} upper)
+    string(REPLACE ";" " " flags "${flags_${level}}")
+    check_cxx_compiler_flag("${flags}" HAVE_${upper})  # Older compilers know no VEX-coded VNNI.
+    if(HAVE_${upper})
+      list(APPEND inference_kernels am/csrc/kernels_${level}.cc)
+      list(APPEND inference_levels HAVE_${upper})
+    endif()
+  endforeach()
+endif()
+
+add_native_module(am _inference am/csrc/inference_module.cc am/csrc/cpu_level.cc
+                  am/csrc/lstm_layer.cc am/csrc/network.cc am/csrc/packed_matrix.cc
+                  am/csrc/stage_schedule.cc ${inference_kernels})
+target_compile_definitions(am__inference PRIVATE ${inference_levels})
+foreach(level avx2 avx2_vnni avx512 avx512_vnni)
+  set_property(SOURCE am/csrc/kernels_${level}.cc APPEND PROPERTY COMPILE_OPTIONS ${flags_${level}})
+endforeach()
+# Products and sums are fused where the code says so and nowhere else: a row's result must not
+# depend on which copy of a loop the compiler chose to fuse.
+set_property(SOURCE ${inference_kernels} APPEND PROPERTY COMPILE_OPTIONS -ffp-contract=off)
+find_package(Threads REQUIRED)
+target_link_libraries(am__inference PRIVATE Threads::Threads)
