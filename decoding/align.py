@@ -21,7 +21,7 @@ from data.errors import SpeechError, UsageError
 from data.lexicon import Lexicon
 from decoding.graph import DecodingGraph
 from decoding.lattice import BestPath
-from decoding.search import Decoder, SearchOptions
+from decoding.search import Decoder, NoPathError, SearchOptions
 from decoding.segments import PathSegments, path_segments
 from decoding.tolerance import GARBAGE, Tolerance
 from decoding.utterance_graph import GraphCompiler, UtteranceGraph
@@ -222,10 +222,8 @@ class Aligner:
         )
         try:
             best = Decoder(arcs, columns, options).decode_best(scores)
-        except SpeechError as error:
-            if isinstance(error.__cause__, RuntimeError):  # no path is that long
-                return None
-            raise
+        except NoPathError:
+            return None
         return best if best.complete else None
 
     def _forced(self, best: BestPath) -> ForcedPath:

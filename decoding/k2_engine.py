@@ -29,7 +29,7 @@ from decoding.fst_arrays import FstArrays
 from decoding.graph import DecodingGraph
 from decoding.k2_lattice import FoundArcs, make_lattice
 from decoding.lattice import BestPath, Lattice, best_path
-from decoding.search import SearchOptions
+from decoding.search import SearchOptions, check_scores
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -252,17 +252,8 @@ class K2Decoder:
             symbols=self.graph.words,
         )
 
-    def _check_scores(self, scores: object) -> None:
-        if not isinstance(scores, np.ndarray):
-            raise SpeechError(
-                f"scores: expected a float32 array [T, {self.num_pdfs}], "
-                f"found {type(scores).__name__}"
-            )
-        if scores.dtype != np.float32 or scores.ndim != 2 or scores.shape[1] != self.num_pdfs:
-            raise SpeechError(
-                f"scores: expected float32 [T, {self.num_pdfs}], "
-                f"found {scores.dtype} {list(scores.shape)}"
-            )
+    def _check_scores(self, scores: FloatArray) -> None:
+        check_scores(scores, self.num_pdfs)
         if not len(scores):
             raise SpeechError("search: expected at least one frame of scores, found none")
         finite = np.isfinite(scores)

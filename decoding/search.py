@@ -24,6 +24,10 @@ from decoding.mapped_graph import MappedGraph
 FloatArray = npt.NDArray[np.float32]
 
 
+class NoPathError(SpeechError):
+    """No path through the graph is as long as the utterance."""
+
+
 @dataclass(frozen=True)
 class SearchOptions:
     """Options of the first pass; costs are natural logs after the acoustic scale.
@@ -115,8 +119,8 @@ class Decoder:
             ends in all states reached, at no cost.
 
         Raises:
-            SpeechError: scores of another shape or type or not finite, no frame at all, or no
-                path through the graph is that long.
+            NoPathError: no path through the graph is that long.
+            SpeechError: scores of another shape or type or not finite, or no frame at all.
         """
         decoding = self.start()
         decoding.advance(log_likelihoods)
@@ -225,17 +229,18 @@ class Decoding:
         """Searches the next frames, float32 ``[t, num_pdfs]``, t >= 0.
 
         Raises:
-            SpeechError: as `Decoder.decode`. After wrong scores the utterance stands as before.
+            NoPathError, SpeechError: as `Decoder.decode`. After wrong scores the utterance stands
+                as before.
         """
         search = self._search
-        _check_scores(log_likelihoods, self._decoder.num_pdfs)
+        check_scores(log_likelihoods, self._decoder.num_pdfs)
         try:
             search.advance(log_likelihoods)
         except ValueError as error:
             raise SpeechError(str(error)) from error
         except RuntimeError as error:
             self._release()
-            raise SpeechError(str(error)) from error
+            raise NoPathError(str(error)) from error
 
     def partial(self) -> BestPath:
         """The best path so far, whether or not it ends in a final state."""
@@ -271,7 +276,12 @@ class Decoding:
             self._native = None
 
 
-def _check_scores(scores: object, num_pdfs: int) -> None:
+def check_scores(scores: object, num_pdfs: int) -> None:
+    """Refuses what is not a C-contiguous float32 array ``[T, num_pdfs]``.
+
+    Raises:
+        SpeechError: what was expected and what was found.
+    """
     if not isinstance(scores, np.ndarray):
         raise SpeechError(
             f"scores: expected a float32 array [T, {num_pdfs}], found {type(scores).__name__}"
