@@ -1,6 +1,7 @@
 #include "word_closure.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace decoding {
@@ -34,8 +35,9 @@ WordClosure::WordClosure(const LatticeView& lattice, WeightOrder order, double b
     backward_[s] = cost;
   }
   best_ = backward_[0];
-  // An infinite beam must not make dead ends, which are infinitely bad, look alive.
-  cutoff_ = best_ + std::min(beam, 1e30);
+  // An infinite beam must not make dead ends, which are infinitely bad, look alive, and a tiny one
+  // must not lose the best path to rounding.
+  cutoff_ = best_ + std::min(beam, 1e30) + 1e-9 * (1.0 + std::fabs(best_));
   FindArcsWithinBeam(first_arc);
   places_.resize(n);
   waiting_.assign(n / 64 + 1, 0);

@@ -63,6 +63,15 @@ def test_a_beam_keeps_all_that_is_within_it(seed: int, beam: float) -> None:
     assert {words for words, path in expected.items() if path.cost < limit - 1e-9} <= set(found)
 
 
+@settings(max_examples=50, deadline=None)
+@given(seeds)
+def test_the_smallest_beam_keeps_the_best_path(seed: int) -> None:
+    lattice = timed_lattice(seed, frames=12)
+    path = best_path(lattice, 0.1)
+    short = best_path(determinize(lattice, 0.1, 1e-300), 0.1)
+    assert short.tids.tolist() == path.tids.tolist()
+
+
 @settings(max_examples=100, deadline=None)
 @given(seeds)
 def test_the_order_of_arcs_does_not_matter(seed: int) -> None:
