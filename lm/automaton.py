@@ -224,6 +224,13 @@ class NgramAutomaton:
             The log probability of every word, float32 `[N]`, of all sentences end to end; that of
             every sentence's end, float32 `[S]`; where each sentence begins, int64 `[S + 1]`.
         """
+        ids, offsets = self.sentence_ids(sentences)
+        return (*self.score_ids(ids, offsets), offsets)
+
+    def sentence_ids(
+        self, sentences: Iterable[Sequence[str]]
+    ) -> tuple[npt.NDArray[np.int32], LongArray]:
+        """The ids of the words of sentences end to end, and where each sentence begins."""
         ids = self._ids
         unknown = ids[UNKNOWN]
         lengths: list[int] = []
@@ -232,8 +239,18 @@ class NgramAutomaton:
             lengths.append(len(sentence))
             words.extend(ids.get(word, unknown) for word in sentence)
         offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))).astype(np.int64)
-        word_log_probs, end_log_probs = self._native.score(np.array(words, dtype=np.int32), offsets)
-        return word_log_probs, end_log_probs, offsets
+        return np.array(words, dtype=np.int32), offsets
+
+    def score_ids(
+        self, words: npt.NDArray[np.int32], offsets: LongArray
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """The log probability of every word and of every sentence's end, as `score_sentences`.
+
+        Args:
+            words: ids, int32 `[N]`; those of no word have log probability minus infinity.
+            offsets: where each sentence begins, int64 `[S + 1]`.
+        """
+        return self._native.score(words, offsets)
 
     def sentence_log_probs(self, sentences: Iterable[Sequence[str]]) -> npt.NDArray[np.float64]:
         """Log probability of each sentence, its end included: float64 `[S]`."""
