@@ -20,15 +20,15 @@ Composition::Composition(const FlyGraph& graph, const LookAheadClasses& classes,
     : graph_(graph),
       automaton_(classes.automaton()),
       epsilon_(epsilon),
-      max_moves_(max_bytes / 4 * 3 / sizeof(Move)),
-      look_ahead_(classes, max_bytes / 4) {
+      max_moves_(max_bytes / 2 / sizeof(Move)),
+      look_ahead_(classes, max_bytes / 2) {
   Resize(kFirstBits);
 }
 
 ComposedState Composition::Start() {
   const uint32_t start = graph_.mapped().start();
   const uint32_t history = automaton_.start();
-  const Outlook outlook = look_ahead_.Find(history, graph_.state(start).of_class);
+  const Outlook outlook = FindOutlook(history, graph_.state(start).of_class);
   // The history stays as it is, even if every word has to back off: there is no link yet to carry
   // what that costs.
   const float potential = outlook.best < kInfinity ? outlook.backoff + outlook.best : 0.0f;
@@ -87,13 +87,71 @@ uint32_t Composition::MakeMoves(const ComposedState& state) {
 
 void Composition::AddMoves(const ComposedState& state, const FlyGraph::ComposedArc* arcs,
                            uint32_t count) {
+  // The look-ahead of all arcs without a word at once.
+  asked_.clear();
   for (uint32_t i = 0; i < count; ++i) {
-    const FlyGraph::ComposedArc& arc = arcs[i];
-    Follow(state.history, arc, [&](const Successor& successor) {
-      const float cost = arc.cost + (successor.cost + (successor.potential - state.potential));
-      scratch_.push_back({arc.next, successor.history, successor.potential, cost,
-                          arc.label & MappedGraph::kPdfMask, i | successor.level << kLevelShift});
-    });
+    if (arcs[i].word & FlyGraph::kIsClass) asked_.push_back(arcs[i].word & ~FlyGraph::kIsClass);
+  }
+  outlooks_.resize(asked_.size());
+  if (!asked_.empty()) {
+    look_ahead_.Find(state.history, graph_.state(state.graph).of_class, asked_.data(),
+                     asked_.size(), outlooks_.data());
+  }
+  const Outlook* outlook = outlooks_.data();
+  for (uint32_t i = 0; i < count; ++i) {
+    if (arcs[i].word & FlyGraph::kIsClass) {
+      AddMove(state, arcs[i], i, 0.0f, *outlook++);
+    } else {
+      AddWordMoves(state, arcs[i], i);
+    }
+  }
+}
+
+inline Outlook Composition::FindOutlook(uint32_t history, uint32_t of_class) {
+  Outlook outlook;
+  look_ahead_.Find(history, of_class, &of_class, 1, &outlook);
+  return outlook;
+}
+
+inline void Composition::AddMove(const ComposedState& state, const FlyGraph::ComposedArc& arc,
+                                 uint32_t move_arc, float cost, const Outlook& outlook) {
+  if (outlook.best == kInfinity) return;
+  const float total = arc.cost + (cost + outlook.backoff + (outlook.best - state.potential));
+  scratch_.push_back({arc.next, outlook.state, outlook.best, total,
+                      arc.label & MappedGraph::kPdfMask, move_arc});
+}
+
+void Composition::AddWordMoves(const ComposedState& state, const FlyGraph::ComposedArc& arc,
+                               uint32_t number) {
+  const uint32_t of_class = graph_.state(arc.next & ~FlyGraph::kHasComposed).of_class;
+  uint32_t history = state.history;
+  if (!epsilon_) {
+    uint32_t next = 0;
+    const float cost = -automaton_.Advance(history, arc.word, &next);
+    AddMove(state, arc, number, cost, FindOutlook(next, of_class));
+    return;
+  }
+  float backoff = 0.0f;
+  float floor = kInfinity;  // cost of the move before, backed off to floor_history
+  uint32_t floor_history = 0;
+  for (uint32_t level = 0;; ++level) {
+    if (const lm::Arc* const explicit_arc = automaton_.Find(history, arc.word)) {
+      const float cost = backoff - explicit_arc->log_prob;
+      // Both are suffixes of the same words, and back-offs descend.
+      while (floor < kInfinity && floor_history > explicit_arc->next) {
+        floor -= automaton_.backoff(floor_history);
+        floor_history = automaton_.backoff_state(floor_history);
+      }
+      if (!(floor_history == explicit_arc->next && floor <= cost)) {
+        floor = cost;
+        floor_history = explicit_arc->next;
+        AddMove(state, arc, number | level << kLevelShift, cost,
+                FindOutlook(floor_history, of_class));
+      }
+    }
+    if (history == lm::Automaton::kEmpty) return;
+    backoff -= automaton_.backoff(history);
+    history = automaton_.backoff_state(history);
   }
 }
 
@@ -112,66 +170,36 @@ uint32_t Composition::Append(const std::vector<Move>& moves) {
   return number;
 }
 
-// Where an arc leads from a history: visit(const Successor&), in exact mode at most once.
-template <typename Visit>
-inline void Composition::Follow(uint32_t history, const FlyGraph::ComposedArc& arc,
-                                const Visit& visit) {
-  if (arc.word & FlyGraph::kIsClass) {
-    const Outlook outlook = look_ahead_.Find(history, arc.word & ~FlyGraph::kIsClass);
-    if (outlook.best < kInfinity) {
-      visit(Successor{outlook.state, 0, outlook.backoff, outlook.best});
-    }
-    return;
-  }
-  const uint32_t of_class = graph_.state(arc.next & ~FlyGraph::kHasComposed).of_class;
-  if (epsilon_) {
-    FollowEpsilon(history, arc.word, of_class, visit);
-    return;
-  }
-  uint32_t next = 0;
-  const float cost = -automaton_.Advance(history, arc.word, &next);
-  const Outlook outlook = look_ahead_.Find(next, of_class);
-  if (outlook.best < kInfinity) {
-    visit(Successor{outlook.state, 0, cost + outlook.backoff, outlook.best});
-  }
-}
-
-template <typename Visit>
-void Composition::FollowEpsilon(uint32_t history, uint32_t word, uint32_t of_class,
-                                const Visit& visit) {
-  float backoff = 0.0f;
-  float floor = kInfinity;  // cost of the successor before, backed off to floor_state
-  uint32_t floor_state = 0;
-  for (uint32_t level = 0;; ++level) {
-    if (const lm::Arc* const arc = automaton_.Find(history, word)) {
-      const float cost = backoff - arc->log_prob;
-      // Both are suffixes of the same words, and back-offs descend.
-      while (floor < kInfinity && floor_state > arc->next) {
-        floor -= automaton_.backoff(floor_state);
-        floor_state = automaton_.backoff_state(floor_state);
-      }
-      if (!(floor_state == arc->next && floor <= cost)) {
-        floor = cost;
-        floor_state = arc->next;
-        const Outlook outlook = look_ahead_.Find(arc->next, of_class);
-        if (outlook.best < kInfinity) {
-          visit(Successor{outlook.state, level, cost + outlook.backoff, outlook.best});
-        }
-      }
-    }
-    if (history == lm::Automaton::kEmpty) return;
-    backoff -= automaton_.backoff(history);
+// Cost of backing off from a history to one of its suffixes.
+float Composition::BackOff(uint32_t history, uint32_t to) const {
+  float cost = 0.0f;
+  while (history != to) {
+    cost -= automaton_.backoff(history);
     history = automaton_.backoff_state(history);
   }
+  return cost;
 }
 
 float Composition::Cost(const ComposedState& state, bool epsilon, uint32_t move_arc) {
   const FlyGraph::ComposedArc& arc = Arc(state.graph, epsilon, move_arc);
-  float cost = arc.cost;
-  Follow(state.history, arc, [&](const Successor& successor) {
-    if (successor.level == move_arc >> kLevelShift) cost += successor.cost;
-  });
-  return cost;
+  const Move* move = moves(FindMoves(state));
+  if (!epsilon && graph_.HasEpsilons(state.graph)) {
+    while (!std::isnan(move->cost)) ++move;
+    ++move;
+  }
+  while (move->arc != move_arc) ++move;
+  if (arc.word & FlyGraph::kIsClass) return arc.cost + BackOff(state.history, move->history);
+  uint32_t history = state.history;
+  uint32_t next = 0;
+  float cost = 0.0f;
+  if (epsilon_) {
+    for (uint32_t level = move_arc >> kLevelShift; level > 0; --level) {
+      cost -= automaton_.backoff(history);
+      history = automaton_.backoff_state(history);
+    }
+  }
+  cost -= automaton_.Advance(history, arc.word, &next);
+  return arc.cost + (cost + BackOff(next, move->history));
 }
 
 // Without potentials: they are zero where a sentence may end.

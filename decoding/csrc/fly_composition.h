@@ -64,7 +64,7 @@ class Composition {
   const Move* moves(uint32_t number) const {
     return chunks_[number >> kChunkBits].data() + (number & (kChunkSize - 1));
   }
-  // Cost of the arc of a move, without potentials.
+  // Cost of the arc of a move and the language model, without potentials.
   float Cost(const ComposedState& state, bool epsilon, uint32_t move_arc);
   const FlyGraph::ComposedArc& Arc(uint32_t state, bool epsilon, uint32_t move_arc) const {
     const FlyGraph::State& place = graph_.state(state);
@@ -76,8 +76,6 @@ class Composition {
   // Forgets everything if it has become too much; returns whether it did, which makes the numbers
   // of moves invalid.
   bool Trim();
-
-  const LookAhead& look_ahead() const { return look_ahead_; }
 
  private:
   static constexpr unsigned kChunkBits = 17;  // a few megabytes
@@ -91,19 +89,13 @@ class Composition {
     uint32_t history;
     uint32_t moves;  // kUnknown: free
   };
-  struct Successor {
-    uint32_t history;
-    uint32_t level;
-    float cost;  // the language model's
-    float potential;
-  };
-
   uint32_t MakeMoves(const ComposedState& state);
   void AddMoves(const ComposedState& state, const FlyGraph::ComposedArc* arcs, uint32_t count);
-  template <typename Visit>
-  void Follow(uint32_t history, const FlyGraph::ComposedArc& arc, const Visit& visit);
-  template <typename Visit>
-  void FollowEpsilon(uint32_t history, uint32_t word, uint32_t of_class, const Visit& visit);
+  void AddMove(const ComposedState& state, const FlyGraph::ComposedArc& arc, uint32_t move_arc,
+               float cost, const Outlook& outlook);
+  void AddWordMoves(const ComposedState& state, const FlyGraph::ComposedArc& arc, uint32_t number);
+  Outlook FindOutlook(uint32_t history, uint32_t of_class);
+  float BackOff(uint32_t history, uint32_t to) const;
   size_t Home(uint32_t graph, uint32_t history) const {
     const uint64_t key = (static_cast<uint64_t>(graph) << 32) | history;
     return static_cast<size_t>((key * 0x9E3779B97F4A7C15u) >> shift_);
@@ -131,6 +123,8 @@ class Composition {
   std::vector<LargeVector<Move>> chunks_;
   size_t num_moves_ = 0;
   std::vector<Move> scratch_;
+  std::vector<uint32_t> asked_;
+  std::vector<Outlook> outlooks_;
 };
 
 }  // namespace decoding

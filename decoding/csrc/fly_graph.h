@@ -44,9 +44,11 @@ class FlyGraph {
   uint32_t num_pdfs() const { return graph_.num_pdfs(); }
   // Without flag.
   const State& state(uint32_t state) const { return states_[state]; }
+  bool HasEpsilons(uint32_t state) const {
+    return states_[state].epsilons != states_[state + 1].epsilons;
+  }
   bool HasComposed(uint32_t state) const {
-    return states_[state].composed != states_[state + 1].composed ||
-           states_[state].epsilons != states_[state + 1].epsilons;
+    return states_[state].composed != states_[state + 1].composed || HasEpsilons(state);
   }
   const PlainArc* plain() const { return plain_.data(); }
   const ComposedArc* composed() const { return composed_.data(); }

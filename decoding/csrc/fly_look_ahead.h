@@ -66,55 +66,57 @@ class LookAheadClasses {
   std::vector<Interval> intervals_;
 };
 
-// Outlooks, found once and then remembered. `best` is the cost of the best word if backing off is
-// always allowed, as by epsilon arcs. With exact back-off it may be too low where a word is
-// explicit but cheaper by backing off.
+// Finds outlooks. `best` is the cost of the best word if backing off is always allowed, as by
+// epsilon arcs. With exact back-off it may be too low where a word is explicit but cheaper by
+// backing off. It depends on the outlook's state and the class alone, to the bit.
 class LookAhead {
  public:
   // max_bytes bounds the memory between frames.
   LookAhead(const LookAheadClasses& classes, size_t max_bytes);
 
-  Outlook Find(uint32_t state, uint32_t of_class);
+  // The outlooks of `count` classes after one history. All their words must be in class `within`.
+  void Find(uint32_t history, uint32_t within, const uint32_t* classes, size_t count,
+            Outlook* outlooks);
   // Forgets everything if it has become too much. To be called between frames.
   void Trim();
 
  private:
-  static constexpr uint32_t kNone = UINT32_MAX;  // state of a free slot
+  static constexpr uint32_t kNone = UINT32_MAX;  // history of a free slot; no state yet
+  static constexpr size_t kBlock = 32;
 
-  struct Known {
-    uint32_t state;
-    uint32_t of_class;
-    Outlook outlook;
-  };
   struct Word {
     uint32_t position;
     float cost;
   };
   struct List {  // the explicit words of a history by position
-    uint32_t state;
+    uint32_t history;
     uint32_t count;
+    size_t begin;   // in words_
+    size_t minima;  // in minima_: the lowest cost of each block of kBlock words
+  };
+  struct Range {  // words of a history by position; of a list if there are more than a few
+    const Word* words;
     size_t begin;
+    size_t end;
+    const float* minima;
   };
 
-  Outlook Work(uint32_t state, uint32_t of_class);
-  float BestExplicit(uint32_t state, uint32_t of_class);
-  const List& FindList(uint32_t state);
-  size_t KnownSlot(uint32_t state, uint32_t of_class) const;
-  size_t ListSlot(uint32_t state) const;
-  void ResizeKnown(unsigned bits);
-  void ResizeLists(unsigned bits);
-  size_t num_bytes() const;
+  Range FindExplicit(uint32_t history, LookAheadClasses::Interval hull);
+  float LowestCost(const Range& range, uint32_t of_class) const;
+  const List& FindList(uint32_t history);
+  size_t Slot(uint32_t history) const;
+  void Resize(unsigned bits);
 
   const LookAheadClasses& classes_;
   const lm::Automaton& automaton_;
   size_t max_bytes_;
-  LargeVector<Known> known_;
-  unsigned known_shift_ = 0;
-  size_t num_known_ = 0;
   LargeVector<List> lists_;
-  unsigned lists_shift_ = 0;
+  unsigned shift_ = 0;
   size_t num_lists_ = 0;
   LargeVector<Word> words_;
+  LargeVector<float> minima_;
+  std::vector<Word> few_;
+  std::vector<float> since_;  // cost of backing off from each outlook's state so far
 };
 
 }  // namespace decoding

@@ -80,7 +80,8 @@ class LookAheadView {
   nb::tuple Find(uint32_t state, uint32_t of_class) {
     Expect(state < classes_.automaton().num_states(), "look-ahead: no such history");
     Expect(of_class < classes_.num_classes(), "look-ahead: no such class");
-    const decoding::Outlook outlook = look_ahead_.Find(state, of_class);
+    decoding::Outlook outlook;
+    look_ahead_.Find(state, of_class, &of_class, 1, &outlook);
     look_ahead_.Trim();
     return nb::make_tuple(outlook.state, outlook.backoff, outlook.best);
   }
