@@ -36,8 +36,8 @@ from data.mapped_arrays import open_arrays, write_arrays
 from decoding import _search
 from decoding.graph import DecodingGraph
 
-_KIND = "decoding-graph"
-_VERSION = 2
+KIND = "decoding-graph"
+VERSION = 2
 _PDF_MASK = 0xFFFF
 _HAS_WORD = 1 << 31
 
@@ -106,7 +106,7 @@ class MappedGraph:
         Raises:
             SpeechError: naming the file, if it is missing, truncated, damaged or no decoding graph.
         """
-        mapped = open_arrays(path, kind=_KIND, version=_VERSION)
+        mapped = open_arrays(path, kind=KIND, version=VERSION)
         arrays = dict(mapped.arrays)
         try:
             start = int(mapped.metadata["start"])
@@ -123,8 +123,8 @@ class MappedGraph:
         write_arrays(
             path,
             {**self.arrays, "words": words},
-            kind=_KIND,
-            version=_VERSION,
+            kind=KIND,
+            version=VERSION,
             metadata={"start": str(self.start)},
         )
 
