@@ -69,11 +69,30 @@ Cutoff FindCutoff(const SearchConfig& config, const Tokens& tokens, std::vector<
     }
     if (not_above > config.min_active) return cutoff;
   }
+  size_t rank = too_many ? config.max_active : config.min_active;
   costs->clear();
-  for (size_t i = 0; i < n; ++i) {
-    if (!too_many || tokens[i].cost < cutoff.cost) costs->push_back(tokens[i].cost);
+  if (too_many) {
+    // A histogram tells the narrow band that holds the wanted cost; only there it is selected.
+    constexpr size_t kBands = 256;
+    uint32_t counts[kBands] = {};
+    const float scale = static_cast<float>(kBands) / config.beam;
+    const auto band_of = [&](float cost) {
+      return std::min(kBands - 1, static_cast<size_t>((cost - cutoff.best) * scale));
+    };
+    for (size_t i = 0; i < n; ++i) {
+      if (tokens[i].cost < cutoff.cost) ++counts[band_of(tokens[i].cost)];
+    }
+    size_t band = 0;
+    while (rank >= counts[band]) rank -= counts[band++];
+    for (size_t i = 0; i < n; ++i) {
+      if (tokens[i].cost < cutoff.cost && band_of(tokens[i].cost) == band) {
+        costs->push_back(tokens[i].cost);
+      }
+    }
+  } else {
+    for (size_t i = 0; i < n; ++i) costs->push_back(tokens[i].cost);
   }
-  const auto nth = costs->begin() + (too_many ? config.max_active : config.min_active);
+  const auto nth = costs->begin() + static_cast<std::ptrdiff_t>(rank);
   std::nth_element(costs->begin(), nth, costs->end());
   cutoff.cost = *nth;
   cutoff.adaptive_beam = *nth - cutoff.best + config.beam_delta;
