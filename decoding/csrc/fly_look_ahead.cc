@@ -14,6 +14,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr unsigned kFirstBits = 12;
 // So few explicit words are looked through as they stand.
 constexpr std::ptrdiff_t kFew = 8;
+constexpr std::ptrdiff_t kFewIntervals = 3;
 constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15u;
 
 }  // namespace
@@ -61,12 +62,15 @@ LookAheadClasses::LookAheadClasses(const WordClasses& classes, const lm::Automat
 LookAhead::LookAhead(const LookAheadClasses& classes, size_t max_bytes)
     : classes_(classes), automaton_(classes.automaton()), max_bytes_(max_bytes) {
   Resize(kFirstBits);
+  ResizeKnown(kFirstBits);
 }
 
 void LookAhead::Trim() {
-  const size_t num_bytes = 2 * num_lists_ * sizeof(List) + words_.size() * sizeof(Word) +
-                           minima_.size() * sizeof(float);
+  const size_t num_bytes = 2 * num_lists_ * sizeof(List) + 2 * num_known_ * sizeof(Known) +
+                           words_.size() * sizeof(Word) + minima_.size() * sizeof(float);
   if (num_bytes <= max_bytes_) return;
+  num_known_ = 0;
+  std::fill(known_.begin(), known_.end(), Known{kNone, 0, 0.0f});
   num_lists_ = 0;
   std::fill(lists_.begin(), lists_.end(), List{kNone, 0, 0, 0});
   words_.clear();
@@ -92,6 +96,26 @@ void LookAhead::Resize(unsigned bits) {
   }
 }
 
+size_t LookAhead::KnownSlot(uint32_t history, uint32_t of_class) const {
+  const uint64_t key = (static_cast<uint64_t>(history) << 32) | of_class;
+  auto slot = static_cast<size_t>((key * kMultiplier) >> known_shift_);
+  while (known_[slot].history != kNone &&
+         (known_[slot].history != history || known_[slot].of_class != of_class)) {
+    slot = (slot + 1) & (known_.size() - 1);
+  }
+  return slot;
+}
+
+void LookAhead::ResizeKnown(unsigned bits) {
+  const LargeVector<Known> old = std::move(known_);
+  known_ = LargeVector<Known>();
+  known_.assign(size_t{1} << bits, Known{kNone, 0, 0.0f});
+  known_shift_ = 64 - bits;
+  for (const Known& known : old) {
+    if (known.history != kNone) known_[KnownSlot(known.history, known.of_class)] = known;
+  }
+}
+
 void LookAhead::Find(uint32_t history, uint32_t within, const uint32_t* classes, size_t count,
                      Outlook* outlooks) {
   const uint32_t all = static_cast<uint32_t>(-1);
@@ -114,7 +138,7 @@ void LookAhead::Find(uint32_t history, uint32_t within, const uint32_t* classes,
       if (classes[i] == WordClasses::kAnything) continue;
       Outlook& outlook = outlooks[i];
       const float lowest =
-          empty ? classes_.unigram_cost(classes[i]) : LowestCost(range, classes[i]);
+          empty ? classes_.unigram_cost(classes[i]) : FindLowestCost(history, range, classes[i]);
       if (outlook.state == kNone && (lowest < kInfinity || empty)) {
         outlook = {history, paid, lowest};
       } else {
@@ -153,6 +177,24 @@ LookAhead::Range LookAhead::FindExplicit(uint32_t history, LookAheadClasses::Int
                              : std::lower_bound(from, words + list.count, hull.end, before);
   return {words, static_cast<size_t>(from - words), static_cast<size_t>(to - words),
           minima_.data() + list.minima};
+}
+
+// The classes at the beginning of words are many intervals, and all histories ask for them and
+// back off to the same ones with long lists.
+inline float LookAhead::FindLowestCost(uint32_t history, const Range& range, uint32_t of_class) {
+  const std::ptrdiff_t num_intervals = classes_.end(of_class) - classes_.begin(of_class);
+  if (num_intervals < kFewIntervals || range.end - range.begin <= static_cast<size_t>(kFew)) {
+    return LowestCost(range, of_class);
+  }
+  size_t slot = KnownSlot(history, of_class);
+  if (known_[slot].history != kNone) return known_[slot].cost;
+  const float cost = LowestCost(range, of_class);
+  if (2 * ++num_known_ > known_.size()) {
+    ResizeKnown(65 - known_shift_);
+    slot = KnownSlot(history, of_class);
+  }
+  known_[slot] = {history, of_class, cost};
+  return cost;
 }
 
 // Infinity if no word of the class is in the range.

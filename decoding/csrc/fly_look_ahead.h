@@ -101,11 +101,20 @@ class LookAhead {
     const float* minima;
   };
 
+  struct Known {  // a lowest cost that took long to find
+    uint32_t history;
+    uint32_t of_class;
+    float cost;
+  };
+
   Range FindExplicit(uint32_t history, LookAheadClasses::Interval hull);
+  float FindLowestCost(uint32_t history, const Range& range, uint32_t of_class);
   float LowestCost(const Range& range, uint32_t of_class) const;
   const List& FindList(uint32_t history);
   size_t Slot(uint32_t history) const;
+  size_t KnownSlot(uint32_t history, uint32_t of_class) const;
   void Resize(unsigned bits);
+  void ResizeKnown(unsigned bits);
 
   const LookAheadClasses& classes_;
   const lm::Automaton& automaton_;
@@ -113,6 +122,9 @@ class LookAhead {
   LargeVector<List> lists_;
   unsigned shift_ = 0;
   size_t num_lists_ = 0;
+  LargeVector<Known> known_;
+  unsigned known_shift_ = 0;
+  size_t num_known_ = 0;
   LargeVector<Word> words_;
   LargeVector<float> minima_;
   std::vector<Word> few_;
