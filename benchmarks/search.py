@@ -26,10 +26,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":
+    # Behind the packages, one of which lm.py beside this file would be taken for.
+    sys.path.append(sys.path.pop(0))
 
 from rich.console import Console
 from rich.table import Table

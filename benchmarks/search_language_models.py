@@ -14,8 +14,13 @@ kept, so that an interrupted run can go on. 23 million n-grams take about 7 GiB 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
+
+if __name__ == "__main__":
+    # Behind the packages, one of which lm.py beside this file would be taken for.
+    sys.path.append(sys.path.pop(0))
 
 from data.files import read_lines
 from lm.arpa import read_arpa, write_arpa

@@ -14,8 +14,13 @@ stages, build with symbols and let perf watch:
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
+
+if __name__ == "__main__":
+    # Behind the packages, one of which lm.py beside this file would be taken for.
+    sys.path.append(sys.path.pop(0))
 
 import numpy as np
 from rich.console import Console
