@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+import numpy as np
+
+from lm.automaton import NgramAutomaton
 from lm.language_model import LanguageModel, State
+from lm.ngram import LOG_OF_10, UNKNOWN
+
+_LINES_PER_BATCH = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,11 @@ class Perplexity:
     oov_log_prob: float
 
     @property
+    def log10_prob(self) -> float:
+        """Of all events, OOV words scored as `<unk>`; what KenLM's `score` sums to."""
+        return (self.log_prob + self.oov_log_prob) / LOG_OF_10
+
+    @property
     def perplexity(self) -> float:
         """Per word and sentence end, OOV words excluded (as KenLM's `query` and SRILM give it)."""
         events = self.words + self.sentences - self.oov
@@ -46,19 +58,50 @@ class Perplexity:
 
 
 def perplexity(model: LanguageModel[State], lines: Iterable[str]) -> Perplexity:
-    """Score sentences (one a line, words separated by white space)."""
+    """Score sentences (one a line, words separated by white space; an empty line is one without).
+
+    The text is not held in memory. An `NgramAutomaton` scores it natively, many lines at a time.
+    """
+    if isinstance(model, NgramAutomaton):
+        return total(_batches(model, lines))
+    return total(_score(model, line.split()) for line in lines)
+
+
+def total(parts: Iterable[Perplexity]) -> Perplexity:
+    """What the model makes of several texts together."""
     sentences = words = oov = 0
     log_prob = oov_log_prob = 0.0
-    for line in lines:
-        state = model.start()
-        for word in line.split():
-            gain, state = model.score(state, word)
-            words += 1
-            if word in model:
-                log_prob += gain
-            else:
-                oov += 1
-                oov_log_prob += gain
-        log_prob += model.final(state)
-        sentences += 1
+    for part in parts:
+        sentences += part.sentences
+        words += part.words
+        oov += part.oov
+        log_prob += part.log_prob
+        oov_log_prob += part.oov_log_prob
     return Perplexity(sentences, words, oov, log_prob, oov_log_prob)
+
+
+def _score(model: LanguageModel[State], words: list[str]) -> Perplexity:
+    state = model.start()
+    oov = 0
+    log_prob = oov_log_prob = 0.0
+    for word in words:
+        gain, state = model.score(state, word)
+        if word in model:
+            log_prob += gain
+        else:
+            oov += 1
+            oov_log_prob += gain
+    return Perplexity(1, len(words), oov, log_prob + model.final(state), oov_log_prob)
+
+
+def _batches(model: NgramAutomaton, lines: Iterable[str]) -> Iterator[Perplexity]:
+    unknown = model.word_ids([UNKNOWN])[0]
+    iterator = iter(lines)
+    while chunk := list(islice(iterator, _LINES_PER_BATCH)):
+        ids, offsets = model.sentence_ids(line.split() for line in chunk)
+        words, ends = model.score_ids(ids, offsets)
+        is_known = ids != unknown
+        log_prob = words[is_known].sum(dtype=np.float64) + ends.sum(dtype=np.float64)
+        oov_log_prob = words[~is_known].sum(dtype=np.float64)
+        oov = len(ids) - int(is_known.sum())
+        yield Perplexity(len(chunk), len(ids), oov, float(log_prob), float(oov_log_prob))

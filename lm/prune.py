@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import UsageError
+from lm.backoff_weights import HistoryChunk, history_chunks, with_backoff_weights
 from lm.ngram import BEGIN, END, LOG_OF_10, NgramLevel, NgramModel
-
-_ROWS_PER_CHUNK = 1 << 21
-_SMALLEST_MASS = 1e-9
-"""Below this the mass left for back-off is rounding: histories that explain (nearly) all words."""
+from lm.ngram_scores import NgramScorer
 
 
-def history_probs(model: NgramModel) -> tuple[NDArray[np.float64], ...]:
-    """Probability of each n-gram as a history, by the chain rule in the model itself.
+def history_probs(
+    model: NgramModel, history_model: NgramModel | None = None
+) -> tuple[NDArray[np.float64], ...]:
+    """Probability of each n-gram as a history, by the chain rule in a model.
 
-    This is what Stolcke (1998) uses. The lower orders of Kneser-Ney are not the text's marginals,
-    and pruning with them loses much (Chelba et al., 2010): `relative_frequencies` avoids that.
-    `<s>` is given the probability of `</s>`.
+    In the model itself this is what Stolcke (1998) uses. The lower orders of Kneser-Ney are not the
+    text's marginals, and pruning with them loses much (Chelba et al., 2010). What avoids that is
+    another model of the same text whose lower orders are (SRILM's `-prune-history-lm`; in
+    `lm.estimate` without continuation counts), or `relative_frequencies`. `<s>` is given the
+    probability of `</s>`.
+
+    Args:
+        model: the model whose n-grams are meant.
+        history_model: the model that scores them; None: the same. An order below the other's does.
+            A word that it does not have is its `<unk>`.
 
     Returns:
         float64 `[M]` by order, for all orders but the highest.
     """
-    unigrams = np.exp(model.levels[0].log10_probs.astype(np.float64) * LOG_OF_10)
-    unigrams[model.word_ids[BEGIN]] = unigrams[model.word_ids[END]]
-    result = [unigrams]
-    for level in model.levels[1:-1]:
-        probs = np.exp(level.log10_probs.astype(np.float64) * LOG_OF_10)
-        result.append(result[-1][level.parents] * probs)
-    return tuple(result[: model.order - 1])
+    scorer = None
+    if history_model is not None:
+        scorer = NgramScorer(history_model, model.vocabulary)
+    result: list[NDArray[np.float64]] = []
+    for level in model.levels[:-1]:
+        log10_probs = level.log10_probs.astype(np.float64)
+        if scorer is not None:
+            log10_probs = scorer.next_order(level.parents, level.words)
+        probs = np.exp(log10_probs * LOG_OF_10)
+        if result:
+            probs *= result[-1][level.parents]
+        else:
+            probs[model.word_ids[BEGIN]] = probs[model.word_ids[END]]
+        result.append(probs)
+    return tuple(result)
 
 
 def relative_frequencies(
@@ -81,8 +95,8 @@ def pruning_losses(
     backoffs = [level.log10_backoffs for level in model.levels]
     for order in range(model.order, 1, -1):
         losses = np.empty(len(model.levels[order - 1]), dtype=np.float32)
-        for chunk in _chunks(model, order):
-            losses[chunk.rows] = chunk.losses(histories[order - 2], backoffs)
+        for chunk in history_chunks(model, order):
+            losses[chunk.rows] = _losses(chunk, histories[order - 2], backoffs)
         if result:
             offsets = model.child_offsets(order)
             parents = np.flatnonzero(offsets[1:] > offsets[:-1])
@@ -139,7 +153,7 @@ def prune(
         new_rows = np.cumsum(kept, dtype=np.int64) - 1
     while len(levels) > 1 and not len(levels[-1]):
         levels.pop()
-    return _with_backoffs(NgramModel(model.vocabulary, tuple(levels)))
+    return with_backoff_weights(NgramModel(model.vocabulary, tuple(levels)))
 
 
 def _threshold_for(losses: Sequence[NDArray[np.float32]], ngrams: int) -> float:
@@ -151,103 +165,19 @@ def _threshold_for(losses: Sequence[NDArray[np.float32]], ngrams: int) -> float:
     return float(np.nextafter(first_out, np.float32(np.inf)))
 
 
-def _with_backoffs(model: NgramModel) -> NgramModel:
-    """The model with back-off weights that make each history's distribution sum to 1."""
-    backoffs: list[NDArray[np.floating]] = [np.zeros(count) for count in model.counts]
-    for order in range(2, model.order + 1):
-        for chunk in _chunks(model, order):
-            explicit, below = chunk.masses(backoffs)
-            backoffs[order - 2][chunk.parents] = (np.log(explicit) - np.log(below)) / LOG_OF_10
-        offsets = model.child_offsets(order - 1)
-        backoffs[order - 2][offsets[1:] == offsets[:-1]] = 0.0
-    levels = zip(model.levels, backoffs, strict=True)
-    return replace(
-        model,
-        levels=tuple(replace(level, log10_backoffs=backoff) for level, backoff in levels),
-        known_suffixes=model.suffixes,
-    )
-
-
-class _Chunk:
-    """All n-grams of an order for a run of histories."""
-
-    def __init__(self, model: NgramModel, order: int, parents: slice, rows: slice) -> None:
-        self.model = model
-        self.order = order
-        self.parents = parents
-        self.rows = rows
-        level = model.levels[order - 1]
-        self.local = level.parents[rows] - parents.start
-        self.log_probs = level.log10_probs[rows].astype(np.float64) * LOG_OF_10
-
-    def masses(
-        self, backoffs: Sequence[NDArray[np.floating]]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What each history leaves to other words, and what the lower order gives to those."""
-        return self._masses(self.backed_off(backoffs))
-
-    def _masses(
-        self, backed_off: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        size = self.parents.stop - self.parents.start
-        explicit = 1 - np.bincount(self.local, np.exp(self.log_probs), minlength=size)
-        below = 1 - np.bincount(self.local, np.exp(backed_off), minlength=size)
-        return np.maximum(explicit, _SMALLEST_MASS), np.maximum(below, _SMALLEST_MASS)
-
-    def backed_off(self, backoffs: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-        """Natural log of p(word | history without its first word)."""
-        model, order = self.model, self.order
-        suffixes = model.suffixes[order - 1][self.rows].astype(np.int64)
-        result = np.empty(len(suffixes))
-        level_of = np.searchsorted(model.offsets, suffixes, side="right") - 1
-        for level in range(order - 1):
-            here = np.flatnonzero(level_of == level)
-            if not len(here):
-                continue
-            rows = suffixes[here] - model.offsets[level]
-            result[here] = model.levels[level].log10_probs[rows] * LOG_OF_10
-            if level < order - 2:
-                result[here] += self._backoff_to(level, here, backoffs)
-        return result
-
-    def _backoff_to(
-        self, level: int, here: NDArray[np.int64], backoffs: Sequence[NDArray[np.floating]]
-    ) -> NDArray[np.float64]:
-        """Natural log of the back-off from the shortened history down to n-grams of a level."""
-        model = self.model
-        parents = model.levels[self.order - 1].parents[self.rows][here]
-        contexts = model.suffixes[self.order - 2][parents].astype(np.int64)
-        total = np.zeros(len(here))
-        for longer in range(self.order - 3, level - 1, -1):
-            now = np.flatnonzero(contexts >= model.offsets[longer])
-            rows = contexts[now] - model.offsets[longer]
-            total[now] += backoffs[longer][rows] * LOG_OF_10
-            contexts[now] = model.suffixes[longer][rows]
-        return total
-
-    def losses(
-        self, histories: NDArray[np.floating], backoffs: Sequence[NDArray[np.floating]]
-    ) -> NDArray[np.float64]:
-        backed_off = self.backed_off(backoffs)
-        explicit, below = self._masses(backed_off)
-        log_backoff = (np.log(explicit) - np.log(below))[self.local]
-        explicit, below = explicit[self.local], below[self.local]
-        probs = np.exp(self.log_probs)
-        without = np.log(explicit + probs) - np.log(below + np.exp(backed_off))
-        change = probs * (backed_off + without - self.log_probs)
-        change += explicit * (without - log_backoff)
-        result: NDArray[np.float64] = np.expm1(-histories[self.parents][self.local] * change)
-        return result
-
-
-def _chunks(model: NgramModel, order: int) -> Iterator[_Chunk]:
-    """Runs of histories with about `_ROWS_PER_CHUNK` n-grams of the order each."""
-    offsets = model.child_offsets(order - 1)
-    first = 0
-    while first < len(offsets) - 1:
-        wanted = offsets[first] + _ROWS_PER_CHUNK
-        last = max(first + 1, int(np.searchsorted(offsets, wanted, side="right")) - 1)
-        yield _Chunk(
-            model, order, slice(first, last), slice(int(offsets[first]), int(offsets[last]))
-        )
-        first = last
+def _losses(
+    chunk: HistoryChunk,
+    histories: NDArray[np.floating],
+    backoffs: Sequence[NDArray[np.floating]],
+) -> NDArray[np.float64]:
+    """Loss of each n-gram of the chunk, if it alone went."""
+    backed_off = chunk.backed_off(backoffs)
+    explicit, below = chunk.masses(backed_off)
+    log_backoff = (np.log(explicit) - np.log(below))[chunk.local]
+    explicit, below = explicit[chunk.local], below[chunk.local]
+    probs = np.exp(chunk.log_probs)
+    without = np.log(explicit + probs) - np.log(below + np.exp(backed_off))
+    change = probs * (backed_off + without - chunk.log_probs)
+    change += explicit * (without - log_backoff)
+    result: NDArray[np.float64] = np.expm1(-histories[chunk.parents][chunk.local] * change)
+    return result

@@ -8,10 +8,10 @@ import pytest
 from data.errors import UsageError
 from lm.estimate import EstimateOptions, estimate
 from lm.language_model import BackoffModel
-from lm.ngram import NgramModel
+from lm.ngram import BEGIN, END, NgramModel
 from lm.perplexity import perplexity
 from lm.prune import history_probs, prune, pruning_losses, relative_frequencies
-from lm_models import FALLBACK, as_dict, distribution, histories, random_model, text
+from lm_models import FALLBACK, as_dict, distribution, histories, log10_prob, random_model, text
 
 
 def losses_without(model: NgramModel, order: int, row: int) -> list[np.ndarray]:
@@ -135,3 +135,42 @@ def test_wrong_use() -> None:
             prune(model, **arguments)
     with pytest.raises(UsageError, match="history probabilities: expected"):
         pruning_losses(model, history_probs(model)[:1])
+
+
+def test_history_probabilities_by_another_model() -> None:
+    lines = text()
+    options = EstimateOptions(order=4, discount_fallback=FALLBACK)
+    model = estimate(lines, options=options).model
+    absolute = EstimateOptions(order=3, discount_fallback=FALLBACK, continuation_counts=False)
+    other = estimate(lines, options=absolute).model
+    ngrams = as_dict(other)
+    found = history_probs(model, other)
+    assert [len(probs) for probs in found] == list(model.counts[:-1])
+    for order, probs in enumerate(found, start=1):
+        for prob, ids in zip(probs, model.ngrams(order), strict=True):
+            words = tuple(model.vocabulary[i] for i in ids)
+            expected = 1.0
+            for end, word in enumerate(words):
+                predicted = END if word == BEGIN else word
+                expected *= 10 ** log10_prob(ngrams, words[:end], predicted)
+            assert prob == pytest.approx(expected, rel=1e-5)
+    own = history_probs(model, model)
+    for one, same in zip(history_probs(model), own, strict=True):
+        assert one == pytest.approx(same, rel=1e-9)
+
+
+def test_another_models_history_probabilities_prune_kneser_ney_better() -> None:
+    lines = text()
+    train, dev = lines[:180], lines[180:]
+    options = EstimateOptions(order=4, discount_fallback=FALLBACK)
+    model = estimate(train, options=options).model
+    absolute = EstimateOptions(order=4, discount_fallback=FALLBACK, continuation_counts=False)
+    losses = {
+        name: pruning_losses(model, history_probs(model, other))
+        for name, other in (("own", None), ("other", estimate(train, options=absolute).model))
+    }
+    found = {
+        name: perplexity(BackoffModel(prune(model, ngrams=300, losses=each)), dev).perplexity
+        for name, each in losses.items()
+    }
+    assert found["other"] < found["own"]

@@ -1,0 +1,63 @@
+"""Text for language models, one sentence a line, from files or standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from data.errors import SpeechError
+from data.files import read_lines
+from lm.ngram import SPECIAL_WORDS
+
+STANDARD_INPUT = "-"
+
+
+def read_sentences(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The lines of a text file (.gz, .xz and .zst are decompressed) or of standard input (`-`).
+
+    Raises:
+        SpeechError: the file is missing, damaged or not UTF-8, or a line holds `<s>`, `</s>` or
+            `<unk>` as a word; names file and line.
+    """
+    if path == STANDARD_INPUT:
+        name, lines = "standard input", _decoded(sys.stdin.buffer)
+    else:
+        name, lines = os.fspath(path), read_lines(path)
+    for number, line in enumerate(lines, start=1):
+        if "<" in line and (special := set(SPECIAL_WORDS).intersection(line.split())):
+            raise SpeechError(f"{name}:{number}: expected words, found {special.pop()}")
+        yield line
+
+
+def read_word_list(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The words of a file with one a line; `<s>`, `</s>` and `<unk>`, which are given, are skipped.
+
+    Raises:
+        SpeechError: a line has more than one word, or one that stands above; names file and line.
+    """
+    lines: dict[str, int] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        words = line.split()
+        if len(words) > 1:
+            raise SpeechError(f"{path}:{number}: expected one word, found {len(words)}")
+        for word in words:
+            if word in lines:
+                found = f"{word!r} again (first on line {lines[word]})"
+                raise SpeechError(f"{path}:{number}: expected distinct words, found {found}")
+            lines[word] = number
+    return tuple(word for word in lines if word not in SPECIAL_WORDS)
+
+
+def _decoded(stream: BinaryIO) -> Iterator[str]:
+    """Lines of UTF-8 without their ends."""
+    for number, raw in enumerate(stream, start=1):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            found = f"byte 0x{raw[error.start]:02x}"
+            raise SpeechError(
+                f"standard input:{number}: expected UTF-8 text, found {found}"
+            ) from None
+        yield line.rstrip("\r\n")
