@@ -51,6 +51,7 @@ TABLES = {
     2: "Beam against word error rate and speed",
     3: "Size of the language model against memory and speed",
 }
+WIDTH = 240  # of tables that go to a file
 BEAMS = (8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0)
 
 # Field of a row, its heading, its format.
@@ -88,7 +89,7 @@ def main() -> None:
     }
     options = replace(inputs.bundle.config.search, lattice_beam=arguments.lattice_beam, **given)
     settings = Settings(options, arguments.every, arguments.simple_frames)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     graph = MappedGraph.open(inputs.graph)
     console.print(
         f"{len(inputs.utterances)} utterances, {sum(u.frames for u in inputs.utterances):,} "
