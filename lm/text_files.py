@@ -9,24 +9,29 @@ from typing import BinaryIO
 
 from data.errors import SpeechError
 from data.files import read_lines
-from lm.ngram import SPECIAL_WORDS
+from lm.ngram import BEGIN, END, SPECIAL_WORDS
 
 STANDARD_INPUT = "-"
 
 
-def read_sentences(path: str | os.PathLike[str]) -> Iterator[str]:
+def read_sentences(path: str | os.PathLike[str], *, unknown_words: bool = False) -> Iterator[str]:
     """The lines of a text file (.gz, .xz and .zst are decompressed) or of standard input (`-`).
 
+    Args:
+        path: the file.
+        unknown_words: let `<unk>` stand for a word, as in text to test on.
+
     Raises:
-        SpeechError: the file is missing, damaged or not UTF-8, or a line holds `<s>`, `</s>` or
-            `<unk>` as a word; names file and line.
+        SpeechError: the file is missing, damaged or not UTF-8, or a line holds `<s>`, `</s>` or,
+            unless it may, `<unk>`; names file and line.
     """
+    forbidden = {BEGIN, END} if unknown_words else set(SPECIAL_WORDS)
     if path == STANDARD_INPUT:
         name, lines = "standard input", _decoded(sys.stdin.buffer)
     else:
         name, lines = os.fspath(path), read_lines(path)
     for number, line in enumerate(lines, start=1):
-        if "<" in line and (special := set(SPECIAL_WORDS).intersection(line.split())):
+        if "<" in line and (special := forbidden.intersection(line.split())):
             raise SpeechError(f"{name}:{number}: expected words, found {special.pop()}")
         yield line
 

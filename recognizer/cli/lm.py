@@ -1,0 +1,463 @@
+"""``recognizer lm``: n-gram language models estimated, pruned, mixed, tested and converted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from lm.automaton import NgramAutomaton
+    from lm.model_files import WriteOptions
+    from lm.ngram import NgramModel
+    from lm.perplexity import Perplexity
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_LINES_PER_STEP = 4096
+_FALLBACK = (0.5, 1.0, 1.5)
+"""Discounts of lmplz's `--discount_fallback`."""
+
+
+@click.group()
+def lm() -> None:
+    """Estimate, prune, mix, test and convert n-gram language models.
+
+    Models are ARPA files (.arpa, .arpa.gz; .xz and .zst are read too) or our binary (.ngram), which
+    is mapped into memory and opens at once. Text is UTF-8, one sentence a line, words separated by
+    white space, plain or compressed (.gz, .xz, .zst); - is standard input.
+
+    \b
+    Examples:
+      recognizer lm estimate --order 5 --output large.arpa.gz books.txt.gz news.txt.gz
+      recognizer lm prune large.arpa.gz --ngrams 200000 --output small.arpa.gz
+      recognizer lm perplexity large.arpa.gz dev.txt
+    """
+
+
+def _output_options(command: _Command) -> _Command:
+    """The options of all commands that write a model."""
+    options = (
+        click.option(
+            "--output",
+            metavar="FILE",
+            type=click.Path(),
+            required=True,
+            help="The model to write: .arpa, .arpa.gz or .ngram.",
+        ),
+        click.option(
+            "--decimals",
+            metavar="N",
+            type=click.IntRange(1, 9),
+            help="Of numbers in an ARPA file [default: 6].",
+        ),
+        click.option(
+            "--layout",
+            type=click.Choice(("fast", "compact")),
+            help="Of a .ngram file: compact takes half the memory or less [default: fast].",
+        ),
+        click.option(
+            "--bits",
+            metavar="N",
+            type=click.IntRange(8, 16),
+            help="Quantise the numbers of a compact .ngram file [default: exact].",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@lm.command()
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--order", metavar="N", type=click.IntRange(1, 6), default=5, show_default=True, help="1 to 6."
+)
+@click.option(
+    "--vocabulary", metavar="FILE", type=click.Path(), help="The model's words, one a line."
+)
+@click.option(
+    "--min-count",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Instead: words that occur at least so often (the text is read twice).",
+)
+@click.option(
+    "--cutoffs",
+    metavar="LIST",
+    help="By order, separated by commas: n-grams that occur at most so often are left out; the "
+    "last number holds for all higher orders.",
+)
+@click.option(
+    "--smoothing",
+    type=click.Choice(("kneser-ney", "absolute")),
+    default="kneser-ney",
+    show_default=True,
+    help="Absolute: lower orders count occurrences too, as hard pruning wants it.",
+)
+@click.option(
+    "--discount-fallback",
+    is_flag=True,
+    help="Discounts 0.5, 1, 1.5 where the text is too small or artificial to determine them.",
+)
+@_output_options
+def estimate(
+    texts: tuple[str, ...],
+    order: int,
+    vocabulary: str | None,
+    min_count: int | None,
+    cutoffs: str | None,
+    smoothing: str,
+    discount_fallback: bool,
+    output: str,
+    **write: Any,
+) -> None:
+    """Estimate an interpolated modified Kneser-Ney model from all TEXT together.
+
+    The result is that of KenLM's lmplz. Without --vocabulary and --min-count the model has all
+    words of the text. Prints the number of n-grams and the discounts of each order.
+
+    \b
+    Example:
+      recognizer lm estimate --order 3 --min-count 3 --output small.arpa.gz text.txt.gz
+    """
+    from lm.estimate import EstimateOptions
+    from lm.estimate import estimate as estimate_model
+    from lm.model_files import write_model
+    from lm.text_files import STANDARD_INPUT, read_word_list
+    from lm.vocabulary import choose, count_words
+
+    write_options = _write_options(output, **write)
+    if vocabulary is not None and min_count is not None:
+        raise click.UsageError("expected either --vocabulary or --min-count, found both")
+    if texts.count(STANDARD_INPUT) > (min_count is None):
+        raise click.UsageError("standard input can be read once; --min-count reads text twice")
+    options = EstimateOptions(
+        order=order,
+        cutoffs=tuple(_numbers(cutoffs, int, "--cutoffs") or ()),
+        discount_fallback=_FALLBACK if discount_fallback else None,
+        continuation_counts=smoothing == "kneser-ney",
+    )
+    words = None
+    if vocabulary is not None:
+        words = read_word_list(vocabulary)
+    elif min_count is not None:
+        with _reading("counting words", texts) as lines:
+            words = choose(count_words(lines), min_count=min_count)
+    with _reading("estimating", texts) as lines:
+        estimated = estimate_model(lines, words, options)
+    with _working("writing"):
+        write_model(estimated.model, output, write_options)
+    for n, (count, discounts) in enumerate(
+        zip(estimated.model.counts, estimated.discounts, strict=True), start=1
+    ):
+        shown = " ".join(f"{discount:.4f}" for discount in discounts)
+        click.echo(f"{n}-grams\t{count}\tdiscounts {shown}")
+
+
+@lm.command()
+@click.argument("model", type=click.Path())
+@click.option(
+    "--threshold",
+    metavar="X",
+    type=click.FloatRange(min=0),
+    help="Leave out n-grams without which perplexity grows by less (relatively), such as 1e-8.",
+)
+@click.option(
+    "--ngrams",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Instead: how many to keep above unigrams.",
+)
+@click.option(
+    "--history-lm",
+    metavar="MODEL",
+    type=click.Path(),
+    help="Take the probabilities of histories from another model of the same text, made by "
+    "`estimate --smoothing absolute`: Kneser-Ney's lower orders are not the text's frequencies.",
+)
+@_output_options
+def prune(
+    model: str,
+    threshold: float | None,
+    ngrams: int | None,
+    history_lm: str | None,
+    output: str,
+    **write: Any,
+) -> None:
+    """Leave out of MODEL the n-grams that matter least (relative entropy, Stolcke 1998).
+
+    Unigrams stay, and so do the histories of all that stays; back-off weights are computed anew.
+    Prints the number of n-grams of each order.
+
+    \b
+    Example:
+      recognizer lm prune large.arpa.gz --threshold 1e-8 --history-lm absolute.arpa.gz \\
+        --output small.arpa.gz
+    """
+    from lm.model_files import read_model, write_model
+    from lm.prune import history_probs, pruning_losses
+    from lm.prune import prune as prune_model
+
+    write_options = _write_options(output, **write)
+    if (threshold is None) == (ngrams is None):
+        raise click.UsageError("expected either --threshold or --ngrams")
+    with _working(f"reading {model}"):
+        whole = read_model(model)
+    histories = None
+    if history_lm is not None:
+        with _working(f"reading {history_lm}"):
+            histories = history_probs(whole, read_model(history_lm))
+    with _working("pruning"):
+        losses = pruning_losses(whole, histories)
+        pruned = prune_model(whole, threshold=threshold, ngrams=ngrams, losses=losses)
+    with _working("writing"):
+        write_model(pruned, output, write_options)
+    for order, count in enumerate(whole.counts, start=1):
+        kept = pruned.counts[order - 1] if order <= pruned.order else 0
+        click.echo(f"{order}-grams\t{kept}\tof {count}")
+
+
+@lm.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--dev",
+    metavar="TEXT",
+    multiple=True,
+    type=click.Path(),
+    help="Text that the weights shall suit best; may be repeated.",
+)
+@click.option("--weights", metavar="LIST", help="Instead: by model, separated by commas, sum 1.")
+@_output_options
+def interpolate(
+    models: tuple[str, ...],
+    dev: tuple[str, ...],
+    weights: str | None,
+    output: str,
+    **write: Any,
+) -> None:
+    """Mix all MODELs linearly into one back-off model.
+
+    It has the n-grams of all, each with the weighted sum of what the models give it; a model gives
+    nothing to words that it does not have. With --dev, weights are tuned by expectation
+    maximisation, and the perplexities of all parts and of the mixture on that text are printed:
+    without and with the words that the model in question does not have.
+
+    \b
+    Example:
+      recognizer lm interpolate books.arpa.gz talks.arpa.gz --dev dev.txt --output mixed.arpa.gz
+    """
+    from lm.automaton import NgramAutomaton
+    from lm.interpolate import interpolate as interpolate_models
+    from lm.interpolate import tune_weights
+    from lm.model_files import read_model, write_model
+    from lm.perplexity import perplexity
+
+    write_options = _write_options(output, **write)
+    given = _numbers(weights, float, "--weights")
+    if (given is None) == (not dev):
+        raise click.UsageError("expected either --dev or --weights")
+    if given is not None and len(given) != len(models):
+        raise click.UsageError(f"expected {len(models)} --weights, found {len(given)}")
+    sentences: list[str] = []
+    if dev:
+        with _reading("reading", dev, unknown_words=True) as lines:
+            sentences = list(lines)
+    parts: list[NgramModel] = []
+    for path in models:
+        with _working(f"reading {path}"):
+            parts.append(read_model(path))
+    rows: list[tuple[str, float, Perplexity | None]]
+    if given is None:
+        with _working("tuning"):
+            automata = [NgramAutomaton.from_model(part) for part in parts]
+            given = tune_weights(automata, [line.split() for line in sentences]).tolist()
+            results = [perplexity(automaton, sentences) for automaton in automata]
+            del automata
+        rows = list(zip(models, given, results, strict=True))
+    else:
+        rows = [(path, weight, None) for path, weight in zip(models, given, strict=True)]
+    with _working("interpolating"):
+        mixture = interpolate_models(parts, given)
+    if dev:
+        with _working("testing"):
+            rows.append((output, 1.0, perplexity(NgramAutomaton.from_model(mixture), sentences)))
+    with _working("writing"):
+        write_model(mixture, output, write_options)
+    if dev:
+        click.echo("model\tweight\twords\toov\tperplexity\tperplexity_with_oov")
+        for path, weight, result in rows:
+            assert result is not None
+            counts = f"{result.words}\t{result.oov}"
+            numbers = f"{result.perplexity:.3f}\t{result.perplexity_with_oov:.3f}"
+            click.echo(f"{path}\t{weight:.4f}\t{counts}\t{numbers}")
+    for order, count in enumerate(mixture.counts, start=1):
+        click.echo(f"{order}-grams\t{count}")
+
+
+@lm.command()
+@click.argument("model", type=click.Path())
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True, type=click.Path())
+def perplexity(model: str, texts: tuple[str, ...]) -> None:
+    """Print the perplexity of each TEXT under MODEL, per word and sentence end.
+
+    Columns, separated by tabs: file; sentences; words; oov, those that the model does not have;
+    log10_prob of everything, unknown words scored as <unk>; perplexity without the unknown words
+    and with them. They are what KenLM's query prints. A line for all TEXT together comes last.
+    MODEL may be a KenLM binary too.
+
+    \b
+    Example:
+      recognizer lm perplexity large.ngram dev.txt test.txt
+    """
+    from lm.language_model import read_language_model
+    from lm.perplexity import perplexity as perplexity_of
+    from lm.perplexity import total
+
+    with _working(f"reading {model}"):
+        opened = read_language_model(model)
+    results: list[Perplexity] = []
+    click.echo("file\tsentences\twords\toov\tlog10_prob\tperplexity\tperplexity_with_oov")
+    for text in texts:
+        with _reading(text, [text], unknown_words=True) as lines:
+            result = perplexity_of(opened, lines)
+        results.append(result)
+        click.echo(_perplexity_row(text, result))
+    if len(results) > 1:
+        click.echo(_perplexity_row("total", total(results)))
+
+
+def _perplexity_row(name: str, result: Perplexity) -> str:
+    return (
+        f"{name}\t{result.sentences}\t{result.words}\t{result.oov}\t{result.log10_prob:.4f}\t"
+        f"{result.perplexity:.4f}\t{result.perplexity_with_oov:.4f}"
+    )
+
+
+@lm.command()
+@click.argument("model", type=click.Path())
+@_output_options
+def convert(model: str, output: str, **write: Any) -> None:
+    """Write MODEL as an ARPA file or in our binary, by the ending of --output's name.
+
+    ARPA files of up to 6 decimals come back from a binary with the same numbers, unless it is
+    quantised.
+
+    \b
+    Example:
+      recognizer lm convert large.arpa.gz --output large.ngram --layout compact
+    """
+    from lm.automaton import NgramAutomaton
+    from lm.model_files import is_binary, read_model, write_model
+
+    write_options = _write_options(output, **write)
+    with _working(f"reading {model}"):
+        read: NgramModel | NgramAutomaton = (
+            NgramAutomaton.open(model) if is_binary(model) else read_model(model)
+        )
+    with _working("writing"):
+        write_model(read, output, write_options)
+    click.echo(f"{output}\t{Path(output).stat().st_size} bytes")
+
+
+def _write_options(
+    output: str, decimals: int | None, layout: str | None, bits: int | None
+) -> WriteOptions:
+    """The options of `_output_options`, checked before any work is done."""
+    from lm.automaton import COMPACT, FAST
+    from lm.model_files import BINARY_SUFFIX, WriteOptions, check_output
+
+    check_output(output)
+    if output.endswith(BINARY_SUFFIX):
+        wrong = ["--decimals"] if decimals is not None else []
+    else:
+        given = (("--layout", layout), ("--bits", bits))
+        wrong = [name for name, value in given if value is not None]
+    if wrong:
+        raise click.UsageError(f"{wrong[0]} does not go with the output {output}")
+    return WriteOptions(
+        decimals=6 if decimals is None else decimals,
+        layout=layout or (FAST if bits is None else COMPACT),
+        bits=bits,
+    )
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _numbers(text: str | None, kind: type[_Number], option: str) -> list[_Number] | None:
+    if text is None:
+        return None
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(
+            f"expected numbers separated by commas, found {text!r}", param_hint=option
+        ) from None
+
+
+@contextmanager
+def _reading(
+    label: str, texts: Sequence[str], *, unknown_words: bool = False
+) -> Iterator[Iterator[str]]:
+    """The sentences of all texts; a bar shows how much is read, where files' sizes tell it."""
+    from data.errors import SpeechError
+    from lm.text_files import read_sentences
+
+    plain = all(Path(text).is_file() and not text.endswith(_PACKED) for text in texts)
+    size = sum(Path(text).stat().st_size for text in texts) if plain else None
+    with _bar(label, size) as advance:
+
+        def lines() -> Iterator[str]:
+            number = read = 0
+            for text in texts:
+                for line in read_sentences(text, unknown_words=unknown_words):
+                    number += 1
+                    read += len(line.encode()) + 1
+                    if number % _LINES_PER_STEP == 0:
+                        advance(read)
+                        read = 0
+                    yield line
+            advance(read)
+            if not number:
+                raise SpeechError(f"{', '.join(texts)}: expected sentences, found none")
+
+        yield lines()
+
+
+_PACKED = (".gz", ".xz", ".zst")
+
+
+@contextmanager
+def _working(label: str) -> Iterator[None]:
+    """Shows that something is under way that does not tell how far it is."""
+    with _bar(label, None):
+        yield
+
+
+@contextmanager
+def _bar(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, if that is a terminal; yields what takes the bytes that were read.
+
+    Without a size it shows movement, and the time that it has taken.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from recognizer.console import console
+
+    columns = [TextColumn("{task.description}", markup=False), BarColumn()]
+    if size is not None:
+        columns.append(DownloadColumn())
+    progress = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        task = progress.add_task(label, total=size)
+        yield lambda count: progress.advance(task, count)
