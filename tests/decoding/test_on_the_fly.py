@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from math import inf
@@ -22,7 +21,7 @@ from decoding.search import Decoder, SearchOptions
 from graph_toys import Toy, all_paths, lm_cost, random_toy
 from lm.automaton import NgramAutomaton
 from lm.language_model import BackoffModel
-from search_toys import lattice_paths
+from search_toys import compact_paths, lattice_paths
 
 SCALE = 0.5
 EVERYTHING = SearchOptions(
@@ -136,22 +135,18 @@ def test_epsilon_costs_are_those_of_the_static_graph(seed: int, tmp_path: Path) 
     assert found.cost(SCALE) == pytest.approx(expected.cost(SCALE), abs=1e-3)
     assert (found.words, found.tids.tolist()) == (expected.words, expected.tids.tolist())
     # So are those of the other sentences in the lattice.
-    names = [
-        {
-            tuple(each.symbols[word] for word in path.words): path.cost
-            for path in sorted(lattice_paths_of(each), key=lambda path: -path.cost)
-        }
+    by_words = [
+        {path.words: path.cost for path in compact_paths(determinize(each, SCALE, 3.0))}
         for each in (static, lattice)
     ]
-    for words, cost in names[0].items():
+    names = [static.symbols, lattice.symbols]
+    costs = [
+        {tuple(symbols[word] for word in words): cost for words, cost in each.items()}
+        for symbols, each in zip(names, by_words, strict=True)
+    ]
+    for words, cost in costs[0].items():
         if cost < expected.cost(SCALE) + 2.9:
-            assert names[1][words] == pytest.approx(cost, abs=1e-3)
-
-
-def lattice_paths_of(lattice: Lattice) -> Iterator[object]:
-    from search_toys import compact_paths
-
-    return compact_paths(determinize(lattice, SCALE, 3.0))
+            assert costs[1][words] == pytest.approx(cost, abs=1e-3)
 
 
 @pytest.mark.parametrize("mode", MODES)
