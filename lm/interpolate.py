@@ -95,7 +95,7 @@ def interpolate(models: Sequence[NgramModel], weights: Sequence[float]) -> Ngram
     mixture's `<unk>`, for words that no model has, is the weighted sum of theirs. Models of
     weight 0 leave no trace, neither n-grams nor words.
 
-    Memory: see docs/language-models.md.
+    Takes about 80 bytes per n-gram of the parts and of the mixture, theirs included.
 
     Args:
         models: of any orders; the mixture's is the highest.
