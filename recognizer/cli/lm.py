@@ -343,8 +343,8 @@ def _perplexity_row(name: str, result: Perplexity) -> str:
 def convert(model: str, output: str, **write: Any) -> None:
     """Write MODEL as an ARPA file or in our binary, by the ending of --output's name.
 
-    ARPA files of up to 6 decimals come back from a binary with the same numbers, unless it is
-    quantised.
+    ARPA files of up to 6 decimals come back from a binary with the same numbers (log10 values
+    above -13.8), unless it is quantised.
 
     \b
     Example:
