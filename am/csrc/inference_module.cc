@@ -59,6 +59,10 @@ class Tensors {
     return array.data();
   }
 
+  size_t SizeOf(const char* name) const {
+    return Get<FloatVector>(name, "a float32 vector").shape(0);
+  }
+
   // The shape that says what the others must be.
   std::pair<size_t, size_t> ShapeOf(const char* name) const {
     const Matrix array = Get<Matrix>(name, "a float32 matrix");
@@ -122,7 +126,7 @@ std::unique_ptr<inference::Network> MakeNetwork(const nb::dict& ends, const nb::
   Expect(layers.size() > 0, "layers: expected at least one");
   inference::NetworkTensors network{};
   network.clip = clip;
-  size_t width = Tensors(nb::cast<nb::dict>(layers[0]), "layer 0: ").ShapeOf("w_x").second;
+  size_t width = tensors.SizeOf("mean");
   const float* const mean = tensors.GetVector("mean", width);
   const float* const inv_std = tensors.GetVector("inv_std", width);
   network.mean.assign(mean, mean + width);

@@ -1,7 +1,7 @@
 // The inner loops of inference, one table of them for each level of the processor's instructions.
 //
-// Every output element is the sum of its products in the order of the inputs, in a chain of its
-// own: it does not depend on how many rows (frames, streams) are multiplied at once.
+// Every output element is the sum of its products in one order, that of the inputs: it does not
+// depend on how many rows (frames, streams) are multiplied at once.
 #ifndef AM_CSRC_KERNELS_H_
 #define AM_CSRC_KERNELS_H_
 

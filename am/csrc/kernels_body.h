@@ -10,9 +10,14 @@ namespace {
 
 constexpr size_t kPanel = kPanelVectors * kLanes;
 
-// exp(x) for x cut to [-87, 88]: range reduction by powers of two and a polynomial of degree 7
-// (S. Moshier, Cephes, expf). Relative error below 2e-7.
-inline Floats Exp(Floats x) {
+// exp(x) = scale * (1 + fraction), for x cut to [-87, 88]: range reduction by powers of two and a
+// polynomial (S. Moshier, Cephes, expf).
+struct ExpParts {
+  Floats scale;
+  Floats fraction;
+};
+
+inline ExpParts SplitExp(Floats x) {
   x = Min(Max(x, Set(-87.0f)), Set(88.0f));
   const Floats n = Round(Mul(x, Set(1.44269504088896341f)));
   Floats r = Fma(n, Set(-0.693359375f), x);
@@ -22,43 +27,56 @@ inline Floats Exp(Floats x) {
   p = Fma(p, r, Set(4.1665795894e-2f));
   p = Fma(p, r, Set(1.6666665459e-1f));
   p = Fma(p, r, Set(5.0000001201e-1f));
-  p = Fma(Mul(r, r), p, Add(r, Set(1.0f)));
-  return Mul(p, PowerOfTwo(n));
+  return {PowerOfTwo(n), Fma(Mul(r, r), p, r)};
 }
 
-// Absolute error below 2e-7.
+// Relative error below 2e-7.
+inline Floats Exp(Floats x) {
+  const ExpParts e = SplitExp(x);
+  return Fma(e.scale, e.fraction, e.scale);
+}
+
+// Absolute error below 1e-7.
 inline Floats Sigmoid(Floats x) {
   const Floats one = Set(1.0f);
   return Div(one, Add(one, Exp(Sub(Set(0.0f), x))));
 }
 
-// Absolute error below 3e-7; odd, and 0 at 0.
+// Relative error below 4e-7, near 0 too: exp(-2|x|) - 1 is made without taking 1 from nearly 1.
 inline Floats Tanh(Floats x) {
-  const Floats one = Set(1.0f);
-  const Floats e = Exp(Mul(Set(-2.0f), Abs(x)));
-  return CopySign(Div(Sub(one, e), Add(one, e)), x);
+  const ExpParts e = SplitExp(Mul(Set(-2.0f), Abs(x)));
+  const Floats less = Fma(e.scale, e.fraction, Sub(e.scale, Set(1.0f)));
+  return CopySign(Div(Sub(Set(0.0f), less), Add(Set(2.0f), less)), x);
 }
+
+// Products are summed in runs of so many, and the runs' sums are added up: rounding errors of a long
+// chain grow with its length. This halves the posteriors' mean error and costs no time.
+constexpr size_t kRun = 32;
 
 // One panel of outputs of R rows.
 template <int R>
 inline void FloatTile(const float* weights, const FloatProduct& p, const float* x,
                       const float* initial, float* y) {
-  Floats sums[R][kPanelVectors];
-  for (int r = 0; r < R; ++r) {
-    for (size_t v = 0; v < kPanelVectors; ++v) {
-      sums[r][v] = Load(initial + r * p.initial_stride + v * kLanes);
-    }
-  }
-  for (size_t k = 0; k < p.inputs; ++k) {
-    Floats w[kPanelVectors];
-    for (size_t v = 0; v < kPanelVectors; ++v) w[v] = Load(weights + k * kPanel + v * kLanes);
+  for (size_t begin = 0; begin < p.inputs; begin += kRun) {
+    const size_t end = begin + kRun < p.inputs ? begin + kRun : p.inputs;
+    Floats sums[R][kPanelVectors];
     for (int r = 0; r < R; ++r) {
-      const Floats input = Set(x[r * p.x_stride + k]);
-      for (size_t v = 0; v < kPanelVectors; ++v) sums[r][v] = Fma(w[v], input, sums[r][v]);
+      for (size_t v = 0; v < kPanelVectors; ++v) sums[r][v] = Set(0.0f);
     }
-  }
-  for (int r = 0; r < R; ++r) {
-    for (size_t v = 0; v < kPanelVectors; ++v) Store(y + r * p.y_stride + v * kLanes, sums[r][v]);
+    for (size_t k = begin; k < end; ++k) {
+      Floats w[kPanelVectors];
+      for (size_t v = 0; v < kPanelVectors; ++v) w[v] = Load(weights + k * kPanel + v * kLanes);
+      for (int r = 0; r < R; ++r) {
+        const Floats input = Set(x[r * p.x_stride + k]);
+        for (size_t v = 0; v < kPanelVectors; ++v) sums[r][v] = Fma(w[v], input, sums[r][v]);
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      const float* const before = begin == 0 ? initial + r * p.initial_stride : y + r * p.y_stride;
+      for (size_t v = 0; v < kPanelVectors; ++v) {
+        Store(y + r * p.y_stride + v * kLanes, Add(Load(before + v * kLanes), sums[r][v]));
+      }
+    }
   }
 }
 

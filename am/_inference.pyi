@@ -1,0 +1,32 @@
+"""Networks in native code; `am.inference_native` is the interface to use."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+class Network:
+    def __init__(
+        self,
+        ends: Mapping[str, FloatArray],
+        layers: Sequence[Mapping[str, FloatArray]],
+        cell_clip: float,
+        int8: bool,
+        level: str,
+    ) -> None: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def state_size(self) -> int: ...
+    def run(
+        self,
+        features: list[FloatArray],
+        states: list[FloatArray],
+        skips: list[int],
+        threads: int,
+    ) -> list[FloatArray]: ...
+
+def levels() -> list[str]: ...
+def functions(x: FloatArray, level: str) -> tuple[FloatArray, FloatArray, FloatArray]: ...

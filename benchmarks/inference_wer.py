@@ -1,0 +1,116 @@
+"""What int8 costs: word error rates of first passes over the posteriors of each engine.
+
+Every engine scores the same features of the same utterances; the search is the model's own, its
+best path without a lattice. Differences of posteriors and frames whose best state changed are given
+too, against the numpy engine.
+
+    python benchmarks/inference_wer.py CORPUS --json inference_wer.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from am.features import fbank
+from am.inference import AcousticModel, log_posteriors
+from am.inference_native import PRECISIONS, NativeLstmp, cpu_levels
+from am.inference_numpy import NumpyLstmp
+from data.corpus import read_corpus
+from decoding.search import Decoder
+from recognizer.bundle import ModelBundle
+from recognizer.console import progress_bar
+from recognizer.scoring import ErrorCounts, count_errors, improvement_probability, total
+
+
+@dataclass
+class Tally:
+    """What one engine's posteriors led to."""
+
+    model: AcousticModel
+    counts: list[ErrorCounts] = field(default_factory=list)
+    difference: float = 0.0
+    differences: float = 0.0
+    same_best: int = 0
+    same_words: int = 0
+
+
+def main() -> None:
+    """Recognise the corpus with each engine and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="corpus with transcripts")
+    parser.add_argument("--model", type=Path, help="model directory (default: the package's)")
+    parser.add_argument("--limit", type=int, help="only so many utterances, spread over the corpus")
+    parser.add_argument("--level", choices=cpu_levels(), help="of instructions (default fastest)")
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    arguments = parser.parse_args()
+    bundle = ModelBundle(arguments.model)
+    network, options = bundle.network, bundle.config.features
+    tallies = {"numpy": Tally(NumpyLstmp(network))} | {
+        f"native {precision}": Tally(NativeLstmp(network, precision, level=arguments.level))
+        for precision in PRECISIONS
+    }
+    decoder = Decoder(bundle.graph, bundle.transitions.pdf, bundle.config.search)
+    corpus = list(read_corpus(arguments.data))
+    if arguments.limit:
+        corpus = corpus[:: max(1, len(corpus) // arguments.limit)][: arguments.limit]
+    frames = 0
+    with progress_bar("utterances", len(corpus)) as advance:
+        for utterance in corpus:
+            features = fbank(utterance.samples(), options)
+            frames += len(features)
+            expected = None
+            expected_words: tuple[str, ...] = ()
+            for tally in tallies.values():
+                scores = log_posteriors(tally.model, features)
+                words = tuple(decoder.decode_best(scores - network.log_priors).words)
+                if expected is None:
+                    expected, expected_words = scores, words
+                tally.counts.append(count_errors(utterance.words, words))
+                difference = np.abs(scores - expected)
+                tally.difference = max(tally.difference, float(difference.max()))
+                tally.differences += float(difference.mean(1).sum())
+                tally.same_best += int((scores.argmax(1) == expected.argmax(1)).sum())
+                tally.same_words += words == expected_words
+            advance()
+    rows = []
+    table = Table("engine", "WER %", "errors", "difference", "mean", "best state", "same words")
+    before = tallies["numpy"].counts
+    for name, tally in tallies.items():
+        counts = total(tally.counts)
+        row = {
+            "engine": name,
+            "wer": round(counts.wer, 3),
+            "wer_change": round(counts.wer - total(before).wer, 3),
+            "errors": counts.errors,
+            "words": counts.words,
+            "improvement_probability": improvement_probability(before, tally.counts),
+            "largest_difference": tally.difference,
+            "mean_difference": tally.differences / frames,
+            "same_best_state": tally.same_best / frames,
+            "same_words": tally.same_words,
+            "utterances": len(corpus),
+        }
+        rows.append(row)
+        table.add_row(
+            name,
+            f"{counts.wer:.2f}",
+            str(counts.errors),
+            f"{tally.difference:.2g}",
+            f"{row['mean_difference']:.2g}",
+            f"{100 * tally.same_best / frames:.2f} %",
+            f"{tally.same_words} of {len(corpus)}",
+        )
+    Console(width=100).print(table)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
