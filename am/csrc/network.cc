@@ -13,6 +13,8 @@ namespace {
 // Rows of a block: enough that weights of the products over whole blocks are read seldom, few
 // enough that a block's sums stay in the cache and threads do not wait long for each other.
 constexpr size_t kBlockRows = 24;
+// Frames of a block when a short call is cut for several threads.
+constexpr size_t kLeastBlockFrames = 4;
 // Streams that share each reading of the recurrent weights.
 constexpr size_t kGroupStreams = 12;
 // Blocks by which a layer may be ahead of the next one.
@@ -109,6 +111,11 @@ std::vector<Network::Group> Network::MakeGroups(const std::vector<StreamTask>& s
                          sorted.begin() + static_cast<ptrdiff_t>(total * (g + 1) / count));
     const size_t size = group.streams.size(), frames = group.streams[0].frames;
     group.frames_per_block = std::min(frames, std::max<size_t>(1, kBlockRows / size));
+    if (threads > 1) {
+      // Several blocks for each stage of a short call, so that threads can follow each other.
+      const size_t share = std::max(frames / (2 * (layers_.size() + 1)), kLeastBlockFrames);
+      group.frames_per_block = std::min(group.frames_per_block, share);
+    }
     group.blocks = RoundUp(frames, group.frames_per_block) / group.frames_per_block;
     size_t active = size;
     for (size_t t = 0; t < group.blocks * group.frames_per_block; ++t) {
