@@ -26,7 +26,7 @@ class Growing {
   void clear() { size_ = 0; }
   // Makes room for `more` elements behind the end; pointers into the array change.
   void Reserve(size_t more) {
-    if (items_.size() < size_ + more) items_.resize(std::max(2 * items_.size(), size_ + more));
+    if (items_.size() < size_ + more) items_.resize(std::max(items_.size() + items_.size() / 2, size_ + more));
   }
   // To at most what Reserve made room for.
   void SetSize(size_t size) { size_ = size; }

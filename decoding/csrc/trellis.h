@@ -135,17 +135,25 @@ class Trellis : public KeptTrellis {
   // resolve(const RawFrame&, const RawLink&, bool epsilon) -> LinkValue.
   template <typename Resolve>
   void Prune(float lattice_beam, float delta, const Resolve& resolve) {
-    if (raw_.size() < 2) return;
+    if (raw_.size() <= kStayRaw + 1) return;
     next_.clear();
     for (const Token& token : newest().tokens) next_.push_back({token.cost, 0.0f});
     remap_.clear();
+    // In the newest frames most tokens still have a future: keeping them would be for nothing.
+    const size_t count = raw_.size() - 1;
+    const size_t num_kept = count - kStayRaw;
     const size_t base = frames_.size();
-    frames_.resize(base + raw_.size() - 1);
-    for (size_t r = raw_.size() - 1; r-- > 0;) Keep(base, r, lattice_beam, resolve);
+    frames_.resize(base + num_kept);
+    for (size_t r = count; r-- > num_kept;) {
+      FindExtras(raw_[r], lattice_beam);
+      SetNext(raw_[r]);
+      remap_.clear();
+    }
+    for (size_t r = num_kept; r-- > 0;) Keep(base, r, lattice_beam, resolve);
     PruneKept(base, false, lattice_beam, delta);
     Compact();
-    std::swap(raw_.front(), raw_.back());
-    while (raw_.size() > 1) Recycle();
+    std::rotate(raw_.begin(), raw_.begin() + static_cast<std::ptrdiff_t>(num_kept), raw_.end());
+    for (size_t r = 0; r < num_kept; ++r) Recycle();
   }
 
   // Prunes with final costs and makes the lattice. final_cost(const Token&) is added to a token's
@@ -169,7 +177,8 @@ class Trellis : public KeptTrellis {
     survivors_.clear();
     const size_t base = frames_.size();
     frames_.resize(base + raw_.size());
-    KeepTokens(base, raw_.size() - 1, lattice_beam, resolve);
+    FindEpsilonExtras(newest(), lattice_beam);
+    KeepSurvivors(base, raw_.size() - 1, lattice_beam, resolve);
     std::vector<float> kept_finals;
     for (const uint32_t token : order_) kept_finals.push_back(finals[token]);
     for (size_t r = raw_.size() - 1; r-- > 0;) Keep(base, r, lattice_beam, resolve);
@@ -219,27 +228,21 @@ class Trellis : public KeptTrellis {
   }
 
  private:
+  static constexpr size_t kStayRaw = 20;  // frames before the newest
+
   struct Next {
     float cost;
     float extra;  // infinite: not kept
   };
-  struct Survivor {
-    uint32_t link;
-    uint32_t target;  // kept token of the next frame
-    float extra;
-  };
-
   void Recycle() {
     raw_.back().Clear();
     spare_.push_back(std::move(raw_.back()));
     raw_.pop_back();
   }
 
-  // Makes frame base + r of raw frame r. next_ and remap_ describe the tokens of the frame after,
-  // and then those of this frame.
-  template <typename Resolve>
-  void Keep(size_t base, size_t r, float lattice_beam, const Resolve& resolve) {
-    const RawFrame& frame = raw_[r];
+  // Extra costs of a raw frame's tokens, in extras_of_raw_, from those of the frame after, and in
+  // survivors_ the links within the lattice beam: num_emitting_, then the epsilons.
+  void FindExtras(const RawFrame& frame, float lattice_beam) {
     extras_of_raw_.assign(frame.tokens.size(), std::numeric_limits<float>::infinity());
     survivors_.clear();
     const Next* const next = next_.data();
@@ -247,57 +250,75 @@ class Trellis : public KeptTrellis {
       const RawLink& link = frame.links[i];
       const float extra = next[link.next].extra + (link.total - next[link.next].cost);
       if (extra > lattice_beam) continue;
-      const uint32_t target = remap_.empty() ? link.next : remap_[link.next];
-      survivors_.push_back({static_cast<uint32_t>(i), target, extra});
+      survivors_.push_back(static_cast<uint32_t>(i));
       extras_of_raw_[link.source] = std::min(extras_of_raw_[link.source], extra);
     }
-    KeepTokens(base, r, lattice_beam, resolve);
+    FindEpsilonExtras(frame, lattice_beam);
   }
 
-  // The rest of Keep, when survivors_ holds the links to the next frame and extras_of_raw_ what
-  // follows from them.
-  template <typename Resolve>
-  void KeepTokens(size_t base, size_t r, float lattice_beam, const Resolve& resolve) {
-    const RawFrame& frame = raw_[r];
+  void FindEpsilonExtras(const RawFrame& frame, float lattice_beam) {
     std::vector<float>& extras = extras_of_raw_;
-    const size_t num_emitting = survivors_.size();
+    num_emitting_ = survivors_.size();
     // Sources are in topological order: backwards, a target's extra cost is complete before the
     // links into it are seen.
     for (size_t i = frame.epsilons.size(); i-- > 0;) {
       const RawLink& link = frame.epsilons[i];
       const float extra = extras[link.next] + (link.total - frame.tokens[link.next].cost);
       if (extra > lattice_beam) continue;
-      survivors_.push_back({static_cast<uint32_t>(i), link.next, extra});
+      survivors_.push_back(static_cast<uint32_t>(i));
       extras[link.source] = std::min(extras[link.source], extra);
     }
-    std::reverse(survivors_.begin() + static_cast<std::ptrdiff_t>(num_emitting),
+    std::reverse(survivors_.begin() + static_cast<std::ptrdiff_t>(num_emitting_),
                  survivors_.end());
+  }
 
+  void SetNext(const RawFrame& frame) {
     const size_t n = frame.tokens.size();
+    next_.resize(n);
+    for (size_t i = 0; i < n; ++i) next_[i] = {frame.tokens[i].cost, extras_of_raw_[i]};
+  }
+
+  // Makes frame base + r of raw frame r. next_ and remap_ describe the tokens of the frame after,
+  // and then those of this frame.
+  template <typename Resolve>
+  void Keep(size_t base, size_t r, float lattice_beam, const Resolve& resolve) {
+    FindExtras(raw_[r], lattice_beam);
+    KeepSurvivors(base, r, lattice_beam, resolve);
+  }
+
+  template <typename Resolve>
+  void KeepSurvivors(size_t base, size_t r, float lattice_beam, const Resolve& resolve) {
+    const RawFrame& frame = raw_[r];
+    const size_t n = frame.tokens.size();
+    remap_.swap(remap_of_next_);
     order_.clear();
     remap_.assign(n, kNone);
-    for (size_t i = 0; i < n; ++i) {
-      if (extras[i] > lattice_beam) continue;
-      remap_[i] = static_cast<uint32_t>(order_.size());
-      order_.push_back(static_cast<uint32_t>(i));
-    }
-
     Frame& kept = frames_[base + r];
     kept.tokens = costs_.size();
-    kept.num_tokens = static_cast<uint32_t>(order_.size());
-    next_.assign(n, {0.0f, std::numeric_limits<float>::infinity()});
-    for (const uint32_t token : order_) {
-      costs_.push_back(frame.tokens[token].cost);
-      extras_.push_back(extras[token]);
-      next_[token] = {frame.tokens[token].cost, extras[token]};
+    for (size_t i = 0; i < n; ++i) {
+      if (extras_of_raw_[i] > lattice_beam) {
+        extras_of_raw_[i] = std::numeric_limits<float>::infinity();
+        continue;
+      }
+      remap_[i] = static_cast<uint32_t>(order_.size());
+      order_.push_back(static_cast<uint32_t>(i));
+      costs_.push_back(frame.tokens[i].cost);
+      extras_.push_back(extras_of_raw_[i]);
     }
+    SetNext(frame);
+    kept.num_tokens = static_cast<uint32_t>(order_.size());
     kept.links = links_.size();
-    kept.num_links = static_cast<uint32_t>(num_emitting);
-    kept.num_epsilons = static_cast<uint32_t>(survivors_.size() - num_emitting);
+    kept.num_links = static_cast<uint32_t>(num_emitting_);
+    kept.num_epsilons = static_cast<uint32_t>(survivors_.size() - num_emitting_);
     for (size_t i = 0; i < survivors_.size(); ++i) {
-      const bool epsilon = i >= num_emitting;
-      const RawLink& link = (epsilon ? frame.epsilons : frame.links)[survivors_[i].link];
-      const uint32_t target = epsilon ? remap_[survivors_[i].target] : survivors_[i].target;
+      const bool epsilon = i >= num_emitting_;
+      const RawLink& link = (epsilon ? frame.epsilons : frame.links)[survivors_[i]];
+      uint32_t target = link.next;
+      if (epsilon) {
+        target = remap_[target];
+      } else if (!remap_of_next_.empty()) {
+        target = remap_of_next_[target];
+      }
       links_.push_back({remap_[link.source], target, link.total, resolve(frame, link, epsilon)});
     }
   }
@@ -306,7 +327,9 @@ class Trellis : public KeptTrellis {
   std::vector<RawFrame> spare_;  // frames whose buffers serve again
   std::vector<float> extras_of_raw_;
   std::vector<Next> next_;
-  std::vector<Survivor> survivors_;
+  std::vector<uint32_t> survivors_;
+  size_t num_emitting_ = 0;
+  std::vector<uint32_t> remap_of_next_;
   std::vector<uint32_t> order_;
 };
 
