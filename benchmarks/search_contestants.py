@@ -64,7 +64,7 @@ class LatticeSearcher:
         """Fewest errors of any path of the determinised and of the raw lattice."""
         options = self._decoder.options
         raw = self._decoder.decode(np.load(file))
-        lattice = determinize(raw, options.acoustic_scale, options.lattice_beam)
+        lattice = determinize(raw, options.acoustic_scale, options.determinization_beam)
         return oracle(lattice, words).errors, oracle(raw, words).errors
 
     def search(self, scores: FloatArray) -> Found:
@@ -73,7 +73,7 @@ class LatticeSearcher:
         decoding = self._decoder.start()
         decoding.advance(scores)
         raw = decoding.finish()
-        lattice = determinize(raw, options.acoustic_scale, options.lattice_beam)
+        lattice = determinize(raw, options.acoustic_scale, options.determinization_beam)
         path = best_path(lattice, options.acoustic_scale)
         return Found(
             path.cost(options.acoustic_scale),

@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     inputs = Inputs(arguments.model, arguments.data, arguments.work, arguments.utterances)
     options = inputs.bundle.config.search
-    scale, beam = options.acoustic_scale, options.lattice_beam
+    scale, beam = options.acoustic_scale, options.determinization_beam
     decoder = Decoder(MappedGraph.open(inputs.graph), options=options)
     counts = dict.fromkeys(("frames", "tokens", "arcs", "links"), 0)
     seconds = dict.fromkeys(

@@ -125,29 +125,39 @@ def beams_table(inputs: Inputs, settings: Settings, beams: Sequence[float]) -> l
 def sizes_table(
     inputs: Inputs, settings: Settings, models: Path, sizes: Sequence[float], limit_gib: float
 ) -> tuple[list[Row], dict[str, float]]:
-    """Size of the language model against memory and speed."""
+    """Size of the language model against memory and speed.
+
+    Where building a static graph exceeds the limit, those of larger models are not tried.
+    """
     utterances = _some(inputs.utterances, settings.every)
     hcl = inputs.hcl()
     rows = []
-    for size in sizes:
+    exceeding: float | None = None
+    for size in sorted(sizes):
         automaton = automaton_path(models, size)
         counts = NgramAutomaton.open(automaton, validate=False).metadata["counts"]
         ngrams = {"ngrams": sum(map(int, counts.split()))}
-        graph = inputs.static_graph(models, size, limit_gib)
-        building = {"build_seconds": graph.build_seconds, "build_gib": graph.build_gib}
+        graph = None if exceeding else inputs.static_graph(models, size, limit_gib)
+        building: dict[str, float] = {}
+        if graph is not None:
+            building = {"build_seconds": graph.build_seconds, "build_gib": graph.build_gib}
         contestants: dict[str, Contestant] = {
             ON_THE_FLY: OnTheFlySearch(hcl, automaton, settings.options)
         }
-        if graph.path is None:
+        static_path = graph.path if graph is not None else None
+        if static_path is None:
             note = f"building exceeds {limit_gib:g} GiB"
+            if exceeding:
+                note += f" with {exceeding:g} million already"
+            exceeding = exceeding or size
             rows.append({"name": LATTICE} | ngrams | building | {"note": note})
         else:
-            contestants[LATTICE] = StaticSearch(graph.path, settings.options)
+            contestants[LATTICE] = StaticSearch(static_path, settings.options)
         with progress_bar(f"{size:g} million n-grams", len(utterances)) as advance:
             result = race(contestants, utterances, advance)
         on_the_fly = _row(ON_THE_FLY, result, utterances, [hcl, automaton]) | ngrams
-        if graph.path is not None:
-            static = _row(LATTICE, result, utterances, [graph.path]) | ngrams | building
+        if static_path is not None:
+            static = _row(LATTICE, result, utterances, [static_path]) | ngrams | building
             for ratio, field in (("time_ratio", "seconds"), ("memory_ratio", "memory_mb")):
                 on_the_fly[ratio] = on_the_fly[field] / static[field]
             rows.append(static)

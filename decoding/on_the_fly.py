@@ -59,7 +59,7 @@ class OnTheFlyDecoder(Decoder):
         automaton: NgramAutomaton,
         options: SearchOptions | None = None,
         mode: BackoffMode = "exact",
-        look_ahead_bytes: int = 64 << 20,
+        look_ahead_bytes: int = 32 << 20,
     ) -> None:
         if mode not in get_args(BackoffMode):
             raise UsageError(f"mode: expected 'exact' or 'epsilon', found {mode!r}")
