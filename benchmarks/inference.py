@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def main() -> None:
     parser.add_argument("--level", choices=cpu_levels(), help="of instructions (default fastest)")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     title = f"inference, frames/s, threads: {arguments.threads} (numpy: 1)"
