@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
-#include <string>
 
 namespace decoding {
 
@@ -19,29 +17,21 @@ constexpr size_t kArcsAhead = 8;
 }  // namespace
 
 // A link's arc is its number among its state's arcs of its kind.
-struct FlySearch::Resolve {
-  FlySearch* search;
-
-  LinkValue operator()(const RawFrame& frame, const RawLink& link, bool epsilon) const {
-    const State& state = frame.tokens[link.source].state;
-    Composition& composition = search->composition_;
-    const MappedGraph& mapped = search->mapped_;
-    if (epsilon) {
-      const FlyGraph::ComposedArc& arc = composition.Arc(state.graph, true, link.arc);
-      return {0, static_cast<int32_t>(arc.output), composition.Cost(state, true, link.arc), 0.0f};
-    }
-    const FlyGraph& graph = search->graph_;
-    if (!(link.arc & kIsMove)) {
-      const FlyGraph::PlainArc& arc =
-          graph.plain()[graph.state(state.graph).plain + link.arc];
-      return {mapped.tid(arc), 0, arc.cost, -frame.row[arc.label & MappedGraph::kPdfMask]};
-    }
-    const uint32_t move = link.arc & ~kIsMove;
-    const FlyGraph::ComposedArc& arc = composition.Arc(state.graph, false, move);
-    return {mapped.tid({arc.next, arc.label, arc.cost}), static_cast<int32_t>(arc.output),
-            composition.Cost(state, false, move), -frame.row[arc.label & MappedGraph::kPdfMask]};
+LinkValue FlySearch::Resolve(const RawFrame& frame, const RawLink& link, bool epsilon) {
+  const FlyState& state = frame.tokens[link.source].state;
+  if (epsilon) {
+    const FlyGraph::ComposedArc& arc = composition_.Arc(state.graph, true, link.arc);
+    return {0, static_cast<int32_t>(arc.output), composition_.Cost(state, true, link.arc), 0.0f};
   }
-};
+  if (!(link.arc & kIsMove)) {
+    const FlyGraph::PlainArc& arc = graph_.plain()[graph_.state(state.graph).plain + link.arc];
+    return {mapped_.tid(arc), 0, arc.cost, -frame.row[arc.label & MappedGraph::kPdfMask]};
+  }
+  const uint32_t move = link.arc & ~kIsMove;
+  const FlyGraph::ComposedArc& arc = composition_.Arc(state.graph, false, move);
+  return {mapped_.tid({arc.next, arc.label, arc.cost}), static_cast<int32_t>(arc.output),
+          composition_.Cost(state, false, move), -frame.row[arc.label & MappedGraph::kPdfMask]};
+}
 
 // Finds or adds up to `more` tokens; holds what the inner loops need, so that they can keep it in
 // registers, until Close.
@@ -56,11 +46,11 @@ class FlySearch::Adder {
 
   // The state's token; its cost is now at most this. *better: it was more before, or there was
   // none.
-  uint32_t Add(const State& state, float cost, bool* better) {
+  uint32_t Add(const FlyState& state, float cost, bool* better) {
     const uint64_t key = static_cast<uint64_t>(state.graph) << 32 | state.history;
     bool is_new = false;
     const uint32_t token = run_.FindOrAdd(key, count_, &is_new);
-    Tokens::Token* const place = tokens_ + token;
+    Token* const place = tokens_ + token;
     const float before = is_new ? kInfinity : place->cost;
     const uint32_t moves = is_new ? state.moves : place->state.moves;
     *better = cost < before;
@@ -83,31 +73,15 @@ class FlySearch::Adder {
  private:
   FlySearch* search_;
   RawFrame* frame_;
-  Tokens::Token* tokens_;
+  Token* tokens_;
   uint32_t count_;
   TokenTable<uint64_t>::Run run_;
 };
 
-FlySearch::FlySearch(const FlyGraph& graph, const LookAheadClasses& classes,
-                     const SearchConfig& config, bool epsilon, size_t look_ahead_bytes)
-    : graph_(graph),
-      mapped_(graph.mapped()),
-      composition_(graph, classes, epsilon, look_ahead_bytes),
-      config_(config) {
-  // An infinite beam must not make dead ends, which are infinitely bad, look alive.
-  config_.beam = std::min(config_.beam, 1e30f);
-  config_.lattice_beam = std::min(config_.lattice_beam, 1e30f);
-  buckets_.resize(static_cast<size_t>(mapped_.max_rank()) + 1);
-  scaled_.resize(mapped_.num_pdfs());
-}
-
 void FlySearch::Start() {
-  trellis_.Start();
+  Clear();
   composition_.Trim();
-  stats_ = SearchStats();
-  active_ = true;
-  table_.Clear(0);
-  State start;
+  FlyState start;
   static_cast<ComposedState&>(start) = composition_.Start();
   start.moves =
       graph_.HasComposed(start.graph) ? Composition::kUnknown : Composition::kNoMoves;
@@ -119,47 +93,17 @@ void FlySearch::Start() {
   CloseEpsilons<true>(start.potential + config_.beam, &frame);
 }
 
-void FlySearch::Advance(const float* scores, size_t num_frames) {
-  if (!active_) throw std::logic_error("search: advance before start or after finish");
-  for (size_t t = 0; t < num_frames; ++t) Step(scores + t * mapped_.num_pdfs());
-}
-
-void FlySearch::Step(const float* row) {
-  const size_t num_pdfs = scaled_.size();
-  for (size_t i = 0; i < num_pdfs; ++i) scaled_[i] = -config_.acoustic_scale * row[i];
-  trellis_.newest().row.assign(row, row + num_pdfs);
-  if (composition_.Trim()) {
-    for (Tokens::Token& token : trellis_.newest().tokens) {
-      if (token.state.moves != Composition::kNoMoves) token.state.moves = Composition::kUnknown;
-    }
-  }
-  table_.Clear(trellis_.newest().tokens.size());
-  RawFrame& next = trellis_.AddFrame();
-  RawFrame& frame = trellis_.before_newest();
-  const float cutoff = Expand(&frame);
-  if (config_.lattice_beam > 0.0f) {
-    MakeTokens<true>(cutoff, &frame, &next);
-    CloseEpsilons<true>(cutoff, &next);
-  } else {
-    MakeTokens<false>(cutoff, &frame, &next);
-    CloseEpsilons<false>(cutoff, &next);
-  }
-  if (next.tokens.empty()) {
-    active_ = false;
-    throw std::runtime_error("search: no path through the graph goes on after frame " +
-                             std::to_string(num_frames()));
-  }
-  ++stats_.frames;
-  if (stats_.frames % config_.prune_interval == 0) {
-    trellis_.Prune(config_.lattice_beam, config_.lattice_beam * config_.prune_scale,
-                   Resolve{this});
+void FlySearch::BeforeStep() {
+  if (!composition_.Trim()) return;
+  for (Token& token : trellis_.newest().tokens) {
+    if (token.state.moves != Composition::kNoMoves) token.state.moves = Composition::kUnknown;
   }
 }
 
 // Follows the emitting arcs of all tokens below the cutoff, to links whose targets are not tokens
 // yet. Returns the cost above which tokens of the next frame are not wanted.
 float FlySearch::Expand(RawFrame* frame) {
-  Growing<Tokens::Token>& tokens = frame->tokens;
+  Growing<Token>& tokens = frame->tokens;
   const Cutoff cutoff = FindCutoff(config_, tokens, &costs_);
   const FlyGraph::PlainArc* const plain = graph_.plain();
   const float* const scaled = scaled_.data();
@@ -183,13 +127,13 @@ float FlySearch::Expand(RawFrame* frame) {
       __builtin_prefetch(&graph_.state(tokens[i + kStatesAhead].state.graph));
     }
     if (i + kNumbersAhead < num_tokens) {
-      const Tokens::Token& ahead = tokens[i + kNumbersAhead];
+      const Token& ahead = tokens[i + kNumbersAhead];
       if (ahead.state.moves == Composition::kUnknown && ahead.cost <= cutoff.cost) {
         composition_.PrefetchMoves(ahead.state);
       }
     }
     if (i + kArcsAhead < num_tokens) {
-      Tokens::Token& ahead = tokens[i + kArcsAhead];
+      Token& ahead = tokens[i + kArcsAhead];
       __builtin_prefetch(plain + graph_.state(ahead.state.graph).plain);
       if (ahead.state.moves == Composition::kUnknown && ahead.cost <= cutoff.cost) {
         ahead.state.moves = composition_.KnownMoves(ahead.state);
@@ -201,7 +145,7 @@ float FlySearch::Expand(RawFrame* frame) {
       }
     }
     if (tokens[i].cost > cutoff.cost) continue;
-    State& state = tokens[i].state;
+    FlyState& state = tokens[i].state;
     const FlyGraph::State& place = graph_.state(state.graph);
     const FlyGraph::State& after = graph_.state(state.graph + 1);
     const float base = tokens[i].cost - cutoff.best;
@@ -259,7 +203,7 @@ void FlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
   RawLink* const links = frame->links.data();
   RawLink* out = links;
   RawLink unwanted;
-  const auto make = [&](const State& target, uint32_t source, uint32_t arc, float total) {
+  const auto make = [&](const FlyState& target, uint32_t source, uint32_t arc, float total) {
     bool better = false;
     const uint32_t token = adder.Add(target, total, &better);
     if (!kLattice) {
@@ -276,8 +220,8 @@ void FlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
   for (size_t i = 0; i < num_plain; ++i) {
     const RawLink link = links[i];
     if (link.total > cutoff) continue;
-    const State& source = frame->tokens[link.source].state;
-    State target = StateOf(link.next, source.history, source.potential);
+    const FlyState& source = frame->tokens[link.source].state;
+    FlyState target = StateOf(link.next, source.history, source.potential);
     target.moves = target.graph == source.graph ? source.moves : target.moves;
     make(target, link.source, link.arc, link.total);
   }
@@ -300,7 +244,7 @@ void FlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
       if (i + kArcsAhead < bucket.size()) {
         composition_.PrefetchMoves(frame->tokens[bucket[i + kArcsAhead]].state);
       }
-      Tokens::Token& token = frame->tokens[bucket[i]];
+      Token& token = frame->tokens[bucket[i]];
       if (token.cost > cutoff) continue;
       if (token.state.moves == Composition::kUnknown) {
         token.state.moves = composition_.FindMoves(token.state);
@@ -310,7 +254,7 @@ void FlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
     }
     Adder adder(this, frame, num_moves);
     for (const uint32_t source : bucket) {  // those of higher ranks may grow
-      const Tokens::Token token = frame->tokens[source];
+      const Token token = frame->tokens[source];
       if (token.cost > cutoff) continue;
       const Move* move = composition_.moves(token.state.moves);
       for (; !std::isnan(move->cost); ++move) {
@@ -329,26 +273,6 @@ void FlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
   stats_.links += frame->epsilons.size();
 }
 
-RawPath FlySearch::Partial() {
-  if (!active_) throw std::logic_error("search: partial before start or after finish");
-  RawPath path;
-  trellis_.VisitBestPath(Resolve{this}, [&](const LinkValue& value) {
-    if (value.tid != 0) path.tids.push_back(value.tid);
-    if (value.word != 0) path.words.push_back(value.word);
-    path.graph_cost += value.graph_cost;
-    path.acoustic_cost += value.acoustic_cost;
-  });
-  std::reverse(path.tids.begin(), path.tids.end());
-  std::reverse(path.words.begin(), path.words.end());
-  return path;
-}
-
-RawLattice FlySearch::Finish() {
-  if (!active_) throw std::logic_error("search: finish before start or after finish");
-  active_ = false;
-  return trellis_.Finish(config_.lattice_beam, Resolve{this}, [this](const Tokens::Token& token) {
-    return composition_.FinalCost(token.state);
-  });
-}
+template class BeamSearch<FlySearch, FlyState, uint64_t>;
 
 }  // namespace decoding

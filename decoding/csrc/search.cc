@@ -1,10 +1,7 @@
-#include "search.h"
+#include "decoding/csrc/search.h"
 
 #include <algorithm>
 #include <limits>
-#include <stdexcept>
-#include <string>
-#include <utility>
 
 namespace decoding {
 
@@ -19,27 +16,22 @@ constexpr size_t kLinksAhead = 12;
 }  // namespace
 
 // A link's arc is its number among its state's arcs, so that graphs may have more than 2^32.
-struct Search::Resolve {
-  const MappedGraph& graph;
-
-  LinkValue operator()(const Tokens::RawFrame& frame, const Tokens::RawLink& link,
-                       bool epsilon) const {
-    const uint32_t state = frame.tokens[link.source].state;
-    if (epsilon) {
-      const MappedGraph::Epsilon& arc = graph.epsilons_begin(state)[link.arc];
-      return {0, static_cast<int32_t>(arc.word), arc.cost, 0.0f};
-    }
-    const MappedGraph::Arc* const arc = graph.arcs_begin(state) + link.arc;
-    return {graph.tid(*arc), static_cast<int32_t>(graph.word(arc)), arc->cost,
-            -frame.row[arc->label & MappedGraph::kPdfMask]};
+LinkValue Search::Resolve(const RawFrame& frame, const RawLink& link, bool epsilon) const {
+  const uint32_t state = frame.tokens[link.source].state;
+  if (epsilon) {
+    const MappedGraph::Epsilon& arc = mapped_.epsilons_begin(state)[link.arc];
+    return {0, static_cast<int32_t>(arc.word), arc.cost, 0.0f};
   }
-};
+  const MappedGraph::Arc* const arc = mapped_.arcs_begin(state) + link.arc;
+  return {mapped_.tid(*arc), static_cast<int32_t>(mapped_.word(arc)), arc->cost,
+          -frame.row[arc->label & MappedGraph::kPdfMask]};
+}
 
 // Finds or adds up to `more` tokens; holds what the inner loops need, so that they can keep it in
 // registers, until Close.
 class Search::Adder {
  public:
-  Adder(Search* search, Tokens::RawFrame* frame, size_t more)
+  Adder(Search* search, RawFrame* frame, size_t more)
       : search_(search), frame_(frame), count_(static_cast<uint32_t>(frame->tokens.size())) {
     frame->tokens.Reserve(more);
     tokens_ = frame->tokens.data();
@@ -55,9 +47,9 @@ class Search::Adder {
     tokens_[token].state = state;
     tokens_[token].cost = std::min(cost, before);
     count_ += is_new;
-    if (is_new && search_->graph_.has_epsilons(state)) {
-      search_->graph_.PrefetchEpsilons(state);
-      search_->buckets_[search_->graph_.rank(state)].push_back(token);
+    if (is_new && search_->mapped_.has_epsilons(state)) {
+      search_->mapped_.PrefetchEpsilons(state);
+      search_->buckets_[search_->mapped_.rank(state)].push_back(token);
     }
     return token;
   }
@@ -69,70 +61,26 @@ class Search::Adder {
 
  private:
   Search* search_;
-  Tokens::RawFrame* frame_;
-  Tokens::Token* tokens_;
+  RawFrame* frame_;
+  Token* tokens_;
   uint32_t count_;
   TokenTable<uint32_t>::Run run_;
 };
 
-Search::Search(const MappedGraph& graph, const SearchConfig& config)
-    : graph_(graph), config_(config) {
-  // An infinite beam must not make dead ends, which are infinitely bad, look alive.
-  config_.beam = std::min(config_.beam, 1e30f);
-  config_.lattice_beam = std::min(config_.lattice_beam, 1e30f);
-  buckets_.resize(static_cast<size_t>(graph.max_rank()) + 1);
-  scaled_.resize(graph.num_pdfs());
-}
-
 void Search::Start() {
-  trellis_.Start();
-  stats_ = SearchStats();
-  active_ = true;
-  table_.Clear(0);
-  Tokens::RawFrame& frame = trellis_.newest();
+  Clear();
+  RawFrame& frame = trellis_.newest();
   Adder adder(this, &frame, 1);
   bool better = false;
-  adder.Add(graph_.start(), 0.0f, &better);
+  adder.Add(mapped_.start(), 0.0f, &better);
   adder.Close();
   CloseEpsilons<true>(config_.beam, &frame);
 }
 
-void Search::Advance(const float* scores, size_t num_frames) {
-  if (!active_) throw std::logic_error("search: advance before start or after finish");
-  for (size_t t = 0; t < num_frames; ++t) Step(scores + t * graph_.num_pdfs());
-}
-
-void Search::Step(const float* row) {
-  const size_t num_pdfs = scaled_.size();
-  for (size_t i = 0; i < num_pdfs; ++i) scaled_[i] = -config_.acoustic_scale * row[i];
-  trellis_.newest().row.assign(row, row + num_pdfs);
-  table_.Clear(trellis_.newest().tokens.size());
-  Tokens::RawFrame& next = trellis_.AddFrame();
-  Tokens::RawFrame& frame = trellis_.before_newest();
-  const float cutoff = Expand(&frame);
-  if (config_.lattice_beam > 0.0f) {
-    MakeTokens<true>(cutoff, &frame, &next);
-    CloseEpsilons<true>(cutoff, &next);
-  } else {
-    MakeTokens<false>(cutoff, &frame, &next);
-    CloseEpsilons<false>(cutoff, &next);
-  }
-  if (next.tokens.empty()) {
-    active_ = false;
-    throw std::runtime_error("search: no path through the graph goes on after frame " +
-                             std::to_string(num_frames()));
-  }
-  ++stats_.frames;
-  if (stats_.frames % config_.prune_interval == 0) {
-    trellis_.Prune(config_.lattice_beam, config_.lattice_beam * config_.prune_scale,
-                   Resolve{graph_});
-  }
-}
-
 // Follows the emitting arcs of all tokens below the cutoff, to links whose targets are still
 // states of the graph. Returns the cost above which tokens of the next frame are not wanted.
-float Search::Expand(Tokens::RawFrame* frame) {
-  const Growing<Tokens::Token>& tokens = frame->tokens;
+float Search::Expand(RawFrame* frame) {
+  const Growing<Token>& tokens = frame->tokens;
   const Cutoff cutoff = FindCutoff(config_, tokens, &costs_);
   const float* const scaled = scaled_.data();
   const size_t num_tokens = tokens.size();
@@ -140,25 +88,25 @@ float Search::Expand(Tokens::RawFrame* frame) {
   // The best token's arcs first give a bound that spares most of the other links.
   float bound = kInfinity;
   const uint32_t best_state = tokens[cutoff.token].state;
-  const MappedGraph::Arc* best_arcs = graph_.arcs_begin(best_state);
-  for (uint32_t a = 0; a < graph_.num_arcs_of(best_state); ++a) {
+  const MappedGraph::Arc* best_arcs = mapped_.arcs_begin(best_state);
+  for (uint32_t a = 0; a < mapped_.num_arcs_of(best_state); ++a) {
     const float total = best_arcs[a].cost + scaled[best_arcs[a].label & MappedGraph::kPdfMask];
     bound = std::min(bound, total + cutoff.adaptive_beam);
   }
 
-  Growing<Tokens::RawLink>& links = frame->links;
+  Growing<RawLink>& links = frame->links;
   uint64_t num_arcs = 0;
   uint64_t num_expanded = 0;
   for (size_t i = 0; i < num_tokens; ++i) {
-    if (i + kStatesAhead < num_tokens) graph_.PrefetchOffset(tokens[i + kStatesAhead].state);
+    if (i + kStatesAhead < num_tokens) mapped_.PrefetchOffset(tokens[i + kStatesAhead].state);
     if (i + kArcsAhead < num_tokens) {
-      __builtin_prefetch(graph_.arcs_begin(tokens[i + kArcsAhead].state));
+      __builtin_prefetch(mapped_.arcs_begin(tokens[i + kArcsAhead].state));
     }
     if (tokens[i].cost > cutoff.cost) continue;
-    const MappedGraph::Arc* const arcs = graph_.arcs_begin(tokens[i].state);
-    const uint32_t n = graph_.num_arcs_of(tokens[i].state);
+    const MappedGraph::Arc* const arcs = mapped_.arcs_begin(tokens[i].state);
+    const uint32_t n = mapped_.num_arcs_of(tokens[i].state);
     links.Reserve(n);
-    Tokens::RawLink* out = links.end();
+    RawLink* out = links.end();
     const float base = tokens[i].cost - cutoff.best;
     for (uint32_t a = 0; a < n; ++a) {
       const float total = base + arcs[a].cost + scaled[arcs[a].label & MappedGraph::kPdfMask];
@@ -180,14 +128,14 @@ float Search::Expand(Tokens::RawFrame* frame) {
 
 // Turns the links' graph states into tokens of the next frame; keeps the links that matter.
 template <bool kLattice>
-void Search::MakeTokens(float cutoff, Tokens::RawFrame* frame, Tokens::RawFrame* next) {
+void Search::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
   const size_t n = frame->links.size();
   Adder adder(this, next, n);
-  Tokens::RawLink* const links = frame->links.data();
-  Tokens::RawLink* out = links;
-  Tokens::RawLink unwanted;
+  RawLink* const links = frame->links.data();
+  RawLink* out = links;
+  RawLink unwanted;
   for (size_t i = 0; i < n; ++i) {
-    const Tokens::RawLink link = links[i];
+    const RawLink link = links[i];
     if (i + kLinksAhead < n) adder.Prefetch(links[i + kLinksAhead].next);
     if (link.total > cutoff) continue;
     bool better = false;
@@ -210,21 +158,21 @@ void Search::MakeTokens(float cutoff, Tokens::RawFrame* frame, Tokens::RawFrame*
 
 // Rank by rank, so that every token's cost is final before its arcs are followed, once.
 template <bool kLattice>
-void Search::CloseEpsilons(float cutoff, Tokens::RawFrame* frame) {
+void Search::CloseEpsilons(float cutoff, RawFrame* frame) {
   for (std::vector<uint32_t>& bucket : buckets_) {
     if (bucket.empty()) continue;
     size_t num_arcs = 0;
     for (const uint32_t source : bucket) {
       const uint32_t state = frame->tokens[source].state;
-      __builtin_prefetch(graph_.epsilons_begin(state));
-      num_arcs += static_cast<size_t>(graph_.epsilons_end(state) - graph_.epsilons_begin(state));
+      __builtin_prefetch(mapped_.epsilons_begin(state));
+      num_arcs += static_cast<size_t>(mapped_.epsilons_end(state) - mapped_.epsilons_begin(state));
     }
     Adder adder(this, frame, num_arcs);
     for (const uint32_t source : bucket) {  // only buckets of higher rank grow
-      const Tokens::Token token = frame->tokens[source];
+      const Token token = frame->tokens[source];
       if (token.cost > cutoff) continue;
-      const MappedGraph::Epsilon* const begin = graph_.epsilons_begin(token.state);
-      const MappedGraph::Epsilon* const end = graph_.epsilons_end(token.state);
+      const MappedGraph::Epsilon* const begin = mapped_.epsilons_begin(token.state);
+      const MappedGraph::Epsilon* const end = mapped_.epsilons_end(token.state);
       for (const MappedGraph::Epsilon* arc = begin; arc != end; ++arc) {
         const float total = token.cost + arc->cost;
         if (total > cutoff) continue;
@@ -240,26 +188,6 @@ void Search::CloseEpsilons(float cutoff, Tokens::RawFrame* frame) {
   stats_.links += frame->epsilons.size();
 }
 
-RawPath Search::Partial() const {
-  if (!active_) throw std::logic_error("search: partial before start or after finish");
-  RawPath path;
-  trellis_.VisitBestPath(Resolve{graph_}, [&](const LinkValue& value) {
-    if (value.tid != 0) path.tids.push_back(value.tid);
-    if (value.word != 0) path.words.push_back(value.word);
-    path.graph_cost += value.graph_cost;
-    path.acoustic_cost += value.acoustic_cost;
-  });
-  std::reverse(path.tids.begin(), path.tids.end());
-  std::reverse(path.words.begin(), path.words.end());
-  return path;
-}
-
-RawLattice Search::Finish() {
-  if (!active_) throw std::logic_error("search: finish before start or after finish");
-  active_ = false;
-  return trellis_.Finish(config_.lattice_beam, Resolve{graph_}, [this](const Tokens::Token& token) {
-    return graph_.final_cost(token.state);
-  });
-}
+template class BeamSearch<Search, uint32_t, uint32_t>;
 
 }  // namespace decoding

@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "growing.h"
-#include "raw_lattice.h"
+#include "decoding/csrc/growing.h"
+#include "decoding/csrc/raw_lattice.h"
 
 namespace decoding {
 
