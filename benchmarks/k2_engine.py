@@ -19,12 +19,15 @@ import numpy as np
 
 from data.corpus import read_corpus
 from data.files import replace_text
+from decoding.graph import DecodingGraph
 from decoding.k2_engine import K2Decoder
 from decoding.lattice import best_path
 from decoding.lattice_oracle import oracle
 from decoding.search import Decoder, SearchOptions
 from recognizer.bundle import DEFAULT_MODEL
+from recognizer.first_pass_graph import graph_of_bundle
 from recognizer.recognizer import Recognizer
+from recognizer.static_model import STATIC
 
 SETTINGS = ((13.0, 7000), (15.0, 7000), (15.0, 10**6))  # beam, max_active
 TOLERANCE = 0.01  # of path costs
@@ -47,6 +50,7 @@ def main() -> None:
         (recognizer.log_likelihoods(utterance.samples()), tuple(utterance.text.lower().split()))
         for utterance in utterances[::step][: arguments.utterances]
     ]
+    graph = graph_of_bundle(recognizer.bundle, STATIC).to_graph()
     rows = []
     for beam, max_active in SETTINGS:
         options = replace(
@@ -55,7 +59,7 @@ def main() -> None:
             max_active=max_active,
             lattice_beam=arguments.lattice_beam,
         )
-        rows.append(compare(recognizer, scored, options))
+        rows.append(compare(recognizer, graph, scored, options))
         print(*(f"{name:>28}  {value}" for name, value in rows[-1].items()), "", sep="\n")
     if arguments.json is not None:
         with replace_text(arguments.json) as stream:
@@ -63,12 +67,14 @@ def main() -> None:
             stream.write("\n")
 
 
-def compare(recognizer: Recognizer, scored: Scored, options: SearchOptions) -> dict[str, Any]:
+def compare(
+    recognizer: Recognizer, graph: DecodingGraph, scored: Scored, options: SearchOptions
+) -> dict[str, Any]:
     """One row: both engines on all utterances."""
-    bundle, scale = recognizer.bundle, options.acoustic_scale
-    native = Decoder(bundle.graph, bundle.transitions.pdf, options)
+    pdfs, scale = recognizer.bundle.transitions.pdf, options.acoustic_scale
+    native = Decoder(graph, pdfs, options)
     begin = time.process_time()
-    k2 = K2Decoder(bundle.graph, bundle.transitions.pdf, options)
+    k2 = K2Decoder(graph, pdfs, options)
     row: dict[str, Any] = {
         "beam": options.beam,
         "max_active": options.max_active,

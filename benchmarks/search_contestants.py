@@ -257,7 +257,7 @@ class RescoringSearcher:
 
     def search(self, scores: FloatArray) -> Found:
         """Searches an utterance."""
-        path = self._recognizer.second_pass(self._recognizer.first_pass(scores))
+        path = self._recognizer.second_pass(self._recognizer.first_pass(scores)).best
         return Found(path.cost(self._recognizer.search.acoustic_scale), path.words)
 
     def seconds(self, file: Path) -> tuple[float, float]:

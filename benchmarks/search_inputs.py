@@ -21,15 +21,12 @@ from search_language_models import arpa_path, automaton_path
 from search_worker import Utterance
 
 from data.corpus import read_corpus
-from decoding.build import GraphOptions, build_graph
-from decoding.hcl import build_hcl
+from decoding.build import build_graph
 from decoding.mapped_graph import MappedGraph
 from lm.arpa import read_arpa
-from lm.automaton import NgramAutomaton
 from recognizer.bundle import (
     ACOUSTIC,
     FIRST_PASS,
-    GRAPH,
     LEXICON,
     TRANSITIONS,
     TREE,
@@ -37,7 +34,10 @@ from recognizer.bundle import (
     file_record,
 )
 from recognizer.console import console, progress_bar
+from recognizer.first_pass_graph import graph_of_bundle, graph_options
+from recognizer.model_config import FirstPassOptions
 from recognizer.recognizer import Recognizer
+from recognizer.static_model import STATIC
 
 _POLL_SECONDS = 0.2
 
@@ -81,10 +81,10 @@ class Inputs:
     def openfst(self) -> Path:
         """The model's graph for kaldi-decoder, with the same numbers of states."""
         path = self._work / "graph.fst"
-        if not self._valid(path, {"graph": self._hash(GRAPH)}):
+        if not self._valid(path, self._static_parts()):
             graph = MappedGraph.open(self.graph)
             graph.to_graph().to_kaldifst(graph.pdfs()).write(str(path))
-            self._made(path, {"graph": self._hash(GRAPH)})
+            self._made(path, self._static_parts())
         return path
 
     def hcl(self) -> Path:
@@ -93,26 +93,13 @@ class Inputs:
         made_of = self._graph_parts()
         if not self._valid(path, made_of):
             with console.status("building HCL"):
-                bundle = self.bundle
-                graph = build_hcl(
-                    bundle.lexicon,
-                    bundle.phones,
-                    bundle.tree,
-                    bundle.transitions,
-                    options=_graph_options(bundle),
-                )
-                MappedGraph.from_graph(graph, bundle.transitions.pdf).save(path)
+                graph_of_bundle(self.bundle, FirstPassOptions()).save(path)
             self._made(path, made_of)
         return path
 
     def first_pass_automaton(self) -> Path:
         """The model's first-pass language model for search on the fly."""
-        path = self._work / "first_pass.automaton"
-        made_of = {"lm": self._hash(FIRST_PASS)}
-        if not self._valid(path, made_of):
-            NgramAutomaton.from_model(read_arpa(self.bundle.path / FIRST_PASS)).save(path)
-            self._made(path, made_of)
-        return path
+        return self.bundle.path / FIRST_PASS
 
     def static_graph(self, models: Path, millions: float, limit_gib: float) -> StaticGraph:
         """The static graph of one of the third table's language models.
@@ -135,12 +122,12 @@ class Inputs:
         return StaticGraph(path if result["arcs"] else None, **result)
 
     def _graph(self) -> Path:
-        """The model's graph in a mapped file."""
+        """The static graph of the model's parts in a mapped file."""
         path = self._work / "model.graph"
-        if not self._valid(path, {"graph": self._hash(GRAPH)}):
-            bundle = self.bundle
-            MappedGraph.from_graph(bundle.graph, bundle.transitions.pdf).save(path)
-            self._made(path, {"graph": self._hash(GRAPH)})
+        if not self._valid(path, self._static_parts()):
+            with console.status("building HCLG"):
+                graph_of_bundle(self.bundle, STATIC).save(path)
+            self._made(path, self._static_parts())
         return path
 
     def _scores(self, data: Path, limit: int | None) -> list[Utterance]:
@@ -167,8 +154,11 @@ class Inputs:
 
     def _graph_parts(self) -> dict[str, Any]:
         return {name: self._hash(name) for name in (LEXICON, TREE, TRANSITIONS)} | {
-            "options": dataclasses.asdict(_graph_options(self.bundle))
+            "options": dataclasses.asdict(graph_options(self.bundle.config.graph))
         }
+
+    def _static_parts(self) -> dict[str, Any]:
+        return self._graph_parts() | {"lm": self._hash(FIRST_PASS)}
 
     def _valid(self, path: Path, made_of: dict[str, Any]) -> dict[str, Any] | None:
         """What was recorded of a file, if it was made of the same."""
@@ -186,15 +176,6 @@ class Inputs:
 
 def _record(path: Path) -> Path:
     return path.with_name(path.name + ".json")
-
-
-def _graph_options(bundle: ModelBundle) -> GraphOptions:
-    record = bundle.config.graph
-    return GraphOptions(
-        self_loop_scale=record.self_loop_scale,
-        transition_scale=record.transition_scale,
-        silence_probability=record.silence_probability,
-    )
 
 
 def _build_within(model: Path, arpa: Path, out: Path, limit_gib: float) -> tuple[int, float, float]:
@@ -241,7 +222,7 @@ def _build(sender: Any, model: Path, arpa: Path, out: Path) -> None:
         bundle.tree,
         bundle.transitions,
         read_arpa(arpa),
-        _graph_options(bundle),
+        graph_options(bundle.config.graph),
     )
     MappedGraph.from_graph(graph, bundle.transitions.pdf).save(out)
     sender.send(graph.num_arcs)

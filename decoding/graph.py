@@ -1,30 +1,21 @@
-"""The decoding graph: HCLG as contiguous arrays, and its file.
+"""The decoding graph as graph algebra makes it: HCLG or HCL in contiguous arrays.
 
 Input labels are transition-ids, output labels word ids, weights costs (negated natural logs). Arcs
 of a state that consume a frame (emitting) stand before those that do not, so that a search walks
-each kind without looking at the other.
+each kind without looking at the other. `decoding.mapped_graph` lays it out for the search and
+keeps it in a file.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors.numpy
-import zstandard
 
 from data.errors import SpeechError
-from data.files import replace_file
 from decoding.fst_arrays import FloatArray, FstArrays, IntArray, LongArray
-
-_FORMAT = "decoding-graph"
-_VERSION = 1
-_LEVEL = 19  # graphs are packed once and unpacked often; the level costs nothing in unpacking
-_MAX_SIZE = 1 << 34  # bytes of an unpacked graph that a header may ask for
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,66 +155,6 @@ class DecodingGraph:
             )
         return arrays.to_kaldifst()
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the graph: safetensors within zstd, each column as narrow as its values allow."""
-        values, indices = np.unique(self.costs, return_inverse=True)
-        sources = self.to_arrays().sources
-        tensors = {
-            "num_emitting": _narrow(self.num_emitting),
-            "num_epsilon": _narrow(np.diff(self.offsets) - self.num_emitting),
-            "ilabels": _narrow(self.ilabels),
-            "olabels": _narrow(self.olabels),
-            "cost_values": values,
-            "cost_indices": _narrow(indices.reshape(-1)),
-            "state_steps": self.next_states - sources,
-            "final_costs": self.final_costs,
-            "words": np.frombuffer("\n".join(self.words).encode(), dtype=np.uint8),
-        }
-        header = {"format": _FORMAT, "version": _VERSION, "start": self.start}
-        # As one field, since safetensors writes several in an order that changes from run to run.
-        content = safetensors.numpy.save(tensors, {"header": json.dumps(header)})
-        packed = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
-        with replace_file(path) as temporary:
-            temporary.write_bytes(packed)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> DecodingGraph:
-        """Reads a file of `save`.
-
-        Raises:
-            SpeechError: naming the file, if it is missing, damaged or no decoding graph.
-        """
-        content = _unpack(path)
-        try:
-            header = _header(content)
-            if (header.get("format"), header.get("version")) != (_FORMAT, _VERSION):
-                raise SpeechError(
-                    f"{path}: expected a {_FORMAT} of version {_VERSION}, "
-                    f"found {header.get('format')!r} of version {header.get('version')!r}"
-                )
-            tensors = safetensors.numpy.load(content)
-            emitting = tensors["num_emitting"].astype(np.int64)
-            counts = emitting + tensors["num_epsilon"]
-            sources = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-            return cls(
-                start=int(header["start"]),
-                offsets=np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
-                num_emitting=emitting.astype(np.uint32),
-                ilabels=tensors["ilabels"].astype(np.int32),
-                olabels=tensors["olabels"].astype(np.int32),
-                costs=tensors["cost_values"][tensors["cost_indices"]],
-                next_states=tensors["state_steps"] + sources,
-                final_costs=tensors["final_costs"],
-                words=tuple(tensors["words"].tobytes().decode().split("\n")),
-            )
-        except SpeechError as error:
-            message = str(error)
-            raise SpeechError(
-                message if message.startswith(str(path)) else f"{path}: {message}"
-            ) from None
-        except (KeyError, IndexError, TypeError, ValueError, safetensors.SafetensorError) as error:
-            raise SpeechError(f"{path}: expected a decoding graph, found {error!r}") from None
-
 
 def _within(array: npt.NDArray[Any], end: int) -> bool:
     return not len(array) or (int(array.min()) >= 0 and int(array.max()) < end)
@@ -237,34 +168,3 @@ def _emitting_first(offsets: LongArray, ilabels: IntArray) -> npt.NDArray[np.int
     leading = emitting[offsets[:-1] + counts] - emitting[offsets[:-1]]
     result: npt.NDArray[np.int64] = np.where(leading == counts, counts, -1)
     return result
-
-
-def _narrow(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same non-negative integers in the smallest unsigned type."""
-    largest = int(array.max()) if len(array) else 0
-    return array.astype(np.min_scalar_type(largest))
-
-
-def _unpack(path: str | os.PathLike[str]) -> bytes:
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123 (the path may be a string)
-            packed = stream.read()
-    except OSError as error:
-        raise SpeechError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        size = zstandard.frame_content_size(packed)
-        if not 0 < size <= _MAX_SIZE:
-            raise SpeechError(f"{path}: expected a decoding graph, found no size in its header")
-        return zstandard.ZstdDecompressor().decompress(packed)
-    except zstandard.ZstdError as error:
-        raise SpeechError(f"{path}: expected a zstd file: {error}") from None
-
-
-def _header(content: bytes) -> dict[str, Any]:
-    """Our own fields in the header of a safetensors file."""
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
-    fields = json.loads(header["__metadata__"]["header"])
-    if not isinstance(fields, dict):
-        raise ValueError("no fields in the header")
-    return fields

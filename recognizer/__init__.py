@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from data.errors import SpeechError as SpeechError
     from data.errors import UsageError as UsageError
     from recognizer.bundle import ModelBundle as ModelBundle
-    from recognizer.bundle import RescoringOptions as RescoringOptions
+    from recognizer.model_config import RescoringOptions as RescoringOptions
     from recognizer.recognizer import Recognizer as Recognizer
     from recognizer.result import Hypothesis as Hypothesis
     from recognizer.result import Result as Result
@@ -28,7 +28,7 @@ _HOMES = {
     "Hypothesis": "recognizer.result",
     "ModelBundle": "recognizer.bundle",
     "Recognizer": "recognizer.recognizer",
-    "RescoringOptions": "recognizer.bundle",
+    "RescoringOptions": "recognizer.model_config",
     "Result": "recognizer.result",
     "SpeechError": "data.errors",
     "UsageError": "data.errors",

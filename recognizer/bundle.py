@@ -6,25 +6,28 @@
 ``phones.txt``               phone table (am.phones)
 ``transitions.json``         topology and transition probabilities (am.transitions)
 ``lexicon.txt``              pronunciations, Kaldi's lexiconp form (data.lexicon)
-``graph.safetensors.zst``    decoding graph HCLG with the first-pass LM in it (decoding.graph)
-``first_pass.arpa.gz``       the exact LM of the graph, which rescoring takes out again (lm.arpa)
-``rescoring.arpa.gz``        the large LM, which rescoring puts in (read by KenLM)
+``hcl.graph``                decoding graph without a language model (decoding.mapped_graph), or
+``hclg.graph``               the static one, with the first pass's language model in it
+``first_pass.ngram``         the first pass's LM, which rescoring takes out again (lm.automaton)
+``rescoring.ngram``          the large LM, which rescoring puts in (lm.automaton), or
+``rescoring.arpa.gz``        the same as a gzipped ARPA file: slower to start with
 
-Nothing is pickled. ``model.toml`` is written last, so a directory that has one is complete.
+Nothing is pickled; graphs and language models are mapped into memory, not read. ``model.toml`` is
+written last, so a directory that has one is complete.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from am.decision_tree import Tree
-from am.features import FbankOptions
 from am.inference import AcousticModel
 from am.inference_numpy import NumpyLstmp
 from am.network_file import Network, read_network
@@ -33,148 +36,38 @@ from am.transitions import TransitionModel
 from data.errors import SpeechError, UsageError
 from data.files import replace_text
 from data.lexicon import Lexicon, read_lexicon
-from decoding.graph import DecodingGraph
-from decoding.search import SearchOptions
-from lm.arpa import read_arpa
-from lm.language_model import EpsilonBackoffModel, LanguageModel, read_language_model
+from data.mapped_arrays import open_arrays
+from decoding import mapped_graph
+from decoding.mapped_graph import MappedGraph
+from decoding.on_the_fly import OnTheFlyDecoder
+from decoding.rescore_models import EpsilonBackoff
+from decoding.search import Decoder, SearchOptions
+from lm import automaton
+from lm.automaton import FAST, NgramAutomaton
+from lm.language_model import LanguageModel, read_language_model
+from recognizer.model_config import FORMAT_VERSION, FileRecord, FirstPassOptions, ModelConfig
 from recognizer.options import from_table, read_toml, to_toml
 
-FORMAT_VERSION = 1
 CONFIG = "model.toml"
 ACOUSTIC = "acoustic.safetensors"
 TREE = "tree.json"
 PHONES = "phones.txt"
 TRANSITIONS = "transitions.json"
 LEXICON = "lexicon.txt"
-GRAPH = "graph.safetensors.zst"
-FIRST_PASS = "first_pass.arpa.gz"
-RESCORING = "rescoring.arpa.gz"
-FILES = (ACOUSTIC, TREE, PHONES, TRANSITIONS, LEXICON, GRAPH, FIRST_PASS, RESCORING)
+HCL = "hcl.graph"
+HCLG = "hclg.graph"
+FIRST_PASS = "first_pass.ngram"
+RESCORING = "rescoring.ngram"
+RESCORING_ARPA = "rescoring.arpa.gz"
 
+_COMMON = (ACOUSTIC, TREE, PHONES, TRANSITIONS, LEXICON, FIRST_PASS)
+_FILES = (*_COMMON, HCL, HCLG, RESCORING, RESCORING_ARPA)
 _ENGINE = "engine"  # a part that is made, not read
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "english"
 """The model that comes with the package."""
 
 Part = TypeVar("Part")
-
-
-@dataclass(frozen=True)
-class AcousticOptions:
-    """How the network's outputs are to be read; checked against the network's own file.
-
-    Attributes:
-        output_delay: frames by which the outputs lag behind the features.
-        silence_weight: divisor of the silence states' counts that is already in the log priors
-            (recorded, not applied again).
-    """
-
-    output_delay: int = 5
-    silence_weight: float = 2.7
-
-
-@dataclass(frozen=True)
-class GraphRecord:
-    """What the decoding graph was built with (recorded: it is in the graph's costs already)."""
-
-    self_loop_scale: float = 0.1
-    transition_scale: float = 1.0
-    silence_probability: float = 0.5
-
-
-@dataclass(frozen=True)
-class RescoringOptions:
-    """Second pass: acoustic scale (`SearchOptions`), LM scale and penalty are tuned together.
-
-    Attributes:
-        lm_scale: factor of the large LM's log probabilities.
-        word_insertion_penalty: cost of every word, in natural-log units; positive values make
-            for fewer words.
-    """
-
-    lm_scale: float = 1.0
-    word_insertion_penalty: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.lm_scale > 0:
-            raise UsageError(f"lm_scale: expected a number above 0, found {self.lm_scale}")
-        if not abs(self.word_insertion_penalty) < float("inf"):
-            raise UsageError("word_insertion_penalty: expected a finite number")
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """A set that the model was trained on."""
-
-    name: str
-    licence: str
-    hours: float = 0.0
-    words: int = 0
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A word error rate (percent) measured with this model, with its 95 % interval."""
-
-    data: str
-    utterances: int
-    words: int
-    first_pass_wer: float
-    wer: float
-    wer_low: float
-    wer_high: float
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """Size in bytes and SHA-256 (hexadecimal) of a file."""
-
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """The content of ``model.toml``.
-
-    Attributes:
-        format_version: of the directory's layout; `FORMAT_VERSION`.
-        name: what people call the model.
-        language: BCP 47 tag.
-        description: one line.
-        licence: SPDX expression of the model itself.
-        acoustic: how to read the network's outputs.
-        features: options of the filter bank.
-        graph: what the graph was built with.
-        search: first pass; its acoustic scale is also the second pass's.
-        rescoring: second pass.
-        training_data: what the model was trained on.
-        results: what was measured with it.
-        record: how it was trained (free: recipe options, versions).
-        files: record of every other file of the directory.
-    """
-
-    name: str
-    language: str
-    licence: str
-    description: str = ""
-    format_version: int = FORMAT_VERSION
-    acoustic: AcousticOptions = AcousticOptions()
-    features: FbankOptions = FbankOptions()
-    graph: GraphRecord = GraphRecord()
-    search: SearchOptions = SearchOptions()
-    rescoring: RescoringOptions = RescoringOptions()
-    training_data: tuple[TrainingData, ...] = ()
-    results: tuple[Measurement, ...] = ()
-    record: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, FileRecord] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.format_version != FORMAT_VERSION:
-            raise SpeechError(
-                f"format_version: expected {FORMAT_VERSION}, found {self.format_version}: "
-                "the model was made for another version of this program"
-            )
 
 
 class ModelBundle:
@@ -195,14 +88,13 @@ class ModelBundle:
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = DEFAULT_MODEL if path is None else Path(path)
         self._parts: dict[str, Any] = {}
-        self._locks = {name: threading.Lock() for name in (*FILES, _ENGINE)}
+        self._locks = {name: threading.Lock() for name in (*_FILES, _ENGINE)}
         if not self.path.is_dir():
             if path is None:
                 raise SpeechError(f"this installation has no model at {self.path}: name one")
             found = "a file" if self.path.exists() else "nothing"
             raise UsageError(f"{self.path}: expected a model directory, found {found}")
-        place = self.path / CONFIG
-        self.config = from_table(ModelConfig, read_toml(place), str(place))
+        self.config = read_config(self.path)
         self._check_sizes()
 
     @property
@@ -255,30 +147,64 @@ class ModelBundle:
         return self._part(_ENGINE, lambda path: NumpyLstmp(self.network))
 
     @property
-    def graph(self) -> DecodingGraph:
-        """The decoding graph."""
+    def graph_file(self) -> str:
+        """Name of the decoding graph's file."""
+        return graph_file(self.config.first_pass)
 
-        def read(path: Path) -> DecodingGraph:
-            graph = DecodingGraph.load(path)
-            largest = int(graph.ilabels.max(initial=0))
-            if largest > self.transitions.num_transition_ids:
+    @property
+    def rescoring_file(self) -> str:
+        """Name of the large language model's file."""
+        return RESCORING if RESCORING in self.config.files else RESCORING_ARPA
+
+    @property
+    def graph(self) -> MappedGraph:
+        """The decoding graph: HCL, or HCLG where the first pass is static."""
+
+        def read(path: Path) -> MappedGraph:
+            graph = MappedGraph.open(path)
+            if not np.array_equal(graph.pdfs()[1:], self.transitions.pdf[1:]):
                 raise SpeechError(
-                    f"{path}: ilabels: expected transition-ids up to "
-                    f"{self.transitions.num_transition_ids}, as in {TRANSITIONS}, found {largest}"
+                    f"{path}: expected the {self.transitions.num_transition_ids} transition-ids "
+                    f"of {TRANSITIONS} with their pdfs, found others"
                 )
             return graph
 
-        return self._part(GRAPH, read)
+        return self._part(self.graph_file, read)
 
     @property
-    def first_pass_lm(self) -> EpsilonBackoffModel:
-        """The language model inside the graph, scored as the graph scores it."""
-        return self._part(FIRST_PASS, lambda path: EpsilonBackoffModel(read_arpa(path)))
+    def first_pass_lm(self) -> NgramAutomaton:
+        """The language model of the first pass."""
+
+        def read(path: Path) -> NgramAutomaton:
+            model = NgramAutomaton.open(path)
+            if model.layout != FAST:
+                raise SpeechError(f"{path}: layout: expected {FAST!r}, found {model.layout!r}")
+            return model
+
+        return self._part(FIRST_PASS, read)
+
+    @property
+    def first_pass_scores(self) -> NgramAutomaton | EpsilonBackoff:
+        """The language model of the first pass, backing off as the first pass does."""
+        epsilon = self.config.first_pass.backoff == "epsilon"
+        return EpsilonBackoff(self.first_pass_lm) if epsilon else self.first_pass_lm
 
     @property
     def rescoring_lm(self) -> LanguageModel[Any]:
         """The large language model."""
-        return self._part(RESCORING, read_language_model)
+        return self._part(self.rescoring_file, read_language_model)
+
+    def decoder(self, search: SearchOptions | None = None) -> Decoder:
+        """A search of the model's own kind.
+
+        Args:
+            search: beams and acoustic scale in place of the model's.
+        """
+        search = search or self.config.search
+        kind = self.config.first_pass
+        if kind.search == "static":
+            return Decoder(self.graph, None, search)
+        return OnTheFlyDecoder(self.graph, None, self.first_pass_lm, search, kind.backoff)
 
     def check(self) -> None:
         """Compare the hash of every file, read every part, and compare the parts.
@@ -291,20 +217,25 @@ class ModelBundle:
             found = file_record(path).sha256
             if found != record.sha256:
                 raise SpeechError(f"{path}: sha256: expected {record.sha256}, found {found}")
-        graph, lexicon = self.graph, self.lexicon
+        for name, kind, version in (
+            (self.graph_file, mapped_graph.KIND, mapped_graph.VERSION),
+            (FIRST_PASS, automaton.KIND, automaton.VERSION),
+            (RESCORING, automaton.KIND, automaton.VERSION),
+        ):
+            if name in self.config.files:
+                open_arrays(self.path / name, kind=kind, version=version).verify()
         for part in (self.tree, self.network):
             assert part is not None
-        for word in graph.words[1:]:
-            if word.startswith("#") or word.startswith("<"):
-                continue
-            for name, known in (
-                (LEXICON, lexicon),
-                (FIRST_PASS, self.first_pass_lm),
-                (RESCORING, self.rescoring_lm),
-            ):
+        for name, known in (
+            (LEXICON, self.lexicon),
+            (FIRST_PASS, self.first_pass_lm),
+            (self.rescoring_file, self.rescoring_lm),
+        ):
+            for word in self.graph.words[1:]:
                 if word not in known:
                     raise SpeechError(
-                        f"{self.path / name}: expected the word {word!r} of {GRAPH}, found none"
+                        f"{self.path / name}: expected the word {word!r} of {self.graph_file}, "
+                        f"found none"
                     )
 
     def _part(self, name: str, read: Callable[[Path], Part]) -> Part:
@@ -324,18 +255,40 @@ class ModelBundle:
 
     def _check_sizes(self) -> None:
         place = self.path / CONFIG
-        for name in FILES:
+        _check_rescoring(self.path)
+        expected = _files(self.path, self.config)
+        for name in expected:
             if name not in self.config.files:
-                raise SpeechError(f"{place}: files: the key {name!r} is missing")
+                raise SpeechError(
+                    f"{place}: files: the key {name!r} is missing "
+                    "(after a change of files: recognizer model record)"
+                )
         for name, record in self.config.files.items():
             path = self.path / name
-            if name not in FILES:
+            if name not in expected:
                 raise SpeechError(f"{place}: files: unknown key {name!r}")
             if not path.is_file():
                 raise SpeechError(f"{path}: expected a file of the model, found none")
             found = path.stat().st_size
             if found != record.size:
                 raise SpeechError(f"{path}: size: expected {record.size} bytes, found {found}")
+
+
+def read_config(directory: str | Path) -> ModelConfig:
+    """Read ``model.toml`` alone.
+
+    Raises:
+        SpeechError: it is missing, of another format's version, or has a wrong field.
+    """
+    place = Path(directory) / CONFIG
+    table = read_toml(place)
+    found = table.get("format_version", FORMAT_VERSION)
+    if found != FORMAT_VERSION:
+        raise SpeechError(
+            f"{place}: format_version: expected {FORMAT_VERSION}, found {found}: "
+            "the model was made for another version of this program"
+        )
+    return from_table(ModelConfig, table, str(place))
 
 
 def write_config(directory: str | Path, config: ModelConfig) -> ModelBundle:
@@ -347,12 +300,14 @@ def write_config(directory: str | Path, config: ModelConfig) -> ModelBundle:
         SpeechError: a file is missing or does not fit the others.
     """
     directory = Path(directory)
-    for name in FILES:
+    _check_rescoring(directory)
+    names = _files(directory, config)
+    for name in names:
         if not (directory / name).is_file():
             raise SpeechError(f"{directory / name}: expected a file of the model, found none")
-    files = {name: file_record(directory / name) for name in FILES}
+    files = {name: file_record(directory / name) for name in names}
     with replace_text(directory / CONFIG) as stream:
-        stream.write(to_toml(dataclasses.replace(config, files=files)))
+        stream.write(to_toml(replace(config, files=files)))
     return ModelBundle(directory)
 
 
@@ -363,3 +318,23 @@ def file_record(path: Path) -> FileRecord:
         while block := stream.read(1 << 20):
             digest.update(block)
     return FileRecord(path.stat().st_size, digest.hexdigest())
+
+
+def graph_file(first_pass: FirstPassOptions) -> str:
+    """Name of the file of the graph that a kind of search walks."""
+    return HCLG if first_pass.search == "static" else HCL
+
+
+def _files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
+    """Names of the files that the directory must have."""
+    arpa = (directory / RESCORING_ARPA).is_file()
+    return (*_COMMON, graph_file(config.first_pass), RESCORING_ARPA if arpa else RESCORING)
+
+
+def _check_rescoring(directory: Path) -> None:
+    found = [name for name in (RESCORING, RESCORING_ARPA) if (directory / name).is_file()]
+    if len(found) != 1:
+        raise SpeechError(
+            f"{directory}: expected one of {RESCORING} and {RESCORING_ARPA}, "
+            f"found {'both' if found else 'none'}"
+        )

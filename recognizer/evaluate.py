@@ -145,7 +145,9 @@ def evaluate(
         SpeechError: the corpus is empty, or the model is damaged. An utterance whose audio cannot
             be read is scored as deleted and named in its `UtteranceScore.error`.
     """
-    recognizer = _recognizer(model)  # here too: a damaged model is found before any process starts
+    recognizer = loaded_recognizer(
+        model
+    )  # here too: a damaged model is found before any process starts
     scores = []
     for score in each_utterance(corpus, functools.partial(_score, model), jobs):
         progress(score)
@@ -166,7 +168,7 @@ def each_utterance(
     yield from process_map(work, corpus, jobs, corpus.name)
 
 
-def _recognizer(model: str | Path | None) -> Recognizer:
+def loaded_recognizer(model: str | Path | None) -> Recognizer:
     """This process's recogniser: loaded once, not once an utterance."""
     config = (DEFAULT_MODEL if model is None else Path(model)) / CONFIG
     # A model that was tuned since is another one.
@@ -180,7 +182,7 @@ def _loaded(model: str | Path | None, stamp: int) -> Recognizer:
 
 
 def _score(model: str | Path | None, utterance: Utterance) -> UtteranceScore:
-    recognizer = _recognizer(model)
+    recognizer = loaded_recognizer(model)
     reference = utterance.words
     start = time.perf_counter()
     try:

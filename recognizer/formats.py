@@ -15,32 +15,38 @@ def text(path: str, result: Result, *, alone: bool = False) -> str:
 
 
 def json_line(path: str, result: Result, *, alone: bool = False) -> str:
-    """One JSON object: ``audio``, ``duration``, ``text`` and ``words`` with times in seconds."""
-    return (
-        json.dumps(
-            {
-                "audio": path,
-                "duration": round(result.duration, 3),
-                "text": result.text,
-                "words": [
-                    {"word": word.word, "start": round(word.start, 3), "end": round(word.end, 3)}
-                    for word in result.words
-                ],
-            }
-        )
-        + "\n"
-    )
+    """One JSON object: ``audio``, ``duration``, ``text`` and ``words``.
+
+    Each word has its times in seconds and its confidence in [0, 1].
+    """
+    words = [
+        {
+            "word": word.word,
+            "start": round(word.start, 3),
+            "end": round(word.end, 3),
+            "confidence": round(word.confidence, 4),
+        }
+        for word in result.words
+    ]
+    fields = {
+        "audio": path,
+        "duration": round(result.duration, 3),
+        "text": result.text,
+        "words": words,
+    }
+    return json.dumps(fields) + "\n"
 
 
 def ctm(path: str, result: Result, *, alone: bool = False) -> str:
-    """NIST's CTM: a line ``RECORDING 1 START DURATION WORD`` for each word, seconds.
+    """NIST's CTM: a line ``RECORDING 1 START DURATION WORD CONFIDENCE`` for each word, seconds.
 
     The recording is the file's name without its ending, as sclite and Kaldi want it; white space
     in it becomes an underscore, for the columns are separated by blanks.
     """
     recording = "_".join(PurePath(path).stem.split()) or "audio"
     return "".join(
-        f"{recording} 1 {word.start:.2f} {word.end - word.start:.2f} {word.word}\n"
+        f"{recording} 1 {word.start:.2f} {word.end - word.start:.2f} {word.word} "
+        f"{word.confidence:.3f}\n"
         for word in result.words
     )
 

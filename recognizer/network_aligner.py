@@ -12,7 +12,8 @@ from data.lexicon import Lexicon
 from decoding.align import Aligner, AlignOptions, ForcedPath, path_alignment
 from decoding.tolerance import Tolerance
 from recognizer.aligned_set import AlignedSet, collect
-from recognizer.bundle import ModelBundle, ModelConfig
+from recognizer.bundle import ModelBundle
+from recognizer.model_config import ModelConfig
 
 
 def align_options(config: ModelConfig) -> AlignOptions:

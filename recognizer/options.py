@@ -59,8 +59,8 @@ def from_table(cls: type[Options], table: Mapping[str, Any], place: str) -> Opti
     """Make the dataclass ``cls`` from a table; fields without a default must be there.
 
     Args:
-        cls: a dataclass whose fields are bool, int, float, str, tuples of these, other such
-            dataclasses, tuples of them, dictionaries from names to them, or ``... | None``.
+        cls: a dataclass whose fields are bool, int, float, str, literals, tuples of these, other
+            such dataclasses, tuples of them, dictionaries from names to them, or ``... | None``.
         table: field names to values.
         place: the file (and section) that errors name.
 
@@ -111,6 +111,10 @@ def _value(hint: Any, value: Any, place: str) -> Any:
     if dataclasses.is_dataclass(hint):
         _require(isinstance(value, Mapping), "a table", value, place)
         return from_table(typing.cast(type, hint), value, place)
+    if origin is typing.Literal:
+        choices = " or ".join(repr(choice) for choice in arguments)
+        _require(value in arguments, choices, value, place)
+        return value
     if origin is tuple:
         _require(isinstance(value, list), "a list", value, place)
         return tuple(_value(arguments[0], v, f"{place}[{i}]") for i, v in enumerate(value))

@@ -11,6 +11,7 @@ from decoding.build import GraphOptions
 from decoding.search import SearchOptions
 from recognizer.acoustic_training import AcousticOptions
 from recognizer.flat_start_options import FlatStartOptions
+from recognizer.model_config import FirstPassOptions, LatticeOptions
 from recognizer.options import from_table, read_toml
 from recognizer.tune import Grid
 
@@ -52,7 +53,7 @@ class LanguageOptions:
         order: words in the longest n-gram.
         discount_fallback: take lmplz's fallback discounts where the counts of a small text do not
             determine them; otherwise that is an error.
-        first_pass_ngrams: n-grams above unigrams that pruning leaves for the decoding graph.
+        first_pass_ngrams: n-grams above unigrams that pruning leaves for the first pass.
         rescoring_ngrams: and for the second pass.
     """
 
@@ -106,7 +107,9 @@ class Recipe:
         flat_start: the aligner.
         acoustic: tree, features, network.
         graph: scales and silence probability of the decoding graph.
-        search: first pass.
+        first_pass: kind of the first pass, and so of the graph.
+        search: its beams.
+        lattice: limits of the second pass.
         tuning: development sets and grid.
     """
 
@@ -121,7 +124,9 @@ class Recipe:
     flat_start: FlatStartOptions = FlatStartOptions()
     acoustic: AcousticOptions = AcousticOptions()
     graph: GraphOptions = GraphOptions()
+    first_pass: FirstPassOptions = FirstPassOptions()
     search: SearchOptions = SearchOptions()
+    lattice: LatticeOptions = LatticeOptions()
 
     def __post_init__(self) -> None:
         if not any(one.bootstrap for one in self.training):

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from am.topology import Topology
 from data.books import book_sentences
@@ -16,20 +15,21 @@ from data.derivation import derived_lexicon
 from data.files import read_lines, replace_text
 from data.lexicon import Lexicon, english_lexicon, read_lexicon
 from data.text import normalize
-from decoding.build import build_graph
 from lm.arpa import read_arpa, write_arpa
+from lm.automaton import NgramAutomaton
 from lm.estimate import EstimateOptions, estimate
-from lm.language_model import BackoffModel, LanguageModel, read_language_model
 from lm.ngram import NgramModel
 from lm.perplexity import perplexity
 from lm.prune import prune, pruning_losses, relative_frequencies
 from lm.vocabulary import choose, count_words
-from recognizer import bundle
+from recognizer import bundle, model_config
 from recognizer.acoustic_stages import NETWORK_FILE, AcousticInputs, acoustic_stages, read_tree
 from recognizer.acoustic_training import AlignedCorpus
 from recognizer.alignment_file import read_paths, write_paths
+from recognizer.calibrate import calibrate, write_scale
 from recognizer.console import console, progress_bar
 from recognizer.evaluate import Evaluation, evaluate
+from recognizer.first_pass_graph import first_pass_graph
 from recognizer.flat_start import flat_start
 from recognizer.gmm_aligner import FlatStartModel
 from recognizer.options import to_table
@@ -38,6 +38,9 @@ from recognizer.stages import Stage
 from recognizer.tune import tune, write_choice
 
 LAST_TRIPHONES = "aligner"
+FIRST_PASS_ARPA = "first_pass.arpa.gz"
+LM_DECIMALS = 3
+"""Digits of log10 probabilities: more would make files larger and nothing better."""
 
 DISCOUNT_FALLBACK = (0.5, 1.0, 1.5)
 """What lmplz's --discount_fallback takes off counts of 1, 2, and 3 or more."""
@@ -89,10 +92,16 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         recipe.acoustic, steps.aligned, work, inputs=training, after=("align",), jobs=jobs
     )
     stages += [
-        Stage("graph", table["graph"], ("lm", "tree"), steps.graph, "building the decoding graph"),
+        Stage(
+            "graph",
+            table["graph"] | {"first_pass": table["first_pass"]},
+            ("lm", "tree"),
+            steps.graph,
+            "building the decoding graph",
+        ),
         Stage(
             "model",
-            {key: table[key] for key in ("name", "language", "licence", "search")}
+            {key: table[key] for key in ("name", "language", "licence", "search", "lattice")}
             | {"description": recipe.description},
             ("lm", "tree", "network", "graph"),
             steps.model,
@@ -151,7 +160,6 @@ class _Steps:
             ),
         )
         first = prune(estimated.model, ngrams=options.first_pass_ngrams)
-        write_arpa(first, directory / bundle.FIRST_PASS, decimals=3)
         del estimated
         estimated = estimate(
             read_lines(sentences),
@@ -162,31 +170,38 @@ class _Steps:
             estimated.model, relative_frequencies(estimated.model, estimated.occurrences)
         )
         large = prune(estimated.model, ngrams=options.rescoring_ngrams, losses=losses)
-        write_arpa(large, directory / bundle.RESCORING, decimals=3)
-        scorers: dict[str, tuple[NgramModel, LanguageModel[Any]]] = {
-            bundle.FIRST_PASS: (first, BackoffModel(first)),
-            bundle.RESCORING: (large, read_language_model(directory / bundle.RESCORING)),
+        models = {
+            bundle.FIRST_PASS: self._rounded(first, directory / FIRST_PASS_ARPA),
+            bundle.RESCORING: self._rounded(large, directory / bundle.RESCORING_ARPA).compact(),
         }
+        for name, automaton in models.items():
+            automaton.save(directory / name)
         table = []
         for data in self._recipe.tuning.data:
             lines = [" ".join(u.words) for u in read_corpus(self._corpora / data)]
-            for name, (model, scorer) in scorers.items():
-                result = perplexity(scorer, lines)
+            for name, automaton in models.items():
+                result = perplexity(automaton, lines)
+                ngrams = [int(count) for count in automaton.metadata["counts"].split()]
                 table.append(
                     {
                         "data": data,
                         "model": name,
-                        "ngrams": list(model.counts),
+                        "ngrams": ngrams,
                         "perplexity": round(result.perplexity, 2),
                         "oov": result.oov,
                         "words": result.words,
                     }
                 )
                 console.print(
-                    f"{data}: {name} ({sum(model.counts):,} n-grams): perplexity "
+                    f"{data}: {name} ({sum(ngrams):,} n-grams): perplexity "
                     f"{result.perplexity:.1f}, {result.oov} of {result.words} words unknown"
                 )
         _write_json(directory / "perplexity.json", table)
+
+    def _rounded(self, model: NgramModel, path: Path) -> NgramAutomaton:
+        """The automaton of what an ARPA file holds, which is kept for other programs."""
+        write_arpa(model, path, decimals=LM_DECIMALS)
+        return NgramAutomaton.from_model(read_arpa(path))
 
     def flat_start(self, directory: Path) -> None:
         utterances = [u for one in self.bootstrap for u in self._corpus(one)]
@@ -236,24 +251,26 @@ class _Steps:
 
     def graph(self, directory: Path) -> None:
         tree, transitions = read_tree(self._work / "tree")
-        graph = build_graph(
+        graph = first_pass_graph(
             read_lexicon(self._work / "lm" / bundle.LEXICON),
             transitions.phones,
             tree,
             transitions,
-            read_arpa(self._work / "lm" / bundle.FIRST_PASS),
+            NgramAutomaton.open(self._work / "lm" / bundle.FIRST_PASS),
+            self._recipe.first_pass,
             self._recipe.graph,
         )
-        graph.save(directory / bundle.GRAPH)
+        graph.save(directory / bundle.graph_file(self._recipe.first_pass))
 
     def model(self, directory: Path) -> None:
         recipe, work = self._recipe, self._work
+        graph = bundle.graph_file(recipe.first_pass)
         for stage, source, name in (
             ("network", NETWORK_FILE, bundle.ACOUSTIC),
             ("tree", "tree.json", bundle.TREE),
             ("tree", "phones.txt", bundle.PHONES),
             ("tree", "transitions.json", bundle.TRANSITIONS),
-            ("graph", bundle.GRAPH, bundle.GRAPH),
+            ("graph", graph, graph),
             ("lm", bundle.LEXICON, bundle.LEXICON),
             ("lm", bundle.FIRST_PASS, bundle.FIRST_PASS),
             ("lm", bundle.RESCORING, bundle.RESCORING),
@@ -261,25 +278,27 @@ class _Steps:
             shutil.copyfile(work / stage / source, directory / name)
         bundle.write_config(
             directory,
-            bundle.ModelConfig(
+            model_config.ModelConfig(
                 name=recipe.name,
                 language=recipe.language,
                 licence=recipe.licence,
                 description=recipe.description,
-                acoustic=bundle.AcousticOptions(
+                acoustic=model_config.AcousticOptions(
                     output_delay=recipe.acoustic.network.output_delay,
                     silence_weight=recipe.acoustic.silence_weight,
                 ),
                 features=recipe.acoustic.features,
-                graph=bundle.GraphRecord(
+                graph=model_config.GraphRecord(
                     self_loop_scale=recipe.graph.self_loop_scale,
                     transition_scale=recipe.graph.transition_scale,
                     silence_probability=recipe.graph.silence_probability,
                 ),
+                first_pass=recipe.first_pass,
                 search=recipe.search,
+                lattice=recipe.lattice,
                 training_data=(
                     *(self._record(one) for one in recipe.training),
-                    bundle.TrainingData(
+                    model_config.TrainingData(
                         " ".join(recipe.lm.text), recipe.lm.text_licence, words=self._text_words()
                     ),
                 ),
@@ -298,6 +317,9 @@ class _Steps:
         with replace_text(directory / "tuning.md") as stream:
             stream.write(tuning.table())
         write_choice(model, tuning)
+        with progress_bar("confidences", utterances) as advance:
+            calibration = calibrate(corpora, model, jobs=self._jobs, progress=advance)
+        write_scale(model, calibration)
         for name, counts in zip(tuning.data, tuning.best.counts, strict=True):
             console.print(f"{counts} {name}")
 
@@ -309,7 +331,7 @@ class _Steps:
             evaluation.write(directory / corpus.name.replace("/", "-"))
             found = evaluation.result()
             results.append(
-                bundle.Measurement(
+                model_config.Measurement(
                     data=corpus.name,
                     utterances=found["utterances"],
                     words=found["words"],
@@ -343,9 +365,9 @@ class _Steps:
         name = self._recipe.lexicon
         return english_lexicon() if name is None else read_lexicon(self._corpora / name)
 
-    def _record(self, one: TrainingSet) -> bundle.TrainingData:
+    def _record(self, one: TrainingSet) -> model_config.TrainingData:
         utterances = list(self._corpus(one))
-        return bundle.TrainingData(
+        return model_config.TrainingData(
             one.data,
             one.licence,
             hours=round(sum(u.duration for u in utterances) / 3600, 2),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +14,13 @@ from am.features import fbank
 from am.inference import scaled_log_likelihoods
 from data.audio import SAMPLE_RATE, as_audio, read_audio
 from data.errors import UsageError
-from decoding.lattice import BestPath, CompactLattice, best_path, determinize
-from decoding.rescore import RescoreOptions, Rescorer
-from decoding.search import Decoder
+from decoding.lattice import BestPath, CompactLattice, best_path, determinize, path_of_words
+from decoding.lattice_mbr import confidences, mbr
+from decoding.rescore import Rescored, RescoreOptions, Rescorer
 from decoding.word_times import word_times
-from recognizer.bundle import ModelBundle, RescoringOptions
+from recognizer.bundle import ModelBundle
+from recognizer.model_config import RescoringOptions
+from recognizer.processes import thread_map
 from recognizer.result import Hypothesis, Result, Word
 
 FloatArray = npt.NDArray[np.float32]
@@ -34,14 +35,17 @@ class Recognizer:
     'well to begin with ...'
 
     One recogniser may be used by several threads at once: the model's parts are only read after
-    loading, and every recording has its own network state and search. Network and search release
-    Python's interpreter lock; so does rescoring, except while it asks KenLM.
+    loading, and every recording has its own network state and search. Network, search and
+    rescoring release Python's interpreter lock (rescoring with a language model that is no
+    `NgramAutomaton` takes it). Results do not depend on the number of threads.
 
     Args:
         model: a model directory or an open bundle; None is the English model of this package.
         acoustic_scale: replaces the model's own tuned value.
         beam: replaces the model's own value.
         rescoring: replaces the model's own tuned LM scale and word insertion penalty.
+        minimum_bayes_risk: choose the words that are expected to have the fewest errors instead
+            of those of the best path.
 
     Raises:
         UsageError: there is no such model directory, or an impossible option.
@@ -55,6 +59,7 @@ class Recognizer:
         acoustic_scale: float | None = None,
         beam: float | None = None,
         rescoring: RescoringOptions | None = None,
+        minimum_bayes_risk: bool = False,
     ) -> None:
         bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
         search = bundle.config.search
@@ -65,22 +70,11 @@ class Recognizer:
         self.bundle = bundle
         self.search = search
         self.rescoring = rescoring or bundle.config.rescoring
-        self._load()
+        self._minimum_bayes_risk = minimum_bayes_risk
+        self._limits = bundle.config.lattice
         self._acoustic_model = bundle.acoustic_model
-        self._decoder = Decoder(bundle.graph, bundle.transitions.pdf, search)
-        self._rescorer = Rescorer(bundle.first_pass_lm, bundle.rescoring_lm, bundle.graph.words)
-
-    def _load(self) -> None:
-        """Read the parts side by side: unpacking and hashing release the interpreter lock."""
-        parts: tuple[Callable[[], object], ...] = (
-            lambda: self.bundle.rescoring_lm,
-            lambda: self.bundle.graph,
-            lambda: self.bundle.first_pass_lm,
-            lambda: self.bundle.network,
-        )
-        with ThreadPoolExecutor(len(parts)) as pool:
-            for part in [pool.submit(part) for part in parts]:
-                part.result()
+        self._decoder = bundle.decoder(search)
+        self._rescorer = Rescorer(bundle.first_pass_scores, bundle.rescoring_lm, bundle.graph.words)
 
     def recognize(self, audio: Audio, *, sample_rate: int | None = None) -> Result:
         """Recognise one recording.
@@ -100,6 +94,22 @@ class Recognizer:
             raise UsageError("sample_rate: expected none for a file, which knows its own")
         return self.recognize_samples(read_audio(audio))
 
+    def recognize_all(self, recordings: Iterable[Audio], threads: int = 1) -> Iterator[Result]:
+        """Recognise many recordings, several at a time.
+
+        Args:
+            recordings: as for `recognize`; drawn from a few ahead of the results.
+            threads: how many to recognise at a time.
+
+        Yields:
+            Their results, in order.
+
+        Raises:
+            UsageError: fewer than one thread.
+            SpeechError: as `recognize`, when the recording's turn comes.
+        """
+        return thread_map(self.recognize, recordings, threads)
+
     def recognize_samples(self, samples: FloatArray) -> Result:
         """Recognise 16 kHz mono float32 samples ``[N]`` in [-1, 1]."""
         duration = len(samples) / SAMPLE_RATE
@@ -108,14 +118,15 @@ class Recognizer:
             return Result((), duration, 0, nothing, nothing, complete=False)
         log_likelihoods = self.log_likelihoods(samples)
         lattice = self.first_pass(log_likelihoods)
-        first, second = self.first_best(lattice), self.second_pass(lattice)
+        rescored = self.second_pass(lattice)
         return Result(
-            words=self.words(second),
+            words=self.words(rescored),
             duration=duration,
             num_frames=len(log_likelihoods),
-            first_pass=_hypothesis(first),
-            rescored=_hypothesis(second),
-            complete=second.complete,
+            first_pass=_hypothesis(self.first_best(lattice)),
+            rescored=_hypothesis(rescored.best),
+            complete=rescored.best.complete,
+            lattice=rescored.lattice,
         )
 
     def log_likelihoods(self, samples: FloatArray) -> FloatArray:
@@ -125,17 +136,20 @@ class Recognizer:
 
     def first_pass(self, log_likelihoods: FloatArray) -> CompactLattice:
         """Search the decoding graph: the word lattice, with unscaled scores."""
-        lattice = self._decoder.decode(log_likelihoods)
-        return determinize(lattice, self.search.acoustic_scale, self.search.lattice_beam)
+        return determinize(
+            self._decoder.decode(log_likelihoods),
+            self.search.acoustic_scale,
+            self.search.determinization_beam,
+            max_memory=self._limits.determinization_bytes,
+        )
 
     def first_best(self, lattice: CompactLattice) -> BestPath:
-        """The best path with the scores of the graph alone."""
+        """The best path with the scores of the first pass alone."""
         return best_path(lattice, self.search.acoustic_scale)
 
-    def second_pass(self, lattice: CompactLattice) -> BestPath:
-        """The best path with the large language model in the place of the graph's."""
-        options = self._rescore_options(self.rescoring)
-        return self._rescorer.rescore(lattice, options).best
+    def second_pass(self, lattice: CompactLattice) -> Rescored:
+        """The large language model in the place of the first pass's."""
+        return self._rescorer.rescore(lattice, self._rescore_options(self.rescoring))
 
     def second_passes(
         self, lattice: CompactLattice, options: Sequence[RescoringOptions]
@@ -146,15 +160,34 @@ class Recognizer:
 
     def _rescore_options(self, options: RescoringOptions) -> RescoreOptions:
         return RescoreOptions(
-            self.search.acoustic_scale, options.lm_scale, options.word_insertion_penalty
+            self.search.acoustic_scale,
+            options.lm_scale,
+            options.word_insertion_penalty,
+            self._limits.rescoring_beam,
+            self._limits.rescoring_max_arcs,
         )
 
-    def words(self, path: BestPath) -> tuple[Word, ...]:
-        """A path's words with their times in seconds."""
+    def words(self, rescored: Rescored) -> tuple[Word, ...]:
+        """The chosen words with their times in seconds and their confidences."""
+        lattice, acoustic_scale = rescored.lattice, self.search.acoustic_scale
+        path: BestPath | None = rescored.best
+        words = rescored.best.words
+        if self._minimum_bayes_risk:
+            words = mbr(lattice, acoustic_scale).words
+            path = path_of_words(lattice, words)
+        scale = self._limits.confidence_scale
+        chosen = confidences(lattice, words, acoustic_scale * scale, scale)
+        # Words that no path has in this order have expected times only.
+        spans: Sequence[tuple[float, float]] = chosen.times
+        if path is not None:
+            times = word_times(path, self.bundle.transitions, self.bundle.phones)
+            spans = [(start, end) for _, start, end in times]
         shift = self.bundle.config.features.frame_shift
         return tuple(
-            Word(word, start * shift, end * shift)
-            for word, start, end in word_times(path, self.bundle.transitions, self.bundle.phones)
+            Word(word, start * shift, end * shift, confidence)
+            for word, (start, end), confidence in zip(
+                chosen.words, spans, chosen.confidences, strict=True
+            )
         )
 
 

@@ -1,8 +1,12 @@
-"""What recognition returns: words with times, scores of both passes."""
+"""What recognition returns: words with times and confidences, scores of both passes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decoding.lattice import CompactLattice
 
 
 @dataclass(frozen=True)
@@ -13,11 +17,14 @@ class Word:
         word: as in the lexicon, lower case.
         start: seconds from the recording's beginning.
         end: seconds from the recording's beginning.
+        confidence: probability that the word was said there, in [0, 1], as far as the lattice
+            and the models know.
     """
 
     word: str
     start: float
     end: float
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -46,13 +53,17 @@ class Result:
     """What was recognised in one recording.
 
     Attributes:
-        words: the rescored pass's words with times.
+        words: the words with times; those of `rescored`, or with the minimum-Bayes-risk choice
+            those that are expected to have the fewest errors.
         duration: seconds of audio.
         num_frames: feature frames.
-        first_pass: best path of the decoding graph alone.
-        rescored: best path with the large language model; its words are those of `words`.
+        first_pass: best path of the first pass alone.
+        rescored: best path with the large language model.
         complete: False if no path reached the end of a sentence, so that the best partial one
             was taken (audio cut off, or far too short for any word).
+        lattice: what else may have been said, rescored; None where there was nothing to search.
+            `decoding.lattice.n_best` lists its word sequences, `decoding.lattice_kaldi` and
+            `decoding.lattice_slf` write it.
     """
 
     words: tuple[Word, ...]
@@ -61,8 +72,9 @@ class Result:
     first_pass: Hypothesis
     rescored: Hypothesis
     complete: bool = True
+    lattice: CompactLattice | None = field(default=None, repr=False, compare=False)
 
     @property
     def text(self) -> str:
-        """The transcript: the rescored pass's words separated by single spaces."""
-        return self.rescored.text
+        """The transcript: the words separated by single spaces."""
+        return " ".join(word.word for word in self.words)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from data.errors import SpeechError
 from data.files import read_lines, replace_text
@@ -23,6 +24,7 @@ GAP = "*"
 
 _GAP_COST = 3
 _SUBSTITUTION_COST = 4
+_LEAST_DOUBT = 1e-3
 
 REPLICATIONS = 10_000
 """Bootstrap replications; Kaldi's ``compute-wer-bootci`` draws as many."""
@@ -180,6 +182,21 @@ def improvement_probability(
     errors_before, _ = _replicated(before, replications, seed)
     errors_after, _ = _replicated(after, replications, seed)
     return float((errors_after < errors_before).mean()) if before else 0.0
+
+
+def cross_entropy(confidences: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]) -> float:
+    """Bits per word that are missing to know which words are right; 0 for no words.
+
+    Confidences nearer to 0 or 1 than 0.001, which is what a CTM shows, count as that far away.
+
+    Args:
+        confidences: float ``[N]``, probability of each recognised word.
+        right: bool ``[N]``, whether it was said.
+    """
+    if len(right) == 0:
+        return 0.0
+    clipped = np.clip(confidences, _LEAST_DOUBT, 1 - _LEAST_DOUBT)
+    return float(-np.log2(np.where(right, clipped, 1 - clipped)).mean())
 
 
 def _replicated(

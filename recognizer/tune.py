@@ -11,8 +11,9 @@ from pathlib import Path
 from data.corpus import Corpus, Utterance
 from data.errors import UsageError
 from recognizer import scoring
-from recognizer.bundle import ModelBundle, ModelConfig, RescoringOptions, write_config
+from recognizer.bundle import ModelBundle, write_config
 from recognizer.evaluate import each_utterance
+from recognizer.model_config import ModelConfig, RescoringOptions
 from recognizer.recognizer import Recognizer
 from recognizer.scoring import ErrorCounts
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from decoding.graph import DecodingGraph
 
 # The same examples on every run: a failure stands until it is mended.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -21,3 +25,27 @@ def corpora() -> Path:
     if not (path / "mini-librispeech").is_dir():
         pytest.skip(f"no speech corpora at {path} (set SPEECH_CORPORA)")
     return path
+
+
+@pytest.fixture(scope="session")
+def static_graph(corpora: Path) -> DecodingGraph:
+    """HCLG of the shipped model's parts and its first pass's likeliest 4,000 words.
+
+    For tests on real speech: without it, there is no need to wait for the graph.
+    """
+    import numpy as np
+
+    from decoding.build import build_graph
+    from lm.automaton_ngrams import ngram_model
+    from recognizer.bundle import DEFAULT_MODEL, ModelBundle
+    from recognizer.first_pass_graph import graph_options
+
+    if not (DEFAULT_MODEL / "model.toml").is_file():
+        pytest.skip(f"no model at {DEFAULT_MODEL}")
+    bundle = ModelBundle()
+    model = ngram_model(bundle.first_pass_lm)
+    likeliest = np.argsort(-model.levels[0].log10_probs, kind="stable")[:4_000]
+    words = {model.vocabulary[word] for word in likeliest.tolist()}
+    lexicon = bundle.lexicon.restricted_to(words & set(bundle.lexicon.words))
+    parts = (lexicon, bundle.phones, bundle.tree, bundle.transitions)
+    return build_graph(*parts, model, graph_options(bundle.config.graph))

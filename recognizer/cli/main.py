@@ -11,8 +11,9 @@ from recognizer.cli.run import run
 COMMANDS = {
     "align": "Find when each word and phone of known transcripts is spoken.",
     "evaluate": "Recognise a test set and print its word error rates.",
+    "lattice": "Write the lattices of a data set.",
     "lm": "Estimate, prune, mix, test and convert n-gram language models.",
-    "model": "Show or check a model directory.",
+    "model": "Show, check or change a model directory.",
     "recipe": "Build a model from corpora and text, stage by stage.",
     "score": "Compare two transcript files.",
     "train": "Train a network from alignments.",

@@ -22,10 +22,22 @@ from recognizer.formats import FORMATS
     type=click.Choice(list(FORMATS)),
     default="text",
     show_default=True,
-    help="What to print; json and ctm have the times of the words.",
+    help="What to print; json and ctm have times and confidences of the words.",
+)
+@click.option(
+    "--mbr",
+    is_flag=True,
+    help="The words that are expected to have the fewest errors, not the likeliest sentence.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Files recognised at the same time.",
 )
 @click.version_option(package_name="recognizer")
-def recognize(audio: tuple[str, ...], model: str | None, form: str) -> int:
+def recognize(audio: tuple[str, ...], model: str | None, form: str, mbr: bool, threads: int) -> int:
     """Print what is said in recordings.
 
     AUDIO is a file (wav, flac, ogg, opus, mp3; any sample rate, any number of channels) or - for
@@ -37,18 +49,26 @@ def recognize(audio: tuple[str, ...], model: str | None, form: str) -> int:
     Examples:
       recognize interview.wav
       recognize --format json *.flac > transcripts.jsonl
+      recognize --threads 4 *.flac
       ffmpeg -i talk.mp4 -f wav - | recognize -
     """
+    from recognizer.processes import thread_map
     from recognizer.recognizer import Recognizer  # numpy and the rest only when work begins
+    from recognizer.result import Result
 
-    recognizer = Recognizer(model)
+    recognizer = Recognizer(model, minimum_bayes_risk=mbr)
+
+    def work(path: str) -> tuple[str, Result | SpeechError]:
+        try:
+            return path, recognizer.recognize(path)
+        except SpeechError as error:
+            return path, error
+
     write = FORMATS[form]
     failed = 0
-    for path in audio:
-        try:
-            result = recognizer.recognize(path)
-        except SpeechError as error:
-            report("recognize", error)
+    for path, result in thread_map(work, audio, threads):
+        if isinstance(result, SpeechError):
+            report("recognize", result)
             failed += 1
             continue
         if result.words and not result.complete:

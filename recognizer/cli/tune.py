@@ -27,7 +27,8 @@ def tune(
     """Choose scales and penalty of the model directory MODEL on the development sets DATA.
 
     Tries every combination of acoustic scale, LM scale and word insertion penalty, takes the one
-    with the lowest mean word error rate over the sets, and writes it into MODEL/model.toml.
+    with the lowest mean word error rate over the sets, and writes it into MODEL/model.toml. Then
+    chooses how sure words' confidences are, so that they fit the words that were right.
 
     \b
     Example:
@@ -38,6 +39,7 @@ def tune(
 
     from data.corpus import read_corpus
     from data.files import replace_text
+    from recognizer.calibrate import calibrate, write_scale
     from recognizer.console import progress_bar
     from recognizer.evaluate import check_directory
     from recognizer.tune import Grid, write_choice
@@ -65,8 +67,16 @@ def tune(
         f"acoustic scale {best.acoustic_scale:g}, LM scale {best.rescoring.lm_scale:g}, "
         f"word insertion penalty {best.rescoring.word_insertion_penalty:g}"
     )
-    if not dry_run:
-        write_choice(model, tuning)
+    if dry_run:
+        return
+    write_choice(model, tuning)
+    with progress_bar("confidences", sum(len(corpus) for corpus in corpora)) as advance:
+        calibration = calibrate(corpora, model, jobs=jobs, progress=advance)
+    write_scale(model, calibration)
+    click.echo(
+        f"confidence scale {calibration.best:g}, "
+        f"normalised cross entropy {calibration.normalized[calibration.best]:.3f}"
+    )
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:

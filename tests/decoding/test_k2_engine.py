@@ -16,6 +16,7 @@ from data.audio import SAMPLE_RATE
 from data.corpus import read_corpus
 from data.errors import SpeechError
 from decoding.epsilon_free import remove_epsilons
+from decoding.graph import DecodingGraph
 from decoding.k2_engine import K2Decoder, load_k2
 from decoding.lattice import Lattice, best_path, determinize, n_best
 from decoding.lattice_oracle import oracle
@@ -238,12 +239,14 @@ def test_wrong_pdfs_are_refused(k2: Any, pdfs: np.ndarray, message: str) -> None
         K2Decoder(Arcs(((0, 1, 2, 0, 0.0),), (inf, 0.0)).graph(), pdfs)
 
 
-def test_lattices_of_real_speech_are_the_native_ones(k2: Any, corpora: Path) -> None:
+def test_lattices_of_real_speech_are_the_native_ones(
+    k2: Any, static_graph: DecodingGraph, corpora: Path
+) -> None:
     """Where max_active does not bind: k2 takes it as advice, the native search at its word."""
     if not (DEFAULT_MODEL / "model.toml").is_file():
         pytest.skip(f"no model at {DEFAULT_MODEL}")
     recognizer = Recognizer()
-    graph, pdfs = recognizer.bundle.graph, recognizer.bundle.transitions.pdf
+    graph, pdfs = static_graph, recognizer.bundle.transitions.pdf
     options = SearchOptions(beam=15.0, lattice_beam=5.0, max_active=10**6, acoustic_scale=0.1)
     native, other = Decoder(graph, pdfs, options), K2Decoder(graph, pdfs, options)
     scale = options.acoustic_scale

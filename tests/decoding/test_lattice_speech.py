@@ -17,7 +17,7 @@ from decoding.lattice_mbr import confidences, mbr
 from decoding.lattice_oracle import density, oracle
 from decoding.lattice_posteriors import arc_posteriors
 from decoding.lattice_slf import read_slf, write_slf
-from decoding.search import Decoder, SearchOptions
+from decoding.search import SearchOptions
 from decoding.word_times import phone_times, word_times
 from recognizer.bundle import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
@@ -36,7 +36,7 @@ def recognizer() -> Recognizer:
 @pytest.fixture(scope="module")
 def spoken(recognizer: Recognizer, corpora: Path) -> list[tuple[list[str], Lattice]]:
     """Transcripts and state-level lattices of some utterances."""
-    decoder = Decoder(recognizer.bundle.graph, recognizer.bundle.transitions.pdf, OPTIONS)
+    decoder = recognizer.bundle.decoder(OPTIONS)
     found = []
     for utterance in list(read_corpus(corpora / "mini-librispeech" / "dev"))[::11]:
         samples = utterance.samples()

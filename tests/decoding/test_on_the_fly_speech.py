@@ -1,4 +1,4 @@
-"""On-the-fly search on real speech, beside the static graph of the shipped model."""
+"""On-the-fly search on real speech, beside a static graph of the shipped model's parts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import pytest
 
 from data.audio import SAMPLE_RATE
 from data.corpus import read_corpus
-from decoding.build import GraphOptions
+from decoding.graph import DecodingGraph
 from decoding.hcl import build_hcl
 from decoding.lattice import best_path, determinize
 from decoding.mapped_graph import MappedGraph
 from decoding.on_the_fly import BackoffMode, OnTheFlyDecoder
 from decoding.search import Decoder, SearchOptions
-from lm.arpa import read_arpa
 from lm.automaton import NgramAutomaton
-from recognizer.bundle import DEFAULT_MODEL, FIRST_PASS
+from lm.automaton_ngrams import ngram_model
+from lm.language_model import EpsilonBackoffModel
+from recognizer.bundle import DEFAULT_MODEL
+from recognizer.first_pass_graph import graph_options
 from recognizer.recognizer import Recognizer
 
 OPTIONS = SearchOptions(beam=13.0, lattice_beam=6.0, max_active=7000, acoustic_scale=0.1)
@@ -34,20 +36,16 @@ def recognizer() -> Recognizer:
 
 
 @pytest.fixture(scope="module")
-def automaton() -> NgramAutomaton:
-    return NgramAutomaton.from_model(read_arpa(DEFAULT_MODEL / FIRST_PASS))
+def automaton(recognizer: Recognizer) -> NgramAutomaton:
+    return recognizer.bundle.first_pass_lm
 
 
 @pytest.fixture(scope="module")
-def hcl(recognizer: Recognizer) -> MappedGraph:
+def hcl(recognizer: Recognizer, static_graph: DecodingGraph) -> MappedGraph:
     bundle = recognizer.bundle
-    record = bundle.config.graph
-    options = GraphOptions(
-        record.self_loop_scale, record.transition_scale, record.silence_probability
-    )
     parts = (bundle.lexicon, bundle.phones, bundle.tree, bundle.transitions)
-    graph = build_hcl(*parts, bundle.graph.words[1:], options)
-    assert graph.words == bundle.graph.words
+    graph = build_hcl(*parts, static_graph.words[1:], graph_options(bundle.config.graph))
+    assert graph.words == static_graph.words
     return MappedGraph.from_graph(graph, bundle.transitions.pdf)
 
 
@@ -61,12 +59,12 @@ def scores(recognizer: Recognizer, corpora: Path) -> list[np.ndarray]:
 
 def test_epsilon_mode_finds_what_the_static_search_finds(
     recognizer: Recognizer,
+    static_graph: DecodingGraph,
     automaton: NgramAutomaton,
     hcl: MappedGraph,
     scores: list[np.ndarray],
 ) -> None:
-    bundle = recognizer.bundle
-    static = Decoder(bundle.graph, bundle.transitions.pdf, OPTIONS)
+    static = Decoder(static_graph, recognizer.bundle.transitions.pdf, OPTIONS)
     fly = OnTheFlyDecoder(hcl, None, automaton, OPTIONS, mode="epsilon")
     tokens = [0, 0]
     for matrix in scores:
@@ -93,7 +91,8 @@ def test_graph_costs_are_the_lexicons_and_the_models(
 ) -> None:
     """What a model that scores nothing leaves is the same in both modes and for all models."""
     path = best_path(OnTheFlyDecoder(hcl, None, automaton, OPTIONS, mode).decode(scores[0]), SCALE)
-    old = automaton if mode == "exact" else recognizer.bundle.first_pass_lm
+    exact = mode == "exact"
+    old = automaton if exact else EpsilonBackoffModel(ngram_model(automaton))
     state, log_prob = old.start(), 0.0
     for word in path.words:
         gain, state = old.score(state, word)  # type: ignore[arg-type]

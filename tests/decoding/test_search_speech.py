@@ -1,4 +1,4 @@
-"""The search on the shipped model's graph and a network's scores of real speech."""
+"""The search on a static graph of the shipped model's parts and a network's scores of speech."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 from data.audio import SAMPLE_RATE
 from data.corpus import read_corpus
+from decoding.graph import DecodingGraph
 from decoding.lattice import best_path, determinize
 from decoding.rescore import RescoreOptions, rescore_lattice
+from decoding.rescore_models import EpsilonBackoff
 from decoding.search import Decoder, SearchOptions
 from decoding.word_times import word_times
 from recognizer.bundle import DEFAULT_MODEL
@@ -31,8 +33,8 @@ def recognizer() -> Recognizer:
 
 
 @pytest.fixture(scope="module")
-def decoder(recognizer: Recognizer) -> Decoder:
-    return Decoder(recognizer.bundle.graph, recognizer.bundle.transitions.pdf, OPTIONS)
+def decoder(recognizer: Recognizer, static_graph: DecodingGraph) -> Decoder:
+    return Decoder(static_graph, recognizer.bundle.transitions.pdf, OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_best_path_cost_is_that_of_kaldi_decoder(
 ) -> None:
     lattice = decoder.decode(scores)
     path = best_path(lattice, SCALE)
-    fst = recognizer.bundle.graph.to_kaldifst(recognizer.bundle.transitions.pdf)
+    fst = decoder.graph.to_graph().to_kaldifst(recognizer.bundle.transitions.pdf)
     options = kaldi_decoder.FasterDecoderOptions(
         beam=OPTIONS.beam, max_active=OPTIONS.max_active, min_active=OPTIONS.min_active
     )
@@ -95,7 +97,7 @@ def test_the_old_model_can_be_taken_out_again(
 ) -> None:
     """Without language model, graph costs are those of the lexicon and the transitions alone."""
     compact = determinize(decoder.decode(scores), SCALE, OPTIONS.lattice_beam)
-    old = recognizer.bundle.first_pass_lm
+    old = EpsilonBackoff(recognizer.bundle.first_pass_lm)
     same = rescore_lattice(compact, old, old, RescoreOptions(SCALE))
     path = best_path(compact, SCALE)
     assert same.best.words == path.words

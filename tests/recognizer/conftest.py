@@ -31,6 +31,17 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy.build(tmp_path_factory.mktemp("models") / "whistled")
 
 
+@pytest.fixture(scope="session", params=["static", "on-the-fly, epsilon", "on-the-fly, exact"])
+def any_toy_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy model with every kind of first pass."""
+    import toy
+    from recognizer.model_config import FirstPassOptions
+
+    search, _, backoff = request.param.partition(", ")
+    first_pass = FirstPassOptions(search, backoff or "epsilon")
+    return toy.build(tmp_path_factory.mktemp("models") / "kind", first_pass)
+
+
 @pytest.fixture
 def whistled(tmp_path: Path) -> Callable[..., Path]:
     """Writes a whistled sentence to a file and returns its path."""

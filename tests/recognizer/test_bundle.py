@@ -13,19 +13,27 @@ import pytest
 import toy
 from am.network_file import LstmpOptions, Network, read_network, write_network
 from data.errors import SpeechError, UsageError
-from lm.arpa import read_arpa
+from decoding.mapped_graph import MappedGraph
+from decoding.on_the_fly import OnTheFlyDecoder
+from lm.arpa import write_arpa
+from lm.automaton import NgramAutomaton
+from lm.automaton_ngrams import ngram_model
 from recognizer.bundle import (
     ACOUSTIC,
     CONFIG,
-    FILES,
     FIRST_PASS,
-    GRAPH,
+    HCL,
+    HCLG,
     LEXICON,
-    Measurement,
+    PHONES,
+    RESCORING,
+    RESCORING_ARPA,
+    TRANSITIONS,
+    TREE,
     ModelBundle,
-    TrainingData,
     write_config,
 )
+from recognizer.model_config import FirstPassOptions, LatticeOptions, Measurement, TrainingData
 
 
 @pytest.fixture
@@ -34,11 +42,14 @@ def model(toy_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(toy_model, tmp_path / "model"))
 
 
-def test_a_whole_model_passes_the_check_and_has_all_parts(toy_model):
-    bundle = ModelBundle(toy_model)
+def test_a_whole_model_passes_the_check_and_has_all_parts(any_toy_model):
+    bundle = ModelBundle(any_toy_model)
     bundle.check()
     assert bundle.config.name == "whistled"
-    assert set(bundle.config.files) == set(FILES)
+    common = {ACOUSTIC, TREE, PHONES, TRANSITIONS, LEXICON, FIRST_PASS, RESCORING}
+    static = bundle.config.first_pass.search == "static"
+    assert set(bundle.config.files) == common | {HCLG if static else HCL}
+    assert isinstance(bundle.decoder(), OnTheFlyDecoder) != static
     assert set(bundle.lexicon.words) == set(toy.WORDS)
     assert bundle.tree.num_pdfs == bundle.transitions.num_pdfs == bundle.network.options.outputs
     assert bundle.graph is bundle.graph
@@ -69,10 +80,15 @@ def spoil(model: Path, pattern: str, replacement: str) -> None:
     [
         (r"^name = .*$", "nome = 'x'", "unknown key 'nome'"),
         (r"^name = .*\n", "", "the key 'name' is missing"),
-        (r"^format_version = 1$", "format_version = 2", "format_version: expected 1, found 2"),
+        (r"^format_version = 2$", "format_version = 1", "format_version: expected 2, found 1"),
         (r"^num_bins = 40$", "num_bins = 'many'", "features: num_bins: expected an integer"),
         (r"^num_bins = 40$", "num_bins = -1", "features: .*num_bins"),
         (r"^beam = .*$", "beam = -1.0", "search: .*beam"),
+        (r"^search = .*$", "search = 'slow'", "first_pass: search: expected 'on-the-fly' or 's"),
+        (r"^search = .*$", "search = 'static'", "first_pass: backoff: expected 'epsilon'"),
+        (r"^rescoring_beam = .*$", "rescoring_beam = -1.0", "lattice: rescoring_beam: expected"),
+        (r"^rescoring_max_arcs = .*$", "rescoring_max_arcs = 0", "rescoring_max_arcs: expected"),
+        (r"^confidence_scale = .*$", "confidence_scale = 0", "confidence_scale: expected"),
         (r"^lm_scale = .*$", "lm_scale = 0", "rescoring: lm_scale: expected a number above 0"),
         (r"^size = .*\n", "", "size' is missing"),
         (r'^\[files."?tree.json"?\]$', "[files.'oak.json']", "files: the key 'tree.json'"),
@@ -137,31 +153,101 @@ def random_network(options: LstmpOptions) -> Network:
     return Network(options, tensors)
 
 
+def test_a_directory_of_the_first_format_is_one_clear_line(model):
+    path = model / CONFIG
+    path.write_text(path.read_text().replace("format_version = 2", "format_version = 1"))
+    (model / HCL).rename(model / "graph.safetensors.zst")
+    with pytest.raises(SpeechError) as error:
+        ModelBundle(model)
+    assert str(error.value) == (
+        f"{path}: format_version: expected 2, found 1: the model was made for another version of "
+        "this program"
+    )
+
+
 def test_a_graph_of_other_transitions_is_refused(model):
-    graph = ModelBundle(model).graph
-    ilabels = graph.ilabels.copy()
-    ilabels[np.argmax(ilabels)] = 10_000
-    dataclasses.replace(graph, ilabels=ilabels).save(model / GRAPH)
+    bundle = ModelBundle(model)
+    pdfs = bundle.transitions.pdf.copy()
+    pdfs[1:] = pdfs[1:][::-1]
+    graph = bundle.graph.to_graph()
+    MappedGraph.from_graph(graph, pdfs).save(model / HCL)
     write_config(model, toy.config())
-    with pytest.raises(SpeechError, match=rf"{GRAPH}: ilabels: expected .* found 10000"):
+    with pytest.raises(SpeechError, match=rf"{HCL}: expected the \d+ transition-ids of {TRANS}"):
         _ = ModelBundle(model).graph
 
 
-def test_the_check_finds_a_language_model_that_lacks_a_word(model):
-    text = toy.arpa(toy.SMALL.replace("\twrite", "\tride"), toy.PAIRS)
-    toy.write_arpa_gz(model / FIRST_PASS, text)
-    assert "ride" in read_arpa(model / FIRST_PASS).vocabulary
+TRANS = re.escape(TRANSITIONS)
+
+
+@pytest.mark.parametrize("name", [HCL, FIRST_PASS, RESCORING])
+def test_files_in_the_place_of_others_are_refused(model, name):
+    """What `model.toml` records is right, but the content is another thing."""
+    other = FIRST_PASS if name == HCL else HCL
+    shutil.copyfile(model / other, model / name)
     write_config(model, toy.config())
-    with pytest.raises(SpeechError, match=rf"{FIRST_PASS}: expected the word 'write'"):
+    bundle = ModelBundle(model)
+    with pytest.raises(SpeechError, match=f"{name}: expected a file of kind"):
+        bundle.check()
+
+
+@pytest.mark.parametrize("name", [HCL, FIRST_PASS, RESCORING])
+def test_the_checksums_of_mapped_files_are_compared(model, name):
+    """Also where the damage was there when the hashes were recorded."""
+    content = bytearray((model / name).read_bytes())
+    content[content.rindex(b"right")] ^= 3  # a letter of a word: the arrays still make sense
+    (model / name).write_bytes(content)
+    write_config(model, toy.config())
+    with pytest.raises(SpeechError, match=f"{name}: .*: expected the CRC-32"):
         ModelBundle(model).check()
 
 
+def test_a_compact_automaton_is_none_for_the_first_pass(model):
+    shutil.copyfile(model / RESCORING, model / FIRST_PASS)
+    write_config(model, toy.config())
+    with pytest.raises(SpeechError, match=f"{FIRST_PASS}: layout: expected 'fast'"):
+        _ = ModelBundle(model).first_pass_lm
+
+
+@pytest.mark.parametrize("name", [FIRST_PASS, RESCORING])
+def test_the_check_finds_a_language_model_that_lacks_a_word(model, tmp_path, name):
+    text = toy.arpa(toy.SMALL.replace("\twrite", "\tride"), toy.PAIRS)
+    toy.automaton(text, tmp_path / "lm.arpa").save(model / name)
+    write_config(model, toy.config())
+    with pytest.raises(SpeechError, match=rf"{name}: expected the word 'write'"):
+        ModelBundle(model).check()
+
+
+def test_an_arpa_file_may_be_the_large_model(model, command, whistled):
+    large = NgramAutomaton.open(model / RESCORING)
+    write_arpa(ngram_model(large), model / RESCORING_ARPA)
+    with pytest.raises(SpeechError, match=f"expected one of {RESCORING} and .*, found both"):
+        ModelBundle(model)
+    (model / RESCORING).unlink()
+    with pytest.raises(SpeechError, match=f"the key '{RESCORING_ARPA}' is missing.*model record"):
+        ModelBundle(model)
+    ran = command("recognizer", "model", "record", model)
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert "write" in ModelBundle(model).rescoring_lm
+    ran = command("recognize", whistled("now write"), "--model", model)
+    assert (ran.code, ran.out) == (0, "now write\n")
+    (model / RESCORING_ARPA).unlink()
+    with pytest.raises(SpeechError, match=f"expected one of {RESCORING} and .*, found none"):
+        ModelBundle(model)
+
+
 def test_an_incomplete_directory_gets_no_model_toml(model):
-    (model / GRAPH).unlink()
+    (model / HCL).unlink()
     (model / CONFIG).unlink()
-    with pytest.raises(SpeechError, match=f"{GRAPH}: expected a file of the model"):
+    with pytest.raises(SpeechError, match=f"{HCL}: expected a file of the model"):
         write_config(model, toy.config())
     assert not (model / CONFIG).exists()
+
+
+def test_impossible_kinds_of_first_pass():
+    with pytest.raises(UsageError, match="backoff: expected 'epsilon'"):
+        FirstPassOptions(search="static")
+    with pytest.raises(UsageError, match="determinization_bytes: expected at least 1"):
+        LatticeOptions(determinization_bytes=0)
 
 
 def test_no_directory_is_wrong_use(tmp_path):
@@ -173,7 +259,8 @@ def test_the_commands_show_and_check(command, toy_model, model):
     shown = command("recognizer", "model", "show", toy_model)
     assert (shown.code, shown.err) == (0, "")
     assert 'name = "whistled"' in shown.out
-    assert "[search]" in shown.out
+    for table in ("search", "first_pass", "lattice", f'files."{HCL}"', f'files."{RESCORING}"'):
+        assert f"[{table}]" in shown.out
     good = command("recognizer", "model", "check", toy_model)
     assert good.code == 0
     assert "all parts are good" in good.out
@@ -181,3 +268,19 @@ def test_the_commands_show_and_check(command, toy_model, model):
     bad = command("recognizer", "model", "check", model)
     assert (bad.code, bad.out) == (1, "")
     assert bad.err == f"recognizer: {model / LEXICON}: expected a file of the model, found none\n"
+
+
+def test_the_static_variant_recognises_the_same(command, toy_model, tmp_path, whistled):
+    made = command("recognizer", "model", "static", toy_model, "--output", tmp_path / "static")
+    assert (made.code, made.err) == (0, "")
+    assert made.out.startswith(f"{tmp_path / 'static'}: {HCLG}: ")
+    bundle = ModelBundle(tmp_path / "static")
+    bundle.check()
+    assert bundle.config.first_pass == FirstPassOptions("static", "epsilon")
+    assert HCL not in bundle.config.files
+    path = whistled("go left now write stop")
+    for model in (toy_model, tmp_path / "static"):
+        assert command("recognize", path, "--model", model).out == "go left now write stop\n"
+    again = command("recognizer", "model", "static", toy_model, "--output", tmp_path / "static")
+    assert (again.code, again.out) == (2, "")
+    assert "expected no model there, found one" in again.err

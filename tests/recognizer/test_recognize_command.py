@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 import toy
-from recognizer.bundle import CONFIG, FILES
+from recognizer import bundle
 
 START = [sys.executable, "-c", "from recognizer.cli.recognize import main; main()"]
 
@@ -43,6 +43,8 @@ def test_json_lines_have_times(command, toy_model, whistled):
         assert line["duration"] == pytest.approx(len(toy.whistle(text)) / toy.RATE, abs=1e-3)
         assert [word["word"] for word in line["words"]] == text.split()
         for word, start in zip(line["words"], toy.word_starts(text), strict=True):
+            assert word.keys() == {"word", "start", "end", "confidence"}
+            assert 0 <= word["confidence"] <= 1
             length = toy.PHONE_SECONDS * len(toy.WORDS[word["word"]].split())
             assert word["start"] == pytest.approx(start, abs=0.021)
             assert word["end"] == pytest.approx(start + length, abs=0.021)
@@ -59,6 +61,17 @@ def test_ctm_lines_are_those_of_nist(command, toy_model, whistled):
     for row, start in zip(rows, toy.word_starts("left now"), strict=True):
         assert float(row[2]) == pytest.approx(start, abs=0.021)
         assert float(row[3]) > 0.1
+        assert 0 <= float(row[5]) <= 1
+        assert len(row) == 6
+
+
+def test_threads_and_the_words_of_fewest_expected_errors(command, toy_model, whistled):
+    paths = {str(whistled(text, f"{i}.wav")): text for i, text in enumerate(["go", "now left"] * 3)}
+    ran = command("recognize", "--threads", 3, "--mbr", "--model", toy_model, *paths)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == "".join(f"{path}\t{text}\n" for path, text in paths.items())
+    ran = command("recognize", "--threads", 0, "--model", toy_model, *paths)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
 
 
 def test_standard_input(toy_model, whistled):
@@ -133,7 +146,19 @@ def test_a_model_that_does_not_exist_is_wrong_use(command, tmp_path, whistled):
     assert command("recognize", path, "--model", path).code == 2
 
 
-@pytest.mark.parametrize("name", [CONFIG, *FILES])
+@pytest.mark.parametrize(
+    "name",
+    [
+        bundle.CONFIG,
+        bundle.ACOUSTIC,
+        bundle.TREE,
+        bundle.PHONES,
+        bundle.TRANSITIONS,
+        bundle.LEXICON,
+        bundle.FIRST_PASS,
+        bundle.HCL,
+    ],
+)
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
 def test_a_damaged_model_is_one_line_that_names_the_file(
     command, toy_model, tmp_path, whistled, name, damage

@@ -10,6 +10,8 @@ import pytest
 import recognizer
 import toy
 from data.errors import SpeechError, UsageError
+from decoding.lattice import n_best
+from decoding.rescore import RescoreOptions, Rescorer
 from recognizer import Recognizer, RescoringOptions
 
 
@@ -18,13 +20,92 @@ def toy_recognizer(toy_model) -> Recognizer:
     return Recognizer(toy_model)
 
 
+SENTENCES = ["go left", "stop", "left left go", "now", "right now", "now write", ""] * 3
+
+
+def test_every_kind_of_first_pass_finds_the_exact_words(any_toy_model):
+    recogniser = Recognizer(any_toy_model)
+    for text in SENTENCES[:7]:
+        result = recogniser.recognize(toy.whistle(text))
+        assert result.text == text
+        assert result.complete
+        # In the rescored lattice, costs are the same again for what was best.
+        assert [word.word for word in result.words] == list(result.rescored.words)
+
+
+def test_exact_backoff_takes_out_what_it_put_in(toy_model):
+    """Rescored by the same model, at scale one, the graph costs are what they were."""
+    recogniser = Recognizer(toy_model, rescoring=RescoringOptions())
+    lattice = recogniser.first_pass(recogniser.log_likelihoods(toy.whistle("go right now")))
+    bundle = recogniser.bundle
+    same = Rescorer(bundle.first_pass_scores, bundle.first_pass_lm, bundle.graph.words)
+    rescored = same.rescore(lattice, RescoreOptions(recogniser.search.acoustic_scale))
+    first = recogniser.first_best(lattice)
+    assert rescored.best.words == first.words
+    assert rescored.best.graph_cost == pytest.approx(first.graph_cost, abs=1e-4)
+
+
+def test_confidences_are_probabilities(toy_recognizer):
+    """Homophones share what is sure together."""
+    result = toy_recognizer.recognize(toy.whistle("go now write"))
+    assert all(0.0 <= word.confidence <= 1.0 for word in result.words)
+    go, now, write = (word.confidence for word in result.words)
+    assert go > 0.99
+    assert now > 0.99
+    # "write" against "right" after "now", in the large model, and the ends that follow.
+    write_probability, right_probability = 10**-0.1 * 10**-1.3, 10**-1.3 * 10**-0.7
+    assert 0.5 < write < 0.999
+    assert write == pytest.approx(
+        write_probability / (write_probability + right_probability), abs=0.25
+    )
+
+
+def test_the_lattice_of_a_result_holds_what_was_chosen(toy_recognizer):
+    result = toy_recognizer.recognize(toy.whistle("now write"))
+    assert result.lattice is not None
+    paths = list(n_best(result.lattice, toy_recognizer.search.acoustic_scale))
+    assert paths[0].words == ("now", "write")
+    assert ("now", "right") in [path.words for path in paths]
+    assert toy_recognizer.recognize(np.zeros(10, np.float32)).lattice is None
+
+
+def test_minimum_bayes_risk_has_times_too(toy_model):
+    recogniser = Recognizer(toy_model, minimum_bayes_risk=True)
+    result = recogniser.recognize(toy.whistle("go left stop"))
+    assert result.text == "go left stop"
+    for word, start in zip(result.words, toy.word_starts("go left stop"), strict=True):
+        assert word.start == pytest.approx(start, abs=0.021)
+        assert 0.9 < word.confidence <= 1.0
+    assert recogniser.recognize(np.zeros(16000, np.float32)).words == ()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_batches_give_what_single_calls_give(toy_recognizer, threads):
+    single = [toy_recognizer.recognize(toy.whistle(text)) for text in SENTENCES]
+    found = list(toy_recognizer.recognize_all(map(toy.whistle, SENTENCES), threads))
+    assert found == single  # words, times, confidences and scores, bit for bit
+    assert [result.text for result in found] == SENTENCES
+
+
+def test_an_error_in_a_batch_comes_in_its_turn(toy_recognizer, tmp_path):
+    batch = [toy.whistle("go"), tmp_path / "none.wav", toy.whistle("stop")]
+    found = toy_recognizer.recognize_all(batch, 2)
+    assert next(found).text == "go"
+    with pytest.raises(SpeechError, match="no such file"):
+        next(found)
+    with pytest.raises(UsageError, match="threads: expected at least 1"):
+        next(toy_recognizer.recognize_all([], 0))
+
+
 def test_a_path_and_samples_give_the_same(toy_recognizer, whistled):
     samples = toy.whistle("left go stop")
     from_path = toy_recognizer.recognize(whistled("left go stop", "x.wav"))
     from_floats = toy_recognizer.recognize(samples)
     from_int16 = toy_recognizer.recognize((samples * 32768).astype(np.int16), sample_rate=16000)
     assert from_path.text == from_floats.text == from_int16.text == "left go stop"
-    assert from_path.words == from_floats.words
+    for one, other in zip(from_path.words, from_floats.words, strict=True):
+        assert (one.word, one.start, one.end) == (other.word, other.start, other.end)
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-6)
     assert from_floats.duration == len(samples) / 16000
     assert from_floats.num_frames == round(len(samples) / 160)
     assert from_floats.complete

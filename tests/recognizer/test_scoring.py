@@ -192,3 +192,14 @@ def test_the_paired_bootstrap_sees_a_gain_that_separate_intervals_hide():
     assert scoring.improvement_probability(before, before) == 0.0
     with pytest.raises(SpeechError, match="150 and 149"):
         scoring.improvement_probability(before, after[1:])
+
+
+def test_cross_entropy_of_confidences():
+    right = np.array([True, True, False, True])
+    assert scoring.cross_entropy(np.full(4, 0.5), right) == pytest.approx(1.0)
+    share = scoring.cross_entropy(np.full(4, 0.75), right)
+    assert share == pytest.approx(-(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25)))
+    assert scoring.cross_entropy(np.array([0.9, 0.9, 0.2, 0.8]), right) < share
+    # Sure and wrong costs much, but not everything.
+    assert scoring.cross_entropy(np.ones(4), right) == pytest.approx(-np.log2(0.001) / 4, rel=1e-3)
+    assert scoring.cross_entropy(np.zeros(0), np.zeros(0, dtype=bool)) == 0.0

@@ -14,6 +14,7 @@ from data.corpus import Corpus, read_corpus
 from data.errors import SpeechError, UsageError
 from recognizer import Recognizer, RescoringOptions
 from recognizer.bundle import ModelBundle
+from recognizer.calibrate import calibrate, write_scale
 from recognizer.evaluate import evaluate
 from recognizer.tune import Grid, tune, write_choice
 
@@ -80,8 +81,11 @@ def test_the_command(command, model, dev_set, tmp_path):
         "acoustic scale 0.2, LM scale 1, word insertion penalty 0",
     ]
     assert (model / "model.toml").read_text() == before
-    command("recognizer", "tune", model, data, *options, "--table", tmp_path / "t.md")
-    assert ModelBundle(model).config.search.acoustic_scale == 0.2
+    ran = command("recognizer", "tune", model, data, *options, "--table", tmp_path / "t.md")
+    assert ran.out.splitlines()[-1].startswith("confidence scale ")
+    config = ModelBundle(model).config
+    assert config.search.acoustic_scale == 0.2
+    assert config.record["calibration_result"]["words"] == 10
     assert (tmp_path / "t.md").read_text().startswith("| acoustic scale |")
 
 
@@ -111,3 +115,21 @@ def test_unreadable_audio_stops_the_tuning(model, dev_set):
     dev_set.utterances[1].audio.unlink()
     with pytest.raises(SpeechError, match=r"v2\.flac: no such file"):
         tune([dev_set], model, GRID)
+
+
+def test_the_confidence_scale_fits_the_words_that_were_right(model, dev_set):
+    """Where words are what they seem, surer is truer; where they are not, less sure is."""
+    good = calibrate([dev_set], model, (0.25, 0.5, 1.0))
+    assert (good.words, good.best) == (10, 1.0)
+    assert good.cross_entropy[1.0] < good.cross_entropy[0.25]
+    swapped = {"write": "RIGHT", "right": "WRITE"}
+    spoilt = [
+        replace(u, text=" ".join(swapped.get(word, word) for word in u.words)) for u in dev_set
+    ]
+    bad = calibrate([replace(dev_set, utterances=tuple(spoilt))], model, (0.25, 0.5, 1.0), jobs=2)
+    assert bad.best == 0.25
+    assert bad.normalized[0.25] > bad.normalized[1.0]
+    assert write_scale(model, bad) == ModelBundle(model).config
+    assert ModelBundle(model).config.lattice.confidence_scale == 0.25
+    with pytest.raises(UsageError, match="expected development sets"):
+        calibrate([], model)

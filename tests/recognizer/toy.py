@@ -8,7 +8,6 @@ models, bundle. The search must get every word right, with its times.
 
 from __future__ import annotations
 
-import gzip
 import math
 from pathlib import Path
 
@@ -21,24 +20,30 @@ from am.phones import PhoneTable
 from am.topology import Topology
 from am.transitions import TransitionModel
 from data.lexicon import Lexicon, Pronunciation
-from decoding.build import GraphOptions, build_graph
+from decoding.build import GraphOptions
 from decoding.search import SearchOptions
 from lm.arpa import read_arpa
+from lm.automaton import NgramAutomaton
 from recognizer.bundle import (
     ACOUSTIC,
     FIRST_PASS,
-    GRAPH,
     LEXICON,
     PHONES,
     RESCORING,
     TRANSITIONS,
     TREE,
-    AcousticOptions,
-    ModelConfig,
-    RescoringOptions,
+    graph_file,
     write_config,
 )
+from recognizer.first_pass_graph import first_pass_graph
+from recognizer.model_config import (
+    AcousticOptions,
+    FirstPassOptions,
+    ModelConfig,
+    RescoringOptions,
+)
 
+ON_THE_FLY = FirstPassOptions()
 WORDS = {
     "go": "G OW",
     "left": "L EH T",
@@ -111,9 +116,10 @@ def arpa(unigrams: str, bigrams: str) -> str:
     return lines.format(last="")
 
 
-def write_arpa_gz(path: Path, text: str) -> None:
-    with gzip.open(path, "wt", encoding="utf-8") as stream:
-        stream.write(text)
+def automaton(text: str, path: Path) -> NgramAutomaton:
+    """The automaton of an ARPA file's text, by way of a file."""
+    path.write_text(text, encoding="utf-8")
+    return NgramAutomaton.from_model(read_arpa(path))
 
 
 def network(phones: PhoneTable, tree: Tree, transitions: TransitionModel) -> Network:
@@ -139,7 +145,7 @@ def network(phones: PhoneTable, tree: Tree, transitions: TransitionModel) -> Net
     return Network(options, tensors)
 
 
-def config() -> ModelConfig:
+def config(first_pass: FirstPassOptions = ON_THE_FLY) -> ModelConfig:
     """The toy model's options."""
     return ModelConfig(
         name="whistled",
@@ -147,12 +153,13 @@ def config() -> ModelConfig:
         licence="CC0-1.0",
         acoustic=AcousticOptions(output_delay=0, silence_weight=1.0),
         features=FbankOptions(),
+        first_pass=first_pass,
         search=SearchOptions(acoustic_scale=0.3),
         rescoring=RescoringOptions(lm_scale=1.0, word_insertion_penalty=0.0),
     )
 
 
-def build(directory: Path) -> Path:
+def build(directory: Path, first_pass: FirstPassOptions = ON_THE_FLY) -> Path:
     """Write the toy model's directory."""
     directory.mkdir(parents=True, exist_ok=True)
     lexicon = Lexicon(Pronunciation(word, tuple(text.split())) for word, text in WORDS.items())
@@ -160,16 +167,17 @@ def build(directory: Path) -> Path:
     topology = Topology.standard(phones)
     tree = monophone_tree(phones, topology)
     transitions = TransitionModel(topology, phones, tree.tuples())
-    write_arpa_gz(directory / FIRST_PASS, arpa(SMALL, PAIRS))
-    write_arpa_gz(directory / RESCORING, arpa(SMALL, PAIRS + LARGE_PAIRS.strip()))
-    graph = build_graph(
-        lexicon, phones, tree, transitions, read_arpa(directory / FIRST_PASS), GraphOptions()
-    )
+    scratch = directory.with_name(directory.name + ".arpa")
+    small = automaton(arpa(SMALL, PAIRS), scratch)
+    small.save(directory / FIRST_PASS)
+    large = automaton(arpa(SMALL, PAIRS + LARGE_PAIRS.strip()), scratch)
+    large.compact().save(directory / RESCORING)
+    graph = first_pass_graph(lexicon, phones, tree, transitions, small, first_pass, GraphOptions())
     lexicon.write(directory / LEXICON)
     phones.write(directory / PHONES)
     tree.write(directory / TREE)
     transitions.write(directory / TRANSITIONS)
-    graph.save(directory / GRAPH)
+    graph.save(directory / graph_file(first_pass))
     write_network(network(phones, tree, transitions), directory / ACOUSTIC)
-    write_config(directory, config())
+    write_config(directory, config(first_pass))
     return directory
