@@ -23,7 +23,6 @@ from am.inference import AcousticModel, log_posteriors
 from am.inference_native import PRECISIONS, NativeLstmp, cpu_levels
 from am.inference_numpy import NumpyLstmp
 from data.corpus import read_corpus
-from decoding.search import Decoder
 from recognizer.bundle import ModelBundle
 from recognizer.console import progress_bar
 from recognizer.scoring import ErrorCounts, count_errors, improvement_probability, total
@@ -56,7 +55,7 @@ def main() -> None:
         f"native {precision}": Tally(NativeLstmp(network, precision, level=arguments.level))
         for precision in PRECISIONS
     }
-    decoder = Decoder(bundle.graph, bundle.transitions.pdf, bundle.config.search)
+    decoder = bundle.decoder(bundle.config.search)
     corpus = list(read_corpus(arguments.data))
     if arguments.limit:
         corpus = corpus[:: max(1, len(corpus) // arguments.limit)][: arguments.limit]
