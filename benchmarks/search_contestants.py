@@ -26,7 +26,7 @@ from search_worker import Found, Searcher
 from decoding.lattice import best_path, determinize
 from decoding.lattice_oracle import oracle
 from decoding.mapped_graph import MappedGraph
-from decoding.on_the_fly import OnTheFlyDecoder
+from decoding.on_the_fly import BackoffMode, OnTheFlyDecoder
 from decoding.search import Decoder, SearchOptions
 from lm.automaton import NgramAutomaton
 from recognizer.recognizer import Recognizer
@@ -106,11 +106,13 @@ class OnTheFlySearch:
         hcl: file of the graph without a language model, mapped.
         automaton: file of the language model.
         options: beams and scales.
+        mode: how words back off.
     """
 
     hcl: Path
     automaton: Path
     options: SearchOptions
+    mode: BackoffMode = "exact"
 
     def open(self) -> Searcher:
         """Makes the searcher."""
@@ -120,6 +122,7 @@ class OnTheFlySearch:
                 None,
                 NgramAutomaton.open(self.automaton),
                 self.options,
+                self.mode,
             )
         )
 

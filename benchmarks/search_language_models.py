@@ -30,7 +30,7 @@ from lm.prune import prune, pruning_losses
 from recognizer.bundle import DEFAULT_MODEL, ModelBundle
 from recognizer.console import console
 
-SIZES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 23.0)
+SIZES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 23.0)
 """Millions of n-grams."""
 
 ORDER = 5

@@ -33,6 +33,7 @@ Row = dict[str, Any]
 FRAMES_PER_SECOND = 100
 SAME_COST = 0.01
 ONE_BEST, LATTICE, ON_THE_FLY = "static, best path", "static, lattice", "on the fly, lattice"
+EPSILON = "on the fly, epsilon back-off"
 FASTER, SIMPLE = "kaldi-decoder FasterDecoder", "kaldi-decoder LatticeSimpleDecoder"
 THREAD_REPEATS = 3
 RATIO_NGRAMS = 5_000_000  # where memory on the fly is compared with the static search's
@@ -64,17 +65,19 @@ def contestants_table(inputs: Inputs, settings: Settings) -> tuple[list[Row], di
         ONE_BEST: replace(static, lattice=False),
         LATTICE: static,
         ON_THE_FLY: OnTheFlySearch(hcl, automaton, options),
+        EPSILON: OnTheFlySearch(hcl, automaton, options, "epsilon"),
         FASTER: PeerBestPath(fst, inputs.words, options),
     }
     oracles: dict[str, Row] = {}
 
     def measure_oracles(workers: Mapping[str, Worker]) -> None:
-        for name in (LATTICE, ON_THE_FLY):
+        for name in (LATTICE, ON_THE_FLY, EPSILON):
             oracles[name] = _oracle_wers(workers[name], utterances)
 
     with progress_bar("decoders", len(utterances)) as advance:
         result = race(contestants, utterances, advance, measure_oracles)
-    files = {ON_THE_FLY: [hcl, automaton], FASTER: [fst]}
+    composed = [hcl, automaton]
+    files = {ON_THE_FLY: composed, EPSILON: composed, FASTER: [fst]}
     costs = {name: _costs(timed) for name, timed in result.results.items()}
     rows = {}
     for name in contestants:

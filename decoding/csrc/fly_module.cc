@@ -3,6 +3,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -44,10 +48,15 @@ class ComposedGraph {
                  ": expected a word of the language model or -1, found " +
                  std::to_string(words.data()[w]));
     }
-    const decoding::WordClasses classes = decoding::MakeWordClasses(mapped_.view(), max_class);
-    look_ahead_classes_ = std::make_unique<decoding::LookAheadClasses>(
-        classes, automaton_.view(), words.data());
-    graph_ = std::make_unique<decoding::FlyGraph>(mapped_.view(), classes, words.data());
+    {
+      const decoding::WordClasses classes = decoding::MakeWordClasses(mapped_.view(), max_class);
+      look_ahead_classes_ = std::make_unique<decoding::LookAheadClasses>(
+          classes, automaton_.view(), words.data());
+      graph_ = std::make_unique<decoding::FlyGraph>(mapped_.view(), classes, words.data());
+    }
+#ifdef __GLIBC__
+    malloc_trim(0);  // making it took more memory than it holds
+#endif
   }
 
   const decoding::MappedGraph& mapped() const { return mapped_.view(); }
