@@ -21,6 +21,10 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+if __name__ == "__main__":
+    # Behind the packages, one of which lm.py beside this file would be taken for.
+    sys.path.append(sys.path.pop(0))
+
 import numpy as np
 
 from data.alignment import Segment

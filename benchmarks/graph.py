@@ -12,9 +12,14 @@ import argparse
 import json
 import logging
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+if __name__ == "__main__":
+    # Behind the packages, one of which lm.py beside this file would be taken for.
+    sys.path.append(sys.path.pop(0))
 
 import numpy as np
 

@@ -12,10 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+
+if __name__ == "__main__":
+    # Behind the packages, one of which lm.py beside this file would be taken for.
+    sys.path.append(sys.path.pop(0))
 
 import numpy as np
 import numpy.typing as npt
