@@ -59,7 +59,8 @@ sanitize: $(VENV)/installed-test
 	cd $(SANITIZE) && ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	  venv/bin/python -m pytest --config-file ../../pyproject.toml --rootdir ../.. \
-	  ../../tests/decoding ../../tests/recognizer/test_recognizer.py
+	  ../../tests/lm ../../tests/decoding ../../tests/am/test_inference_native.py \
+	  ../../tests/recognizer/test_recognizer.py
 
 clean:
 	rm -rf build $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,15 +7,14 @@ backwards by the lattice beam.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from data.errors import SpeechError, UsageError
+from data.threads import thread_map
 from decoding import _search
 from decoding.graph import DecodingGraph
 from decoding.lattice import BestPath, Lattice, best_path
@@ -157,27 +156,14 @@ class Decoder:
             batch: scores of each utterance, as for `decode`.
             threads: how many to search at a time.
 
-        Yields:
+        Returns:
             Their lattices, in order.
 
         Raises:
             UsageError: threads is below 1.
             SpeechError: as `decode`, when the utterance's turn comes.
         """
-        if threads < 1:
-            raise UsageError(f"threads: expected at least 1, found {threads}")
-        with ThreadPoolExecutor(threads) as pool:
-            running: deque[Future[Lattice]] = deque()
-            try:
-                for scores in batch:
-                    running.append(pool.submit(self.decode, scores))
-                    if len(running) > 2 * threads:
-                        yield running.popleft().result()
-                while running:
-                    yield running.popleft().result()
-            finally:
-                for future in running:
-                    future.cancel()
+        return thread_map(self.decode, batch, threads)
 
     def start(self, *, best_only: bool = False) -> Decoding:
         """Begins an utterance whose scores come piece by piece.

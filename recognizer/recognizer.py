@@ -14,13 +14,13 @@ from am.features import fbank
 from am.inference import scaled_log_likelihoods
 from data.audio import SAMPLE_RATE, as_audio, read_audio
 from data.errors import UsageError
+from data.threads import thread_map
 from decoding.lattice import BestPath, CompactLattice, best_path, determinize, path_of_words
 from decoding.lattice_mbr import confidences, mbr
 from decoding.rescore import Rescored, RescoreOptions, Rescorer
 from decoding.word_times import word_times
 from recognizer.bundle import ModelBundle
 from recognizer.model_config import RescoringOptions
-from recognizer.processes import thread_map
 from recognizer.result import Hypothesis, Result, Word
 
 FloatArray = npt.NDArray[np.float32]

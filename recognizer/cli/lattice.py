@@ -61,13 +61,13 @@ def lattice(
     from data.corpus import Utterance, read_corpus
     from data.errors import SpeechError
     from data.files import replace_text
+    from data.threads import thread_map
     from decoding.lattice import CompactLattice
     from decoding.lattice_kaldi import write_kaldi_lattices
     from decoding.lattice_slf import write_slf
     from recognizer.cli.run import report
     from recognizer.console import progress_bar
     from recognizer.evaluate import check_directory
-    from recognizer.processes import thread_map
     from recognizer.recognizer import Recognizer
 
     target = Path(output_dir)

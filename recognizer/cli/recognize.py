@@ -52,7 +52,7 @@ def recognize(audio: tuple[str, ...], model: str | None, form: str, mbr: bool, t
       recognize --threads 4 *.flac
       ffmpeg -i talk.mp4 -f wav - | recognize -
     """
-    from recognizer.processes import thread_map
+    from data.threads import thread_map
     from recognizer.recognizer import Recognizer  # numpy and the rest only when work begins
     from recognizer.result import Result
 
