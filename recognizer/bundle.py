@@ -29,7 +29,7 @@ import numpy as np
 
 from am.decision_tree import Tree
 from am.inference import AcousticModel
-from am.inference_numpy import NumpyLstmp
+from am.inference_native import NativeLstmp
 from am.network_file import Network, read_network
 from am.phones import PhoneTable
 from am.transitions import TransitionModel
@@ -144,7 +144,7 @@ class ModelBundle:
     @property
     def acoustic_model(self) -> AcousticModel:
         """The network behind the interface start, advance, finish (numpy in and out)."""
-        return self._part(_ENGINE, lambda path: NumpyLstmp(self.network))
+        return self._part(_ENGINE, lambda path: NativeLstmp(self.network))
 
     @property
     def graph_file(self) -> str:
