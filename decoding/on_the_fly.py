@@ -90,20 +90,7 @@ class OnTheFlyDecoder(Decoder):
             max(_FEW_WORDS, int(_MAX_SHARE * len(words))),
         )
 
-    def _take(self, best_only: bool) -> _search.Search:
-        try:
-            return (self._idle_best if best_only else self._idle).pop()
-        except IndexError:
-            options = self.options
-            return _fly.Search(
-                self._composed,
-                options.beam,
-                0.0 if best_only else options.lattice_beam,
-                options.max_active,
-                options.min_active,
-                options.beam_delta,
-                options.acoustic_scale,
-                options.prune_interval,
-                self.mode == "epsilon",
-                self.look_ahead_bytes,
-            )
+    def _make(self, best_only: bool) -> _search.Search:
+        epsilon = self.mode == "epsilon"
+        limits = self._limits(best_only)
+        return _fly.Search(self._composed, *limits, epsilon, self.look_ahead_bytes)

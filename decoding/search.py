@@ -178,17 +178,23 @@ class Decoder:
         try:
             return (self._idle_best if best_only else self._idle).pop()
         except IndexError:
-            options = self.options
-            return _search.Search(
-                self._graph,
-                options.beam,
-                0.0 if best_only else options.lattice_beam,
-                options.max_active,
-                options.min_active,
-                options.beam_delta,
-                options.acoustic_scale,
-                options.prune_interval,
-            )
+            return self._make(best_only)
+
+    def _make(self, best_only: bool) -> _search.Search:
+        return _search.Search(self._graph, *self._limits(best_only))
+
+    def _limits(self, best_only: bool) -> tuple[float, float, int, int, float, float, int]:
+        """What every native search takes of the options."""
+        options = self.options
+        return (
+            options.beam,
+            0.0 if best_only else options.lattice_beam,
+            options.max_active,
+            options.min_active,
+            options.beam_delta,
+            options.acoustic_scale,
+            options.prune_interval,
+        )
 
     def _give_back(self, search: _search.Search, best_only: bool) -> None:
         (self._idle_best if best_only else self._idle).append(search)
