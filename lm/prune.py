@@ -120,7 +120,8 @@ def prune(
     Args:
         model: the model; it stays as it is.
         threshold: n-grams that lose less (relative growth of perplexity) go; as SRILM's `-prune`.
-        ngrams: instead of a threshold, how many n-grams above unigrams to keep at most.
+        ngrams: instead of a threshold, how many n-grams above unigrams to keep, or all if there
+            are fewer. Of n-grams that lose equally, shorter ones stay.
         losses: `pruning_losses(model, ...)`, if it is there already.
 
     Returns:
@@ -135,8 +136,10 @@ def prune(
     if (threshold or 0) < 0 or (ngrams or 0) < 0:
         raise UsageError(f"pruning: expected no negative number, found {threshold or ngrams}")
     losses = pruning_losses(model) if losses is None else losses
-    least = _threshold_for(losses, ngrams) if ngrams is not None else float(threshold or 0)
-    keep = [loss >= least for loss in losses]
+    if ngrams is not None:
+        keep = _greatest(losses, ngrams)
+    else:
+        keep = [loss >= float(threshold or 0) for loss in losses]
     levels: list[NgramLevel] = []
     new_rows = np.zeros(0, dtype=np.int64)
     for order, level in enumerate(model.levels, start=1):
@@ -156,13 +159,20 @@ def prune(
     return with_backoff_weights(NgramModel(model.vocabulary, tuple(levels)))
 
 
-def _threshold_for(losses: Sequence[NDArray[np.float32]], ngrams: int) -> float:
-    """The least threshold that keeps no more than this many n-grams above unigrams."""
+def _greatest(losses: Sequence[NDArray[np.float32]], ngrams: int) -> list[NDArray[np.bool_]]:
+    """Which n-grams stay: all unigrams, and this many of the others, those that lose most.
+
+    A history loses at least as much as its extensions: shorter n-grams first among equals keeps it.
+    """
     every = np.concatenate(losses[1:]) if len(losses) > 1 else np.zeros(0, dtype=np.float32)
     if ngrams >= len(every):
-        return 0.0
-    first_out = np.partition(every, len(every) - ngrams - 1)[len(every) - ngrams - 1]
-    return float(np.nextafter(first_out, np.float32(np.inf)))
+        return [np.ones(len(loss), dtype=np.bool_) for loss in losses]
+    least = np.partition(every, len(every) - ngrams - 1)[len(every) - ngrams - 1]
+    keep = every > least
+    equal = np.flatnonzero(every == least)
+    keep[equal[: ngrams - int(keep.sum())]] = True
+    sizes = [len(loss) for loss in losses[1:]]
+    return [np.ones(len(losses[0]), dtype=np.bool_), *np.split(keep, np.cumsum(sizes)[:-1])]
 
 
 def _losses(
