@@ -1,2 +1,3 @@
 add_native_module(lm _automaton lm/csrc/automaton_module.cc lm/csrc/compact_builder.cc)
 add_native_module(lm _arpa lm/csrc/arpa_module.cc lm/csrc/arpa_parser.cc)
+add_native_module(lm _builder lm/csrc/builder_module.cc)
