@@ -1,0 +1,95 @@
+"""Count cut-offs beside relative-entropy pruning: perplexity at the same number of n-grams.
+
+    python benchmarks/lm_pruning.py TEXT --dev DATA_DIR... [--order N] [--cutoffs LIST] [--json FILE]
+
+Estimates three models from the text: with cut-offs; without; and without by absolute discounting,
+whose lower orders are the text's marginals. The second is then pruned to the n-grams that the
+first has, with histories' probabilities of its own and with those of the third (SRILM's
+-prune-history-lm), and so is the third. Perplexities are on the transcripts of the data
+directories, unknown words left out; all models have the same words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.append(sys.path.pop(0))  # lm.py beside this file is not the package lm
+
+from data.corpus import read_corpus
+from data.files import read_lines
+from lm.automaton import NgramAutomaton
+from lm.estimate import EstimateOptions, estimate
+from lm.ngram import NgramModel
+from lm.perplexity import perplexity
+from lm.prune import history_probs, prune, pruning_losses
+
+Row = dict[str, Any]
+
+
+class Table:
+    """Rows of the result, shown as they come."""
+
+    def __init__(self, dev: Sequence[Path]) -> None:
+        self.dev = {
+            "/".join(path.parts[-2:]): [" ".join(u.words) for u in read_corpus(path)]
+            for path in dev
+        }
+        self.rows: list[Row] = []
+
+    def add(self, name: str, model: NgramModel) -> None:
+        """Measure a model."""
+        automaton = NgramAutomaton.from_model(model)
+        row: Row = {"model": name, "ngrams_by_order": list(model.counts)}
+        row["ngrams_above_unigrams"] = sum(model.counts[1:])
+        for data, lines in self.dev.items():
+            row[data] = round(perplexity(automaton, lines).perplexity, 2)
+        self.rows.append(row)
+        print(json.dumps(row), flush=True)
+
+
+def main() -> None:
+    """Print the rows; with --json write them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("text", type=Path)
+    parser.add_argument("--dev", type=Path, nargs="+", required=True)
+    parser.add_argument("--order", type=int, default=5)
+    parser.add_argument("--cutoffs", default="0,1,2,2,2", help="of the model to compare with")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    begin = time.perf_counter()
+    table = Table(arguments.dev)
+
+    def model(**options: Any) -> NgramModel:
+        chosen = EstimateOptions(
+            order=arguments.order, discount_fallback=(0.5, 1.0, 1.5), **options
+        )
+        return estimate(read_lines(arguments.text), options=chosen).model
+
+    cut = model(cutoffs=tuple(int(count) for count in arguments.cutoffs.split(",")))
+    ngrams = sum(cut.counts[1:])
+    table.add(f"Kneser-Ney, cut-offs {arguments.cutoffs}", cut)
+    del cut
+    absolute = model(continuation_counts=False)
+    table.add("absolute discounting", absolute)
+    table.add("absolute discounting, pruned", prune(absolute, ngrams=ngrams))
+    whole = model()
+    table.add("Kneser-Ney", whole)
+    losses = pruning_losses(whole, history_probs(whole, absolute))
+    del absolute
+    pruned = prune(whole, ngrams=ngrams, losses=losses)
+    table.add("Kneser-Ney, pruned, histories by absolute discounting", pruned)
+    del losses, pruned
+    table.add("Kneser-Ney, pruned, histories by itself", prune(whole, ngrams=ngrams))
+    print(f"{time.perf_counter() - begin:.0f} seconds", file=sys.stderr)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps({"rows": table.rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
