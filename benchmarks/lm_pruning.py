@@ -1,6 +1,6 @@
 """Count cut-offs beside relative-entropy pruning: perplexity at the same number of n-grams.
 
-    python benchmarks/lm_pruning.py TEXT --dev DATA_DIR... [--order N] [--cutoffs LIST] [--json FILE]
+    python benchmarks/lm_pruning.py TEXT --dev DIR... [--order N] [--cutoffs LIST] [--json FILE]
 
 Estimates three models from the text: with cut-offs; without; and without by absolute discounting,
 whose lower orders are the text's marginals. The second is then pruned to the n-grams that the
