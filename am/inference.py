@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from am.network_file import LstmpOptions, Network, read_network
+from am.network_file import Network, read_network
+from am.network_options import NetworkOptions
 from data.errors import SpeechError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class NetworkModel:
         return cls(read_network(path))
 
     @property
-    def options(self) -> LstmpOptions:
+    def options(self) -> NetworkOptions:
         """Shape of the network."""
         return self._network.options
 
@@ -136,7 +137,7 @@ class DelayedSession:
     the end the last frame is fed d more times.
     """
 
-    def __init__(self, options: LstmpOptions) -> None:
+    def __init__(self, options: NetworkOptions) -> None:
         self._input_dim = options.input_dim
         self._outputs = options.outputs
         self._delay = options.output_delay

@@ -1,12 +1,12 @@
-"""The LSTMP network in torch behind `am.inference.AcousticModel`."""
+"""Networks in torch behind `am.inference.AcousticModel`."""
 
 from __future__ import annotations
 
 import torch
 
 from am.inference import DelayedSession, FloatArray, NetworkModel
-from am.lstmp import LstmpNetwork
 from am.network_file import Network
+from am.networks import from_network
 
 
 class TorchLstmp(NetworkModel):
@@ -19,8 +19,7 @@ class TorchLstmp(NetworkModel):
 
     def __init__(self, network: Network, *, precision: torch.dtype = torch.float32) -> None:
         super().__init__(network)
-        self.precision = precision
-        self.module = LstmpNetwork.from_network(network).eval()
+        self.module = from_network(network, precision=precision).eval()
 
     def start(self) -> TorchSession:
         """Begin an utterance with zero states."""
@@ -33,7 +32,7 @@ class TorchSession(DelayedSession):
     def __init__(self, model: TorchLstmp) -> None:
         super().__init__(model.options)
         self._module = model.module
-        self._state = model.module.initial_state(1, model.precision)
+        self._state = model.module.initial_state(1)
 
     def _run(self, features: FloatArray, drop: int) -> FloatArray:
         with torch.no_grad():

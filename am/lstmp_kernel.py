@@ -1,4 +1,4 @@
-"""One chunk of an LSTMP layer as a single autograd function with a backward pass written by hand.
+"""One chunk of an LSTM(P) layer as one autograd function with a backward pass written by hand.
 
 The equations (Sak, Senior and Beaufays 2014, section 2), all gates of N streams at frame t::
 
@@ -9,6 +9,8 @@ The equations (Sak, Senior and Beaufays 2014, section 2), all gates of N streams
     o = sigmoid(W_ox x + W_or r(t-1) + p_o * c(t)   + b_o)
     m = o * tanh(c)
     r = W_p m
+
+Without a projection r = m and P = C; without peepholes p_i, p_f and p_o are 0.
 
 Automatic differentiation of this loop spends most of its time on small kernels. Here the input
 product is one matrix product per chunk, the recurrence keeps two products per frame, and each
@@ -40,18 +42,19 @@ class LstmpChunk(torch.autograd.Function):
         w_x: Tensor,
         w_r: Tensor,
         bias: Tensor,
-        peep_i: Tensor,
-        peep_f: Tensor,
-        peep_o: Tensor,
-        w_p: Tensor,
+        peep_i: Tensor | None,
+        peep_f: Tensor | None,
+        peep_o: Tensor | None,
+        w_p: Tensor | None,
         cell_clip: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Run the recurrence and keep what the backward pass needs."""
         T, N, D = x.shape
-        P, C = w_p.shape
+        C, P = len(bias) // 4, w_r.shape[1]
         low = x.dtype
         high = torch.float64 if low == torch.float64 else torch.float32
-        w_x_low, w_r_low, w_p_low = w_x.to(low), w_r.to(low), w_p.to(low)
+        w_x_low, w_r_low = w_x.to(low), w_r.to(low)
+        w_p_low = None if w_p is None else w_p.to(low)
         # tanh(a) = 2 sigmoid(2a) - 1: torch's sigmoid is many times faster than its tanh on CPUs,
         # and with the rows of g doubled (exact in binary) one sigmoid serves i, f and g.
         double = torch.ones(4 * C, dtype=high)
@@ -64,28 +67,34 @@ class LstmpChunk(torch.autograd.Function):
         gates = torch.empty(T, N, 4 * C, dtype=high)
         tanh_c = torch.empty(T, N, C, dtype=high)
         c = torch.empty(T + 1, N, C, dtype=high)
-        m = torch.empty(T, N, C, dtype=low)
         r = torch.empty(T + 1, N, P, dtype=low)
+        m = r[1:] if w_p is None else torch.empty(T, N, C, dtype=low)
         c[0] = c0
         r[0] = r0
-        peep_if = torch.stack((peep_i, peep_f))
-        w_r_t, w_p_t = w_r_doubled.t(), w_p_low.t()
+        peep_if = None
+        if peep_i is not None and peep_f is not None:
+            peep_if = torch.stack((peep_i, peep_f))
+        w_r_t, w_p_t = w_r_doubled.t(), None if w_p_low is None else w_p_low.t()
         scratch = torch.empty(N, C, dtype=high)
         for t in range(T):
             torch.addmm(pre[t], r[t], w_r_t, out=pre[t])
             gate = gates[t].copy_(pre[t])
             gate_if = gate[:, : 2 * C].view(N, 2, C)
-            gate_if.addcmul_(peep_if, c[t].unsqueeze(1))
+            if peep_if is not None:
+                gate_if.addcmul_(peep_if, c[t].unsqueeze(1))
             gate[:, : 3 * C].sigmoid_()
             g, o = gate[:, 2 * C : 3 * C], gate[:, 3 * C :]
             torch.add(minus_one, g, alpha=2, out=g)
             cell = torch.mul(gate_if[:, 1], c[t], out=c[t + 1])
             cell.addcmul_(gate_if[:, 0], g).clamp_(-cell_clip, cell_clip)
-            o.addcmul_(peep_o, cell).sigmoid_()
+            if peep_o is not None:
+                o.addcmul_(peep_o, cell)
+            o.sigmoid_()
             squashed = torch.mul(cell, 2.0, out=tanh_c[t]).sigmoid_()
             torch.add(minus_one, squashed, alpha=2, out=squashed)
             m[t] = torch.mul(o, squashed, out=scratch)
-            torch.mm(m[t], w_p_t, out=r[t + 1])
+            if w_p_t is not None:
+                torch.mm(m[t], w_p_t, out=r[t + 1])
         ctx.save_for_backward(
             x, c, r, gates, tanh_c, m, w_x_low, w_r_low, w_p_low, peep_i, peep_f, peep_o
         )
@@ -100,7 +109,7 @@ class LstmpChunk(torch.autograd.Function):
         """Truncated BPTT over the chunk: gradients end at its first frame."""
         x, c, r, gates, tanh_c, m, w_x, w_r, w_p, peep_i, peep_f, peep_o = ctx.saved_tensors
         T, N, D = x.shape
-        P, C = w_p.shape
+        C, P = c.shape[2], w_r.shape[1]
         low, high = x.dtype, c.dtype
         i, f, g, o = gates.view(T, N, 4, C).unbind(2)
         c_prev = c[:T]
@@ -109,12 +118,16 @@ class LstmpChunk(torch.autograd.Function):
         # d_pre_o = d_m * to_o;  d_c += d_m * to_c;  d_pre_{i,f,g} = d_c * to_ifg
         # d_c(t-1) = d_c * back.
         to_o = torch.mul(o, 1 - o).mul_(tanh_c)
-        to_c = torch.mul(tanh_c, tanh_c).neg_().add_(1).mul_(o).addcmul_(to_o, peep_o)
+        to_c = torch.mul(tanh_c, tanh_c).neg_().add_(1).mul_(o)
+        if peep_o is not None:
+            to_c.addcmul_(to_o, peep_o)
         to_ifg = torch.empty(T, N, 3, C, dtype=high)
         torch.mul(i, 1 - i, out=to_ifg[:, :, 0]).mul_(g)
         torch.mul(f, 1 - f, out=to_ifg[:, :, 1]).mul_(c_prev)
         torch.mul(g, g, out=to_ifg[:, :, 2]).neg_().add_(1).mul_(i)
-        back = torch.addcmul(f, to_ifg[:, :, 0], peep_i).addcmul_(to_ifg[:, :, 1], peep_f)
+        back = f.clone()
+        if peep_i is not None:
+            back.addcmul_(to_ifg[:, :, 0], peep_i).addcmul_(to_ifg[:, :, 1], peep_f)
         least, greatest = c[1:].aminmax()
         if float(least) <= -ctx.cell_clip or float(greatest) >= ctx.cell_clip:
             inside = c[1:].abs() < ctx.cell_clip
@@ -134,8 +147,8 @@ class LstmpChunk(torch.autograd.Function):
         if d_c_last is not None:
             d_c += d_c_last
         # Types are changed by copies of their own: an operation on mixed types makes more of them.
-        d_m_low = torch.empty(N, C, dtype=low)
-        d_m = d_m_low if low == high else torch.empty(N, C, dtype=high)
+        d_m_projected = None if w_p is None else torch.empty(N, C, dtype=low)
+        d_m_high = None if low == high else torch.empty(N, C, dtype=high)
         d_gates = torch.empty(N, 4 * C, dtype=high)
         d_ifg = d_gates[:, : 3 * C].view(N, 3, C)
         d_if, d_o = d_ifg[:, :2], d_gates[:, 3 * C :]
@@ -144,30 +157,33 @@ class LstmpChunk(torch.autograd.Function):
         for t in range(T - 1, -1, -1):
             if t < T - 1:
                 torch.addmm(d_rs[t], d_pre[t + 1], w_r, out=d_rs[t])
-            torch.mm(d_rs[t], w_p, out=d_m_low)
-            if d_m is not d_m_low:
-                d_m.copy_(d_m_low)
+            d_m = d_rs[t] if w_p is None else torch.mm(d_rs[t], w_p, out=d_m_projected)
+            if d_m_high is not None:
+                d_m = d_m_high.copy_(d_m)
             d_c.addcmul_(d_m, to_c[t])
             torch.mul(d_m, to_o[t], out=d_o)
             torch.mul(d_c.unsqueeze(1), to_ifg[t], out=d_ifg)
             d_pre[t] = d_gates
-            d_peep_if.addcmul_(d_if, c[t].unsqueeze(1))
-            d_peep_o.addcmul_(d_o, c[t + 1])
+            if peep_o is not None:
+                d_peep_if.addcmul_(d_if, c[t].unsqueeze(1))
+                d_peep_o.addcmul_(d_o, c[t + 1])
             d_c.mul_(back[t])
 
         rows = d_pre.view(T * N, 4 * C)
         d_w_x = torch.mm(rows.t(), x.reshape(T * N, D)).to(high)
         d_w_r = torch.mm(rows.t(), r[:T].reshape(T * N, P)).to(high)
-        d_w_p = torch.mm(d_rs.view(T * N, P).t(), m.view(T * N, C)).to(high)
+        d_w_p = None
+        if w_p is not None:
+            d_w_p = torch.mm(d_rs.view(T * N, P).t(), m.view(T * N, C)).to(high)
         d_bias = rows.sum(0, dtype=high)
-        d_peep_i, d_peep_f = d_peep_if.sum(0)
+        d_peeps: tuple[Tensor | None, ...] = (None, None, None)
+        if peep_o is not None:
+            d_peeps = (*d_peep_if.sum(0), d_peep_o.sum(0))
         needs = ctx.needs_input_grad
         d_x = torch.mm(rows, w_x).view(T, N, D) if needs[0] else None
         d_c0 = d_c if needs[1] else None
         d_r0 = torch.mm(d_pre[0], w_r) if needs[2] else None
-        return (
-            d_x, d_c0, d_r0, d_w_x, d_w_r, d_bias, d_peep_i, d_peep_f, d_peep_o.sum(0), d_w_p, None,
-        )  # fmt: skip
+        return d_x, d_c0, d_r0, d_w_x, d_w_r, d_bias, *d_peeps, d_w_p, None
 
 
 def lstmp_chunk(
@@ -177,29 +193,29 @@ def lstmp_chunk(
     w_x: Tensor,
     w_r: Tensor,
     bias: Tensor,
-    peep_i: Tensor,
-    peep_f: Tensor,
-    peep_o: Tensor,
-    w_p: Tensor,
+    peep_i: Tensor | None = None,
+    peep_f: Tensor | None = None,
+    peep_o: Tensor | None = None,
+    w_p: Tensor | None = None,
     cell_clip: float = 50.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run one LSTMP layer over a chunk.
+    """Run one LSTM(P) layer over a chunk.
 
     Args:
         x: inputs ``[T, N, D]``; its type is the type of all matrix products.
         c0: cell states before the chunk ``[N, C]``, float32 (float64 if ``x`` is).
-        r0: projected outputs before the chunk ``[N, P]``, of x's type.
+        r0: outputs before the chunk ``[N, P]``, of x's type; P = C without projection.
         w_x: input weights ``[4C, D]``, gate rows i, f, g, o.
         w_r: recurrent weights ``[4C, P]``.
         bias: ``[4C]``.
-        peep_i: diagonal peephole of the input gate on c(t-1) ``[C]``.
+        peep_i: diagonal peephole of the input gate on c(t-1) ``[C]``; all three or none.
         peep_f: of the forget gate on c(t-1) ``[C]``.
         peep_o: of the output gate on c(t) ``[C]``.
-        w_p: projection ``[P, C]``.
+        w_p: projection ``[P, C]``, if any.
         cell_clip: bound of the cell states.
 
     Returns:
-        Projected outputs ``[T, N, P]`` of x's type, and the last ``c [N, C]`` and ``r [N, P]``.
+        Outputs ``[T, N, P]`` of x's type, and the last ``c [N, C]`` and ``r [N, P]``.
     """
     result: tuple[Tensor, Tensor, Tensor] = LstmpChunk.apply(  # type: ignore[no-untyped-call]
         x, c0, r0, w_x, w_r, bias, peep_i, peep_f, peep_o, w_p, cell_clip

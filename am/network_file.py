@@ -1,19 +1,10 @@
 """The file of a trained network: float32 weights, log priors and options in one safetensors.
 
-Nothing here imports torch: training writes this file, inference reads it.
+Nothing here imports torch: training writes this file, inference reads it. The tensors' names are
+those of `am.network_options`, and ``log_priors`` ``[S]`` (natural log), absent until training ends.
+The metadata hold ``format``, ``options`` (JSON) and free JSON facts.
 
-Names of the tensors, with C cells, P projected outputs, D inputs of a layer, S outputs:
-
-=====================================  ==========  ==============================================
-``input.mean``, ``input.inv_std``      ``[D]``     a feature x enters as (x - mean) * inv_std
-``layers.{l}.w_x``                     ``[4C, D]``  gate rows in the order i, f, g (cell input), o
-``layers.{l}.w_r``                     ``[4C, P]``  recurrent weights, same order
-``layers.{l}.bias``                    ``[4C]``    same order
-``layers.{l}.peep_i`` ``_f`` ``_o``    ``[C]``     diagonal peephole weights
-``layers.{l}.w_p``                     ``[P, C]``  linear recurrent projection
-``output.weight``, ``output.bias``     ``[S, P]``, ``[S]``  softmax layer
-``log_priors``                         ``[S]``     natural log, absent until training ends
-=====================================  ==========  ==============================================
+Files of the former format "lstmp-1", which held LSTMP networks only, are read too.
 """
 
 from __future__ import annotations
@@ -31,84 +22,15 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from am.network_options import NetworkOptions
 from data.errors import SpeechError, UsageError
 
-FORMAT = "lstmp-1"
+FORMAT = "network-2"
+
+_FORMER = "lstmp-1"
+"""Its options are some of today's, and what it could not say are today's defaults."""
 
 FloatArray = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class LstmpOptions:
-    """Shape of a deep LSTMP network (Sak, Senior and Beaufays 2014).
-
-    Attributes:
-        outputs: S, number of tied HMM states (pdf-ids).
-        input_dim: D, features per frame.
-        cells: C, memory cells of each layer.
-        projection: P, width of the linear recurrent projection.
-        layers: number of LSTMP layers.
-        output_delay: output at frame t + output_delay is about frame t (section 4.2 of the
-            paper: 5 frames).
-        cell_clip: cell states are clipped to [-cell_clip, cell_clip] (the paper: 50).
-    """
-
-    outputs: int
-    input_dim: int = 40
-    cells: int = 512
-    projection: int = 256
-    layers: int = 2
-    output_delay: int = 5
-    cell_clip: float = 50.0
-
-    def __post_init__(self) -> None:
-        for name in ("outputs", "input_dim", "cells", "projection", "layers"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise UsageError(f"LSTMP option {name}: expected an integer > 0, found {value!r}")
-        if not isinstance(self.output_delay, int) or self.output_delay < 0:
-            raise UsageError(
-                f"LSTMP option output_delay: expected an integer >= 0, found {self.output_delay!r}"
-            )
-        if not self.cell_clip > 0:
-            raise UsageError(f"LSTMP option cell_clip: expected > 0, found {self.cell_clip!r}")
-
-    def layer_input(self, layer: int) -> int:
-        """Input width of one layer: the features, or the projection of the layer below."""
-        return self.input_dim if layer == 0 else self.projection
-
-    def parameter_count(self, *, biases: bool = True) -> int:
-        """Number of trained parameters.
-
-        Per hidden layer ``n_c n_r 4 + n_i n_c 4 + n_c n_r + n_c 3`` and once ``n_r n_o``, as
-        section 3 of the paper counts them; with ``biases``, 4 n_c per layer and n_o more.
-        """
-        total = self.projection * self.outputs
-        for layer in range(self.layers):
-            total += 4 * self.cells * (self.projection + self.layer_input(layer))
-            total += self.cells * self.projection + 3 * self.cells
-        if biases:
-            total += self.layers * 4 * self.cells + self.outputs
-        return total
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each tensor of the file, without ``log_priors``."""
-        C, P, S = self.cells, self.projection, self.outputs
-        shapes: dict[str, tuple[int, ...]] = {
-            "input.mean": (self.input_dim,),
-            "input.inv_std": (self.input_dim,),
-        }
-        for layer in range(self.layers):
-            prefix = f"layers.{layer}."
-            shapes[prefix + "w_x"] = (4 * C, self.layer_input(layer))
-            shapes[prefix + "w_r"] = (4 * C, P)
-            shapes[prefix + "bias"] = (4 * C,)
-            for gate in ("i", "f", "o"):
-                shapes[f"{prefix}peep_{gate}"] = (C,)
-            shapes[prefix + "w_p"] = (P, C)
-        shapes["output.weight"] = (S, P)
-        shapes["output.bias"] = (S,)
-        return shapes
 
 
 @dataclass(frozen=True)
@@ -117,11 +39,11 @@ class Network:
 
     Attributes:
         options: its shape.
-        tensors: float32 arrays by name, see the head of this module.
+        tensors: float32 arrays by name, see `am.network_options`.
         metadata: free JSON-able facts (feature options, training record); kept as they are.
     """
 
-    options: LstmpOptions
+    options: NetworkOptions
     tensors: Mapping[str, FloatArray]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -140,7 +62,9 @@ class Network:
         return self.tensors["log_priors"]
 
 
-def check_tensors(tensors: Mapping[str, npt.NDArray[Any]], options: LstmpOptions, at: str) -> None:
+def check_tensors(
+    tensors: Mapping[str, npt.NDArray[Any]], options: NetworkOptions, at: str
+) -> None:
     """Check names, shapes, type and finiteness of a network's tensors.
 
     Raises:
@@ -181,7 +105,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     except (SafetensorError, OSError) as error:
         raise SpeechError(f"{path}: not a whole safetensors file: {error}") from None
     found = metadata.pop("format", None)
-    if found != FORMAT:
+    if found not in (FORMAT, _FORMER):
         raise SpeechError(f"{path}: expected format {FORMAT}, found {found}")
     values = {}
     for key, text in metadata.items():
@@ -192,12 +116,12 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     fields = values.pop("options", None)
     if not isinstance(fields, dict):
         raise SpeechError(f"{path}: metadata: expected an object named options, found {fields!r}")
-    known = {option.name for option in dataclasses.fields(LstmpOptions)}
+    known = {option.name for option in dataclasses.fields(NetworkOptions)}
     unknown = sorted(set(fields) - known)
     if unknown:
         raise SpeechError(f"{path}: unknown network option {unknown[0]}")
     try:
-        options = LstmpOptions(**fields)
+        options = NetworkOptions(**fields)
     except (TypeError, UsageError) as error:
         raise SpeechError(f"{path}: {error}") from None
     check_tensors(tensors, options, str(path))
@@ -207,7 +131,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
 def write_network(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a network's file under a temporary name and move it into place."""
     path = Path(path)
-    metadata = {"format": FORMAT, "options": json.dumps(dataclasses.asdict(network.options))}
+    metadata = {"format": FORMAT, "options": json.dumps(network.options.to_table())}
     for key, value in network.metadata.items():
         if key in metadata:
             raise UsageError(f"{path}: metadata {key} is reserved")

@@ -1,4 +1,4 @@
-"""Training of the LSTMP network on frame labels: cross-entropy, truncated BPTT, one process.
+"""Training of a network on frame labels: cross-entropy, truncated BPTT, one process.
 
 `train` is the whole: it splits off a held-out part, measures the features' statistics, trains,
 measures while it trains, writes checkpoints and the best and last networks with their state
@@ -26,8 +26,10 @@ from am.batching import (
     is_held_out,
     prepare,
 )
-from am.lstmp import LstmpNetwork
-from am.network_file import LstmpOptions, read_network, write_network
+from am.network_file import read_network, write_network
+from am.network_module import NetworkModule, reset_state
+from am.network_options import NetworkOptions
+from am.networks import from_network, make_network
 from am.priors import SILENCE_WEIGHT, count_labels, state_priors
 from am.training_augment import Augmenter
 from am.training_checkpoint import (
@@ -37,7 +39,7 @@ from am.training_checkpoint import (
     take,
     write_checkpoint,
 )
-from am.training_evaluation import PRECISIONS, Evaluation, RecentSums, evaluate, reset_states
+from am.training_evaluation import PRECISIONS, Evaluation, RecentSums, evaluate
 from am.training_log import TrainingLog, TrainingProgress
 from am.training_options import AugmentOptions, TrainingOptions
 from am.training_runtime import Interrupt, keep_freed_memory
@@ -46,7 +48,7 @@ from data.errors import SpeechError
 __all__ = [
     "AugmentOptions",
     "Evaluation",
-    "LstmpOptions",
+    "NetworkOptions",
     "Trainer",
     "TrainingOptions",
     "TrainingResult",
@@ -92,7 +94,7 @@ class Trainer:
     def __init__(
         self,
         utterances: Sequence[TrainingUtterance],
-        network: LstmpOptions,
+        network: NetworkOptions,
         options: TrainingOptions,
         directory: Path,
         *,
@@ -100,7 +102,7 @@ class Trainer:
         silence_weight: float = SILENCE_WEIGHT,
         held_out: Sequence[TrainingUtterance] | None = None,
         augment: Augment | None = None,
-        initial: LstmpNetwork | None = None,
+        initial: NetworkModule | None = None,
         metadata: Mapping[str, Any] | None = None,
         progress: bool = True,
     ) -> None:
@@ -142,7 +144,7 @@ class Trainer:
 
         torch.manual_seed(options.seed)
         if initial is None:
-            self.model = LstmpNetwork(
+            self.model = make_network(
                 network,
                 initial_range=options.initial_range,
                 forget_bias=options.forget_bias,
@@ -151,13 +153,14 @@ class Trainer:
         else:
             self.model = initial
             self.model.dropout = options.dropout
+        self.model.precision = PRECISIONS[options.precision]
         self.model.input.mean.copy_(torch.from_numpy(mean))
         self.model.input.inv_std.copy_(torch.from_numpy(inv_std))
         self.names = [name for name, _ in self.model.named_parameters()]
         self.parameters: list[Tensor] = list(self.model.parameters())
         self.average = [p.detach().clone() for p in self.parameters]
         self.optimizer = _optimizer(self.parameters, options)
-        self.state = self.model.initial_state(options.streams, PRECISIONS[options.precision])
+        self.state = self.model.initial_state(options.streams)
         if augment is None and options.augment.active:
             augment = Augmenter(options.augment, mean)
         self.batcher = StreamBatcher(
@@ -256,7 +259,7 @@ class Trainer:
 
     def _step(self, features: Any, labels: Any, fresh: Any, recent: RecentSums) -> None:
         options = self.options
-        reset_states(self.state, torch.from_numpy(fresh))
+        reset_state(self.state, torch.from_numpy(fresh))
         result = self.model.chunk_loss(
             torch.from_numpy(features), torch.from_numpy(labels), self.state
         )
@@ -292,9 +295,9 @@ class Trainer:
     def _final_weights(self) -> list[Tensor]:
         return self.average if self.options.average_frames else self.parameters
 
-    def _with_final_weights(self) -> LstmpNetwork:
+    def _with_final_weights(self) -> NetworkModule:
         """A network of its own with the weights that would be kept now."""
-        model = LstmpNetwork(self.network, generator=torch.Generator())
+        model = make_network(self.network, generator=torch.Generator())
         model.load_state_dict(self.model.state_dict())
         with torch.no_grad():
             for own, value in zip(model.parameters(), self._final_weights(), strict=True):
@@ -345,9 +348,7 @@ class Trainer:
         tensors = {f"weights.{n}": p for n, p in zip(self.names, self.parameters, strict=True)}
         tensors |= {f"average.{n}": p for n, p in zip(self.names, self.average, strict=True)}
         tensors |= optimizer_tensors(self.optimizer, self.names)
-        for layer, (c, r) in enumerate(self.state):
-            tensors[f"state.{layer}.c"] = c
-            tensors[f"state.{layer}.r"] = r
+        tensors |= {f"state.{index}": tensor for index, tensor in enumerate(self.state)}
         tensors["rng"] = torch.get_rng_state()
         progress = {
             "finished": self.finished,
@@ -382,11 +383,8 @@ class Trainer:
                 average.copy_(take(tensors, f"average.{name}", average, path))
         restore_optimizer(self.optimizer, self.names, tensors)
         self.state = [
-            (
-                take(tensors, f"state.{layer}.c", c, path).to(c.dtype),
-                take(tensors, f"state.{layer}.r", r, path).to(r.dtype),
-            )
-            for layer, (c, r) in enumerate(self.state)
+            take(tensors, f"state.{index}", own, path).to(own.dtype)
+            for index, own in enumerate(self.state)
         ]
         torch.set_rng_state(tensors["rng"])
         self.finished = progress["finished"]
@@ -409,7 +407,7 @@ def _optimizer(parameters: list[Tensor], options: TrainingOptions) -> Any:
 
 def train(
     utterances: Sequence[TrainingUtterance],
-    network: LstmpOptions,
+    network: NetworkOptions,
     options: TrainingOptions,
     directory: str | Path,
     *,
@@ -452,7 +450,7 @@ def train(
         given = read_network(initial)
         if given.options != network:
             raise SpeechError(f"{initial}: expected {network}, found {given.options}")
-        start = LstmpNetwork.from_network(given)
+        start = from_network(given)
     trainer = Trainer(
         utterances, network, options, directory,
         silence_pdfs=silence_pdfs, silence_weight=silence_weight, held_out=held_out,

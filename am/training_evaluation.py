@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from am.batching import StreamBatcher, TrainingUtterance
-from am.lstmp import LstmpNetwork, State
+from am.network_module import NetworkModule, State, reset_state
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -32,7 +31,7 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(
-    model: LstmpNetwork,
+    model: NetworkModule,
     utterances: Sequence[TrainingUtterance],
     *,
     streams: int = 32,
@@ -41,6 +40,7 @@ def evaluate(
     """Cross-entropy and frame accuracy on the first versions of utterances."""
     was_training = model.training
     model.eval()
+    model.precision = PRECISIONS[precision]
     batcher = StreamBatcher(
         utterances,
         streams=min(streams, len(utterances)),
@@ -52,8 +52,8 @@ def evaluate(
     loss, frames, correct = 0.0, 0, 0
     for chunk in batcher:
         if state is None:
-            state = model.initial_state(len(chunk.fresh), PRECISIONS[precision])
-        reset_states(state, torch.from_numpy(chunk.fresh))
+            state = model.initial_state(len(chunk.fresh))
+        reset_state(state, torch.from_numpy(chunk.fresh))
         result = model.chunk_loss(
             torch.from_numpy(chunk.features), torch.from_numpy(chunk.labels), state
         )
@@ -63,14 +63,6 @@ def evaluate(
         correct += result.correct
     model.train(was_training)
     return Evaluation(frames, loss / frames, correct / frames)
-
-
-def reset_states(state: State, fresh: Tensor) -> None:
-    """Zero the states of streams whose utterance begins."""
-    if bool(fresh.any()):
-        for c, r in state:
-            c[fresh] = 0
-            r[fresh] = 0
 
 
 class RecentSums:

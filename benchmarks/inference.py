@@ -31,7 +31,8 @@ from torch import nn
 
 from am.inference_native import PRECISIONS, NativeLstmp, cpu_levels
 from am.inference_numpy import NumpyLstmp
-from am.network_file import LstmpOptions, Network
+from am.network_file import Network
+from am.network_options import NetworkOptions
 
 FloatArray = npt.NDArray[np.float32]
 Step = Callable[[], None]
@@ -41,7 +42,7 @@ OUTPUTS = 2400
 COLUMNS = ("numpy", "torch", *(f"native {precision}" for precision in PRECISIONS))
 
 
-def make_network(options: LstmpOptions) -> Network:
+def make_network(options: NetworkOptions) -> Network:
     """Random weights, small enough for no gate to stay at its end."""
     random = np.random.default_rng(0)
     tensors = {
@@ -52,7 +53,7 @@ def make_network(options: LstmpOptions) -> Network:
     return Network(options, tensors)
 
 
-def torch_step(options: LstmpOptions, features: FloatArray, hidden: bool) -> Step:
+def torch_step(options: NetworkOptions, features: FloatArray, hidden: bool) -> Step:
     """All streams through torch, as one batch."""
     lstm = nn.LSTM(
         options.input_dim, options.cells, options.layers, proj_size=options.projection
@@ -125,7 +126,7 @@ def main() -> None:
     for shape, (layers, cells, projection) in SHAPES.items():
         for part in ("hidden", "whole"):
             hidden = part == "hidden"
-            options = LstmpOptions(
+            options = NetworkOptions(
                 outputs=1 if hidden else OUTPUTS, cells=cells, projection=projection, layers=layers
             )
             network = make_network(options)

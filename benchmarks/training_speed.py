@@ -26,18 +26,19 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from am.lstmp import LstmpNetwork, LstmpOptions
+from am.network_options import NetworkOptions
+from am.networks import make_network
 
 CHUNK = 20
 INPUTS = 40
 
 
-def our_step(options: LstmpOptions, streams: int, dtype: torch.dtype) -> Callable[[], None]:
+def our_step(options: NetworkOptions, streams: int, dtype: torch.dtype) -> Callable[[], None]:
     """One chunk through our network."""
-    model = LstmpNetwork(options, generator=torch.Generator().manual_seed(0))
+    model = make_network(options, generator=torch.Generator().manual_seed(0), precision=dtype)
     features = torch.randn(CHUNK, streams, INPUTS)
     labels = torch.randint(0, options.outputs, (CHUNK, streams))
-    state = model.initial_state(streams, dtype)
+    state = model.initial_state(streams)
 
     def step() -> None:
         nonlocal state
@@ -52,7 +53,7 @@ def our_step(options: LstmpOptions, streams: int, dtype: torch.dtype) -> Callabl
 class TorchLstm(nn.Module):
     """nn.LSTM with projection and a linear output layer."""
 
-    def __init__(self, options: LstmpOptions) -> None:
+    def __init__(self, options: NetworkOptions) -> None:
         super().__init__()
         self.lstm = nn.LSTM(
             INPUTS, options.cells, num_layers=options.layers, proj_size=options.projection
@@ -60,7 +61,7 @@ class TorchLstm(nn.Module):
         self.output = nn.Linear(options.projection, options.outputs)
 
 
-def torch_step(options: LstmpOptions, streams: int, dtype: torch.dtype) -> Callable[[], None]:
+def torch_step(options: NetworkOptions, streams: int, dtype: torch.dtype) -> Callable[[], None]:
     """One chunk through torch's network; in bfloat16 its weights are bfloat16 as well."""
     model = TorchLstm(options).to(dtype)
     features = torch.randn(CHUNK, streams, INPUTS).to(dtype)
@@ -108,7 +109,7 @@ def main() -> None:
     table = Table("network", "streams", *columns, title="training, frames/s")
     rows = []
     for layers, cells, projection in ((2, 512, 256), (3, 512, 256), (2, 800, 512)):
-        options = LstmpOptions(
+        options = NetworkOptions(
             outputs=arguments.outputs, cells=cells, projection=projection, layers=layers
         )
         for streams in arguments.streams:

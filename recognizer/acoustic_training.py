@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from am.contexts import FrameContexts, frame_contexts, frame_pdfs
 from am.features import FbankOptions, MfccOptions, fbank
+from am.network_options import NetworkOptions, NetworkShape
 from am.phones import PhoneTable
 from am.segment_contexts import segment_contexts, transition_counts
 from am.topology import Topology
@@ -33,23 +34,6 @@ IntArray = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class NetworkShape:
-    """Shape of the LSTMP network; its outputs are the tree's leaves, its inputs the mel bins.
-
-    Attributes:
-        layers: number of LSTMP layers.
-        cells: memory cells of each layer.
-        projection: width of the recurrent projection.
-        output_delay: frames by which outputs lag (the paper: 5).
-    """
-
-    layers: int = 2
-    cells: int = 512
-    projection: int = 256
-    output_delay: int = 5
-
-
-@dataclass(frozen=True)
 class AcousticOptions:
     """Everything that determines an acoustic model, given aligned corpora.
 
@@ -57,7 +41,7 @@ class AcousticOptions:
         tree: how the decision tree is grown.
         features: the network's input.
         speeds: versions of each recording of which every epoch draws one; must contain 1.0.
-        network: its shape.
+        network: its shape; its outputs are the tree's leaves, its inputs the mel bins.
         training: how it is trained.
         silence_weight: divisor of silence label counts in the priors.
     """
@@ -235,21 +219,11 @@ def train_network(
         SpeechError: no torch, or unusable data.
     """
     require_torch()
-    from am.network_file import LstmpOptions
     from am.training import train
 
-    shape = options.network
-    network = LstmpOptions(
-        outputs=tree.num_pdfs,
-        input_dim=options.features.num_bins,
-        cells=shape.cells,
-        projection=shape.projection,
-        layers=shape.layers,
-        output_delay=shape.output_delay,
-    )
     return train(
         list(training_utterances(corpora, tree, features)),
-        network,
+        NetworkOptions.of(options.network, tree.num_pdfs, options.features.num_bins),
         options.training,
         directory,
         silence_pdfs=silence_pdfs(phones, transitions),

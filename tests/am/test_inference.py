@@ -15,16 +15,18 @@ import am
 from am.inference import AcousticModel, log_posteriors, scaled_log_likelihoods
 from am.inference_numpy import NumpyLstmp
 from am.inference_torch import TorchLstmp
-from am.lstmp import LstmpNetwork, LstmpOptions
 from am.network_file import Network, write_network
+from am.network_options import NetworkOptions
+from am.networks import from_network
+from am.networks import make_network as make_module
 from data.errors import SpeechError
 
 FloatArray = npt.NDArray[np.float32]
-OPTIONS = LstmpOptions(outputs=23, input_dim=6, cells=17, projection=9, layers=3)
+OPTIONS = NetworkOptions(outputs=23, input_dim=6, cells=17, projection=9, layers=3)
 
 
-def make_network(options: LstmpOptions = OPTIONS) -> Network:
-    model = LstmpNetwork(
+def make_network(options: NetworkOptions = OPTIONS) -> Network:
+    model = make_module(
         options, generator=torch.Generator().manual_seed(0), initial_range=0.5, forget_bias=1.0
     )
     model.input.mean.fill_(3.0)
@@ -73,12 +75,12 @@ def test_engines_agree(network: Network, features: FloatArray) -> None:
 
 
 def test_cells_are_clipped_alike(features: FloatArray) -> None:
-    options = LstmpOptions(outputs=8, input_dim=6, cells=9, projection=5, cell_clip=0.3)
+    options = NetworkOptions(outputs=8, input_dim=6, cells=9, projection=5, cell_clip=0.3)
     network = make_network(options)
     clipped = log_posteriors(NumpyLstmp(network), features)
     np.testing.assert_allclose(clipped, log_posteriors(TorchLstmp(network), features), atol=1e-4)
     unclipped = Network(
-        LstmpOptions(outputs=8, input_dim=6, cells=9, projection=5), network.tensors
+        NetworkOptions(outputs=8, input_dim=6, cells=9, projection=5), network.tensors
     )
     assert np.abs(clipped - log_posteriors(NumpyLstmp(unclipped), features)).max() > 1e-2
 
@@ -108,7 +110,7 @@ def test_delay_drops_the_first_outputs_and_repeats_the_last_frame(
     rest = session.finish()
     assert len(first) == max(frames - 5, 0) and len(first) + len(rest) == frames
 
-    module = LstmpNetwork.from_network(network).eval()
+    module = from_network(network).eval()
     fed = np.concatenate((short, np.repeat(short[-1:], 5, axis=0)))
     with torch.no_grad():
         log_probs, _ = module(torch.from_numpy(fed).unsqueeze(1), module.initial_state(1))
@@ -135,7 +137,7 @@ def test_no_frames_give_no_rows(network: Network) -> None:
 
 def test_no_delay(features: FloatArray) -> None:
     network = make_network(
-        LstmpOptions(outputs=8, input_dim=6, cells=9, projection=5, output_delay=0)
+        NetworkOptions(outputs=8, input_dim=6, cells=9, projection=5, output_delay=0)
     )
     session = NumpyLstmp(network).start()
     assert session.advance(features).shape == (300, 8)
@@ -178,7 +180,7 @@ import am
 from am.inference import log_posteriors
 from am.inference_numpy import NumpyLstmp
 skip = (
-    "lstmp", "lstmp_kernel", "inference_torch",
+    "lstmp", "lstmp_kernel", "blstm", "dnn", "network_module", "networks", "inference_torch",
     "training", "training_checkpoint", "training_evaluation",
 )
 for module in pkgutil.iter_modules(am.__path__):

@@ -25,19 +25,20 @@ from am.inference_native import (
 )
 from am.inference_numpy import NumpyLstmp
 from am.inference_torch import TorchLstmp
-from am.network_file import LstmpOptions, Network, read_network
+from am.network_file import Network, read_network
+from am.network_options import NetworkOptions
 from data.audio import read_audio
 from data.corpus import read_corpus
 from data.errors import SpeechError, UsageError
 
 FloatArray = npt.NDArray[np.float32]
 ROOT = Path(am.__file__).parents[1]
-SMALL = LstmpOptions(outputs=23, input_dim=6, cells=17, projection=9, layers=3)
+SMALL = NetworkOptions(outputs=23, input_dim=6, cells=17, projection=9, layers=3)
 EVERY_LEVEL = pytest.mark.parametrize("level", cpu_levels())
 EVERY_PRECISION = pytest.mark.parametrize("precision", PRECISIONS)
 
 
-def make_network(options: LstmpOptions = SMALL, seed: int = 0) -> Network:
+def make_network(options: NetworkOptions = SMALL, seed: int = 0) -> Network:
     random = np.random.default_rng(seed)
     tensors = {
         name: random.uniform(-0.5, 0.5, shape).astype(np.float32)

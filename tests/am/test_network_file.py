@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from am.network_file import LstmpOptions, Network, read_network, write_network
+from am.network_file import Network, read_network, write_network
+from am.network_options import NetworkOptions
 from data.errors import SpeechError, UsageError
 
 
 def small(log_priors: bool = True) -> Network:
-    options = LstmpOptions(outputs=7, input_dim=4, cells=5, projection=3)
+    options = NetworkOptions(outputs=7, input_dim=4, cells=5, projection=3)
     rng = np.random.default_rng(0)
     shapes = options.shapes()
     if log_priors:
@@ -29,12 +30,12 @@ def small(log_priors: bool = True) -> Network:
 def test_parameter_counts_of_the_paper(
     cells: int, projection: int, layers: int, millions: int
 ) -> None:
-    options = LstmpOptions(outputs=14247, cells=cells, projection=projection, layers=layers)
+    options = NetworkOptions(outputs=14247, cells=cells, projection=projection, layers=layers)
     assert options.parameter_count(biases=False) / 1e6 == pytest.approx(millions, abs=0.6)
 
 
 def test_parameter_count_exactly() -> None:
-    options = LstmpOptions(outputs=14247, input_dim=40, cells=800, projection=512, layers=2)
+    options = NetworkOptions(outputs=14247, input_dim=40, cells=800, projection=512, layers=2)
     assert options.parameter_count(biases=False) == 13_161_664
     assert options.parameter_count() == 13_182_311
     weights = sum(
@@ -120,8 +121,8 @@ def test_wrong_tensors() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"outputs": 0}, {"cells": -1}, {"layers": 0}, {"output_delay": -1}, {"cell_clip": 0.0}],
+    [{"outputs": 0}, {"cells": -1}, {"layers": 0}, {"output_delay": -2}, {"cell_clip": 0.0}],
 )
 def test_wrong_options(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        LstmpOptions(**({"outputs": 7} | wrong))  # type: ignore[arg-type]
+        NetworkOptions(**({"outputs": 7} | wrong))  # type: ignore[arg-type]

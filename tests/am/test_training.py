@@ -15,8 +15,9 @@ import torch
 
 from am.inference import log_posteriors
 from am.inference_numpy import NumpyLstmp
-from am.lstmp import LstmpNetwork
-from am.network_file import LstmpOptions, read_network
+from am.network_file import read_network
+from am.network_options import NetworkOptions
+from am.networks import make_network
 from am.priors import count_labels, state_priors
 from am.training import (
     AugmentOptions,
@@ -29,7 +30,7 @@ from am.training import (
 from data.errors import SpeechError, UsageError
 
 STATES, DIM = 6, 5
-NETWORK = LstmpOptions(outputs=STATES, input_dim=DIM, cells=16, projection=8, output_delay=2)
+NETWORK = NetworkOptions(outputs=STATES, input_dim=DIM, cells=16, projection=8, output_delay=2)
 
 
 def make_utterances(count: int = 30, seed: int = 0) -> list[TrainingUtterance]:
@@ -205,7 +206,7 @@ def test_paper_options_are_plain_gradient_descent(tmp_path: Path) -> None:
     before = [p.detach().clone() for p in trainer.parameters]
     batcher = run(tmp_path, options).batcher
     chunk = next(batcher)
-    model = LstmpNetwork(NETWORK)
+    model = make_network(NETWORK)
     model.load_state_dict(trainer.model.state_dict())
     loss = model.chunk_loss(
         torch.from_numpy(chunk.features), torch.from_numpy(chunk.labels), model.initial_state(4)
@@ -252,7 +253,7 @@ def test_given_held_out_utterances(tmp_path: Path) -> None:
 
 
 def test_evaluate_is_exact() -> None:
-    model = LstmpNetwork(NETWORK, generator=torch.Generator().manual_seed(1), initial_range=0.5)
+    model = make_network(NETWORK, generator=torch.Generator().manual_seed(1), initial_range=0.5)
     utterances = make_utterances(7)
     result = evaluate(model, utterances, streams=3)
     network = model.to_network(np.zeros(STATES, dtype=np.float32))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import toy
-from am.network_file import LstmpOptions, Network, read_network, write_network
+from am.network_file import Network, read_network, write_network
+from am.network_options import NetworkOptions
 from data.errors import SpeechError, UsageError
 from decoding.mapped_graph import MappedGraph
 from decoding.on_the_fly import OnTheFlyDecoder
@@ -143,7 +144,7 @@ def test_a_network_that_contradicts_model_toml_is_refused(model, field, value):
         _ = ModelBundle(model).network
 
 
-def random_network(options: LstmpOptions) -> Network:
+def random_network(options: NetworkOptions) -> Network:
     generator = np.random.default_rng(0)
     tensors = {
         name: generator.normal(size=shape).astype(np.float32)

@@ -12,7 +12,10 @@ import pytest
 
 FLOORS = {"data": 0, "am": 1, "lm": 1, "decoding": 2, "recognizer": 3}
 ROOT = Path(__file__).resolve().parents[2]
-TRAINING = ("am.lstmp", "am.inference_torch", "am.training")
+TRAINING = (
+    "am.lstmp", "am.blstm", "am.dnn", "am.network_module", "am.networks",
+    "am.inference_torch", "am.training",
+)  # fmt: skip
 """Modules whose names begin so may import torch; all others must not, nor through others."""
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from am.decision_tree import Tree, monophone_tree
 from am.features import FbankOptions
-from am.network_file import LstmpOptions, Network, write_network
+from am.network_file import Network, write_network
+from am.network_options import NetworkOptions
 from am.phones import PhoneTable
 from am.topology import Topology
 from am.transitions import TransitionModel
@@ -124,7 +125,9 @@ def automaton(text: str, path: Path) -> NgramAutomaton:
 
 def network(phones: PhoneTable, tree: Tree, transitions: TransitionModel) -> Network:
     """The templates as an LSTMP network."""
-    options = LstmpOptions(outputs=tree.num_pdfs, cells=40, projection=40, layers=1, output_delay=0)
+    options = NetworkOptions(
+        outputs=tree.num_pdfs, cells=40, projection=40, layers=1, output_delay=0
+    )
     tensors = {name: np.zeros(shape, np.float32) for name, shape in options.shapes().items()}
     tensors["input.mean"] += 10.0
     tensors["input.inv_std"] += 0.4
