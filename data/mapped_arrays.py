@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,40 @@ class MappedArrays:
                 )
 
 
+@dataclass(frozen=True)
+class ArrayFile:
+    """An array that `write_arrays` takes from a file of its own, which need not fit into memory.
+
+    Attributes:
+        path: the array's bytes and nothing else.
+        dtype: of its numbers.
+        columns: of its rows; 0: it has one dimension.
+    """
+
+    path: Path
+    dtype: npt.DTypeLike
+    columns: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As numpy's; the file's size tells the number of rows."""
+        size = self.path.stat().st_size // np.dtype(self.dtype).itemsize
+        return (size // self.columns, self.columns) if self.columns else (size,)
+
+    def load(self) -> npt.NDArray[Any]:
+        """The array, in memory."""
+        return np.fromfile(self.path, self.dtype).reshape(self.shape)
+
+    def map(self) -> npt.NDArray[Any]:
+        """The array in mapped memory, to be read only."""
+        if not self.path.stat().st_size:  # cannot be mapped
+            return np.empty(self.shape, self.dtype)
+        return np.asarray(np.memmap(self.path, self.dtype, "r", shape=self.shape))
+
+
 def write_arrays(
     path: str | os.PathLike[str],
-    arrays: Mapping[str, npt.NDArray[Any]],
+    arrays: Mapping[str, npt.NDArray[Any] | ArrayFile],
     *,
     kind: str,
     version: int,
@@ -92,8 +123,9 @@ def write_arrays(
         version: of that kind's layout.
         metadata: further strings to store.
     """
-    order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
-    ready = {name: np.ascontiguousarray(arrays[name]) for name in order}
+    dtypes = {name: np.dtype(array.dtype).newbyteorder("=") for name, array in arrays.items()}
+    order = sorted(arrays, key=lambda name: (-dtypes[name].itemsize, name))
+    ready = {name: arrays[name] for name in order}
     header: dict[str, Any] = {
         "__metadata__": {
             **(metadata or {}),
@@ -104,9 +136,10 @@ def write_arrays(
     }
     end = 0
     for name, array in ready.items():
-        begin, end = end, end + array.nbytes
+        size = int(np.prod(array.shape, dtype=np.int64)) * dtypes[name].itemsize
+        begin, end = end, end + size
         header[name] = {
-            "dtype": _NAMES[array.dtype.newbyteorder("=")],
+            "dtype": _NAMES[dtypes[name]],
             "shape": list(array.shape),
             "data_offsets": [begin, end],
         }
@@ -116,7 +149,8 @@ def write_arrays(
         stream.write(len(text).to_bytes(8, "little"))
         stream.write(text)
         for array in ready.values():
-            array.tofile(stream)
+            for block in _blocks(array):
+                stream.write(block)
 
 
 def open_arrays(path: str | os.PathLike[str], *, kind: str, version: int) -> MappedArrays:
@@ -177,9 +211,20 @@ def open_arrays(path: str | os.PathLike[str], *, kind: str, version: int) -> Map
     return MappedArrays(path, arrays, fields, checksums)
 
 
-def _checksum(array: npt.NDArray[Any]) -> int:
-    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+def _checksum(array: npt.NDArray[Any] | ArrayFile) -> int:
     value = 0
-    for begin in range(0, len(content), _BLOCK):
-        value = zlib.crc32(content[begin : begin + _BLOCK].tobytes(), value)
+    for block in _blocks(array):
+        value = zlib.crc32(block, value)
     return value
+
+
+def _blocks(array: npt.NDArray[Any] | ArrayFile) -> Iterator[bytes]:
+    """The bytes of an array, some at a time."""
+    if isinstance(array, ArrayFile):
+        with array.path.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+        return
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    for begin in range(0, len(content), _BLOCK):
+        yield content[begin : begin + _BLOCK].tobytes()

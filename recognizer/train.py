@@ -8,9 +8,11 @@ from pathlib import Path
 
 from am.phones import SILENCE, SPOKEN_NOISE, PhoneTable
 from am.topology import Topology
-from data.alignment import Alignment, read_ctm, read_textgrid
+from data.alignment import Alignment
 from data.corpus import Utterance, read_corpus
+from data.ctm import read_ctm
 from data.errors import SpeechError, UsageError
+from data.textgrid import read_textgrid
 from recognizer.acoustic_stages import NETWORK_FILE, TREE_FILES, AcousticInputs, acoustic_stages
 from recognizer.acoustic_training import AcousticOptions, AlignedCorpus
 from recognizer.console import console

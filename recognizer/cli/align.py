@@ -106,10 +106,11 @@ def align(
     # that only get in the way. The libraries read this when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-    from data.alignment import write_ctm, write_textgrid
     from data.corpus import read_corpus
+    from data.ctm import write_ctm
     from data.errors import SpeechError, UsageError
     from data.files import replace_text
+    from data.textgrid import write_textgrid
     from decoding.tolerance import GARBAGE, Tolerance
     from recognizer.cli.run import report
 

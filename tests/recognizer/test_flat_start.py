@@ -13,10 +13,12 @@ import pytest
 
 import babble
 from am.features import MfccOptions, mfcc
-from data.alignment import Segment, read_ctm, read_textgrid
+from data.alignment import Segment
 from data.corpus import Corpus, Utterance, read_corpus
+from data.ctm import read_ctm
 from data.errors import SpeechError, UsageError
 from data.lexicon import english_lexicon
+from data.textgrid import read_textgrid
 from recognizer.alignment_file import read_paths, write_paths
 from recognizer.flat_start import flat_start
 from recognizer.flat_start_options import FlatStartOptions, PassOptions

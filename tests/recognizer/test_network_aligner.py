@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import toy
-from data.alignment import read_ctm
 from data.corpus import Utterance
+from data.ctm import read_ctm
 from recognizer.bundle import ModelBundle
 from recognizer.network_aligner import NetworkAligner
 

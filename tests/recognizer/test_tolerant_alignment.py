@@ -12,9 +12,10 @@ import pytest
 import toy
 from am.features import fbank
 from am.inference import scaled_log_likelihoods
-from data.alignment import read_ctm, read_textgrid
 from data.audio import SAMPLE_RATE
 from data.corpus import Utterance, read_corpus
+from data.ctm import read_ctm
+from data.textgrid import read_textgrid
 from decoding.align import Aligner
 from decoding.segments import WordSegment
 from decoding.tolerance import GARBAGE, Tolerance

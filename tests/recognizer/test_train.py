@@ -10,9 +10,11 @@ import pytest
 import babble
 from am.network_file import read_network
 from am.priors import DISABLED_LOG_PRIOR
-from data.alignment import Alignment, Segment, write_ctm, write_textgrid
+from data.alignment import Alignment, Segment
 from data.corpus import Utterance
+from data.ctm import write_ctm
 from data.errors import SpeechError
+from data.textgrid import write_textgrid
 from recognizer.acoustic_stages import NETWORK_FILE, TREE_FILES, read_tree
 from recognizer.train import read_alignments, train_from_file
 

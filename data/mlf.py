@@ -1,0 +1,233 @@
+"""HTK's master label files (MLF): the labels of many utterances in one file.
+
+A label is `[START [END]] NAME [SCORE] {NAME [SCORE]}`, times in units of 100 ns. The first name is
+of the lowest level; further names stand where a unit of the level above begins, as HVite writes
+them: states with their phones and words, or phones with their words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from data.alignment import Alignment, Segment, Tier
+from data.drops import Drops, refuse
+from data.errors import SpeechError
+from data.files import read_lines, replace_text
+
+UNITS = 10_000_000
+"""HTK's units of time in a second."""
+
+_HEADER = "#!MLF!#"
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_STATE = re.compile(r"s\d+")
+_TOKEN = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1(?=\s|$)|(\S+)""")
+_ESCAPE = re.compile(r"\\([0-7]{3}|.)")
+_SILENCES = ("sil", "sp")
+_NO_WORDS = (*_SILENCES, "SENT-START", "SENT-END", "<s>", "</s>")
+# The names of a line by level, lowest first, if no line says so itself.
+_LEVELS: dict[Tier, tuple[Tier, ...]] = {
+    "states": ("states", "phones", "words"),
+    "phones": ("phones", "words"),
+    "words": ("words",),
+}
+
+
+@dataclass(frozen=True)
+class _Label:
+    """A line: times in units of 100 ns and the names, lowest level first."""
+
+    line: int
+    start: int
+    end: int
+    names: tuple[str, ...]
+
+
+def read_mlf(
+    path: str | os.PathLike[str], *, level: Tier | None = None, drops: Drops | None = None
+) -> Iterator[Alignment]:
+    """Read a master label file, utterance by utterance.
+
+    An utterance is called after its pattern: `"*/name.lab"` and `"/a/path/name.rec"` are `name`.
+    Names of phones lose their contexts (`sil-ah+t` is `ah`). A state gets its phone's name before
+    its own (`ah.s2`) where the lines say which phone it is in. Scores are no probabilities and
+    left out; of alternatives (after `///`) the first is taken. Beside phones or states, the words
+    `sil`, `sp`, `SENT-START`, `SENT-END`, `<s>` and `</s>` are no words.
+
+    Args:
+        path: the file, perhaps compressed.
+        level: what the first name of a line is; by default states if all are called s2, s3, ...
+            throughout an utterance, otherwise phones.
+        drops: counts utterances without times or with overlapping segments instead of raising.
+
+    Raises:
+        SpeechError: an unreadable file, another format, a malformed line.
+    """
+    where = os.fspath(path)
+    for number, utterance, labels in _entries(path):
+        if not labels:
+            refuse(
+                drops, "no labels", f"{where}:{number}: {utterance}: expected labels, found none"
+            )
+            continue
+        if any(label.end < 0 for label in labels):
+            line = next(label.line for label in labels if label.end < 0)
+            refuse(
+                drops, "labels without times",
+                f"{where}:{line}: {utterance}: expected a start and an end, found a label without",
+            )  # fmt: skip
+            continue
+        try:
+            yield _alignment(utterance, labels, level)
+        except SpeechError as error:
+            refuse(drops, "impossible segments", f"{where}:{number}: {error}")
+
+
+def write_mlf(
+    alignments: Iterable[Alignment], path: str | os.PathLike[str], *, tier: Tier = "phones"
+) -> None:
+    """Write one tier of alignments, times to 100 ns; words stand beside the phones they begin with.
+
+    States are written as they are called, alone.
+
+    Raises:
+        SpeechError: an utterance id with letters that mean something in a pattern.
+    """
+    with replace_text(path) as stream:
+        stream.write(_HEADER + "\n")
+        for alignment in alignments:
+            if any(letter in alignment.utterance for letter in '*?"/\\'):
+                raise SpeechError(
+                    f"utterance {alignment.utterance}: expected an id that a pattern can name"
+                )
+            stream.write(f'"*/{alignment.utterance}.lab"\n')
+            words = list(alignment.words) if tier == "phones" else []
+            for segment in alignment.tier(tier):
+                line = f"{round(segment.start * UNITS)} {round(segment.end * UNITS)} "
+                line += _quoted(segment.label)
+                if words and segment.end > words[0].start:
+                    line += " " + _quoted(words.pop(0).label)
+                stream.write(line + "\n")
+            stream.write(".\n")
+
+
+def _entries(path: str | os.PathLike[str]) -> Iterator[tuple[int, str, list[_Label]]]:
+    """Line, name and labels of each utterance."""
+    where = os.fspath(path)
+    lines = enumerate(read_lines(path), start=1)
+    _, first = next(lines, (1, ""))
+    if first.strip() != _HEADER:
+        raise SpeechError(f"{where}:1: expected {_HEADER}, found {first.strip()!r}")
+    seen: set[str] = set()
+    for number, line in lines:
+        if not line.strip():
+            continue
+        utterance = _utterance(f"{where}:{number}", line.strip())
+        if utterance in seen:
+            raise SpeechError(f"{where}:{number}: expected each utterance once, found {utterance}")
+        seen.add(utterance)
+        labels: list[_Label] = []
+        alternative = False
+        for at, text in lines:
+            stripped = text.strip()
+            if stripped == ".":
+                break
+            if stripped == "///":
+                alternative = True
+            elif stripped and not alternative:
+                labels.append(_label(f"{where}:{at}", at, stripped))
+        else:
+            raise SpeechError(
+                f"{where}: cut short: expected a line '.' after the labels of {utterance}"
+            )
+        yield number, utterance, labels
+
+
+def _utterance(where: str, line: str) -> str:
+    match = re.fullmatch(r'"([^"]+)"', line)
+    if match is None:
+        raise SpeechError(
+            f'{where}: expected the pattern of a label file such as "*/name.lab", found {line!r}'
+        )
+    name = PurePosixPath(match[1].replace("\\", "/")).stem
+    if not name or any(letter in name for letter in "*?"):
+        raise SpeechError(f"{where}: expected a pattern that names one utterance, found {line}")
+    return name
+
+
+def _label(where: str, number: int, line: str) -> _Label:
+    tokens = [
+        (match[3] is None, _unescaped(match[2] if match[3] is None else match[3]))
+        for match in _TOKEN.finditer(line)
+    ]
+    times: list[int] = []
+    while tokens and len(times) < 2 and not tokens[0][0] and tokens[0][1].isdecimal():
+        times.append(int(tokens.pop(0)[1]))
+    # A number alone is a word such as "7", not a time.
+    if not tokens and times:
+        tokens = [(True, str(times.pop()))]
+    names: list[str] = []
+    scored = True
+    for quoted, token in tokens:
+        if not quoted and not scored and _NUMBER.fullmatch(token):
+            scored = True
+            continue
+        names.append(token)
+        scored = False
+    if not names:
+        raise SpeechError(f"{where}: expected a label, found {line!r}")
+    if len(times) == 2 and times[1] < times[0]:
+        raise SpeechError(f"{where}: expected an end of at least {times[0]}, found {times[1]}")
+    start, end = (times[0], times[1]) if len(times) == 2 else (0, -1)
+    return _Label(number, start, end, tuple(names))
+
+
+def _alignment(utterance: str, labels: list[_Label], level: Tier | None) -> Alignment:
+    if level is None:
+        states = all(_STATE.fullmatch(label.names[0]) for label in labels)
+        level = "states" if states else "phones"
+    levels = _LEVELS[level]
+    tiers: dict[Tier, list[tuple[str, int, int]]] = {"words": [], "phones": [], "states": []}
+    phone = ""
+    for label in labels:
+        names = list(label.names)
+        if level == "states":
+            if len(names) > 1:
+                names[1] = phone = _base(names[1])
+            if phone:
+                names[0] = f"{phone}.{names[0]}"
+        elif level == "phones":
+            names[0] = phone = _base(names[0])
+        for index, tier in enumerate(levels):
+            if index < len(names):
+                tiers[tier].append((names[index], label.start, label.end))
+            elif tiers[tier] and not (tier == "words" and phone in _SILENCES):
+                # A unit of a higher level goes on; a pause after a word is no part of it.
+                name, start, _ = tiers[tier][-1]
+                tiers[tier][-1] = (name, start, label.end)
+    if level != "words":
+        tiers["words"] = [one for one in tiers["words"] if one[0] not in _NO_WORDS]
+    found = {
+        tier: tuple(Segment(name, start / UNITS, end / UNITS) for name, start, end in segments)
+        for tier, segments in tiers.items()
+    }
+    return Alignment(utterance, **found)
+
+
+def _base(phone: str) -> str:
+    """`ah` of the model `sil-ah+t`: HTK keeps - and + for contexts."""
+    return phone.partition("-")[2].partition("+")[0] if "-" in phone else phone.partition("+")[0]
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda m: chr(int(m[1], 8)) if len(m[1]) == 3 else m[1], text)
+
+
+def _quoted(name: str) -> str:
+    """A name as HTK can read it back: in quotes where it might be taken for something else."""
+    if _NUMBER.fullmatch(name) or name[0] in "\"'" or "\\" in name:
+        return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return name
