@@ -1,5 +1,30 @@
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
+
+class NgramError(ValueError): ...
+
+class AutomatonBuilder:
+    def __init__(
+        self,
+        directory: str,
+        vocabulary_size: int,
+        begin: int,
+        end: int,
+        memory_bytes: int,
+        threads: int,
+        max_states: int,
+    ) -> None: ...
+    def begin(self) -> None: ...
+    def add(
+        self,
+        ids: npt.NDArray[np.int32],
+        log10_probs: npt.NDArray[np.float64],
+        log10_backoffs: npt.NDArray[np.float64],
+    ) -> None: ...
+    def end(self, progress: Callable[[int], None]) -> None: ...
+    def build(self, progress: Callable[[int], None]) -> None: ...
 
 def count_keys(
     keys: npt.NDArray[np.uint32],

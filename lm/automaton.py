@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from data.errors import SpeechError, UsageError
-from data.mapped_arrays import open_arrays, write_arrays
+from data.mapped_arrays import ArrayFile, open_arrays, write_arrays
 from lm import _automaton
-from lm.ngram import BEGIN, END, LOG_OF_10, NO_NODE, UNKNOWN, NgramModel
+from lm.automaton_build import MIN_MEMORY, BuildOptions, Progress, build_arrays, no_progress
+from lm.ngram import UNKNOWN, NgramModel
+from lm.ngram_source import ModelSource, open_source
 from lm.value_table import exact_table, nearest_table
 
 KIND = "ngram-automaton"
@@ -79,10 +84,59 @@ class NgramAutomaton:
         N-grams that hold `<s>` elsewhere than in front, or go on after `</s>`, say nothing about
         any sentence and are left out.
         """
-        words, arrays = _build(model)
-        vocabulary = np.frombuffer("".join(f"{word}\n" for word in words).encode(), dtype=np.uint8)
-        metadata = {"counts": " ".join(map(str, model.counts)), "layout": FAST}
-        return cls(arrays, vocabulary, metadata, validate=False)
+        with tempfile.TemporaryDirectory() as directory:
+            options = BuildOptions(memory=max(MIN_MEMORY, 64 * max(model.counts)))
+            built = build_arrays(ModelSource(model), Path(directory), options)
+            arrays = {name: file.load() for name, file in built.arrays.items()}
+        metadata = {**built.metadata, "layout": FAST}
+        return cls(arrays, built.vocabulary, metadata, validate=False)
+
+    @classmethod
+    def build(
+        cls,
+        source: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        *,
+        layout: str = FAST,
+        bits: int | None = None,
+        options: BuildOptions | None = None,
+        progress: Progress = no_progress,
+    ) -> None:
+        """Write the automaton of n-grams in files to a file, in bounded memory.
+
+        Args:
+            source: an ARPA file, plain or compressed, or a directory of n-gram records
+                (`lm.ngram_source`).
+            output: the file to write, whole or not at all.
+            layout: `FAST` or `COMPACT`.
+            bits: see `compact`.
+            options: memory, threads, and where temporary files go.
+            progress: told of stages.
+
+        Raises:
+            SpeechError: the n-grams are not those of a back-off model, or a disk is full; names
+                file and line.
+        """
+        options = options or BuildOptions()
+        try:
+            with _temporary_directory(output, options) as directory:
+                size = _text_size(source)
+                with open_source(source, lambda done: progress("reading", done, size)) as ngrams:
+                    built = build_arrays(ngrams, directory, options, progress)
+                metadata = {**built.metadata, "layout": FAST}
+                if layout == COMPACT:
+                    mapped = {name: file.map() for name, file in built.arrays.items()}
+                    fast = cls(mapped, built.vocabulary, metadata, validate=False)
+                    progress("packing", 0, None)
+                    fast.compact(bits=bits).save(output)
+                    return
+                progress("writing", 0, None)
+                files: dict[str, ArrayFile | npt.NDArray[Any]] = {**built.arrays}
+                files["vocabulary"] = built.vocabulary
+                write_arrays(output, files, kind=KIND, version=VERSION, metadata=metadata)
+        except OSError as error:
+            fault = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            raise SpeechError(f"{output}: cannot be built: {fault}") from error
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, validate: bool = True) -> NgramAutomaton:
@@ -259,83 +313,19 @@ class NgramAutomaton:
         return sums[offsets[1:]] - sums[offsets[:-1]] + ends
 
 
-def _build(model: NgramModel) -> tuple[list[str], dict[str, npt.NDArray[Any]]]:
-    """The words of the automaton of a model, and its arrays."""
-    begin, end = model.word_ids[BEGIN], model.word_ids[END]
-    words = [word for word in model.vocabulary if word not in (BEGIN, END)]
-    new_ids = np.arange(len(model.vocabulary), dtype=np.int64)
-    new_ids -= (new_ids > begin).astype(np.int64) + (new_ids > end)
-    orders = _row_orders(model)
-    state_of, landing = _states(model, orders)
-    num_states = int(state_of.max()) + 1
-    finals = np.full(num_states, np.nan, dtype=np.float32)
-    arcs = np.empty((sum(model.counts), 3), dtype=np.uint32)
-    counts = np.zeros(num_states, dtype=np.int64)
-    filled = 0
-    for order, (level, rows) in enumerate(zip(model.levels, orders, strict=True), start=1):
-        first = int(model.offsets[order - 1])
-        sources = state_of[level.parents + model.offsets[order - 2]] if order > 1 else 0
-        sources = np.broadcast_to(sources, (len(level),))
-        log_probs = (level.log10_probs.astype(np.float64) * LOG_OF_10).astype(np.float32)
-        usable = sources != NO_NODE
-        ends = np.flatnonzero(usable & (level.words == end))
-        finals[sources[ends]] = log_probs[ends]
-        usable &= (level.words != end) & (level.words != begin)
-        rows = rows[usable[rows]]
-        part = arcs[filled : filled + len(rows)]
-        part[:, 0] = new_ids[level.words[rows]]
-        part[:, 1] = log_probs[rows].view(np.uint32)
-        part[:, 2] = landing[rows + first]
-        counts += np.bincount(sources[rows], minlength=num_states)
-        filled += len(rows)
-    states = np.zeros((num_states + 1, 2), dtype=np.uint64)
-    states[1:, 0] = np.cumsum(counts)
-    nodes = np.flatnonzero(state_of > 0)
-    backoffs = np.concatenate([level.log10_backoffs for level in model.levels])[nodes]
-    backoffs = (backoffs.astype(np.float64) * LOG_OF_10).astype(np.float32)
-    suffixes = np.concatenate(model.suffixes).astype(np.int64)[nodes]
-    targets = np.where(suffixes == NO_NODE, 0, landing[suffixes])
-    states[state_of[nodes], 1] = backoffs.view(np.uint32) | (targets.astype(np.uint64) << 32)
-    return words, {"states": states, "arcs": arcs[:filled], "finals": finals}
+@contextmanager
+def _temporary_directory(output: str | os.PathLike[str], options: BuildOptions) -> Iterator[Path]:
+    output = Path(output)
+    parent = options.temporary or output.parent
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as directory:
+        yield Path(directory)
 
 
-def _row_orders(model: NgramModel) -> list[LongArray]:
-    """The rows of each level, those of n-grams that begin with `<s>` first."""
-    first = model.word_ids[BEGIN]
-    last = first + 1
-    orders: list[LongArray] = []
-    for order, level in enumerate(model.levels, start=1):
-        if order > 1:
-            first, last = np.searchsorted(level.parents, (first, last)).tolist()
-        rows = np.arange(len(level), dtype=np.int64)
-        orders.append(np.concatenate([rows[first:last], rows[:first], rows[last:]]))
-    return orders
-
-
-def _states(model: NgramModel, orders: list[LongArray]) -> tuple[LongArray, LongArray]:
-    """The state of each node (-1: none), and the one that an arc to the node leads to."""
-    begin, end = model.word_ids[BEGIN], model.word_ids[END]
-    offsets = model.offsets
-    has_state = np.zeros(int(offsets[-1]), dtype=np.bool_)
-    has_state[begin] = True
-    below = np.zeros(0, dtype=np.bool_)  # whether an n-gram can be a history
-    for order, level in enumerate(model.levels, start=1):
-        possible = level.words != end
-        if order > 1:
-            possible &= (level.words != begin) & below[level.parents]
-            used = level.parents[below[level.parents] & (level.words != begin)]
-            has_state[used + offsets[order - 2]] = True
-        if order < model.order:
-            rows = np.flatnonzero(possible & (level.log10_backoffs != 0))
-            has_state[rows + offsets[order - 1]] = True
-        below = possible
-    state_of = np.full(len(has_state), NO_NODE, dtype=np.int64)
-    nodes = np.concatenate([rows + first for rows, first in zip(orders, offsets, strict=False)])
-    nodes = nodes[has_state[nodes]]
-    state_of[nodes] = 1 + np.arange(len(nodes))
-    landing = state_of.copy()
-    for first, suffixes in zip(offsets, model.suffixes, strict=False):
-        rows = np.flatnonzero(state_of[first : first + len(suffixes)] == NO_NODE)
-        lower = suffixes[rows].astype(np.int64)
-        landing[rows + first] = np.where(lower == NO_NODE, 0, landing[lower])
-    return state_of, landing
+def _text_size(source: str | os.PathLike[str]) -> int | None:
+    """How many bytes reading a source will give; None: compressed, so nobody knows."""
+    path = Path(source)
+    if path.is_dir():
+        return sum(records.stat().st_size for records in path.glob("*.records"))
+    if path.suffix in (".gz", ".xz", ".zst") or not path.is_file():
+        return None
+    return path.stat().st_size

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "lm/csrc/log10.h"
+
 namespace lm {
 
 namespace {
@@ -111,9 +113,15 @@ void ArpaParser::ParseLine(std::string_view line, int order, bool highest, int64
   if (log10_prob > 0.0) {
     throw ArpaError(number, "a log10 probability of at most 0", fields[0]);
   }
+  if (!std::isfinite(NaturalLog(log10_prob))) {
+    throw ArpaError(number, "a log10 probability that a float can hold", fields[0]);
+  }
   double log10_backoff = 0.0;
   if (count == order + 2 && !ParseNumber(fields[order + 1], &log10_backoff)) {
     throw ArpaError(number, "a back-off", fields[order + 1]);
+  }
+  if (!std::isfinite(NaturalLog(log10_backoff))) {
+    throw ArpaError(number, "a back-off that a float can hold", fields[order + 1]);
   }
   if (highest && log10_backoff != 0.0) {
     throw ArpaError(number, "no back-off in a " + std::to_string(order) + "-gram",

@@ -5,17 +5,84 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "data/csrc/arrays.h"
+#include "lm/csrc/automaton_builder.h"
 #include "lm/csrc/external_sort.h"
 #include "lm/csrc/file_errors.h"
+#include "lm/csrc/ngram_records.h"
+#include "lm/csrc/ngram_sorter.h"
 
 namespace nb = nanobind;
 
 namespace {
+
+using arrays::Expect;
+using arrays::Vector;
+
+// Calls back with the GIL held; lets Python's signals through.
+lm::ProgressCallback Report(const nb::callable& callback) {
+  return [&callback](uint64_t count) {
+    nb::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    callback(count);
+  };
+}
+
+// Sorts one order after the other, then builds.
+class PyAutomatonBuilder {
+ public:
+  PyAutomatonBuilder(std::string directory, uint32_t vocabulary_size, uint32_t begin, uint32_t end,
+                     size_t memory_bytes, int threads, size_t max_states)
+      : directory_(std::move(directory)),
+        ranks_(vocabulary_size, begin, end),
+        memory_bytes_(memory_bytes),
+        threads_(threads),
+        max_states_(max_states) {}
+
+  void Begin() {
+    Expect(sorter_ == nullptr, "builder: expected the end of the order before");
+    sorter_ = lm::NgramSorter::Make(++order_, ranks_, directory_, memory_bytes_, threads_);
+  }
+
+  void Add(const Vector<int32_t>& ids, const Vector<double>& log10_probs,
+           const Vector<double>& log10_backoffs) {
+    Expect(sorter_ != nullptr, "builder: expected to begin an order first");
+    const size_t count = log10_probs.shape(0);
+    arrays::ExpectSize(log10_backoffs, count, "log10_backoffs");
+    arrays::ExpectSize(ids, count * static_cast<size_t>(order_), "ids");
+    nb::gil_scoped_release release;
+    sorter_->Add(ids.data(), log10_probs.data(), log10_backoffs.data(), count);
+  }
+
+  void End(const nb::callable& callback) {
+    Expect(sorter_ != nullptr, "builder: expected to begin an order first");
+    const lm::ProgressCallback progress = Report(callback);
+    nb::gil_scoped_release release;
+    sorter_->Finish(progress);
+    sorter_.reset();
+  }
+
+  void Build(const nb::callable& callback) {
+    Expect(order_ > 0 && sorter_ == nullptr, "builder: expected the end of the last order");
+    const lm::ProgressCallback progress = Report(callback);
+    nb::gil_scoped_release release;
+    lm::BuildAutomaton(directory_, order_, ranks_, memory_bytes_, max_states_, progress);
+  }
+
+ private:
+  const std::string directory_;
+  const lm::WordRanks ranks_;
+  const size_t memory_bytes_;
+  const int threads_;
+  const size_t max_states_;
+  int order_ = 0;
+  std::unique_ptr<lm::NgramSorter> sorter_;
+};
 
 struct CountedKey {
   uint32_t key;
@@ -30,7 +97,7 @@ struct AddCounts {
   void operator()(CountedKey* kept, const CountedKey& other) const { kept->count += other.count; }
 };
 
-std::vector<uint32_t> CountKeys(const arrays::Vector<uint32_t>& keys, const std::string& directory,
+std::vector<uint32_t> CountKeys(const Vector<uint32_t>& keys, const std::string& directory,
                                 size_t memory_bytes, int threads,
                                 const std::vector<std::string>& runs, bool keep) {
   lm::ExternalSorter<CountedKey, KeyLess, AddCounts> sorter(directory, "keys", memory_bytes,
@@ -53,9 +120,36 @@ std::vector<uint32_t> CountKeys(const arrays::Vector<uint32_t>& keys, const std:
 NB_MODULE(_builder, m) {
   m.doc() = "Builds n-gram automata in bounded memory.";
   lm::TranslateFileErrors();
+  nb::object fault = nb::exception<lm::NgramFault>(m, "NgramError", PyExc_ValueError);
+  nb::register_exception_translator(
+      [](const std::exception_ptr& thrown, void* type) {
+        try {
+          std::rethrow_exception(thrown);
+        } catch (const lm::NgramFault& e) {
+          nb::list ids;
+          for (const uint32_t id : e.ids()) ids.append(id);
+          const bool twice = e.kind() == lm::NgramFault::Kind::kDuplicate;
+          const nb::tuple arguments = nb::make_tuple(twice ? "duplicate" : "no prefix", ids);
+          PyErr_SetObject(static_cast<PyObject*>(type), arguments.ptr());
+        }
+      },
+      fault.ptr());
+  nb::class_<PyAutomatonBuilder>(m, "AutomatonBuilder")
+      .def(nb::init<std::string, uint32_t, uint32_t, uint32_t, size_t, int, size_t>(),
+           nb::arg("directory"), nb::arg("vocabulary_size"), nb::arg("begin"), nb::arg("end"),
+           nb::arg("memory_bytes"), nb::arg("threads"), nb::arg("max_states"))
+      .def("begin", &PyAutomatonBuilder::Begin, "Begins the n-grams of the next order.")
+      .def("add", &PyAutomatonBuilder::Add, nb::arg("ids").noconvert(),
+           nb::arg("log10_probs").noconvert(), nb::arg("log10_backoffs").noconvert(),
+           "N-grams of the order: word ids end to end, and values.")
+      .def("end", &PyAutomatonBuilder::End, nb::arg("progress"),
+           "Sorts the order. Raises NgramError(\"duplicate\", ids).")
+      .def("build", &PyAutomatonBuilder::Build, nb::arg("progress"),
+           "After the last order: writes the files states, arcs and finals. Raises "
+           "NgramError(\"no prefix\", ids), and ValueError for too many histories.");
   m.def(
       "count_keys",
-      [](const arrays::Vector<uint32_t>& keys, const std::string& directory, size_t memory_bytes,
+      [](const Vector<uint32_t>& keys, const std::string& directory, size_t memory_bytes,
          int threads, const std::vector<std::string>& runs, bool keep) {
         std::vector<uint32_t> counts;
         {

@@ -122,14 +122,15 @@ class RecordWriter {
     file_.Close();
   }
 
-  uint64_t count() const { return count_; }
-
- private:
+  // Hands what has been written to the system, so that others can read it.
   void Flush() {
     file_.Write(buffer_.get(), size_ * sizeof(Record));
     size_ = 0;
   }
 
+  uint64_t count() const { return count_; }
+
+ private:
   File file_;
   size_t capacity_;
   std::unique_ptr<Record[]> buffer_;

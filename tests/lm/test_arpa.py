@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from data.errors import SpeechError, UsageError
 from lm._arpa import ArpaError, ArpaParser
 from lm.arpa import read_arpa, write_arpa
+from lm.automaton import NgramAutomaton
 from lm_models import FIXTURES, as_dict, compare, random_model
 
 SMALL = """\
@@ -103,7 +104,7 @@ def test_a_missing_unk_is_added(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block_bytes", [1, 7, 64, 1000])
 def test_blocks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
     whole = read_arpa(FIXTURES / "order4.arpa.gz")
-    monkeypatch.setattr("lm.arpa._BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("lm.arpa_reader._BLOCK_BYTES", block_bytes)
     assert compare(whole, read_arpa(FIXTURES / "order4.arpa.gz")) == 0
 
 
@@ -164,6 +165,9 @@ def test_carriage_returns_and_blanks(tmp_path: Path) -> None:
         ("-0.4\ta b", "-0.4\tb </s>", r":16: expected distinct 2-grams, found 'b </s>' again"),
         ("-0.7\tb", "-0.7\ta", r":11: expected distinct unigrams, found 'a' again .*line 10"),
         ("<s> a b", "a a b", r":19: expected an n-gram whose history .* found 'a a b'"),
+        ("ngram 2=3", "ngram 2=2", r":18: expected 2 2-grams, as the header says, .* found 3"),
+        ("-0.7\tb", "-1e300\tb", r":11: expected a log10 probability .* found '-1e300'"),
+        ("-0.7\tb\t-0.2", "-0.7\tb\t1e39", r":11: expected a back-off .* found '1e39'"),
         ("<s> a b", "<s> a b -1", r":19: expected no back-off in a 3-gram"),
         ("0\t<s>\t-0.25", "0\t<S>\t-0.25", r"expected a unigram <s>, found none"),
         ("\n\\end\\", "", r":21: expected the end of the 3-grams and \\end\\, found end of file"),
@@ -177,6 +181,20 @@ def test_faults_are_named_with_their_line(tmp_path: Path, old: str, new: str, me
         read_arpa(path)
     assert str(error.value).startswith(f"{path}:")
     assert "\n" not in str(error.value)
+    with pytest.raises(SpeechError) as built:
+        NgramAutomaton.build(path, tmp_path / "model.ngram")
+    assert str(built.value) == str(error.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.arpa"]
+
+
+def test_histories_that_are_missing_altogether(tmp_path: Path) -> None:
+    content = SMALL.replace("ngram 2=3", "ngram 2=0")
+    for line in ("-0.3\t<s> a\t-0.05\n", "-0.4\ta b\n", "-0.2\tb </s>\t0\n"):
+        content = content.replace(line, "")
+    path = write(tmp_path, content)
+    for read in (read_arpa, lambda path: NgramAutomaton.build(path, tmp_path / "model.ngram")):
+        with pytest.raises(SpeechError, match=r":16: expected an n-gram whose .* '<s> a b'"):
+            read(path)
 
 
 def test_words_are_utf8(tmp_path: Path) -> None:
@@ -189,8 +207,10 @@ def test_words_are_utf8(tmp_path: Path) -> None:
             )
         ).vocabulary
     )
-    with pytest.raises(SpeechError, match=r":10: expected a word in UTF-8"):
-        read_arpa(write(tmp_path, SMALL.encode().replace(b"\ta\t", b"\t\xff\t")))
+    path = write(tmp_path, SMALL.encode().replace(b"\ta\t", b"\t\xff\t"))
+    for read in (read_arpa, lambda path: NgramAutomaton.build(path, tmp_path / "model.ngram")):
+        with pytest.raises(SpeechError, match=r":10: expected a word in UTF-8"):
+            read(path)
 
 
 def test_files_that_are_not_there_or_damaged(tmp_path: Path) -> None:
@@ -202,8 +222,10 @@ def test_files_that_are_not_there_or_damaged(tmp_path: Path) -> None:
     whole = (FIXTURES / "order4.arpa.gz").read_bytes()
     for content in (whole[:3000], b"not gzip", whole[:2000] + b"\0" * 50 + whole[2050:]):
         damaged.write_bytes(content)
-        with pytest.raises(SpeechError, match=r"damaged\.arpa\.gz: damaged after line \d+: "):
-            read_arpa(damaged)
+        for read in (read_arpa, lambda path: NgramAutomaton.build(path, tmp_path / "model.ngram")):
+            with pytest.raises(SpeechError, match=r"damaged\.arpa\.gz: damaged after line \d+: "):
+                read(damaged)
+    assert not list(tmp_path.glob("*ngram*"))
     with pytest.raises(SpeechError, match=r":0: expected \\data\\, found end of file"):
         read_arpa(write(tmp_path, ""))
 
