@@ -3,12 +3,12 @@
 N utterances run beside each other. Each chunk takes the next T frames of each; when an utterance
 has ended, its stream draws the next one, which begins at the next chunk with a fresh state. The
 streams refill independently, and what remains of a chunk after the end of an utterance is padding
-without loss (Sak, Senior and Beaufays 2014, section 3).
+without loss (Sak, Senior and Beaufays 2014, section 3). Networks that see the whole utterance get
+whole utterances: a chunk is as long as the longest of its N.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,126 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from am.training_data import TrainingUtterance, epoch_order
 from data.errors import SpeechError
 
 IGNORED = -1
 """Label of frames without loss."""
 
-Features = npt.NDArray[Any]
-Labels = npt.NDArray[np.int32]
 Augment = Callable[[npt.NDArray[np.float32], np.random.Generator], npt.NDArray[np.float32]]
 """``(features [T, D] float32, rng) -> features [T, D]``; must not change its argument in place."""
-
-
-@dataclass(frozen=True)
-class TrainingUtterance:
-    """Features and frame labels of one utterance.
-
-    Attributes:
-        id: name; it decides whether the utterance is held out.
-        features: ``[T, D]`` float32 or float16, not normalised.
-        labels: pdf-id of each frame ``[T]`` int32.
-        alternatives: further versions (features, labels) of the same utterance, for instance with
-            other speeds. Each epoch one version is drawn; held-out utterances use the first.
-    """
-
-    id: str
-    features: Features
-    labels: Labels
-    alternatives: tuple[tuple[Features, Labels], ...] = ()
-
-    @property
-    def versions(self) -> tuple[tuple[Features, Labels], ...]:
-        """All versions, the original first."""
-        return ((self.features, self.labels), *self.alternatives)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Utterances whose versions have features and labels of equal length.
-
-    Attributes:
-        utterances: those that are usable.
-        trimmed: versions cut to the shorter of features and labels.
-        dropped: one line for each dropped utterance or version, with the reason.
-    """
-
-    utterances: tuple[TrainingUtterance, ...]
-    trimmed: int
-    dropped: tuple[str, ...]
-
-
-def prepare(
-    utterances: Sequence[TrainingUtterance], input_dim: int, outputs: int, tolerance: int
-) -> Prepared:
-    """Check every version, cut small differences of length, drop the others.
-
-    Raises:
-        SpeechError: no usable utterance is left, or two have the same id.
-    """
-    usable: list[TrainingUtterance] = []
-    dropped: list[str] = []
-    trimmed = 0
-    seen: set[str] = set()
-    for utterance in utterances:
-        if utterance.id in seen:
-            raise SpeechError(f"utterance {utterance.id}: expected unique ids, found it twice")
-        seen.add(utterance.id)
-        versions = []
-        for features, labels in utterance.versions:
-            reason = _fault(features, labels, input_dim, outputs, tolerance)
-            if reason:
-                dropped.append(f"{utterance.id}: {reason}")
-                continue
-            frames = min(len(features), len(labels))
-            trimmed += len(features) != len(labels)
-            versions.append((features[:frames], labels[:frames]))
-        if versions:
-            (features, labels), *others = versions
-            usable.append(TrainingUtterance(utterance.id, features, labels, tuple(others)))
-    if not usable:
-        found = f"; the first: {dropped[0]}" if dropped else ""
-        raise SpeechError(f"training data: expected usable utterances, found none{found}")
-    return Prepared(tuple(usable), trimmed, tuple(dropped))
-
-
-def _fault(features: Features, labels: Labels, input_dim: int, outputs: int, tolerance: int) -> str:
-    if features.ndim != 2 or features.shape[1] != input_dim:
-        return f"expected features [T, {input_dim}], found {list(features.shape)}"
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        return f"expected integer labels [T], found {labels.dtype} {list(labels.shape)}"
-    if min(len(features), len(labels)) == 0:
-        return "empty"
-    if abs(len(features) - len(labels)) > tolerance:
-        return f"{len(features)} frames of features, {len(labels)} labels"
-    if labels.min() < 0 or labels.max() >= outputs:
-        return f"expected labels 0 to {outputs - 1}, found {labels.min()} to {labels.max()}"
-    if not np.isfinite(features).all():
-        return "features are not finite"
-    return ""
-
-
-def is_held_out(utterance_id: str, fraction: float) -> bool:
-    """Whether an utterance belongs to the held-out part: a hash of its id decides, nothing else."""
-    digest = hashlib.sha256(utterance_id.encode()).digest()
-    return int.from_bytes(digest[:8], "big") < fraction * 2**64
-
-
-def feature_statistics(
-    utterances: Sequence[TrainingUtterance],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Mean and inverse standard deviation of the features over all frames ``[D]``, ``[D]``."""
-    total = np.zeros(utterances[0].features.shape[1], dtype=np.float64)
-    squares = np.zeros_like(total)
-    frames = 0
-    for utterance in utterances:
-        x = utterance.features.astype(np.float64)
-        total += x.sum(0)
-        squares += np.einsum("td,td->d", x, x)
-        frames += len(x)
-    mean = total / frames
-    variance = np.maximum(squares / frames - mean**2, 1e-10)
-    return mean.astype(np.float32), (1.0 / np.sqrt(variance)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -158,13 +46,34 @@ class Chunk:
 
 @dataclass
 class _Stream:
-    """Where one stream stands; ``index`` -1 once the utterances have run out."""
+    """Where one stream stands; ``features`` None between utterances."""
 
     epoch: int = 0
     index: int = -1
     position: int = 0
     features: npt.NDArray[Any] | None = None
     labels: npt.NDArray[Any] | None = None
+
+    def length(self, delay: int) -> int:
+        """Frames of the utterance with those that the delay adds."""
+        assert self.features is not None
+        return len(self.features) + delay
+
+    def fill(self, features: npt.NDArray[Any], labels: npt.NDArray[Any], delay: int) -> None:
+        """Move on by a chunk, ``[T, D]`` and ``[T]``; what remains at its end is padding."""
+        assert self.features is not None and self.labels is not None
+        frames, begin = len(self.features), self.position
+        end = min(begin + len(features), self.length(delay))
+        real = min(end, frames) - begin
+        if real > 0:
+            features[:real] = self.features[begin : begin + real]
+        features[max(real, 0) : end - begin] = self.features[-1]
+        skip = max(delay - begin, 0)
+        if begin + skip < end:
+            labels[skip : end - begin] = self.labels[begin + skip - delay : end - delay]
+        self.position = end
+        if end == self.length(delay):
+            self.index, self.features, self.labels = -1, None, None
 
 
 class StreamBatcher:
@@ -174,15 +83,16 @@ class StreamBatcher:
     and the utterance, so the place reached is a few integers: `state` and `restore`.
 
     Args:
-        utterances: as `prepare` returns them.
+        utterances: of a `TrainingSet`.
         streams: N.
-        chunk: T.
+        chunk: T; None makes chunks of whole utterances.
         delay: output delay: the label of frame t is expected at t + delay; the first ``delay``
             frames of an utterance carry no loss, and its last frame is fed ``delay`` more times.
         epochs: passes; streams take utterances of the next epoch without waiting for others.
         seed: of everything random.
         shuffle: without it, utterances come in order and only their first versions.
         augment: applied to an utterance when it is drawn.
+        shards_at_once: see `am.training_data.epoch_order`.
     """
 
     def __init__(
@@ -190,12 +100,13 @@ class StreamBatcher:
         utterances: Sequence[TrainingUtterance],
         *,
         streams: int,
-        chunk: int,
+        chunk: int | None,
         delay: int,
         epochs: int = 1,
         seed: int = 0,
         shuffle: bool = True,
         augment: Augment | None = None,
+        shards_at_once: int = 0,
     ) -> None:
         self._utterances = utterances
         self._chunk = chunk
@@ -204,7 +115,7 @@ class StreamBatcher:
         self._seed = seed
         self._shuffle = shuffle
         self._augment = augment
-        self._dim = utterances[0].features.shape[1]
+        self._shards_at_once = shards_at_once
         self._streams = [_Stream() for _ in range(streams)]
         self._epoch = 0
         self._drawn = 0
@@ -245,41 +156,29 @@ class StreamBatcher:
 
     def __next__(self) -> Chunk:
         """Next chunk; ends when the utterances of all epochs are used up."""
-        T, N = self._chunk, len(self._streams)
-        features = np.zeros((T, N, self._dim), dtype=np.float32)
+        active = [
+            (n, stream)
+            for n, stream in enumerate(self._streams)
+            if stream.features is not None or self._draw(stream)
+        ]
+        if not active:
+            raise StopIteration
+        T = self._chunk or max(stream.length(self._delay) for _, stream in active)
+        N = len(self._streams)
+        some = active[0][1].features
+        assert some is not None
+        features = np.zeros((T, N, some.shape[1]), dtype=np.float32)
         labels = np.full((T, N), IGNORED, dtype=np.int64)
         fresh = np.zeros(N, dtype=np.bool_)
-        alive = False
-        for n, stream in enumerate(self._streams):
-            if stream.features is None and not self._draw(stream):
-                continue
-            alive = True
-            assert stream.features is not None and stream.labels is not None
-            frames = len(stream.features)
-            begin = stream.position
-            fresh[n] = begin == 0
-            end = min(begin + T, frames + self._delay)
-            real = min(end, frames) - begin
-            if real > 0:
-                features[:real, n] = stream.features[begin : begin + real]
-            features[max(real, 0) : end - begin, n] = stream.features[-1]
-            skip = max(self._delay - begin, 0)
-            if begin + skip < end:
-                labels[skip : end - begin, n] = stream.labels[
-                    begin + skip - self._delay : end - self._delay
-                ]
-            if end == frames + self._delay:
-                stream.index, stream.features, stream.labels = -1, None, None
-            stream.position = end
-        if not alive:
-            raise StopIteration
+        for n, stream in active:
+            fresh[n] = stream.position == 0
+            stream.fill(features[:, n], labels[:, n], self._delay)
         return Chunk(features, labels, fresh, self._epoch)
 
     def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
-        count = len(self._utterances)
         if not self._shuffle:
-            return np.arange(count)
-        return np.random.default_rng([self._seed, epoch]).permutation(count)
+            return np.arange(len(self._utterances))
+        return epoch_order(self._utterances, self._seed, epoch, self._shards_at_once)
 
     def _draw(self, stream: _Stream) -> bool:
         if self._drawn == len(self._order):
@@ -294,10 +193,10 @@ class StreamBatcher:
         return True
 
     def _load(self, stream: _Stream, epoch: int, index: int) -> None:
-        versions = self._utterances[index].versions
+        utterance = self._utterances[index]
         rng = np.random.default_rng([self._seed, epoch, index])
-        version = int(rng.integers(len(versions))) if self._shuffle else 0
-        features, labels = versions[version]
+        version = int(rng.integers(1 + len(utterance.alternatives))) if self._shuffle else 0
+        features, labels = utterance.load(version)
         if self._augment is not None:
             features = self._augment(features.astype(np.float32), rng)
         stream.epoch, stream.index, stream.position = epoch, index, 0

@@ -18,18 +18,19 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from data.errors import SpeechError
+from data.files import replace_file
 
-FORMAT = "lstmp-training-1"
+FORMAT = "training-2"
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
     """Write ``tensors`` and ``progress`` under a temporary name and move them into place."""
-    temporary = path.with_name(path.name + ".tmp")
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, temporary, metadata={"format": FORMAT, "progress": json.dumps(progress)})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    metadata = {"format": FORMAT, "progress": json.dumps(progress)}
+    with replace_file(path) as temporary:
+        save_file(contiguous, temporary, metadata=metadata)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -63,6 +64,14 @@ def take(tensors: dict[str, Tensor], name: str, like: Tensor, path: Path) -> Ten
             "is the checkpoint of a network of another shape?"
         )
     return tensors[name]
+
+
+def part_of(tensors: dict[str, Tensor], worker: int) -> dict[str, Tensor]:
+    """What belongs to one worker: its tensors' names begin with its number and a dot."""
+    prefix = f"{worker}."
+    return {
+        name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)
+    }
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from am.batching import StreamBatcher, TrainingUtterance
+from am.batching import StreamBatcher
 from am.network_module import NetworkModule, State, reset_state
+from am.training_data import TrainingUtterance
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -41,10 +41,12 @@ def evaluate(
     was_training = model.training
     model.eval()
     model.precision = PRECISIONS[precision]
+    if model.whole_utterances:
+        streams = min(streams, 8)  # their posteriors are kept for all frames at once
     batcher = StreamBatcher(
         utterances,
         streams=min(streams, len(utterances)),
-        chunk=50,
+        chunk=None if model.whole_utterances else 50,
         delay=model.options.output_delay,
         shuffle=False,
     )
@@ -63,29 +65,3 @@ def evaluate(
         correct += result.correct
     model.train(was_training)
     return Evaluation(frames, loss / frames, correct / frames)
-
-
-class RecentSums:
-    """Sums since the last measurement."""
-
-    def __init__(self) -> None:
-        self._loss, self._correct, self._frames = 0.0, 0, 0
-        self._started = time.monotonic()
-
-    def add(self, loss: float, correct: int, frames: int) -> None:
-        """Count one chunk."""
-        self._loss += loss
-        self._correct += correct
-        self._frames += frames
-
-    def loss(self) -> float:
-        """Mean cross-entropy of a frame."""
-        return self._loss / max(self._frames, 1)
-
-    def accuracy(self) -> float:
-        """Share of frames whose best output was the label."""
-        return self._correct / max(self._frames, 1)
-
-    def speed(self) -> float:
-        """Labelled frames per second."""
-        return self._frames / max(time.monotonic() - self._started, 1e-9)

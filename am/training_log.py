@@ -1,7 +1,8 @@
-"""What a training run tells: a JSON-lines log and a live progress bar."""
+"""What a training run tells: a log of its measurements and a live progress bar."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import time
 from pathlib import Path
@@ -17,23 +18,48 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from data.files import replace_text
+
 
 class TrainingLog:
-    """Append-only JSON lines, one for each measurement on the held-out part."""
+    """Measurements on the held-out part: JSON lines, and event files for TensorBoard.
 
-    def __init__(self, path: Path, *, keep_frames: int) -> None:
-        """Open; lines beyond ``keep_frames`` frames (a run resumed from before) are removed."""
+    Args:
+        directory: of ``training.jsonl`` and ``tensorboard/``.
+        keep_frames: what was measured after more frames (by a run that this one resumes from
+            before) is removed.
+        tensorboard: write event files too, if the package is installed.
+    """
+
+    def __init__(self, directory: Path, *, keep_frames: int, tensorboard: bool) -> None:
+        self._path = path = directory / "training.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [line for line in lines if _frames(line) <= keep_frames] if keep_frames else []
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text("".join(line + "\n" for line in kept))
-        temporary.replace(path)
-        self._path = path
+        with replace_text(path) as file:
+            file.writelines(line + "\n" for line in kept)
+        self._events: Any = None
+        if tensorboard and importlib.util.find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            # TensorBoard hides what an earlier file says about this step and later ones.
+            self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=keep_frames + 1)
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._events is not None:
+            self._events.close()
 
     def write(self, entry: dict[str, Any]) -> None:
-        """Append one entry."""
+        """Append one measurement, numbers by name, "frames" among them."""
         with self._path.open("a") as file:
             file.write(json.dumps(entry) + "\n")
+        if self._events is not None:
+            for name, value in entry.items():
+                if name != "frames":
+                    self._events.add_scalar(name, value, entry["frames"])
+            self._events.flush()
 
 
 def _frames(line: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from data.errors import UsageError
 
@@ -48,6 +49,34 @@ class AugmentOptions:
 
 
 @dataclass(frozen=True)
+class ClusterOptions:
+    """Asynchronous training over machines, mode "ray".
+
+    Attributes:
+        address: of a running Ray cluster ("auto" finds it); without one, a cluster of this
+            machine alone is started and ended with the run.
+        parameter_shards: processes over which the parameters are spread.
+        threads: threads of a worker, which compute gradients side by side and send their sum
+            (the paper: 3).
+        fetch_steps: a worker fetches the parameters anew before each so many gradients.
+        report_steps: a worker reports to the run after so many gradients.
+        save_updates: a shard writes its checkpoint after so many updates.
+    """
+
+    address: str = ""
+    parameter_shards: int = 2
+    threads: int = 3
+    fetch_steps: int = 1
+    report_steps: int = 10
+    save_updates: int = 100
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name != "address":
+                _require(name, value, "an integer > 0", isinstance(value, int) and value > 0)
+
+
+@dataclass(frozen=True)
 class TrainingOptions:
     """How a network is trained.
 
@@ -55,11 +84,18 @@ class TrainingOptions:
     descent as in the paper.
 
     Attributes:
+        mode: "single" process; "async", processes of this machine that change the same parameters
+            without locks (section 3 of the paper); "ray", such over machines; or "ddp",
+            synchronous data parallel, started by torchrun. See docs/training.md.
+        workers: of the modes "async" and "ray".
         epochs: passes over the training utterances.
         max_frames: end earlier, after this many labelled frames; the learning rate then decays
             over them. 0 means no such end.
-        streams: N, utterances trained in parallel.
-        chunk: T, frames of truncated back-propagation through time.
+        streams: N, utterances trained in parallel (by each worker and thread).
+        chunk: T, frames of truncated back-propagation through time. Networks that need whole
+            utterances take them whole.
+        shards_at_once: draw utterances from so many shards of the features before the next are
+            begun, for corpora larger than memory; 0 shuffles over everything.
         optimizer: "sgd" (without momentum) or "adam" (with decoupled weight decay).
         learning_rate: at the beginning.
         final_learning_rate: at the end; it decays exponentially with the frames seen.
@@ -74,21 +110,27 @@ class TrainingOptions:
             0 takes the weights as they are.
         precision: of the matrix products, "float32" or "bfloat16". Weights, cell states, gates
             and the loss stay in float32.
-        threads: CPU threads of torch; 0 leaves torch's own choice.
+        threads: CPU threads of torch in each process; 0 leaves torch's own choice (in "async" and
+            "ray": 1).
         held_out_fraction: part of the utterances, chosen by a hash of their ids, that is never
             trained on.
         evaluate_frames: measure on the held-out part after each so many frames; 0: each epoch.
         checkpoint_seconds: write a checkpoint after so many seconds.
+        tensorboard: write curves for TensorBoard too, where that package is installed.
         length_tolerance: features and labels of an utterance may differ by so many frames (both
             are cut to the shorter); others are dropped and counted.
         augment: changes to features.
+        cluster: more of mode "ray".
         seed: of initial weights, order, versions, augmentation and dropout.
     """
 
+    mode: Literal["single", "async", "ddp", "ray"] = "single"
+    workers: int = 1
     epochs: int = 10
     max_frames: int = 0
     streams: int = 64
     chunk: int = 20
+    shards_at_once: int = 0
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     final_learning_rate: float = 5e-5
@@ -105,17 +147,19 @@ class TrainingOptions:
     held_out_fraction: float = 0.04
     evaluate_frames: int = 0
     checkpoint_seconds: float = 300.0
+    tensorboard: bool = True
     length_tolerance: int = 3
     augment: AugmentOptions = field(default_factory=AugmentOptions)
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "streams", "chunk"):
+        for name in ("workers", "epochs", "streams", "chunk"):
             value = getattr(self, name)
             _require(name, value, "an integer > 0", isinstance(value, int) and value > 0)
         for name in (
             "max_frames", "warmup_frames", "average_frames", "threads", "evaluate_frames",
-            "length_tolerance", "seed",
+            "length_tolerance", "shards_at_once", "seed",
         ):  # fmt: skip
             value = getattr(self, name)
             _require(name, value, "an integer >= 0", isinstance(value, int) and value >= 0)
@@ -129,12 +173,21 @@ class TrainingOptions:
             value = getattr(self, name)
             _require(name, value, "a number in [0, 1)", 0 <= value < 1)
         for name, choices in (
+            ("mode", ("single", "async", "ddp", "ray")),
             ("optimizer", ("sgd", "adam")),
             ("reduction", ("sum", "mean")),
             ("precision", ("float32", "bfloat16")),
         ):
             value = getattr(self, name)
             _require(name, value, " or ".join(choices), value in choices)
+        if self.mode in ("async", "ray"):
+            # Updates of several workers mix at the parameters: there is no one optimiser's state.
+            where = f'in mode "{self.mode}"'
+            _require("optimizer", self.optimizer, f"sgd {where}", self.optimizer == "sgd")
+            _require("average_frames", self.average_frames, f"0 {where}", not self.average_frames)
+        else:
+            where = 'in mode "async" or "ray"'
+            _require("workers", self.workers, f"more than 1 only {where}", self.workers == 1)
 
     @classmethod
     def paper(cls, *, epochs: int = 10, seed: int = 0) -> TrainingOptions:

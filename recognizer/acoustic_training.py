@@ -164,7 +164,7 @@ def training_utterances(
     Raises:
         SpeechError: a feature file lacks an utterance.
     """
-    from am.training import TrainingUtterance
+    from am.training_data import TrainingUtterance
 
     for corpus in corpora:
         files = features[corpus.name]

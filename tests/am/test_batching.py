@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from am.batching import (
-    IGNORED,
-    Chunk,
-    StreamBatcher,
-    TrainingUtterance,
-    feature_statistics,
-    is_held_out,
-    prepare,
-)
+from am.batching import IGNORED, Chunk, StreamBatcher
+from am.training_data import TrainingUtterance
 from data.errors import SpeechError
 
 
@@ -155,60 +148,23 @@ def test_restore_refuses_another_run() -> None:
         other.restore(state)
 
 
-def test_prepare_trims_and_drops() -> None:
-    x = np.zeros((10, 3), dtype=np.float16)
-    y = np.zeros(10, dtype=np.int32)
-    bad = x.copy()
-    bad[4, 1] = np.inf
-    prepared = prepare(
-        [
-            TrainingUtterance("whole", x, y),
-            TrainingUtterance("trimmed", x, y[:8], ((x[:7], y[:8]), (x, y[:3]))),
-            TrainingUtterance("short", x, y[:7]),
-            TrainingUtterance("second", x, y[:5], ((x, y),)),
-            TrainingUtterance("empty", x[:0], y[:2]),
-            TrainingUtterance("infinite", bad, y),
-            TrainingUtterance("label", x, y + 4),
-            TrainingUtterance("width", x[:, :2], y),
-        ],
-        input_dim=3,
-        outputs=4,
-        tolerance=2,
+@settings(deadline=None, max_examples=30)
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=12),
+    streams=st.integers(1, 5),
+    delay=st.integers(0, 3),
+    epochs=st.integers(1, 3),
+)
+def test_whole_utterances(lengths: list[int], streams: int, delay: int, epochs: int) -> None:
+    utterances = [utterance(k, frames) for k, frames in enumerate(lengths)]
+    chunks = list(
+        StreamBatcher(utterances, streams=streams, chunk=None, delay=delay, epochs=epochs, seed=1)
     )
-    lengths = {u.id: [(len(a), len(b)) for a, b in u.versions] for u in prepared.utterances}
-    assert lengths == {"whole": [(10, 10)], "trimmed": [(8, 8), (7, 7)], "second": [(10, 10)]}
-    assert prepared.trimmed == 2
-    assert [line.split(":")[0] for line in prepared.dropped] == [
-        "trimmed", "short", "second", "empty", "infinite", "label", "width",
-    ]  # fmt: skip
-    assert "10 frames of features, 7 labels" in prepared.dropped[1]
-
-
-def test_prepare_refuses_nothing_and_doubles() -> None:
-    x, y = np.zeros((10, 3), dtype=np.float32), np.zeros(10, dtype=np.int32)
-    with pytest.raises(SpeechError, match="found it twice"):
-        prepare([TrainingUtterance("a", x, y)] * 2, 3, 4, 0)
-    with pytest.raises(SpeechError, match="found none; the first: a: 10 frames"):
-        prepare([TrainingUtterance("a", x, y[:2])], 3, 4, 0)
-
-
-def test_held_out_is_a_stable_share() -> None:
-    names = [f"speaker-{k}" for k in range(4000)]
-    held = {name for name in names if is_held_out(name, 0.05)}
-    assert 140 <= len(held) <= 260
-    assert held <= {name for name in names if is_held_out(name, 0.1)}
-    assert not any(is_held_out(name, 0.0) for name in names)
-
-
-def test_feature_statistics() -> None:
-    rng = np.random.default_rng(0)
-    parts = [rng.normal([10, -3, 0], [2, 5, 1e-9], size=(k, 3)).astype(np.float32) for k in (7, 40)]
-    utterances = [
-        TrainingUtterance(str(k), part, np.zeros(len(part), dtype=np.int32))
-        for k, part in enumerate(parts)
-    ]
-    mean, inv_std = feature_statistics(utterances)
-    frames = np.concatenate(parts).astype(np.float64)
-    np.testing.assert_allclose(mean, frames.mean(0), atol=1e-5)
-    np.testing.assert_allclose(inv_std[:2], 1 / frames.std(0)[:2], rtol=1e-5)
-    assert np.isfinite(inv_std).all()
+    seen = [passed for n in range(streams) for passed in check_stream(chunks, n, delay)]
+    assert sorted((number, frames) for number, _, frames in seen) == sorted(
+        [*enumerate(lengths)] * epochs
+    )
+    for chunk in chunks:
+        real = (chunk.labels != IGNORED).any(0)
+        np.testing.assert_array_equal(chunk.fresh, real)
+        assert len(chunk.labels) == 1 + np.flatnonzero((chunk.labels != IGNORED).any(1))[-1]

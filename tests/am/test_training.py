@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,13 @@ from am.networks import make_network
 from am.priors import count_labels, state_priors
 from am.training import (
     AugmentOptions,
-    Trainer,
     TrainingOptions,
     TrainingUtterance,
     evaluate,
+    make_task,
     train,
 )
+from am.training_sync import SyncTrainer
 from data.errors import SpeechError, UsageError
 
 STATES, DIM = 6, 5
@@ -65,19 +67,20 @@ OPTIONS = TrainingOptions(
     average_frames=500,
     evaluate_frames=700,
     augment=AugmentOptions(gain_std=0.1, noise_std=0.1),
+    tensorboard=False,
 )
 
 
-def run(directory: Path, options: TrainingOptions = OPTIONS, **arguments: object) -> Trainer:
+def run(
+    directory: Path,
+    options: TrainingOptions = OPTIONS,
+    network: NetworkOptions = NETWORK,
+    **arguments: Any,
+) -> SyncTrainer:
     directory.mkdir(exist_ok=True)
-    return Trainer(
-        make_utterances(),
-        NETWORK,
-        options,
-        directory,
-        progress=False,
-        **arguments,  # type: ignore[arg-type]
-    )
+    utterances = make_utterances()
+    task = make_task(utterances, network, options, directory, progress=False, **arguments)
+    return SyncTrainer(task)
 
 
 def weights_of(path: Path) -> dict[str, npt.NDArray[np.float32]]:
@@ -103,7 +106,7 @@ def test_it_learns_and_writes_everything(tmp_path: Path) -> None:
     assert lines[-1]["held_out_accuracy"] == pytest.approx(result.last.accuracy, abs=1e-5)
     assert lines[-1]["training_cross_entropy"] < lines[0]["training_cross_entropy"] / 3
 
-    split = run(tmp_path)
+    split = run(tmp_path).task.data
     training, held_out = split.training, split.held_out
     assert len(training) + len(held_out) == 30
     priors = state_priors(count_labels((u.labels for u in training), STATES), [0])
@@ -127,23 +130,23 @@ def test_resumed_run_ends_with_the_same_bits(
 ) -> None:
     options = dataclasses.replace(OPTIONS, optimizer=optimizer, precision=precision)
     whole = run(tmp_path / "whole", options)
-    assert whole.run().finished
+    assert whole.train().finished
     for chunks in (1, 17, 40):
         directory = tmp_path / f"cut-{chunks}"
-        result = run(directory, options).run(max_chunks=chunks)
+        result = run(directory, options).train(max_chunks=chunks)
         assert not result.finished
         # Interrupted again at once, and once more later.
         for more in (0, 5):
             again = run(directory, options)
             again.restore()
             if more:
-                again.run(max_chunks=more)
+                again.train(max_chunks=more)
             else:
                 again.save()
         last = run(directory, options)
         last.restore()
-        assert last.run().finished
-        assert last.frames == whole.frames
+        assert last.train().finished
+        assert last.run.frames == whole.run.frames
         for name in ("last.safetensors", "best.safetensors"):
             ours, expected = weights_of(directory / name), weights_of(tmp_path / "whole" / name)
             for key, array in expected.items():
@@ -170,7 +173,7 @@ def test_finished_run_is_not_repeated(tmp_path: Path) -> None:
 
 def test_max_frames_ends_the_run(tmp_path: Path) -> None:
     options = dataclasses.replace(OPTIONS, epochs=1, max_frames=4000)
-    result = run(tmp_path, options).run()
+    result = run(tmp_path, options).train()
     assert result.finished
     assert 4000 <= result.frames < 4000 + options.streams * options.chunk
 
@@ -189,13 +192,13 @@ def test_interrupt_finishes_the_chunk_and_saves(tmp_path: Path) -> None:
 
     before = signal.getsignal(signal.SIGINT)
     trainer = run(tmp_path, augment=interrupting)
-    result = trainer.run()
+    result = trainer.train()
     assert signal.getsignal(signal.SIGINT) is before
     assert not result.finished and result.frames > 0
     again = run(tmp_path, augment=lambda x, rng: x)
     again.restore()
-    assert again.frames == result.frames
-    assert again.run().finished
+    assert again.run.frames == result.frames
+    assert again.train().finished
 
 
 def test_paper_options_are_plain_gradient_descent(tmp_path: Path) -> None:
@@ -204,15 +207,15 @@ def test_paper_options_are_plain_gradient_descent(tmp_path: Path) -> None:
     assert (options.optimizer, options.reduction, options.chunk) == ("sgd", "sum", 20)
     trainer = run(tmp_path, options)
     before = [p.detach().clone() for p in trainer.parameters]
-    batcher = run(tmp_path, options).batcher
+    batcher = run(tmp_path, options).learner.batcher
     chunk = next(batcher)
     model = make_network(NETWORK)
-    model.load_state_dict(trainer.model.state_dict())
+    model.load_state_dict(trainer.run.model.state_dict())
     loss = model.chunk_loss(
         torch.from_numpy(chunk.features), torch.from_numpy(chunk.labels), model.initial_state(4)
     )
     loss.loss.backward()
-    trainer.run(max_chunks=1)
+    trainer.train(max_chunks=1)
     for old, new, parameter in zip(before, trainer.parameters, model.parameters(), strict=True):
         assert parameter.grad is not None
         torch.testing.assert_close(new.detach(), old - 1e-5 * parameter.grad, rtol=0, atol=1e-7)
@@ -248,8 +251,8 @@ def test_given_held_out_utterances(tmp_path: Path) -> None:
         dataclasses.replace(u, id=f"other-{u.id}") for u in make_utterances(count=3, seed=7)
     ]
     trainer = run(tmp_path, held_out=held_out)
-    assert len(trainer.training) == 30
-    assert [u.id for u in trainer.held_out] == ["other-u0", "other-u1", "other-u2"]
+    assert len(trainer.task.data.training) == 30
+    assert [u.id for u in trainer.task.data.held_out] == ["other-u0", "other-u1", "other-u2"]
 
 
 def test_evaluate_is_exact() -> None:
@@ -270,17 +273,17 @@ def test_evaluate_is_exact() -> None:
 
 def test_damaged_or_foreign_checkpoint(tmp_path: Path) -> None:
     trainer = run(tmp_path)
-    trainer.run(max_chunks=2)
-    whole = trainer.checkpoint_path.read_bytes()
-    trainer.checkpoint_path.write_bytes(whole[: len(whole) // 2])
+    trainer.train(max_chunks=2)
+    whole = trainer.run.checkpoint_path.read_bytes()
+    trainer.run.checkpoint_path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SpeechError, match="not a whole checkpoint"):
         run(tmp_path).restore()
-    trainer.checkpoint_path.write_bytes(whole)
+    trainer.run.checkpoint_path.write_bytes(whole)
     with pytest.raises(SpeechError, match="seed: expected 5, found 0"):
         run(tmp_path, dataclasses.replace(OPTIONS, seed=5)).restore()
     other = dataclasses.replace(NETWORK, cells=17)
     with pytest.raises(SpeechError, match="another shape"):
-        Trainer(make_utterances(), other, OPTIONS, tmp_path, progress=False).restore()
+        run(tmp_path, network=other).restore()
 
 
 def test_a_loss_that_explodes_is_named(tmp_path: Path) -> None:
@@ -289,11 +292,11 @@ def test_a_loss_that_explodes_is_named(tmp_path: Path) -> None:
         max_gradient_norm=0.0, reduction="sum", average_frames=0,
     )  # fmt: skip
     with pytest.raises(SpeechError, match="not finite"):
-        run(tmp_path, options).run()
+        run(tmp_path, options).train()
 
 
 def test_needs_both_parts(tmp_path: Path) -> None:
-    with pytest.raises(SpeechError, match="0 held out"):
+    with pytest.raises(SpeechError, match="30 and 0"):
         run(tmp_path, dataclasses.replace(OPTIONS, held_out_fraction=0.0))
 
 
