@@ -1,12 +1,13 @@
 """How the rest of the system asks an acoustic network for posteriors: numpy in, numpy out.
 
-Engines: `am.inference_native.NativeLstmp` (fastest), `am.inference_numpy.NumpyLstmp` (needs
-nothing compiled; neither of the two needs torch) and `am.inference_torch.TorchLstmp`.
+Engines: `am.inference_native.NativeNetwork`, which recognition uses and which needs no torch, and
+`am.inference_torch.TorchNetwork`.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from am.network_file import Network, read_network
 from am.network_options import NetworkOptions
-from data.errors import SpeechError
+from data.errors import SpeechError, UsageError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -72,14 +73,21 @@ class AcousticModel(Protocol):
         ...
 
     def start(self) -> AcousticSession:
-        """Begin an utterance with zero states."""
+        """Begin an utterance with zero states.
+
+        Raises:
+            UsageError: the network is bidirectional.
+        """
+        ...
+
+    def log_posteriors(self, features: Sequence[npt.ArrayLike]) -> list[FloatArray]:
+        """Log posteriors ``[T, S]`` of whole utterances ``[T, D]``, any number of them at once."""
         ...
 
 
 def log_posteriors(model: AcousticModel, features: npt.ArrayLike) -> FloatArray:
     """Log posteriors ``[T, S]`` (natural log) of a whole utterance ``[T, D]``."""
-    session = model.start()
-    return np.concatenate((session.advance(features), session.finish()))
+    return model.log_posteriors([features])[0]
 
 
 def scaled_log_likelihoods(model: AcousticModel, features: npt.ArrayLike) -> FloatArray:
@@ -87,6 +95,20 @@ def scaled_log_likelihoods(model: AcousticModel, features: npt.ArrayLike) -> Flo
     result = log_posteriors(model, features)
     result -= model.log_priors
     return result
+
+
+def checked_features(features: npt.ArrayLike, input_dim: int) -> FloatArray:
+    """The frames as a block ``[T, D]``.
+
+    Raises:
+        SpeechError: wrong shape, NaN or inf.
+    """
+    block = np.ascontiguousarray(features, dtype=np.float32)
+    if block.ndim != 2 or block.shape[1] != input_dim:
+        raise SpeechError(f"features: expected [T, {input_dim}], found {list(block.shape)}")
+    if not np.isfinite(block).all():
+        raise SpeechError("features: expected finite numbers, found NaN or inf")
+    return block
 
 
 class NetworkModel:
@@ -129,6 +151,13 @@ class NetworkModel:
         """Log prior of each output ``[S]``, natural log."""
         return self._network.log_priors
 
+    def require_streaming(self) -> None:
+        """Raises a `UsageError` if the network is bidirectional."""
+        if not self.options.streaming:
+            raise UsageError(
+                "the network is bidirectional: it cannot stream, only take whole utterances"
+            )
+
 
 class DelayedSession:
     """Output delay and checks, common to the engines.
@@ -161,14 +190,7 @@ class DelayedSession:
         """The frames as a block ``[T, D]``, or a `SpeechError`; nothing is changed."""
         if self._ended:
             raise SpeechError("acoustic session: frames after its end")
-        block = np.ascontiguousarray(features, dtype=np.float32)
-        if block.ndim != 2 or block.shape[1] != self._input_dim:
-            raise SpeechError(
-                f"features: expected [T, {self._input_dim}], found {list(block.shape)}"
-            )
-        if not np.isfinite(block).all():
-            raise SpeechError("features: expected finite numbers, found NaN or inf")
-        return block
+        return checked_features(features, self._input_dim)
 
     def _take(self, block: FloatArray) -> tuple[FloatArray, int]:
         """The block, and how many of its first outputs are to be dropped."""

@@ -1,4 +1,4 @@
-"""The LSTM(P) network in native code: float32 or int8 weights, one stream or many.
+"""Networks of every kind in native code: float32 or int8 weights, one stream or many.
 
 The kernels (``am/csrc``) exist for several levels of a processor's instructions; the fastest that
 the processor has is chosen when a model is made. What a stream's frames give does not depend, bit
@@ -6,8 +6,8 @@ for bit, on how they were cut into calls, on the other streams of a batch, or on
 threads. Levels differ from each other by rounding.
 
 In int8 each row of weights has a scale, and the activations of each stream and frame have one; both
-are rounded to integers of at most 127 and multiplied exactly. The products of the features and all
-sums outside of the matrix products stay in float32.
+are rounded to integers of at most 127 and multiplied exactly. The products of the features (of a
+window of them in a DNN) and all sums outside of the matrix products stay in float32.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from am import _inference
-from am.inference import DelayedSession, FloatArray, NetworkModel
+from am.inference import DelayedSession, FloatArray, NetworkModel, checked_features
 from am.network_file import Network
 from data.errors import SpeechError, UsageError
 
@@ -28,25 +28,24 @@ PRECISIONS = ("float32", "int8")
 LEVEL_VARIABLE = "RECOGNIZER_CPU_LEVEL"
 """Environment variable that names the level of instructions; `cpu_levels` tells which there are."""
 
-_LAYER_TENSORS = ("w_x", "w_r", "bias", "peep_i", "peep_f", "peep_o", "w_p")
-
 
 def cpu_levels() -> tuple[str, ...]:
     """Levels of instructions that run on this processor: "portable" first, the fastest last."""
     return tuple(_inference.levels())
 
 
-class NativeLstmp(NetworkModel):
+class NativeNetwork(NetworkModel):
     """`am.inference.AcousticModel` in native code.
 
-    Peepholes and projections that the network's tensors lack are left out. A model may be used by
-    several threads at once, a session by one at a time; the interpreter lock is released.
+    A model may be used by several threads at once, a session by one at a time; the interpreter lock
+    is released.
 
     Args:
         network: as `am.network_file.read_network` returns it.
         precision: of the weights, one of `PRECISIONS`.
-        threads: most threads that one call uses. They share out layers and groups of streams, so a
-            call must bring some dozens of frames to make use of more than one.
+        threads: most threads that one call uses. They share out layers (or the two directions of
+            one) and groups of streams, so a call must bring some dozens of frames to make use of
+            more than one.
         level: one of `cpu_levels`; None is the environment's `LEVEL_VARIABLE`, or the fastest.
 
     Raises:
@@ -73,29 +72,27 @@ class NativeLstmp(NetworkModel):
         self.precision = precision
         self.threads = threads
         self.level = level
-        ends = {
-            "mean": "input.mean",
-            "inv_std": "input.inv_std",
-            "weight": "output.weight",
-            "bias": "output.bias",
-        }
-        layers = [
-            {name: f"layers.{layer}.{name}" for name in _LAYER_TENSORS}
-            for layer in range(network.options.layers)
-        ]
+        options = network.options
+        layers = _layers(network, "layers")
+        if "projection.weight" in network.tensors:
+            layers.append(_tensors(network, "projection."))
         try:
             self._native = _inference.Network(
-                _arrays(network, ends),
-                [_arrays(network, names) for names in layers],
-                network.options.cell_clip,
+                _tensors(network, "input.") | _tensors(network, "output."),
+                layers,
+                options.cell_clip,
                 precision == "int8",
                 level,
+                reverse_layers=_layers(network, "reverse_layers"),
+                history=options.window - 1 if options.kind == "dnn" else 0,
+                activation=options.activation,
             )
         except ValueError as error:
             raise SpeechError(f"network: {error}") from None
 
     def start(self) -> NativeSession:
-        """Begin an utterance with zero states."""
+        """See `am.inference.AcousticModel.start`."""
+        self.require_streaming()
         return NativeSession(self)
 
     def advance_all(
@@ -128,7 +125,11 @@ class NativeLstmp(NetworkModel):
         return self._run_all(sessions, [session._end() for session in sessions])
 
     def log_posteriors(self, features: Sequence[npt.ArrayLike]) -> list[FloatArray]:
-        """Log posteriors ``[T, S]`` of whole utterances ``[T, D]``, any number of them at once."""
+        """See `am.inference.AcousticModel.log_posteriors`."""
+        if not self.options.streaming:
+            blocks = [checked_features(utterance, self.input_dim) for utterance in features]
+            none = np.empty(0, dtype=np.float32)
+            return self._run([(block, 0) for block in blocks], [none] * len(blocks))
         sessions = [self.start() for _ in features]
         first = self.advance_all(sessions, features)
         rest = self.finish_all(sessions)
@@ -143,11 +144,13 @@ class NativeLstmp(NetworkModel):
     def _run_all(
         self, sessions: Sequence[NativeSession], blocks: Sequence[tuple[FloatArray, int]]
     ) -> list[FloatArray]:
+        return self._run(blocks, [session._state for session in sessions])
+
+    def _run(
+        self, blocks: Sequence[tuple[FloatArray, int]], states: list[FloatArray]
+    ) -> list[FloatArray]:
         results: list[FloatArray] = self._native.run(
-            [block for block, _ in blocks],
-            [session._state for session in sessions],
-            [drop for _, drop in blocks],
-            self.threads,
+            [block for block, _ in blocks], states, [drop for _, drop in blocks], self.threads
         )
         return results
 
@@ -155,7 +158,7 @@ class NativeLstmp(NetworkModel):
 class NativeSession(DelayedSession):
     """One utterance, see `am.inference.AcousticSession`."""
 
-    def __init__(self, model: NativeLstmp) -> None:
+    def __init__(self, model: NativeNetwork) -> None:
         super().__init__(model.options)
         self._model = model
         self._state = np.zeros(model._native.state_size, dtype=np.float32)
@@ -164,11 +167,15 @@ class NativeSession(DelayedSession):
         return self._model._run_all([self], [(features, drop)])[0]
 
 
-def _arrays(network: Network, names: dict[str, str]) -> dict[str, FloatArray]:
-    """Those of the tensors that the network has, under the native code's names."""
-    tensors = network.tensors
+def _layers(network: Network, direction: str) -> list[dict[str, FloatArray]]:
+    layers = (_tensors(network, f"{direction}.{n}.") for n in range(network.options.layers))
+    return [layer for layer in layers if layer]
+
+
+def _tensors(network: Network, prefix: str) -> dict[str, FloatArray]:
+    """The tensors whose names begin so, under the rest of their names."""
     return {
-        name: np.ascontiguousarray(tensors[tensor])
-        for name, tensor in names.items()
-        if tensor in tensors
+        name.removeprefix(prefix): np.ascontiguousarray(tensor)
+        for name, tensor in network.tensors.items()
+        if name.startswith(prefix)
     }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from am.inference import DelayedSession, FloatArray, NetworkModel
+from am.inference import DelayedSession, FloatArray, NetworkModel, checked_features
 from am.network_file import Network
 from am.networks import from_network
 
 
-class TorchLstmp(NetworkModel):
+class TorchNetwork(NetworkModel):
     """`am.inference.AcousticModel` in torch.
 
     Args:
@@ -22,14 +26,29 @@ class TorchLstmp(NetworkModel):
         self.module = from_network(network, precision=precision).eval()
 
     def start(self) -> TorchSession:
-        """Begin an utterance with zero states."""
+        """See `am.inference.AcousticModel.start`."""
+        self.require_streaming()
         return TorchSession(self)
+
+    def log_posteriors(self, features: Sequence[npt.ArrayLike]) -> list[FloatArray]:
+        """See `am.inference.AcousticModel.log_posteriors`."""
+        return [self._of_utterance(utterance) for utterance in features]
+
+    def _of_utterance(self, features: npt.ArrayLike) -> FloatArray:
+        if self.options.streaming:
+            session = self.start()
+            return np.concatenate((session.advance(features), session.finish()))
+        block = checked_features(features, self.input_dim)
+        with torch.no_grad():
+            log_probs, _ = self.module(torch.tensor(block).unsqueeze(1), [])
+        result: FloatArray = log_probs[:, 0].numpy()
+        return result
 
 
 class TorchSession(DelayedSession):
     """One utterance, see `am.inference.AcousticSession`."""
 
-    def __init__(self, model: TorchLstmp) -> None:
+    def __init__(self, model: TorchNetwork) -> None:
         super().__init__(model.options)
         self._module = model.module
         self._state = model.module.initial_state(1)

@@ -1,4 +1,4 @@
-"""Speed of native inference beside the numpy engine and torch, frames/s in one process.
+"""Speed of native inference beside torch, frames/s in one process.
 
 torch runs `nn.LSTM(proj_size)` of the same shape, which has no peepholes and does not clip its
 cells, and in whole networks `nn.Linear` and `log_softmax` behind it. "hidden" rows leave the output
@@ -29,8 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from am.inference_native import PRECISIONS, NativeLstmp, cpu_levels
-from am.inference_numpy import NumpyLstmp
+from am.inference_native import PRECISIONS, NativeNetwork, cpu_levels
 from am.network_file import Network
 from am.network_options import NetworkOptions
 
@@ -39,7 +38,7 @@ Step = Callable[[], None]
 
 SHAPES = {"2x512/256": (2, 512, 256), "2x800/512": (2, 800, 512)}
 OUTPUTS = 2400
-COLUMNS = ("numpy", "torch", *(f"native {precision}" for precision in PRECISIONS))
+COLUMNS = ("torch", *(f"native {precision}" for precision in PRECISIONS))
 
 
 def make_network(options: NetworkOptions) -> Network:
@@ -70,22 +69,11 @@ def torch_step(options: NetworkOptions, features: FloatArray, hidden: bool) -> S
     return step
 
 
-def numpy_step(network: Network, features: FloatArray) -> Step:
-    """Stream after stream through the numpy engine."""
-    model = NumpyLstmp(network)
-
-    def step() -> None:
-        for stream in features:
-            model.start().advance(stream)
-
-    return step
-
-
 def native_step(
     network: Network, features: FloatArray, precision: str, threads: int, level: str | None
 ) -> Step:
     """All streams through the native engine, as one batch."""
-    model = NativeLstmp(network, precision, threads, level=level)
+    model = NativeNetwork(network, precision, threads, level=level)
     blocks = list(features)
 
     def step() -> None:
@@ -120,7 +108,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    title = f"inference, frames/s, threads: {arguments.threads} (numpy: 1)"
+    title = f"inference, frames/s, threads: {arguments.threads}"
     table = Table("network", "part", "streams", *COLUMNS, "int8 / torch", title=title)
     rows = []
     for shape, (layers, cells, projection) in SHAPES.items():
@@ -134,10 +122,7 @@ def main() -> None:
                 random = np.random.default_rng(1)
                 size = (streams, arguments.frames, options.input_dim)
                 features = random.normal(size=size).astype(np.float32)
-                steps = {
-                    "numpy": numpy_step(network, features),
-                    "torch": torch_step(options, features, hidden),
-                } | {
+                steps = {"torch": torch_step(options, features, hidden)} | {
                     f"native {precision}": native_step(
                         network, features, precision, arguments.threads, arguments.level
                     )

@@ -1,8 +1,8 @@
-"""What int8 costs: word error rates of first passes over the posteriors of each engine.
+"""What int8 costs: word error rates of first passes over the posteriors of each precision.
 
-Every engine scores the same features of the same utterances; the search is the model's own, its
+Every precision scores the same features of the same utterances; the search is the model's own, its
 best path without a lattice. Differences of posteriors and frames whose best state changed are given
-too, against the numpy engine.
+too, against float32.
 
     python benchmarks/inference_wer.py CORPUS --json inference_wer.json
 """
@@ -25,8 +25,7 @@ from rich.table import Table
 
 from am.features import fbank
 from am.inference import AcousticModel, log_posteriors
-from am.inference_native import PRECISIONS, NativeLstmp, cpu_levels
-from am.inference_numpy import NumpyLstmp
+from am.inference_native import PRECISIONS, NativeNetwork, cpu_levels
 from data.corpus import read_corpus
 from recognizer.bundle import ModelBundle
 from recognizer.console import progress_bar
@@ -35,7 +34,7 @@ from recognizer.scoring import ErrorCounts, count_errors, improvement_probabilit
 
 @dataclass
 class Tally:
-    """What one engine's posteriors led to."""
+    """What the posteriors of one precision led to."""
 
     model: AcousticModel
     counts: list[ErrorCounts] = field(default_factory=list)
@@ -46,7 +45,7 @@ class Tally:
 
 
 def main() -> None:
-    """Recognise the corpus with each engine and print the table."""
+    """Recognise the corpus with each precision and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="corpus with transcripts")
     parser.add_argument("--model", type=Path, help="model directory (default: the package's)")
@@ -56,8 +55,8 @@ def main() -> None:
     arguments = parser.parse_args()
     bundle = ModelBundle(arguments.model)
     network, options = bundle.network, bundle.config.features
-    tallies = {"numpy": Tally(NumpyLstmp(network))} | {
-        f"native {precision}": Tally(NativeLstmp(network, precision, level=arguments.level))
+    tallies = {
+        precision: Tally(NativeNetwork(network, precision, level=arguments.level))
         for precision in PRECISIONS
     }
     decoder = bundle.decoder(bundle.config.search)
@@ -84,12 +83,12 @@ def main() -> None:
                 tally.same_words += words == expected_words
             advance()
     rows = []
-    table = Table("engine", "WER %", "errors", "difference", "mean", "best state", "same words")
-    before = tallies["numpy"].counts
+    table = Table("precision", "WER %", "errors", "difference", "mean", "best state", "same words")
+    before = tallies["float32"].counts
     for name, tally in tallies.items():
         counts = total(tally.counts)
         row = {
-            "engine": name,
+            "precision": name,
             "wer": round(counts.wer, 3),
             "wer_change": round(counts.wer - total(before).wer, 3),
             "errors": counts.errors,

@@ -29,7 +29,7 @@ import numpy as np
 
 from am.decision_tree import Tree
 from am.inference import AcousticModel
-from am.inference_native import NativeLstmp
+from am.inference_native import NativeNetwork
 from am.network_file import Network, read_network
 from am.phones import PhoneTable
 from am.transitions import TransitionModel
@@ -45,6 +45,7 @@ from decoding.search import Decoder, SearchOptions
 from lm import automaton
 from lm.automaton import FAST, NgramAutomaton
 from lm.language_model import LanguageModel, read_language_model
+from lm.pieces import begins_word
 from recognizer.model_config import FORMAT_VERSION, FileRecord, FirstPassOptions, ModelConfig
 from recognizer.options import from_table, read_toml, to_toml
 
@@ -144,7 +145,7 @@ class ModelBundle:
     @property
     def acoustic_model(self) -> AcousticModel:
         """The network behind the interface start, advance, finish (numpy in and out)."""
-        return self._part(_ENGINE, lambda path: NativeLstmp(self.network))
+        return self._part(_ENGINE, lambda path: NativeNetwork(self.network))
 
     @property
     def graph_file(self) -> str:
@@ -166,6 +167,11 @@ class ModelBundle:
                 raise SpeechError(
                     f"{path}: expected the {self.transitions.num_transition_ids} transition-ids "
                     f"of {TRANSITIONS} with their pdfs, found others"
+                )
+            found = "pieces" if any(map(begins_word, graph.words)) else "words"
+            if found != self.config.units:
+                raise SpeechError(
+                    f"{path}: units: expected {self.config.units} as in {CONFIG}, found {found}"
                 )
             return graph
 

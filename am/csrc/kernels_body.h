@@ -189,6 +189,14 @@ inline void StepCells(const CellStep& s) {
   }
 }
 
+inline void Rectify(float* x, size_t n) {
+  for (size_t i = 0; i < n; i += kLanes) Store(x + i, Max(Load(x + i), Set(0.0f)));
+}
+
+inline void ApplySigmoid(float* x, size_t n) {
+  for (size_t i = 0; i < n; i += kLanes) Store(x + i, Sigmoid(Load(x + i)));
+}
+
 inline void Quantise(const float* x, size_t n, uint32_t* units, float* scale) {
   Floats most = Set(0.0f);
   for (size_t i = 0; i < n; i += kLanes) most = Max(Abs(Load(x + i)), most);
@@ -228,8 +236,8 @@ inline void Functions(const float* x, size_t n, float* exp, float* sigmoid, floa
 }
 
 constexpr Kernels Table(const char* level) {
-  return {level,     kLanes,   kGroup, kOffset,  MultiplyFloat, MultiplyInt8,
-          StepCells, Quantise, SumExp, Functions};
+  return {level,     kLanes,  kGroup,       kOffset,  MultiplyFloat, MultiplyInt8,
+          StepCells, Rectify, ApplySigmoid, Quantise, SumExp,        Functions};
 }
 
 }  // namespace

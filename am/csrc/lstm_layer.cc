@@ -57,55 +57,56 @@ LstmLayer::LstmLayer(const Kernels& kernels, const LstmTensors& tensors, float c
   peep_o_ = Padded(tensors.peep_o, cells_, cell_stride_);
 }
 
-LstmLayer::State LstmLayer::MakeState(size_t streams) const {
+LayerState LstmLayer::MakeState(size_t streams) const {
   return {AlignedVector<float>(streams * cell_stride_),
-          Activations(*kernels_, streams, output_stride_, int8())};
+          Activations(*kernels_, streams, output_stride_, w_r_.int8())};
 }
 
-LstmLayer::Scratch LstmLayer::MakeScratch(size_t rows, size_t streams) const {
+LayerScratch LstmLayer::MakeScratch(size_t rows, size_t streams) const {
   return {AlignedVector<float>(rows * w_r_.outputs()),
-          Activations(*kernels_, projects_ ? streams : 0, cell_stride_, int8())};
+          Activations(*kernels_, projects_ ? streams : 0, cell_stride_, w_r_.int8())};
 }
 
-void LstmLayer::Load(const float* values, size_t i, State* state) const {
-  std::copy_n(values, cells_, state->c.data() + i * cell_stride_);
-  std::copy_n(values + cells_, outputs_, state->r.row(i));
-  state->r.Quantise(i, i + 1);
+void LstmLayer::Load(const float* values, size_t i, LayerState* state) const {
+  std::copy_n(values, cells_, state->memory.data() + i * cell_stride_);
+  std::copy_n(values + cells_, outputs_, state->outputs.row(i));
+  state->outputs.Quantise(i, i + 1);
 }
 
-void LstmLayer::Save(const State& state, size_t i, float* values) const {
-  std::copy_n(state.c.data() + i * cell_stride_, cells_, values);
-  std::copy_n(state.r.row(i), outputs_, values + cells_);
+void LstmLayer::Save(const LayerState& state, size_t i, float* values) const {
+  std::copy_n(state.memory.data() + i * cell_stride_, cells_, values);
+  std::copy_n(state.outputs.row(i), outputs_, values + cells_);
 }
 
-void LstmLayer::Run(const BlockRows& rows, const Activations& x, State* state, Scratch* scratch,
-                    Activations* out) const {
+void LstmLayer::Run(const BlockRows& rows, const Activations& x, LayerState* state,
+                    LayerScratch* scratch, Activations* out) const {
   const size_t stride = w_r_.outputs();
-  float* const gates = scratch->gates.data();
+  float* const gates = scratch->floats.data();
   w_x_.Multiply(x, 0, rows.rows(), bias_.data(), 0, gates, stride);
   for (size_t t = 0; t < rows.frames; ++t) {
     const size_t streams = rows.streams(t), first = rows.begin[t];
-    const Activations& r = t == 0 ? state->r : *out;
+    const Activations& r = t == 0 ? state->outputs : *out;
     const size_t r_first = t == 0 ? 0 : rows.begin[t - 1];
     Step(streams, r, r_first, gates + first * stride, state, scratch, out, first);
     const size_t staying = t + 1 < rows.frames ? rows.streams(t + 1) : 0;
-    for (size_t i = staying; i < streams; ++i) state->r.Copy(i, *out, first + i);
+    for (size_t i = staying; i < streams; ++i) state->outputs.Copy(i, *out, first + i);
   }
 }
 
 void LstmLayer::Step(size_t streams, const Activations& r, size_t r_first, float* gates,
-                     State* state, Scratch* scratch, Activations* out, size_t out_first) const {
+                     LayerState* state, LayerScratch* scratch, Activations* out,
+                     size_t out_first) const {
   const size_t stride = w_r_.outputs();
   w_r_.Multiply(r, r_first, streams, gates, stride, gates, stride);
   for (size_t i = 0; i < streams; ++i) {
-    float* const m = projects_ ? scratch->m.row(i) : out->row(out_first + i);
+    float* const m = projects_ ? scratch->rows.row(i) : out->row(out_first + i);
     kernels_->step_cells({gates + i * stride, cell_stride_ / kernels_->lanes, peep_i_.data(),
                           peep_f_.data(), peep_o_.data(), clip_,
-                          state->c.data() + i * cell_stride_, m});
+                          state->memory.data() + i * cell_stride_, m});
   }
   if (projects_) {
-    scratch->m.Quantise(0, streams);
-    w_p_.Multiply(scratch->m, 0, streams, zeros_.data(), 0, out->row(out_first),
+    scratch->rows.Quantise(0, streams);
+    w_p_.Multiply(scratch->rows, 0, streams, zeros_.data(), 0, out->row(out_first),
                   out->stride());
   }
   out->Quantise(out_first, out_first + streams);

@@ -6,13 +6,12 @@
 #define AM_CSRC_LSTM_LAYER_H_
 
 #include <cstddef>
-#include <vector>
 
-#include "am/csrc/packed_matrix.h"
+#include "am/csrc/layer.h"
 
 namespace inference {
 
-// A layer's tensors as am/network_file.py names them; null where the network has none.
+// A layer's tensors as am/network_options.py names them; null where the network has none.
 struct LstmTensors {
   MatrixView w_x;     // [4C, D], gate rows in the order i, f, g, o
   MatrixView w_r;     // [4C, P]
@@ -23,51 +22,27 @@ struct LstmTensors {
   MatrixView w_p;       // [P, C]
 };
 
-// Frames of streams, longest stream first: at each frame the streams that are still there are the
-// first ones, and their rows lie together.
-struct BlockRows {
-  const size_t* begin;  // [frames + 1] first row of each frame, from 0
-  size_t frames;
-
-  size_t streams(size_t frame) const { return begin[frame + 1] - begin[frame]; }
-  size_t rows() const { return begin[frames]; }
-};
-
-class LstmLayer {
+class LstmLayer : public Layer {
  public:
-  // Recurrent state of several streams.
-  struct State {
-    AlignedVector<float> c;  // [streams][cell_stride]
-    Activations r;           // [streams]
-  };
-  // Memory of one task; what it holds has no meaning afterwards.
-  struct Scratch {
-    AlignedVector<float> gates;
-    Activations m;
-  };
-
   // `int8_inputs`: the input weights are quantised too.
   LstmLayer(const Kernels& kernels, const LstmTensors& tensors, float clip, bool int8,
             bool int8_inputs);
 
-  size_t outputs() const { return outputs_; }
-  size_t cells() const { return cells_; }
-  size_t output_stride() const { return output_stride_; }
-  bool int8() const { return w_r_.int8(); }
+  size_t outputs() const override { return outputs_; }
+  size_t output_stride() const override { return output_stride_; }
+  // Of each stream c [C], then r [P].
+  size_t state_size() const override { return cells_ + outputs_; }
 
-  State MakeState(size_t streams) const;
-  Scratch MakeScratch(size_t rows, size_t streams) const;
-  // c [C] and r [P] of stream i, as they pass to and from Python.
-  void Load(const float* values, size_t i, State* state) const;
-  void Save(const State& state, size_t i, float* values) const;
-
-  // Outputs of a block; the state is brought to each stream's last frame in it.
-  void Run(const BlockRows& rows, const Activations& x, State* state, Scratch* scratch,
-           Activations* out) const;
+  LayerState MakeState(size_t streams) const override;
+  LayerScratch MakeScratch(size_t rows, size_t streams) const override;
+  void Load(const float* values, size_t i, LayerState* state) const override;
+  void Save(const LayerState& state, size_t i, float* values) const override;
+  void Run(const BlockRows& rows, const Activations& x, LayerState* state, LayerScratch* scratch,
+           Activations* out) const override;
 
  private:
-  void Step(size_t streams, const Activations& r, size_t r_first, float* gates, State* state,
-            Scratch* scratch, Activations* out, size_t out_first) const;
+  void Step(size_t streams, const Activations& r, size_t r_first, float* gates,
+            LayerState* state, LayerScratch* scratch, Activations* out, size_t out_first) const;
 
   const Kernels* kernels_;
   size_t cells_;

@@ -18,9 +18,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   endforeach()
 endif()
 
-add_native_module(am _inference am/csrc/inference_module.cc am/csrc/cpu_level.cc
-                  am/csrc/lstm_layer.cc am/csrc/network.cc am/csrc/packed_matrix.cc
-                  am/csrc/stage_schedule.cc ${inference_kernels})
+add_native_module(am _inference am/csrc/bidirectional_network.cc am/csrc/cpu_level.cc
+                  am/csrc/dense_layer.cc am/csrc/inference_module.cc am/csrc/lstm_layer.cc
+                  am/csrc/network.cc am/csrc/output_layer.cc am/csrc/packed_matrix.cc
+                  am/csrc/read_network.cc am/csrc/stage_schedule.cc am/csrc/stream_group.cc
+                  am/csrc/stream_network.cc ${inference_kernels})
 target_compile_definitions(am__inference PRIVATE ${inference_levels})
 foreach(level avx2 avx2_vnni avx512 avx512_vnni)
   set_property(SOURCE am/csrc/kernels_${level}.cc APPEND PROPERTY COMPILE_OPTIONS ${flags_${level}})

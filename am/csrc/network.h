@@ -5,60 +5,47 @@
 #include <cstddef>
 #include <vector>
 
-#include "am/csrc/lstm_layer.h"
+#include "am/csrc/output_layer.h"
+#include "am/csrc/stream_group.h"
 
 namespace inference {
 
-// A network's tensors as am/network_file.py names them; only read while the network is made.
-struct NetworkTensors {
+// A network's ends as am/network_options.py names them; only read while the network is made.
+struct EndTensors {
   std::vector<float> mean;     // [D]
   std::vector<float> inv_std;  // [D]
-  std::vector<LstmTensors> layers;
-  MatrixView output_weight;  // [S, P]
-  const float* output_bias;  // [S]
-  float clip;
-};
-
-// What one call does for one stream.
-struct StreamTask {
-  const float* features;  // [frames, D]
-  size_t frames;
-  size_t skip;    // no posteriors of so many first frames
-  float* state;   // [state_size], from the frame before to the last one
-  float* result;  // [frames - skip, S]
+  MatrixView output_weight;    // [S, H]
+  const float* output_bias;    // [S]
 };
 
 class Network {
  public:
-  Network(const Kernels& kernels, const NetworkTensors& tensors, bool int8);
+  Network(const Kernels& kernels, const EndTensors& ends, bool int8);
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+  virtual ~Network() = default;
 
   const Kernels& kernels() const { return *kernels_; }
   size_t inputs() const { return mean_.size(); }
-  size_t outputs() const { return outputs_; }
-  size_t state_size() const { return state_size_; }
+  size_t outputs() const { return output_.outputs(); }
+  // Floats of each stream that are to be kept from one call to the next.
+  virtual size_t state_size() const = 0;
 
   // What a stream gets does not depend on the other streams, on how its frames were cut into calls,
   // or on the number of threads. Safe to call from several threads, for streams that differ.
-  void Run(const std::vector<StreamTask>& streams, size_t threads) const;
+  virtual void Run(const std::vector<StreamTask>& streams, size_t threads) const = 0;
+
+ protected:
+  void Normalise(const float* features, float* result) const;
+  // Posteriors of a block of a group from the rows of x, into the streams' results.
+  void RunOutput(const StreamGroup& group, size_t block, const Activations& x,
+                 AlignedVector<float>* logits) const;
 
  private:
-  struct Group;
-  struct Scratch;
-
-  std::vector<Group> MakeGroups(const std::vector<StreamTask>& streams, size_t threads) const;
-  Scratch MakeScratch(const std::vector<Group>& groups) const;
-  void RunBlock(size_t stage, size_t block, Group* group, Scratch* scratch) const;
-  void RunInput(const Group& group, size_t block, Activations* x) const;
-  void RunOutput(const Group& group, size_t block, const Activations& x, float* logits) const;
-
   const Kernels* kernels_;
   std::vector<float> mean_;
   std::vector<float> inv_std_;
-  std::vector<LstmLayer> layers_;
-  PackedMatrix output_;
-  AlignedVector<float> output_bias_;
-  size_t outputs_;
-  size_t state_size_ = 0;
+  OutputLayer output_;
 };
 
 }  // namespace inference

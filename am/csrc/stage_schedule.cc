@@ -1,6 +1,8 @@
 #include "am/csrc/stage_schedule.h"
 
+#include <algorithm>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -26,14 +28,29 @@ class Schedule {
         continue;
       }
       lock.unlock();
-      run(task, thread);
+      std::exception_ptr failure;
+      try {
+        run(task, thread);
+      } catch (...) {
+        failure = std::current_exception();
+      }
       lock.lock();
+      if (failure) {
+        failure_ = failure;
+        left_ = 0;
+        changed_.notify_all();
+        return;
+      }
       const size_t at = task.group * stages_ + task.stage;
       running_[at] = false;
       ++done_[at];
-      --left_;
+      if (!failure_) --left_;
       changed_.notify_all();
     }
+  }
+
+  void Rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
   }
 
  private:
@@ -66,6 +83,7 @@ class Schedule {
   std::vector<size_t> done_;  // [group][stage] blocks
   std::vector<bool> running_;
   size_t left_ = 0;
+  std::exception_ptr failure_;
 };
 
 }  // namespace
@@ -83,6 +101,12 @@ void RunStages(const std::vector<size_t>& blocks_of_groups, size_t stages, size_
   }
   schedule.Work(0, run);
   for (std::thread& other : others) other.join();
+  schedule.Rethrow();
+}
+
+void RunAll(size_t tasks, size_t threads, const std::function<void(size_t task)>& run) {
+  RunStages(std::vector<size_t>(tasks, 1), 1, 1, std::min(tasks, threads),
+            [&run](const Task& task, size_t) { run(task.group); });
 }
 
 }  // namespace inference

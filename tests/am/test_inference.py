@@ -13,8 +13,8 @@ import torch
 
 import am
 from am.inference import AcousticModel, log_posteriors, scaled_log_likelihoods
-from am.inference_numpy import NumpyLstmp
-from am.inference_torch import TorchLstmp
+from am.inference_native import NativeNetwork
+from am.inference_torch import TorchNetwork
 from am.network_file import Network, write_network
 from am.network_options import NetworkOptions
 from am.networks import from_network
@@ -55,9 +55,9 @@ def in_pieces(model: AcousticModel, features: FloatArray, sizes: list[int]) -> F
     return np.concatenate(rows)
 
 
-@pytest.mark.parametrize("engine", [NumpyLstmp, TorchLstmp])
+@pytest.mark.parametrize("engine", [NativeNetwork, TorchNetwork])
 def test_rows_are_log_probabilities(
-    engine: type[NumpyLstmp | TorchLstmp], network: Network, features: FloatArray
+    engine: type[NativeNetwork | TorchNetwork], network: Network, features: FloatArray
 ) -> None:
     model = engine(network)
     assert (model.num_pdfs, model.output_delay, model.input_dim) == (23, 5, 6)
@@ -69,26 +69,26 @@ def test_rows_are_log_probabilities(
 
 
 def test_engines_agree(network: Network, features: FloatArray) -> None:
-    ours = log_posteriors(NumpyLstmp(network), features)
-    torchs = log_posteriors(TorchLstmp(network), features)
+    ours = log_posteriors(NativeNetwork(network), features)
+    torchs = log_posteriors(TorchNetwork(network), features)
     np.testing.assert_allclose(ours, torchs, rtol=0, atol=1e-4)
 
 
 def test_cells_are_clipped_alike(features: FloatArray) -> None:
     options = NetworkOptions(outputs=8, input_dim=6, cells=9, projection=5, cell_clip=0.3)
     network = make_network(options)
-    clipped = log_posteriors(NumpyLstmp(network), features)
-    np.testing.assert_allclose(clipped, log_posteriors(TorchLstmp(network), features), atol=1e-4)
+    clipped = log_posteriors(NativeNetwork(network), features)
+    np.testing.assert_allclose(clipped, log_posteriors(TorchNetwork(network), features), atol=1e-4)
     unclipped = Network(
         NetworkOptions(outputs=8, input_dim=6, cells=9, projection=5), network.tensors
     )
-    assert np.abs(clipped - log_posteriors(NumpyLstmp(unclipped), features)).max() > 1e-2
+    assert np.abs(clipped - log_posteriors(NativeNetwork(unclipped), features)).max() > 1e-2
 
 
-@pytest.mark.parametrize("engine", [NumpyLstmp, TorchLstmp])
+@pytest.mark.parametrize("engine", [NativeNetwork, TorchNetwork])
 @pytest.mark.parametrize("sizes", [[1] * 299, [3, 0, 1, 100, 7], [299], [256, 1], [257]])
 def test_cuts_do_not_matter(
-    engine: type[NumpyLstmp | TorchLstmp],
+    engine: type[NativeNetwork | TorchNetwork],
     sizes: list[int],
     network: Network,
     features: FloatArray,
@@ -98,10 +98,10 @@ def test_cuts_do_not_matter(
     np.testing.assert_allclose(in_pieces(model, features, sizes), whole, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", [NumpyLstmp, TorchLstmp])
+@pytest.mark.parametrize("engine", [NativeNetwork, TorchNetwork])
 @pytest.mark.parametrize("frames", [1, 2, 4, 5, 6, 11])
 def test_delay_drops_the_first_outputs_and_repeats_the_last_frame(
-    engine: type[NumpyLstmp | TorchLstmp], frames: int, network: Network, features: FloatArray
+    engine: type[NativeNetwork | TorchNetwork], frames: int, network: Network, features: FloatArray
 ) -> None:
     model = engine(network)
     short = features[:frames]
@@ -118,7 +118,7 @@ def test_delay_drops_the_first_outputs_and_repeats_the_last_frame(
 
 
 def test_sessions_do_not_disturb_each_other(network: Network, features: FloatArray) -> None:
-    model = NumpyLstmp(network)
+    model = NativeNetwork(network)
     alone = log_posteriors(model, features[:50])
     one, two = model.start(), model.start()
     rows = []
@@ -130,7 +130,7 @@ def test_sessions_do_not_disturb_each_other(network: Network, features: FloatArr
 
 
 def test_no_frames_give_no_rows(network: Network) -> None:
-    session = NumpyLstmp(network).start()
+    session = NativeNetwork(network).start()
     assert session.advance(np.empty((0, 6), dtype=np.float32)).shape == (0, 23)
     assert session.finish().shape == (0, 23)
 
@@ -139,7 +139,7 @@ def test_no_delay(features: FloatArray) -> None:
     network = make_network(
         NetworkOptions(outputs=8, input_dim=6, cells=9, projection=5, output_delay=0)
     )
-    session = NumpyLstmp(network).start()
+    session = NativeNetwork(network).start()
     assert session.advance(features).shape == (300, 8)
     assert session.finish().shape == (0, 8)
 
@@ -147,14 +147,14 @@ def test_no_delay(features: FloatArray) -> None:
 def test_input_is_left_alone_and_may_be_read_only(network: Network, features: FloatArray) -> None:
     frozen = features.copy()
     frozen.flags.writeable = False
-    for model in (NumpyLstmp(network), TorchLstmp(network)):
+    for model in (NativeNetwork(network), TorchNetwork(network)):
         first = log_posteriors(model, frozen)
         np.testing.assert_array_equal(log_posteriors(model, features), first)
     np.testing.assert_array_equal(frozen, features)
 
 
 def test_wrong_frames(network: Network, features: FloatArray) -> None:
-    session = NumpyLstmp(network).start()
+    session = NativeNetwork(network).start()
     with pytest.raises(SpeechError, match=r"expected \[T, 6\], found \[4, 5\]"):
         session.advance(np.zeros((4, 5), dtype=np.float32))
     bad = features.copy()
@@ -178,39 +178,18 @@ def test_recognition_side_needs_no_torch(
 import sys, pkgutil, importlib, numpy
 import am
 from am.inference import log_posteriors
-from am.inference_numpy import NumpyLstmp
-skip = (
-    "lstmp", "lstmp_kernel", "blstm", "dnn", "network_module", "networks", "inference_torch",
-    "training", "training_checkpoint", "training_evaluation",
-)
+from am.inference_native import NativeNetwork
+skip = ("lstmp", "blstm", "dnn", "network_module", "networks", "inference_torch", "training")
 for module in pkgutil.iter_modules(am.__path__):
-    if module.name not in skip:
+    if not module.name.startswith(skip):
         importlib.import_module("am." + module.name)
 folder = sys.argv[1]
-result = log_posteriors(NumpyLstmp.load(folder + "/network.safetensors"),
+result = log_posteriors(NativeNetwork.load(folder + "/network.safetensors"),
                         numpy.load(folder + "/features.npy"))
 assert "torch" not in sys.modules
 numpy.save(folder + "/result.npy", result)
 """
     root = Path(am.__file__).parents[1]
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=root, timeout=120)
-    expected = log_posteriors(TorchLstmp(network), features)
+    expected = log_posteriors(TorchNetwork(network), features)
     np.testing.assert_allclose(np.load(tmp_path / "result.npy"), expected, rtol=0, atol=1e-4)
-
-
-def test_sessions_of_several_threads_leave_blas_as_it_was() -> None:
-    from threadpoolctl import threadpool_info
-
-    from am.inference_numpy import _ONE_THREAD
-
-    def threads() -> list[int]:
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-    before = threads()
-    first, second = _ONE_THREAD, _ONE_THREAD
-    first.__enter__()
-    second.__enter__()
-    first.__exit__()
-    assert set(threads()) <= {1}
-    second.__exit__()
-    assert threads() == before

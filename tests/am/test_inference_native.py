@@ -19,12 +19,11 @@ from am.inference import log_posteriors
 from am.inference_native import (
     LEVEL_VARIABLE,
     PRECISIONS,
-    NativeLstmp,
+    NativeNetwork,
     NativeSession,
     cpu_levels,
 )
-from am.inference_numpy import NumpyLstmp
-from am.inference_torch import TorchLstmp
+from am.inference_torch import TorchNetwork
 from am.network_file import Network, read_network
 from am.network_options import NetworkOptions
 from data.audio import read_audio
@@ -186,11 +185,10 @@ def test_equations(
 
 
 @EVERY_LEVEL
-def test_float32_agrees_with_the_other_engines(level: str) -> None:
+def test_float32_agrees_with_torch(level: str) -> None:
     (features,) = make_features(300)
-    ours = log_posteriors(NativeLstmp(NETWORK, level=level), features)
-    for engine in (NumpyLstmp, TorchLstmp):
-        np.testing.assert_allclose(ours, log_posteriors(engine(NETWORK), features), atol=2e-5)
+    ours = log_posteriors(NativeNetwork(NETWORK, level=level), features)
+    np.testing.assert_allclose(ours, log_posteriors(TorchNetwork(NETWORK), features), atol=2e-5)
 
 
 @pytest.fixture(scope="module")
@@ -206,10 +204,10 @@ def speech(shipped: Network) -> FloatArray:
 
 @EVERY_LEVEL
 def test_shipped_model_on_speech(level: str, shipped: Network, speech: FloatArray) -> None:
-    expected = log_posteriors(NumpyLstmp(shipped), speech)
-    ours = log_posteriors(NativeLstmp(shipped, level=level), speech)
+    expected = log_posteriors(TorchNetwork(shipped), speech)
+    ours = log_posteriors(NativeNetwork(shipped, level=level), speech)
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4)
-    rough = log_posteriors(NativeLstmp(shipped, "int8", level=level), speech)
+    rough = log_posteriors(NativeNetwork(shipped, "int8", level=level), speech)
     assert np.abs(rough - expected).mean() < 0.1
     assert (rough.argmax(1) == expected.argmax(1)).mean() > 0.95
 
@@ -219,7 +217,7 @@ def test_shipped_model_on_a_corpus(corpora: Path, shipped: Network) -> None:
     utterances = list(read_corpus(corpora / "mini-librispeech" / "dev"))[::20]
     options = FbankOptions(num_bins=shipped.options.input_dim)
     features = [fbank(utterance.samples(), options)[:600] for utterance in utterances]
-    native, torch = NativeLstmp(shipped), TorchLstmp(shipped)
+    native, torch = NativeNetwork(shipped), TorchNetwork(shipped)
     differences = np.concatenate(
         [
             np.abs(ours - log_posteriors(torch, rows))
@@ -232,7 +230,7 @@ def test_shipped_model_on_a_corpus(corpora: Path, shipped: Network) -> None:
 @EVERY_PRECISION
 def test_levels_agree(precision: str, shipped: Network, speech: FloatArray) -> None:
     results = [
-        log_posteriors(NativeLstmp(shipped, precision, level=level), speech)
+        log_posteriors(NativeNetwork(shipped, precision, level=level), speech)
         for level in cpu_levels()
     ]
     for result in results[1:]:
@@ -246,7 +244,7 @@ def test_levels_agree(precision: str, shipped: Network, speech: FloatArray) -> N
 
 
 MODELS = {
-    (precision, level): NativeLstmp(NETWORK, precision, level=level)
+    (precision, level): NativeNetwork(NETWORK, precision, level=level)
     for precision in PRECISIONS
     for level in cpu_levels()
 }
@@ -262,7 +260,7 @@ def test_cuts_batches_and_threads_leave_the_bits(
     utterances = make_features(*lengths)
     expected = [log_posteriors(alone, features) for features in utterances]
     threads = data.draw(st.integers(1, 4))
-    model = NativeLstmp(NETWORK, precision, threads, level=level)
+    model = NativeNetwork(NETWORK, precision, threads, level=level)
     sessions = [model.start() for _ in utterances]
     rows: list[list[FloatArray]] = [[] for _ in utterances]
     at = [0] * len(utterances)
@@ -282,7 +280,7 @@ def test_cuts_batches_and_threads_leave_the_bits(
 @EVERY_PRECISION
 def test_whole_utterances_at_once(precision: str, level: str) -> None:
     utterances = make_features(300, 0, 1, 77, 299, *range(20, 50))
-    model = NativeLstmp(NETWORK, precision, threads=2, level=level)
+    model = NativeNetwork(NETWORK, precision, threads=2, level=level)
     for features, result in zip(utterances, model.log_posteriors(utterances), strict=True):
         np.testing.assert_array_equal(result, log_posteriors(model, features))
     assert model.log_posteriors([]) == []
@@ -290,7 +288,7 @@ def test_whole_utterances_at_once(precision: str, level: str) -> None:
 
 @EVERY_PRECISION
 def test_a_model_serves_threads(precision: str) -> None:
-    model = NativeLstmp(NETWORK, precision)
+    model = NativeNetwork(NETWORK, precision)
     utterances = make_features(*range(100, 130))
     expected = [log_posteriors(model, features) for features in utterances]
     with ThreadPoolExecutor(4) as pool:
@@ -342,7 +340,7 @@ def test_functions(level: str) -> None:
 @pytest.mark.parametrize("value", [0.0, 1e-40, 1e-20, -1e20, 3e38])
 def test_extreme_features_give_probabilities(level: str, precision: str, value: float) -> None:
     features = np.full((40, 6), value, dtype=np.float32)
-    rows = log_posteriors(NativeLstmp(NETWORK, precision, level=level), features)
+    rows = log_posteriors(NativeNetwork(NETWORK, precision, level=level), features)
     np.testing.assert_allclose(np.exp(rows.astype(np.float64)).sum(1), 1, rtol=1e-5)
 
 
@@ -354,8 +352,8 @@ def test_rows_of_zeros_and_tiny_weights(level: str) -> None:
     tensors["output.weight"][3] = 1e-42
     network = Network(SMALL, tensors)
     (features,) = make_features(30)
-    ours = log_posteriors(NativeLstmp(network, "int8", level=level), features)
-    np.testing.assert_allclose(ours, log_posteriors(NumpyLstmp(network), features), atol=0.1)
+    ours = log_posteriors(NativeNetwork(network, "int8", level=level), features)
+    np.testing.assert_allclose(ours, log_posteriors(TorchNetwork(network), features), atol=0.1)
 
 
 # Choosing, refusing
@@ -363,25 +361,25 @@ def test_rows_of_zeros_and_tiny_weights(level: str) -> None:
 
 def test_levels_and_their_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cpu_levels()[0] == "portable" and len(set(cpu_levels())) == len(cpu_levels())
-    assert NativeLstmp(NETWORK).level == cpu_levels()[-1]
+    assert NativeNetwork(NETWORK).level == cpu_levels()[-1]
     monkeypatch.setenv(LEVEL_VARIABLE, "portable")
-    assert NativeLstmp(NETWORK).level == "portable"
-    assert NativeLstmp(NETWORK, level=cpu_levels()[-1]).level == cpu_levels()[-1]
+    assert NativeNetwork(NETWORK).level == "portable"
+    assert NativeNetwork(NETWORK, level=cpu_levels()[-1]).level == cpu_levels()[-1]
     monkeypatch.setenv(LEVEL_VARIABLE, "mmx")
     with pytest.raises(UsageError, match=r"level: expected one of \('portable'.*found 'mmx'"):
-        NativeLstmp(NETWORK)
+        NativeNetwork(NETWORK)
 
 
 def test_wrong_options() -> None:
     with pytest.raises(UsageError, match=r"precision: expected .* found 'int4'"):
-        NativeLstmp(NETWORK, "int4")
+        NativeNetwork(NETWORK, "int4")
     for threads in (0, -1, 5000, 1.5):
         with pytest.raises(UsageError, match="threads: expected 1 to 1024"):
-            NativeLstmp(NETWORK, threads=threads)  # type: ignore[arg-type]
+            NativeNetwork(NETWORK, threads=threads)  # type: ignore[arg-type]
 
 
 def test_wrong_frames_and_sessions() -> None:
-    model, other = NativeLstmp(NETWORK), NativeLstmp(NETWORK)
+    model, other = NativeNetwork(NETWORK), NativeNetwork(NETWORK)
     good, bad = make_features(20, 20)
     bad[3, 2] = np.inf
     one, two = model.start(), model.start()
@@ -489,8 +487,8 @@ def test_network_of_another_shape_is_refused() -> None:
     network = Network(SMALL, tensors)
     tensors["output.bias"] = np.zeros(22, dtype=np.float32)
     with pytest.raises(SpeechError, match="network: bias: expected 23 values, found 22"):
-        NativeLstmp(network)
+        NativeNetwork(network)
 
 
 def test_session_type() -> None:
-    assert isinstance(NativeLstmp(NETWORK).start(), NativeSession)
+    assert isinstance(NativeNetwork(NETWORK).start(), NativeSession)

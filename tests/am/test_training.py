@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from am.inference import log_posteriors
-from am.inference_numpy import NumpyLstmp
+from am.inference_native import NativeNetwork
 from am.network_file import read_network
 from am.network_options import NetworkOptions
 from am.networks import make_network
@@ -114,7 +114,7 @@ def test_it_learns_and_writes_everything(tmp_path: Path) -> None:
 
     # The written network does at inference what was measured in training.
     correct = frames = 0
-    model = NumpyLstmp(network)
+    model = NativeNetwork(network)
     for utterance in held_out:
         best = log_posteriors(model, utterance.features).argmax(1)
         correct += int((best == utterance.labels).sum())
@@ -262,7 +262,7 @@ def test_evaluate_is_exact() -> None:
     network = model.to_network(np.zeros(STATES, dtype=np.float32))
     loss = correct = frames = 0.0
     for utterance in utterances:
-        rows = log_posteriors(NumpyLstmp(network), utterance.features)
+        rows = log_posteriors(NativeNetwork(network), utterance.features)
         loss -= float(rows[np.arange(len(rows)), utterance.labels].sum())
         correct += float((rows.argmax(1) == utterance.labels).sum())
         frames += len(rows)

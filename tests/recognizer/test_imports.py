@@ -50,7 +50,7 @@ def test_recognising_loads_no_torch():
         for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}.")
         if not module.name.startswith(TRAINING)
     ]
-    assert {"recognizer.recognizer", "recognizer.cli.train", "am.inference_numpy"} <= set(names)
+    assert {"recognizer.recognizer", "recognizer.cli.train", "am.inference_native"} <= set(names)
     script = (
         "import importlib, sys\n"
         f"for name in {names!r}:\n"
