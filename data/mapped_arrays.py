@@ -8,7 +8,10 @@ multiple of 64 bytes, so that each is aligned to its own type.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import mmap
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -209,6 +212,18 @@ def open_arrays(path: str | os.PathLike[str], *, kind: str, version: int) -> Map
         array.flags.writeable = False
         arrays[name] = array
     return MappedArrays(path, arrays, fields, checksums)
+
+
+def large_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Zeros in memory of huge pages where the system has them: for look-ups at random places."""
+    size = math.prod(shape) * dtype.itemsize
+    if size == 0:
+        return np.zeros(shape, dtype)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, dtype).reshape(shape)
 
 
 def _checksum(array: npt.NDArray[Any] | ArrayFile) -> int:

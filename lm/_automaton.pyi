@@ -32,3 +32,9 @@ def pack(
 def unpack(
     automaton: CompactAutomaton,
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32], npt.NDArray[np.float32]]: ...
+def num_slots(states: npt.NDArray[np.uint64], arcs: npt.NDArray[np.uint32]) -> int: ...
+def fill_slots(
+    states: npt.NDArray[np.uint64],
+    arcs: npt.NDArray[np.uint32],
+    slots: npt.NDArray[np.uint32],
+) -> None: ...

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import SpeechError, UsageError
-from data.mapped_arrays import ArrayFile, open_arrays, write_arrays
+from data.mapped_arrays import ArrayFile, large_zeros, open_arrays, write_arrays
 from lm import _automaton
-from lm.automaton_build import MIN_MEMORY, BuildOptions, Progress, build_arrays, no_progress
+from lm.automaton_build import (
+    MIN_MEMORY,
+    BuildOptions,
+    Progress,
+    build_arrays,
+    no_progress,
+    temporary_directory,
+)
 from lm.ngram import UNKNOWN, NgramModel
 from lm.ngram_source import ModelSource, open_source
 from lm.value_table import exact_table, nearest_table
@@ -25,6 +31,7 @@ KIND = "ngram-automaton"
 VERSION = 1
 FAST = "fast"
 COMPACT = "compact"
+_ARC_NUMBER_MASK = (1 << 40) - 1  # of states' first arcs: lm/csrc/arc_index.h
 
 LongArray = npt.NDArray[np.int64]
 
@@ -36,15 +43,17 @@ class NgramAutomaton:
     State 0 is the empty history, state 1 that of `<s>`. Natural logs; a word outside the
     vocabulary scores as `<unk>`.
 
-    There are two layouts, which number states alike. The fast one (`lm/csrc/automaton.h`) takes
-    about 16 bytes per n-gram; the compact one (`lm/csrc/compact_automaton.h`) takes half of that or
-    less, exact or quantised, and is slower to search.
+    There are two layouts, which number states alike: the fast one (`lm/csrc/automaton.h`), and the
+    compact one (`lm/csrc/compact_automaton.h`), which takes less than half of its bytes, exact or
+    quantised, and is slower to search.
 
     Attributes:
         arrays: what native modules take. Fast: `states` uint64 `[S + 1, 2]` (first arc; back-off
             weight as float32 bits, back-off state in the upper half), `arcs` uint32 `[A, 3]`
             (word, log probability as float32 bits, destination), `finals` float32 `[S]` (log
-            probability of `</s>` where it is explicit, else NaN). Compact: see its header.
+            probability of `</s>` where it is explicit, else NaN); where `resident`, `slots` too,
+            and marks in the upper 24 bits of the first arcs (`lm/csrc/arc_index.h`). Compact: see
+            its header.
         metadata: what the model's file says beside its arrays: `counts`, the number of n-grams
             by order; `layout`.
     """
@@ -119,7 +128,7 @@ class NgramAutomaton:
         """
         options = options or BuildOptions()
         try:
-            with _temporary_directory(output, options) as directory:
+            with temporary_directory(output, options) as directory:
                 size = _text_size(source)
                 with open_source(source, lambda done: progress("reading", done, size)) as ngrams:
                     built = build_arrays(ngrams, directory, options, progress)
@@ -139,13 +148,16 @@ class NgramAutomaton:
             raise SpeechError(f"{output}: cannot be built: {fault}") from error
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, validate: bool = True) -> NgramAutomaton:
+    def open(
+        cls, path: str | os.PathLike[str], *, validate: bool = True, resident: bool = False
+    ) -> NgramAutomaton:
         """Map a file that `save` wrote.
 
         Args:
             path: the file.
             validate: read all states and arcs once to make sure that none leads astray; without
                 it, opening reads the header alone, which is for large files that are trusted.
+            resident: see the method `resident`.
 
         Raises:
             SpeechError: the file is missing, truncated, of another kind or damaged; names it.
@@ -154,7 +166,8 @@ class NgramAutomaton:
         arrays = dict(file.arrays)
         try:
             vocabulary = arrays.pop("vocabulary")
-            return cls(arrays, vocabulary, file.metadata, validate=validate)
+            mapped = cls(arrays, vocabulary, file.metadata, validate=validate)
+            return mapped.resident() if resident else mapped
         except KeyError as error:
             raise SpeechError(f"{path}: expected an array {error.args[0]}, found none") from None
         except (ValueError, TypeError, RuntimeError) as error:
@@ -167,7 +180,29 @@ class NgramAutomaton:
             SpeechError: the file cannot be written.
         """
         arrays = {**self.arrays, "vocabulary": self._vocabulary}
+        if arrays.pop("slots", None) is not None:
+            states = self.arrays["states"].copy()
+            states[:, 0] &= np.uint64(_ARC_NUMBER_MASK)
+            arrays["states"] = states
         write_arrays(path, arrays, kind=KIND, version=VERSION, metadata=self.metadata)
+
+    def resident(self) -> NgramAutomaton:
+        """The same model read into memory, for many queries.
+
+        Its arrays stand in huge pages where the system has them (a mapped file never does, and
+        with small pages most look-ups miss the processor's table of page addresses too). The fast
+        layout gets an index of its arcs, which takes some 5 bytes more per n-gram of an unpruned
+        5-gram. Opening takes as long as reading the file, and processes no longer share the memory.
+        """
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for name, array in self.arrays.items():
+            arrays[name] = large_zeros(array.shape, array.dtype)
+            arrays[name][...] = array
+        if self.layout == FAST and "slots" not in arrays:
+            slots = _automaton.num_slots(arrays["states"], arrays["arcs"])
+            arrays["slots"] = large_zeros((slots, 4), np.dtype(np.uint32))
+            _automaton.fill_slots(arrays["states"], arrays["arcs"], arrays["slots"])
+        return NgramAutomaton(arrays, self._vocabulary, self.metadata, validate=False)
 
     def compact(self, *, bits: int | None = None) -> NgramAutomaton:
         """The same model in the compact layout.
@@ -231,6 +266,16 @@ class NgramAutomaton:
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: index for index, word in enumerate(self.words)}
+
+    @property
+    def vocabulary(self) -> npt.NDArray[np.uint8]:
+        """The words as the file has them: in UTF-8, each followed by a line feed."""
+        return self._vocabulary
+
+    @property
+    def num_words(self) -> int:
+        """Number of words, `<unk>` among them."""
+        return int(self._native.num_words)
 
     @property
     def num_states(self) -> int:
@@ -311,14 +356,6 @@ class NgramAutomaton:
         words, ends, offsets = self.score_sentences(sentences)
         sums = np.concatenate(([0.0], np.cumsum(words, dtype=np.float64)))
         return sums[offsets[1:]] - sums[offsets[:-1]] + ends
-
-
-@contextmanager
-def _temporary_directory(output: str | os.PathLike[str], options: BuildOptions) -> Iterator[Path]:
-    output = Path(output)
-    parent = options.temporary or output.parent
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as directory:
-        yield Path(directory)
 
 
 def _text_size(source: str | os.PathLike[str]) -> int | None:

@@ -18,23 +18,11 @@
 #include <stdexcept>
 #include <string>
 
+#include "lm/csrc/arc_index.h"
+#include "lm/csrc/lookup.h"
 #include "lm/csrc/word_search.h"
 
 namespace lm {
-
-struct Arc {
-  uint32_t word;
-  float log_prob;
-  uint32_t next;
-};
-static_assert(sizeof(Arc) == 12, "arcs are read from files as they stand");
-
-struct HistoryRecord {
-  uint64_t first_arc;  // arcs of a state end where the next state's begin
-  float backoff;
-  uint32_t backoff_state;
-};
-static_assert(sizeof(HistoryRecord) == 16, "states are read from files as they stand");
 
 // The layout that is quick to search: every arc holds its destination. A view: owns nothing.
 class Automaton {
@@ -45,18 +33,19 @@ class Automaton {
   static constexpr uint32_t kStart = 1;
 
   // `states` has one record more than there are states, `finals` (NaN: not explicit) just as many.
-  // Only what costs nothing is checked here; Validate reads everything.
+  // The table is needed where an ArcIndexer has marked the states. Only what costs nothing is
+  // checked here; Validate reads everything.
   Automaton(const HistoryRecord* states, size_t num_records, const Arc* arcs, size_t num_arcs,
-            const float* finals, size_t num_finals)
-      : states_(states), arcs_(arcs), finals_(finals), num_arcs_(num_arcs) {
+            const float* finals, size_t num_finals, const ArcTable& table = {})
+      : states_(states), arcs_(arcs), finals_(finals), table_(table), num_arcs_(num_arcs) {
     Require(num_records >= 3 && num_records <= UINT32_MAX, "states: expected 3 to 2^32 - 1 records");
     num_states_ = static_cast<uint32_t>(num_records - 1);
     Require(num_finals == num_states_, "finals: expected one for each state");
-    Require(states[0].first_arc == 0 && states[num_states_].first_arc == num_arcs,
+    Require(FirstArc(0) == 0 && FirstArc(num_states_) == num_arcs,
             "states: expected arcs from the first to the last");
-    Require(states[1].first_arc <= num_arcs && states[1].first_arc <= INT32_MAX,
-            "states: too many words");
-    num_words_ = static_cast<uint32_t>(states[1].first_arc);
+    Require(FirstArc(1) <= num_arcs && FirstArc(1) <= INT32_MAX, "states: too many words");
+    Require(table.num_slots() <= UINT32_MAX, "slots: expected less than 2^32");
+    num_words_ = static_cast<uint32_t>(FirstArc(1));
     Require(num_words_ > 0, "states: no words");
     word_spread_ = WordSpread(num_words_);
   }
@@ -67,8 +56,8 @@ class Automaton {
   uint64_t num_arcs() const { return num_arcs_; }
   uint32_t start() const { return kStart; }
 
-  const Arc* begin(uint32_t state) const { return arcs_ + states_[state].first_arc; }
-  const Arc* end(uint32_t state) const { return arcs_ + states_[state + 1].first_arc; }
+  const Arc* begin(uint32_t state) const { return arcs_ + FirstArc(state); }
+  const Arc* end(uint32_t state) const { return arcs_ + FirstArc(state + 1); }
   float backoff(uint32_t state) const { return states_[state].backoff; }
   uint32_t backoff_state(uint32_t state) const { return states_[state].backoff_state; }
   // log P(</s> | history) where that n-gram is explicit; NaN elsewhere.
@@ -78,6 +67,9 @@ class Automaton {
   const Arc* Find(uint32_t state, uint32_t word) const {
     if (word >= num_words_) return nullptr;
     if (state == kEmpty) return arcs_ + word;
+    const uint64_t first_arc = states_[state].first_arc;
+    if (first_arc & AbsenceMark(word)) return nullptr;
+    if (first_arc & kInTable) return table_.Find(state, word);
     const Arc* const arcs = begin(state);
     const uint64_t index = FindWord([arcs](uint64_t i) { return arcs[i].word; },
                                     static_cast<uint64_t>(end(state) - arcs), word, word_spread_);
@@ -95,15 +87,44 @@ class Automaton {
     for (const Arc* arc = begin(state); arc != end(state); ++arc) visit(*arc);
   }
 
-  // Hints for who has several look-ups to make: bring in what Advance(state, word) reads first, and,
-  // when that has arrived, what it reads next.
-  void PrefetchState(uint32_t state) const { Prefetch(states_ + state); }
-  void PrefetchArcs(uint32_t state, uint32_t word) const {
-    if (word >= num_words_) return;
-    const Arc* const first = begin(state);
-    const uint64_t size = static_cast<uint64_t>(end(state) - first);
-    Prefetch(first + GuessWord(size, word, word_spread_));
-    PrefetchState(backoff_state(state));
+  // Advance(lookup->state, word) in steps, until Step returns true: then the look-up has the log
+  // probability, and the state after the word.
+  void Begin(Lookup* lookup, uint32_t word) const {
+    lookup->word = word;
+    lookup->log_prob = 0.0f;
+    AskForHistory(lookup);
+  }
+  bool Step(Lookup* lookup) const {
+    const uint32_t state = lookup->state;
+    if (lookup->stage == Lookup::Stage::kHistory) {
+      const uint64_t first_arc = states_[state].first_arc;
+      if (first_arc & AbsenceMark(lookup->word)) return BackOff(lookup);
+      if (first_arc & kInTable) {
+        Prefetch(table_.home(state, lookup->word));
+      } else {
+        const Arc* const first = begin(state);
+        const uint64_t size = static_cast<uint64_t>(end(state) - first);
+        if (size == 0) return BackOff(lookup);
+        Prefetch(first + GuessWord(size, lookup->word, word_spread_));
+      }
+      lookup->stage = Lookup::Stage::kArcs;
+      return false;
+    }
+    if (const Arc* arc = Find(state, lookup->word)) {
+      lookup->log_prob += arc->log_prob;
+      lookup->state = arc->next;
+      return true;
+    }
+    if (state == kEmpty) {
+      lookup->log_prob = -std::numeric_limits<float>::infinity();
+      return true;
+    }
+    return BackOff(lookup);
+  }
+  // A hint that Final(state) comes.
+  void PrefetchFinal(uint32_t state) const {
+    Prefetch(finals_ + state);
+    Prefetch(states_ + state);
   }
 
   // log P(word | history) by the longest n-gram that is explicit, and the state after the word.
@@ -140,10 +161,11 @@ class Automaton {
     Require(states_[0].backoff == 0.0f && states_[0].backoff_state == 0,
             "states: expected no back-off from the empty history");
     Require(std::isfinite(finals_[0]), "finals: expected </s> in the empty history");
+    ValidateTable();
     for (uint32_t state = 0; state < num_states_; ++state) {
       const HistoryRecord& record = states_[state];
-      const uint64_t last = states_[state + 1].first_arc;
-      if (record.first_arc > last || last > num_arcs_) Fault("states", state, "arcs out of order");
+      const uint64_t last = FirstArc(state + 1);
+      if (FirstArc(state) > last || last > num_arcs_) Fault("states", state, "arcs out of order");
       if (!std::isfinite(record.backoff)) Fault("states", state, "a back-off that is no number");
       if (state > 0 && record.backoff_state >= state) {
         Fault("states", state, "a back-off to a state that is not before it");
@@ -151,9 +173,12 @@ class Automaton {
       if (std::isinf(finals_[state]) || finals_[state] > 0.0f) {
         Fault("finals", state, "a log_prob that is none");
       }
-      for (uint64_t a = record.first_arc; a < last; ++a) {
+      if ((record.first_arc & kInTable) && table_.num_slots() == 0) {
+        Fault("states", state, "arcs in a table that is not there");
+      }
+      for (uint64_t a = FirstArc(state); a < last; ++a) {
         if (arcs_[a].word >= num_words_) Fault("arcs", a, "a word out of range");
-        if (a > record.first_arc && arcs_[a].word <= arcs_[a - 1].word) {
+        if (a > FirstArc(state) && arcs_[a].word <= arcs_[a - 1].word) {
           Fault("arcs", a, "words out of order");
         }
         if (arcs_[a].next >= num_states_) Fault("arcs", a, "a destination out of range");
@@ -165,13 +190,36 @@ class Automaton {
   }
 
  private:
-  static void Prefetch(const void* address) {
-#if defined(__GNUC__)
-    __builtin_prefetch(address);
-#else
-    static_cast<void>(address);
-#endif
+  uint64_t FirstArc(uint32_t state) const { return states_[state].first_arc & kArcNumberMask; }
+
+  void AskForHistory(Lookup* lookup) const {
+    if (lookup->state != kEmpty && lookup->word < num_words_) {
+      Prefetch(states_ + lookup->state);
+      lookup->stage = Lookup::Stage::kHistory;
+    } else {
+      lookup->state = kEmpty;
+      if (lookup->word < num_words_) Prefetch(arcs_ + lookup->word);
+      lookup->stage = Lookup::Stage::kArcs;
+    }
   }
+  bool BackOff(Lookup* lookup) const {
+    const HistoryRecord& record = states_[lookup->state];
+    lookup->log_prob += record.backoff;
+    lookup->state = record.backoff_state;
+    AskForHistory(lookup);
+    return false;
+  }
+
+  void ValidateTable() const {
+    uint64_t empty = 0;
+    for (uint64_t i = 0; i < table_.num_slots(); ++i) {
+      const ArcSlot& slot = table_.slots()[i];
+      empty += slot.state == kEmpty;
+      if (slot.arc.next >= num_states_) Fault("slots", i, "a destination out of range");
+    }
+    Require(table_.num_slots() == 0 || empty > 0, "slots: expected an empty one");
+  }
+
   static void Require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
   }
@@ -183,6 +231,7 @@ class Automaton {
   const HistoryRecord* states_;
   const Arc* arcs_;
   const float* finals_;
+  ArcTable table_;
   uint64_t num_arcs_;
   uint32_t num_states_;
   uint32_t num_words_;

@@ -106,41 +106,49 @@ class PyAutomaton {
 
  private:
   // A sentence on its way: each word waits for where the one before led to, so several sentences
-  // are scored in turn to have several look-ups on their way to memory at a time.
+  // are scored in turn, a step of each at a time.
   struct Lane {
     size_t sentence;
     int64_t position;
-    uint32_t state;
+    lm::Lookup lookup;
   };
 
   void ScoreInLanes(const int32_t* words, const int64_t* offsets, size_t num_sentences,
                     float* log_probs, float* finals) const {
     constexpr size_t kLanes = 16;
     const View& automaton = view();
-    const auto word = [&](const Lane& lane) { return static_cast<uint32_t>(words[lane.position]); };
+    const auto ask = [&](Lane* lane) {
+      if (lane->position == offsets[lane->sentence + 1]) {
+        automaton.PrefetchFinal(lane->lookup.state);
+      } else {
+        automaton.Begin(&lane->lookup, static_cast<uint32_t>(words[lane->position]));
+      }
+    };
     std::vector<Lane> lanes;
     size_t next_sentence = 0;
     const auto fill = [&] {
       while (lanes.size() < kLanes && next_sentence < num_sentences) {
-        lanes.push_back({next_sentence, offsets[next_sentence], automaton.start()});
+        Lane lane{next_sentence, offsets[next_sentence], {}};
+        lane.lookup.state = automaton.start();
+        ask(&lane);
+        lanes.push_back(lane);
         ++next_sentence;
       }
     };
     for (fill(); !lanes.empty(); fill()) {
       for (size_t i = 0; i < lanes.size();) {
-        if (lanes[i].position == offsets[lanes[i].sentence + 1]) {
-          finals[lanes[i].sentence] = automaton.Final(lanes[i].state);
-          lanes[i] = lanes.back();
+        Lane& lane = lanes[i];
+        if (lane.position == offsets[lane.sentence + 1]) {
+          finals[lane.sentence] = automaton.Final(lane.lookup.state);
+          lane = lanes.back();
           lanes.pop_back();
-        } else {
-          automaton.PrefetchArcs(lanes[i].state, word(lanes[i]));
-          ++i;
+          continue;
         }
-      }
-      for (Lane& lane : lanes) {
-        log_probs[lane.position] = automaton.Advance(lane.state, word(lane), &lane.state);
-        automaton.PrefetchState(lane.state);
-        ++lane.position;
+        if (automaton.Step(&lane.lookup)) {
+          log_probs[lane.position++] = lane.lookup.log_prob;
+          ask(&lane);
+        }
+        ++i;
       }
     }
   }
@@ -155,6 +163,34 @@ class PyAutomaton {
 
 using Fast = PyAutomaton<lm::AutomatonArrays>;
 using Compact = PyAutomaton<lm::CompactAutomatonArrays>;
+
+template <typename T, size_t kColumns>
+using OpenTable =
+    nb::ndarray<T, nb::shape<-1, kColumns>, nb::c_contig, nb::device::cpu>;  // to be written to
+
+lm::ArcIndexer Indexer(const OpenTable<uint64_t, 2>& states,
+                       const lm::AutomatonArrays::Table<uint32_t, 3>& arcs) {
+  Expect(states.shape(0) > 0 && states.shape(0) <= UINT32_MAX, "states: expected 1 to 2^32 - 1");
+  return {reinterpret_cast<lm::HistoryRecord*>(states.data()),
+          static_cast<uint32_t>(states.shape(0) - 1),
+          reinterpret_cast<const lm::Arc*>(arcs.data())};
+}
+
+uint64_t NumSlots(const OpenTable<uint64_t, 2>& states,
+                  const lm::AutomatonArrays::Table<uint32_t, 3>& arcs) {
+  const lm::ArcIndexer indexer = Indexer(states, arcs);
+  nb::gil_scoped_release release;
+  return indexer.NumSlots();
+}
+
+void FillSlots(const OpenTable<uint64_t, 2>& states,
+               const lm::AutomatonArrays::Table<uint32_t, 3>& arcs,
+               const OpenTable<uint32_t, 4>& slots) {
+  const lm::ArcIndexer indexer = Indexer(states, arcs);
+  Expect(slots.shape(0) == indexer.NumSlots(), "slots: expected as many as the index takes");
+  nb::gil_scoped_release release;
+  indexer.Fill(reinterpret_cast<lm::ArcSlot*>(slots.data()), slots.shape(0));
+}
 
 lm::ValueTable Table(const Vector<float>& values, const char* name) {
   lm::ValueTable table(values.data(), values.data() + values.shape(0));
@@ -223,6 +259,10 @@ NB_MODULE(_automaton, m) {
   m.doc() = "A back-off n-gram model as a deterministic automaton.";
   Fast::Bind(m, "Automaton");
   Compact::Bind(m, "CompactAutomaton");
+  m.def("num_slots", &NumSlots, nb::arg("states").noconvert(), nb::arg("arcs").noconvert(),
+        "Rows that the index of a valid automaton's arcs takes.");
+  m.def("fill_slots", &FillSlots, nb::arg("states").noconvert(), nb::arg("arcs").noconvert(),
+        nb::arg("slots").noconvert(), "Mark the states and fill slots that are zeros.");
   m.def("pack", &Pack, nb::arg("automaton"), nb::arg("log_prob_table").noconvert(),
         nb::arg("backoff_table").noconvert(),
         "The arrays of the compact layout but the tables; an empty table: raw values.");

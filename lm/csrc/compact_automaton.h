@@ -21,6 +21,7 @@
 
 #include "lm/csrc/automaton.h"
 #include "lm/csrc/bit_array.h"
+#include "lm/csrc/lookup.h"
 #include "lm/csrc/word_search.h"
 
 namespace lm {
@@ -146,19 +147,46 @@ class CompactAutomaton {
     }
   }
 
-  // Hints as in Automaton.
-  void PrefetchState(uint32_t state) const {
-    Prefetch(parts_.first_arcs + state / kStatesPerBlock * 2);
-    Prefetch(parts_.states + uint64_t{state} * state_bits_ / 8);
+  // Advance(lookup->state, word) in steps, until Step returns true: then the look-up has the log
+  // probability, and the state after the word.
+  void Begin(Lookup* lookup, uint32_t word) const {
+    lookup->word = word;
+    lookup->log_prob = 0.0f;
+    lookup->scored = false;
+    AskForHistory(lookup);
   }
-  void PrefetchArcs(uint32_t state, uint32_t word) const {
-    if (word >= num_words_) return;
-    if (state == Automaton::kEmpty) return Prefetch(parts_.unigrams + word);
-    const Range range = ArcsOf(state);
-    const uint64_t guess =
-        range.first + GuessWord(range.last - range.first, word, word_spread_) - first_packed_;
-    Prefetch(parts_.arcs + guess * arc_bits_ / 8);
+  bool Step(Lookup* lookup) const {
+    uint32_t& state = lookup->state;
+    const uint32_t word = lookup->word;
+    if (lookup->stage == Lookup::Stage::kHistory) {
+      const Range range = ArcsOf(state);
+      if (range.first == range.last) return BackOff(lookup);
+      const uint64_t guess = range.first + GuessWord(range.last - range.first, word, word_spread_);
+      Prefetch(parts_.arcs + (guess - first_packed_) * arc_bits_ / 8);
+      lookup->first = range.first;
+      lookup->last = range.last;
+      lookup->stage = Lookup::Stage::kArcs;
+      return false;
+    }
+    uint64_t index = word;
+    if (state == Automaton::kEmpty) {
+      if (word >= num_words_) {
+        lookup->log_prob = -std::numeric_limits<float>::infinity();
+        return true;
+      }
+    } else if (!FindIndex({lookup->first, lookup->last}, word, &index)) {
+      return BackOff(lookup);
+    }
+    if (!lookup->scored) lookup->log_prob += LogProb(index);
+    lookup->scored = true;
+    if (spells_state_.Get(index)) {
+      state = Spelled(index);
+      return true;
+    }
+    return state == Automaton::kEmpty || BackOff(lookup);
   }
+  // A hint that Final(state) comes.
+  void PrefetchFinal(uint32_t state) const { PrefetchState(state); }
 
   // log P(word | history) by the longest n-gram that is explicit, and the state after the word.
   // Minus infinity, and the empty history, for what is no word.
@@ -233,17 +261,33 @@ class CompactAutomaton {
   }
 
  private:
-  static void Prefetch(const void* address) {
-#if defined(__GNUC__)
-    __builtin_prefetch(address);
-#else
-    static_cast<void>(address);
-#endif
-  }
   struct Range {
     uint64_t first;
     uint64_t last;
   };
+
+  void PrefetchState(uint32_t state) const {
+    const uint64_t* block = parts_.first_arcs + state / kStatesPerBlock * 2;
+    const unsigned width = block[1] & 63;
+    Prefetch(parts_.offsets + ((block[1] >> 6) + state % kStatesPerBlock * width) / 8);
+    Prefetch(parts_.states + uint64_t{state} * state_bits_ / 8);
+  }
+  void AskForHistory(Lookup* lookup) const {
+    if (lookup->state != Automaton::kEmpty && lookup->word < num_words_) {
+      PrefetchState(lookup->state);
+      lookup->stage = Lookup::Stage::kHistory;
+    } else {
+      lookup->state = Automaton::kEmpty;
+      if (lookup->word < num_words_) Prefetch(parts_.unigrams + lookup->word);
+      lookup->stage = Lookup::Stage::kArcs;
+    }
+  }
+  bool BackOff(Lookup* lookup) const {
+    if (!lookup->scored) lookup->log_prob += backoff(lookup->state);
+    lookup->state = backoff_state(lookup->state);
+    AskForHistory(lookup);
+    return false;
+  }
 
   static void Require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
@@ -315,12 +359,19 @@ class CompactAutomaton {
       *index = word;
       return true;
     }
-    const Range range = ArcsOf(state);
-    const uint64_t found =
-        FindWord([this, &range](uint64_t i) { return Word(range.first + i); },
-                 range.last - range.first, word, word_spread_);
+    return FindIndex(ArcsOf(state), word, index);
+  }
+
+  bool FindIndex(const Range& range, uint32_t word, uint64_t* index) const {
+    const uint64_t found = FindWord([this, &range](uint64_t i) { return Word(range.first + i); },
+                                    range.last - range.first, word, word_spread_);
     *index = range.first + found;
     return found != kNotFound;
+  }
+
+  // The state that an arc spells which spells one.
+  uint32_t Spelled(uint64_t index) const {
+    return static_cast<uint32_t>(spells_state_.Rank(index)) + 2;
   }
 
   // Where the arc `index`, of a word from a state, leads to.
@@ -331,7 +382,7 @@ class CompactAutomaton {
         state = backoff_state(state);
       } while (!FindIndex(state, word, &index));
     }
-    return static_cast<uint32_t>(spells_state_.Rank(index)) + 2;
+    return Spelled(index);
   }
 
   CompactParts parts_;
