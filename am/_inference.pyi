@@ -15,6 +15,9 @@ class Network:
         cell_clip: float,
         int8: bool,
         level: str,
+        reverse_layers: Sequence[Mapping[str, FloatArray]] = ...,
+        history: int = 0,
+        activation: str = "relu",
     ) -> None: ...
     @property
     def level(self) -> str: ...

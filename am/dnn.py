@@ -55,10 +55,10 @@ class DnnNetwork(NetworkModule):
         """Weights whose variance keeps that of activations and gradients; biases 0.
 
         A fixed range would let a signal fade or grow with width and depth. Glorot and Bengio,
-        AISTATS 2010; twice that variance for ReLU, which stops half of its inputs (He et al., ICCV
-        2015).
+        AISTATS 2010: weights four times as large for the sigmoid, whose slope is 1/4; twice their
+        variance for ReLU, which stops half of its inputs (He et al., ICCV 2015).
         """
-        gain = math.sqrt(2.0) if self.options.activation == "relu" else 1.0
+        gain = math.sqrt(2.0) if self.options.activation == "relu" else 4.0
         layers = [*self.layers, *([self.projection] if self.projection is not None else [])]
         for layer in layers:
             outputs, inputs = layer.weight.shape

@@ -18,20 +18,44 @@ from am.networks import from_network
 C, P, D, N, T = 5, 3, 4, 2, 6
 
 
-def weights(seed: int = 0, scale: float = 0.7) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    shapes = [(4 * C, D), (4 * C, P), (4 * C,), (C,), (C,), (C,), (P, C)]
+def weights(scale: float = 0.7, *, peepholes: bool = True, projects: bool = True) -> list[Any]:
+    """Arguments of `lstmp_chunk` from w_x to w_p, None where the layer has none."""
+    generator = torch.Generator().manual_seed(0)
+    width = P if projects else C
+    peephole = (C,) if peepholes else None
+    shapes = [
+        (4 * C, D), (4 * C, width), (4 * C,), peephole, peephole, peephole,
+        (P, C) if projects else None,
+    ]  # fmt: skip
     return [
-        torch.randn(shape, dtype=torch.float64, generator=generator).mul_(scale).requires_grad_()
+        shape
+        and torch.randn(shape, dtype=torch.float64, generator=generator)
+        .mul_(scale)
+        .requires_grad_()
         for shape in shapes
     ]
 
 
-def inputs(seed: int = 1, frames: int = T) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+def inputs(frames: int = T, *, width: int = P) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
     return [
         torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
-        for shape in [(frames, N, D), (N, C), (N, P)]
+        for shape in [(frames, N, D), (N, C), (N, width)]
+    ]
+
+
+# Peepholes, projection; 0.4 is small enough that many cells are clipped.
+EVERY_FORM = pytest.mark.parametrize(
+    ("peepholes", "projects", "clip"),
+    [(True, True, 50.0), (True, True, 0.4), (True, False, 0.4), (False, True, 0.4),
+     (False, False, 50.0)],
+)  # fmt: skip
+
+
+def arguments_of(peepholes: bool, projects: bool, frames: int = T) -> list[Any]:
+    return [
+        *inputs(frames, width=P if projects else C),
+        *weights(peepholes=peepholes, projects=projects),
     ]
 
 
@@ -40,15 +64,17 @@ def sigmoid(x: Any) -> Any:
 
 
 def loop_from_equations(
-    arrays: list[np.ndarray[Any, Any]], clip: float
+    arrays: list[np.ndarray[Any, Any] | None], clip: float
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Equations 1 to 6 of the paper with the projection, one stream and one frame at a time."""
-    x, c0, r0, w_x, w_r, bias, p_i, p_f, p_o, w_p = arrays
+    x, c0, r0, w_x, w_r, bias = (a for a in arrays[:6] if a is not None)
+    p_i, p_f, p_o = (np.zeros(C) if a is None else a for a in arrays[6:9])
+    w_p = arrays[9]
     w_ix, w_fx, w_gx, w_ox = np.split(w_x, 4)
     w_ir, w_fr, w_gr, w_or = np.split(w_r, 4)
     b_i, b_f, b_g, b_o = np.split(bias, 4)
-    outputs = np.zeros((len(x), N, P))
-    c_end, r_end = np.zeros((N, C)), np.zeros((N, P))
+    outputs = np.zeros((len(x), *r0.shape))
+    c_end, r_end = np.zeros(c0.shape), np.zeros(r0.shape)
     for n in range(N):
         c, r = c0[n], r0[n]
         for t in range(len(x)):
@@ -57,49 +83,58 @@ def loop_from_equations(
             g = np.tanh(w_gx @ x[t, n] + w_gr @ r + b_g)
             c = np.clip(f * c + i * g, -clip, clip)
             o = sigmoid(w_ox @ x[t, n] + w_or @ r + p_o * c + b_o)
-            r = w_p @ (o * np.tanh(c))
+            m = o * np.tanh(c)
+            r = m if w_p is None else w_p @ m
             outputs[t, n] = r
         c_end[n], r_end[n] = c, r
     return outputs, c_end, r_end
 
 
-def loop_with_autograd(tensors: list[Tensor], clip: float) -> tuple[Tensor, Tensor, Tensor]:
+def loop_with_autograd(tensors: list[Any], clip: float) -> tuple[Tensor, Tensor, Tensor]:
     """The same loop in torch operations that differentiate themselves."""
     x, c, r, w_x, w_r, bias, p_i, p_f, p_o, w_p = tensors
     outputs = []
     for frame in x:
         i, f, g, o = (frame @ w_x.T + r @ w_r.T + bias).chunk(4, dim=1)
-        i = torch.sigmoid(i + p_i * c)
-        f = torch.sigmoid(f + p_f * c)
+        i = torch.sigmoid(i if p_i is None else i + p_i * c)
+        f = torch.sigmoid(f if p_f is None else f + p_f * c)
         c = (f * c + i * torch.tanh(g)).clamp(-clip, clip)
-        o = torch.sigmoid(o + p_o * c)
-        r = (o * torch.tanh(c)) @ w_p.T
+        o = torch.sigmoid(o if p_o is None else o + p_o * c)
+        m = o * torch.tanh(c)
+        r = m if w_p is None else m @ w_p.T
         outputs.append(r)
     return torch.stack(outputs), c, r
 
 
-# 0.4 is small enough that many cells are clipped.
-@pytest.mark.parametrize("clip", [50.0, 0.4])
-def test_forward_is_the_loop_from_the_equations(clip: float) -> None:
-    arguments = inputs() + weights()
+def tensors_of(arguments: list[Any]) -> list[Tensor]:
+    return [a for a in arguments if a is not None]
+
+
+@EVERY_FORM
+def test_forward_is_the_loop_from_the_equations(
+    peepholes: bool, projects: bool, clip: float
+) -> None:
+    arguments = arguments_of(peepholes, projects)
     got = lstmp_chunk(*arguments, clip)
-    expected = loop_from_equations([a.detach().numpy() for a in arguments], clip)
+    expected = loop_from_equations(
+        [a if a is None else a.detach().numpy() for a in arguments], clip
+    )
     for a, b in zip(got, expected, strict=True):
         np.testing.assert_allclose(a.detach().numpy(), b, rtol=0, atol=1e-13)
     if clip < 1:
         assert np.abs(expected[1]).max() == clip
 
 
-@pytest.mark.parametrize("clip", [50.0, 0.4])
-def test_gradients_are_finite_differences(clip: float) -> None:
-    arguments = inputs(frames=3) + weights()
+@EVERY_FORM
+def test_gradients_are_finite_differences(peepholes: bool, projects: bool, clip: float) -> None:
+    arguments = arguments_of(peepholes, projects, frames=3)
     assert torch.autograd.gradcheck(lambda *a: lstmp_chunk(*a, clip), arguments)
 
 
-@pytest.mark.parametrize("clip", [50.0, 0.4])
-def test_gradients_are_those_of_the_loop(clip: float) -> None:
-    arguments = inputs() + weights()
-    generator = torch.Generator().manual_seed(5)
+@EVERY_FORM
+def test_gradients_are_those_of_the_loop(peepholes: bool, projects: bool, clip: float) -> None:
+    arguments = arguments_of(peepholes, projects)
+    generator = torch.Generator()
     results = []
     for function in (lambda *a: lstmp_chunk(*a, clip), lambda *a: loop_with_autograd([*a], clip)):
         outputs = function(*arguments)
@@ -108,7 +143,38 @@ def test_gradients_are_those_of_the_loop(clip: float) -> None:
             (y * torch.randn(y.shape, dtype=y.dtype, generator=generator)).sum() for y in outputs
         )
         assert isinstance(loss, Tensor)
-        results.append(torch.autograd.grad(loss, arguments))
+        results.append(torch.autograd.grad(loss, tensors_of(arguments)))
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("projects", [True, False])
+def test_without_peepholes_it_is_torchs_lstm(projects: bool) -> None:
+    """Outputs, last states and all gradients; torch's gates come in the same order."""
+    arguments = arguments_of(peepholes=False, projects=projects)
+    x, c, r, w_x, w_r, bias, _, _, _, w_p = arguments
+    lstm = torch.nn.LSTM(D, C, proj_size=P if projects else 0, dtype=torch.float64)
+    with torch.no_grad():
+        lstm.weight_ih_l0.copy_(w_x)
+        lstm.weight_hh_l0.copy_(w_r)
+        lstm.bias_ih_l0.copy_(bias)
+        lstm.bias_hh_l0.zero_()
+        if projects:
+            lstm.weight_hr_l0.copy_(w_p)
+    ours = lstmp_chunk(*arguments)
+    outputs, (r_last, c_last) = lstm(x, (r.unsqueeze(0), c.unsqueeze(0)))
+    torchs = (outputs, c_last[0], r_last[0])
+    for a, b in zip(ours, torchs, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-13)
+    own = tensors_of([w_x, w_r, bias, w_p, x, c, r])
+    theirs = [lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0]
+    theirs += [lstm.weight_hr_l0] if projects else []
+    generator = torch.Generator().manual_seed(5)
+    factors = [torch.randn(y.shape, dtype=y.dtype, generator=generator) for y in ours]
+    results = []
+    for outcome, wanted in ((ours, own), (torchs, [*theirs, x, c, r])):
+        loss = torch.stack([(y * k).sum() for y, k in zip(outcome, factors, strict=True)]).sum()
+        results.append(torch.autograd.grad(loss, wanted))
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
 

@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from am.network_file import Network, read_network, write_network
-from am.network_options import NetworkOptions
-from data.errors import SpeechError, UsageError
+from am.network_options import NetworkOptions, NetworkShape
+from data.errors import SpeechError
 
 
 def small(log_priors: bool = True) -> Network:
@@ -19,31 +19,6 @@ def small(log_priors: bool = True) -> Network:
         shapes["log_priors"] = (7,)
     tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     return Network(options, tensors, {"features": {"num_bins": 4}})
-
-
-# Sizes that Sak, Senior and Beaufays 2014 give in millions, 40 inputs and 14,247 outputs.
-@pytest.mark.parametrize(
-    ("cells", "projection", "layers", "millions"),
-    [(2048, 512, 2, 22), (1024, 512, 3, 20), (1024, 512, 2, 15), (800, 512, 2, 13),
-     (2048, 512, 1, 13), (700, 400, 2, 10), (600, 350, 2, 8)],
-)  # fmt: skip
-def test_parameter_counts_of_the_paper(
-    cells: int, projection: int, layers: int, millions: int
-) -> None:
-    options = NetworkOptions(outputs=14247, cells=cells, projection=projection, layers=layers)
-    assert options.parameter_count(biases=False) / 1e6 == pytest.approx(millions, abs=0.6)
-
-
-def test_parameter_count_exactly() -> None:
-    options = NetworkOptions(outputs=14247, input_dim=40, cells=800, projection=512, layers=2)
-    assert options.parameter_count(biases=False) == 13_161_664
-    assert options.parameter_count() == 13_182_311
-    weights = sum(
-        int(np.prod(shape))
-        for name, shape in options.shapes().items()
-        if not name.startswith("input.")
-    )
-    assert weights == 13_182_311
 
 
 def test_write_and_read(tmp_path: Path) -> None:
@@ -96,7 +71,7 @@ def test_damaged_files(tmp_path: Path) -> None:
 def test_wrong_metadata(tmp_path: Path, change: dict[str, str], message: str) -> None:
     path = tmp_path / "network.safetensors"
     write_network(small(), path)
-    save_file(load_file(path), path, metadata={"format": "lstmp-1", **change})
+    save_file(load_file(path), path, metadata={"format": "network-2", **change})
     with pytest.raises(SpeechError, match=message) as error:
         read_network(path)
     assert "\n" not in str(error.value)
@@ -119,10 +94,39 @@ def test_wrong_tensors() -> None:
         Network(network.options, tensors)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"outputs": 0}, {"cells": -1}, {"layers": 0}, {"output_delay": -2}, {"cell_clip": 0.0}],
-)
-def test_wrong_options(wrong: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        NetworkOptions(**({"outputs": 7} | wrong))  # type: ignore[arg-type]
+def test_files_of_the_former_format(tmp_path: Path) -> None:
+    """They named fewer options, and peepholes and projection went without saying."""
+    network = small()
+    path = tmp_path / "network.safetensors"
+    former = (
+        '{"outputs": 7, "input_dim": 4, "cells": 5, "projection": 3, "layers": 2, '
+        '"output_delay": 5, "cell_clip": 50.0}'
+    )
+    metadata = {"format": "lstmp-1", "options": former, "features": '{"num_bins": 4}'}
+    save_file(dict(network.tensors), path, metadata=metadata)
+    again = read_network(path)
+    assert again.options == network.options
+    assert again.metadata == network.metadata
+    save_file(dict(network.tensors), path, metadata=metadata | {"format": "network-9"})
+    with pytest.raises(SpeechError, match="expected format network-2, found network-9"):
+        read_network(path)
+
+
+def test_every_kind_through_its_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "network.safetensors"
+    for shape in (
+        NetworkShape(cells=5, projection=0, peepholes=False),
+        NetworkShape(cells=5, projection=3, bidirectional=True),
+        NetworkShape(kind="dnn", cells=5, projection=3, left_context=1, right_context=0),
+    ):
+        options = NetworkOptions.of(shape, outputs=7, input_dim=4)
+        tensors = {
+            name: rng.normal(size=size).astype(np.float32)
+            for name, size in options.shapes().items()
+        }
+        write_network(Network(options, tensors), path)
+        again = read_network(path)
+        assert again.options == options
+        for name, array in tensors.items():
+            np.testing.assert_array_equal(again.tensors[name], array)
