@@ -21,8 +21,7 @@ def history_probs(
     In the model itself this is what Stolcke (1998) uses. The lower orders of Kneser-Ney are not the
     text's marginals, and pruning with them loses much (Chelba et al., 2010). What avoids that is
     another model of the same text whose lower orders are (SRILM's `-prune-history-lm`; in
-    `lm.estimate` without continuation counts), or `relative_frequencies`. `<s>` is given the
-    probability of `</s>`.
+    `lm.estimate` without continuation counts). `<s>` is given the probability of `</s>`.
 
     Args:
         model: the model whose n-grams are meant.
@@ -47,22 +46,6 @@ def history_probs(
             probs[model.word_ids[BEGIN]] = probs[model.word_ids[END]]
         result.append(probs)
     return tuple(result)
-
-
-def relative_frequencies(
-    model: NgramModel, occurrences: Sequence[NDArray[np.integer]]
-) -> tuple[NDArray[np.float64], ...]:
-    """Probability of each n-gram as a history: its occurrences over the length of the text.
-
-    Args:
-        model: the model.
-        occurrences: `[M]` by order, as `lm.estimate.estimate` returns them.
-
-    Returns:
-        float64 `[M]` by order, for all orders but the highest.
-    """
-    length = int(occurrences[0].sum(dtype=np.int64)) - int(occurrences[0][model.word_ids[BEGIN]])
-    return tuple(counts / length for counts in occurrences[: model.order - 1])
 
 
 def pruning_losses(

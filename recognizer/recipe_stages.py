@@ -20,7 +20,7 @@ from lm.automaton import NgramAutomaton
 from lm.estimate import EstimateOptions, estimate
 from lm.ngram import NgramModel
 from lm.perplexity import perplexity
-from lm.prune import prune, pruning_losses, relative_frequencies
+from lm.prune import history_probs, prune, pruning_losses
 from lm.vocabulary import choose, count_words
 from recognizer import bundle, model_config
 from recognizer.acoustic_stages import NETWORK_FILE, AcousticInputs, acoustic_stages, read_tree
@@ -152,24 +152,22 @@ class _Steps:
         lexicon.restricted_to(vocabulary).write(directory / bundle.LEXICON)
         # Hard pruning wants lower orders that keep the text's marginals, which Kneser-Ney's are
         # not (Chelba et al. 2010): the first pass's model counts occurrences in all orders.
-        estimated = estimate(
+        absolute = estimate(
             read_lines(sentences),
             vocabulary,
             EstimateOptions(
                 order=options.order, discount_fallback=fallback, continuation_counts=False
             ),
-        )
-        first = prune(estimated.model, ngrams=options.first_pass_ngrams)
-        del estimated
-        estimated = estimate(
+        ).model
+        first = prune(absolute, ngrams=options.first_pass_ngrams)
+        whole = estimate(
             read_lines(sentences),
             vocabulary,
             EstimateOptions(order=options.order, discount_fallback=fallback),
-        )
-        losses = pruning_losses(
-            estimated.model, relative_frequencies(estimated.model, estimated.occurrences)
-        )
-        large = prune(estimated.model, ngrams=options.rescoring_ngrams, losses=losses)
+        ).model
+        losses = pruning_losses(whole, history_probs(whole, absolute))
+        del absolute
+        large = prune(whole, ngrams=options.rescoring_ngrams, losses=losses)
         models = {
             bundle.FIRST_PASS: self._rounded(first, directory / FIRST_PASS_ARPA),
             bundle.RESCORING: self._rounded(large, directory / bundle.RESCORING_ARPA).compact(),

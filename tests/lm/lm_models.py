@@ -64,7 +64,12 @@ def histories(model: NgramModel) -> list[tuple[str, ...]]:
 def kneser_ney(
     lines: list[str], order: int, *, continuation_counts: bool = True
 ) -> dict[tuple[str, ...], float]:
-    """Probabilities of interpolated modified Kneser-Ney from its equations, with dictionaries."""
+    """Probabilities of interpolated modified Kneser-Ney from its equations, with dictionaries.
+
+    As in lmplz, of the n-grams that are last in suffix order (words by first occurrence), those
+    below the highest order add their occurrences to the counts of counts.
+    """
+    ids = {word: i for i, word in enumerate(dict.fromkeys([BEGIN, END, *" ".join(lines).split()]))}
     raw: list[Counter[tuple[str, ...]]] = [Counter() for _ in range(order + 1)]
     for line in lines:
         words = [BEGIN, *line.split(), END]
@@ -77,10 +82,14 @@ def kneser_ney(
         before = Counter(ngram[1:] for ngram in raw[n + 1])
         use_raw = not continuation_counts
         counts[n] = {g: c if use_raw or g[0] == BEGIN else before[g] for g, c in raw[n].items()}
+    padded = [[BEGIN] * (order - 1) + [*line.split(), END] for line in lines]
+    windows = [words[end - order : end] for words in padded for end in range(order, len(words) + 1)]
+    last = max(windows, key=lambda ngram: [ids[word] for word in reversed(ngram)])
     types = {ngram[0] for ngram in raw[1]} | {UNKNOWN}
     probs: dict[tuple[str, ...], float] = {}
     for n in range(1, order + 1):
-        discounts = _discounts(counts[n])
+        suffix = tuple(last[-n:])
+        discounts = _discounts({**counts[n], suffix: raw[n].get(suffix, 0)})
         total: dict[tuple[str, ...], int] = defaultdict(int)
         freed: dict[tuple[str, ...], float] = defaultdict(float)
         for ngram, count in counts[n].items():

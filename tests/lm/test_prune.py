@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from lm.estimate import EstimateOptions, estimate
 from lm.language_model import BackoffModel
 from lm.ngram import BEGIN, END, NgramModel
 from lm.perplexity import perplexity
-from lm.prune import history_probs, prune, pruning_losses, relative_frequencies
+from lm.prune import history_probs, prune, pruning_losses
 from lm_models import FALLBACK, as_dict, distribution, histories, log10_prob, random_model, text
 
 
@@ -97,25 +98,16 @@ def test_threshold_and_number_agree() -> None:
 
 def test_perplexity_grows_as_ngrams_go() -> None:
     lines = text()
-    result = estimate(lines, options=EstimateOptions(4, discount_fallback=FALLBACK))
-    losses = pruning_losses(result.model, relative_frequencies(result.model, result.occurrences))
+    options = EstimateOptions(4, discount_fallback=FALLBACK)
+    result = estimate(lines, options=options)
+    absolute = estimate(lines, options=replace(options, continuation_counts=False)).model
+    losses = pruning_losses(result.model, history_probs(result.model, absolute))
     sizes = (3000, 1000, 300, 100, 0)
     values = [
         perplexity(BackoffModel(prune(result.model, ngrams=n, losses=losses)), lines).perplexity
         for n in sizes
     ]
     assert all(before < after for before, after in pairwise(values))
-
-
-def test_relative_frequencies() -> None:
-    lines = ["a b", "a", "a b b"]
-    result = estimate(lines, options=EstimateOptions(3, discount_fallback=FALLBACK))
-    unigrams, bigrams = relative_frequencies(result.model, result.occurrences)
-    # Six words and three sentence ends.
-    ids = result.model.word_ids
-    assert unigrams[ids["a"]] == pytest.approx(3 / 9)
-    assert unigrams[ids["<s>"]] == pytest.approx(3 / 9)
-    assert bigrams[result.model.find_ngram(["a", "b"])] == pytest.approx(2 / 9)
 
 
 def test_history_probs_follow_the_chain_rule() -> None:
