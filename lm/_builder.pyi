@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,18 @@ class AutomatonBuilder:
     def end(self, progress: Callable[[int], None]) -> None: ...
     def build(self, progress: Callable[[int], None]) -> None: ...
 
+def write_arpa(
+    arrays: Mapping[str, npt.NDArray[Any]],
+    compact: bool,
+    vocabulary: npt.NDArray[np.uint8],
+    order: int,
+    begin: int,
+    end: int,
+    begin_log10_prob: float,
+    decimals: int,
+    write: Callable[[bytes], object],
+) -> None: ...
+def format_log10(log10: float, decimals: int) -> str: ...
 def count_keys(
     keys: npt.NDArray[np.uint32],
     directory: str,

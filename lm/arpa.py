@@ -13,7 +13,8 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import SpeechError, UsageError
+from data.errors import UsageError
+from data.files import replace_file
 from lm.arpa_reader import ArpaReader, ArpaRows, open_arpa
 from lm.ngram import NO_NODE, NgramLevel, NgramModel, trie_keys
 
@@ -51,32 +52,29 @@ def write_arpa(model: NgramModel, path: str | os.PathLike[str], *, decimals: int
     """
     if not 1 <= decimals <= 9:
         raise UsageError(f"decimals of an ARPA file: expected 1 to 9, found {decimals}")
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with _open_write(temporary, compressed=path.suffix == ".gz") as binary:
-            text = TextIOWrapper(binary, encoding="utf-8", newline="\n", write_through=True)
-            text.write("\\data\\\n")
-            for order, count in enumerate(model.counts, start=1):
-                text.write(f"ngram {order}={count}\n")
-            for order in range(1, model.order + 1):
-                text.write(f"\n\\{order}-grams:\n")
-                for chunk in _sections(model, order, decimals):
-                    text.write(chunk)
-            text.write("\n\\end\\\n")
-            text.flush()
-            text.detach()
-        temporary.replace(path)
-    except OSError as error:
-        raise SpeechError(f"{path}: cannot write: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with create_arpa(path) as binary:
+        text = TextIOWrapper(binary, encoding="utf-8", newline="\n", write_through=True)
+        text.write("\\data\\\n")
+        for order, count in enumerate(model.counts, start=1):
+            text.write(f"ngram {order}={count}\n")
+        for order in range(1, model.order + 1):
+            text.write(f"\n\\{order}-grams:\n")
+            for chunk in _sections(model, order, decimals):
+                text.write(chunk)
+        text.write("\n\\end\\\n")
+        text.flush()
+        text.detach()
 
 
 @contextlib.contextmanager
-def _open_write(path: Path, *, compressed: bool) -> Iterator[BinaryIO]:
-    with path.open("wb") as raw:
-        if compressed:
+def create_arpa(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write, gzipped if the name ends in `.gz`, whole or not at all.
+
+    Raises:
+        SpeechError: the file cannot be written.
+    """
+    with replace_file(path) as temporary, temporary.open("wb") as raw:
+        if Path(path).suffix == ".gz":
             # Neither name nor time in the header: the same model gives the same bytes.
             with gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
                 yield cast(BinaryIO, packed)

@@ -9,7 +9,9 @@ result twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import numpy.typing as npt
 
 from data.errors import SpeechError, UsageError
 from data.mapped_arrays import ArrayFile
-from lm._builder import AutomatonBuilder, NgramError
+from lm._builder import AutomatonBuilder, NgramError, format_log10
 from lm.ngram import BEGIN, END
 from lm.ngram_source import NgramSource
 
@@ -98,9 +100,9 @@ def build_arrays(
     order = len(source.counts)
     words = source.vocabulary
     if order > MAX_ORDER:
-        raise SpeechError(f"n-gram automaton: expected orders up to {MAX_ORDER}, found {order}")
+        raise SpeechError(f"{source.name}: expected orders up to {MAX_ORDER}, found {order}")
     if len(words) > MAX_WORDS:
-        raise SpeechError(f"n-gram automaton: expected fewer words, found {len(words)}")
+        raise SpeechError(f"{source.name}: expected at most {MAX_WORDS} words, found {len(words)}")
     begin, end = words.index(BEGIN), words.index(END)
     builder = AutomatonBuilder(
         os.fspath(directory), len(words), begin, end, options.memory, options.threads, MAX_STATES
@@ -119,7 +121,7 @@ def build_arrays(
     except NgramError as fault:
         raise source.fault(*fault.args) from None
     except ValueError as error:
-        raise SpeechError(f"n-gram automaton: {error}") from None
+        raise SpeechError(f"{source.name}: {error}") from None
     return BuiltArrays(
         {
             "states": ArrayFile(directory / "states", np.uint64, columns=2),
@@ -133,9 +135,18 @@ def build_arrays(
             "counts": " ".join(map(str, source.counts)),
             "begin": str(begin),
             "end": str(end),
-            "begin_log10_prob": repr(begin_log10_prob),
+            "begin_log10_prob": format_log10(begin_log10_prob, -1),
         },
     )
+
+
+@contextmanager
+def temporary_directory(output: str | os.PathLike[str], options: BuildOptions) -> Iterator[Path]:
+    """Where files stay that go again when an output has been built."""
+    output = Path(output)
+    parent = options.temporary or output.parent
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as directory:
+        yield Path(directory)
 
 
 @dataclass(frozen=True)

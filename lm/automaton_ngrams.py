@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
-from lm.automaton import NgramAutomaton
+from data.errors import SpeechError, UsageError
+from lm import _builder
+from lm.arpa import create_arpa
+from lm.automaton import COMPACT, NgramAutomaton
 from lm.ngram import BEGIN, END, LOG_OF_10, NO_NODE, NgramLevel, NgramModel, trie_keys
 
 LongArray = npt.NDArray[np.int64]
 
 _BEGIN_LOG10_PROB = -99.0  # of `<s>`, which is never predicted; what everybody writes
 _START = 1  # the state of `<s>`
+
+
+def save_arpa(
+    automaton: NgramAutomaton,
+    path: str | os.PathLike[str],
+    *,
+    decimals: int | None = None,
+    on_write: Callable[[int], None] | None = None,
+) -> None:
+    """Write the ARPA file of an automaton, gzipped if the name ends in `.gz`, whole or not at all.
+
+    N-grams stand in the order of the words of the vocabulary, from the first word on. Of the model
+    that the automaton was built of, all comes back but n-grams that say nothing of any sentence
+    and back-off weights of n-grams that are no history. The automaton is read from front to back;
+    little memory is taken.
+
+    Args:
+        automaton: of either layout.
+        path: where to; an existing file is replaced when the new one is complete.
+        decimals: digits after the point of log10 values, 0 to 9; None: as few as it takes for the
+            same automaton to be built of the file again.
+        on_write: called with the number of bytes written (before they are compressed) each time.
+
+    Raises:
+        SpeechError: the file cannot be written, or the automaton is damaged.
+    """
+    if decimals is not None and not 0 <= decimals <= 9:
+        raise UsageError(f"decimals of an ARPA file: expected 0 to 9, found {decimals}")
+    metadata = automaton.metadata
+    words = automaton.num_words
+    with create_arpa(path) as stream:
+
+        def write(text: bytes) -> None:
+            stream.write(text)
+            if on_write is not None:
+                on_write(len(text))
+
+        try:
+            _builder.write_arpa(
+                automaton.arrays,
+                automaton.layout == COMPACT,
+                automaton.vocabulary,
+                automaton.order,
+                int(metadata.get("begin", words)),
+                int(metadata.get("end", words + 1)),
+                float(metadata.get("begin_log10_prob", _BEGIN_LOG10_PROB)),
+                -1 if decimals is None else decimals,
+                write,
+            )
+        except ValueError as error:
+            raise SpeechError(f"{path}: cannot be written: {error}") from None
 
 
 def ngram_model(automaton: NgramAutomaton) -> NgramModel:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from data.errors import SpeechError, UsageError
 from data.files import DAMAGE, open_bytes
+from data.mapped_arrays import open_arrays
 from lm.arpa import read_arpa, write_arpa
-from lm.automaton import COMPACT, FAST, NgramAutomaton
-from lm.automaton_ngrams import ngram_model
+from lm.automaton import COMPACT, FAST, KIND, VERSION, NgramAutomaton
+from lm.automaton_build import BuildOptions, Progress, no_progress, temporary_directory
+from lm.automaton_ngrams import ngram_model, save_arpa
 from lm.ngram import NgramModel
 
 BINARY_SUFFIX = ".ngram"
@@ -23,18 +25,19 @@ class WriteOptions:
     """How `write_model` writes.
 
     Attributes:
-        decimals: digits after the point in ARPA files, 1 to 9.
+        decimals: digits after the point in ARPA files, 1 to 9. None: 6 for a model in memory; for
+            one that comes from a file, as few as it takes to have the same binary built again.
         layout: of a binary: "fast" (about 16 bytes per n-gram) or "compact" (half or less).
         bits: of a quantised number in a compact binary, 8 to 16; None: exact.
     """
 
-    decimals: int = 6
+    decimals: int | None = None
     layout: str = FAST
     bits: int | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if not 1 <= self.decimals <= 9:
+        if self.decimals is not None and not 1 <= self.decimals <= 9:
             raise UsageError(f"decimals: expected 1 to 9, found {self.decimals}")
         if self.layout not in LAYOUTS:
             raise UsageError(f"layout: expected {' or '.join(LAYOUTS)}, found {self.layout!r}")
@@ -95,12 +98,87 @@ def write_model(
     """
     options = options or WriteOptions()
     check_output(path)
+    if isinstance(model, NgramAutomaton):
+        _write_automaton(model, path, options, no_progress)
+    elif not os.fspath(path).endswith(BINARY_SUFFIX):
+        write_arpa(model, path, decimals=6 if options.decimals is None else options.decimals)
+    else:
+        _write_automaton(NgramAutomaton.from_model(model), path, options, no_progress)
+
+
+def convert(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    options: WriteOptions | None = None,
+    build_options: BuildOptions | None = None,
+    progress: Progress = no_progress,
+) -> None:
+    """Write a model of one file to another, whole or not at all, in bounded memory.
+
+    Only a binary that changes its layout from compact to fast is held in memory.
+
+    Args:
+        source: an ARPA file, a binary, or a directory of n-gram records (`lm.ngram_source`).
+        output: ARPA or binary, by the name's ending.
+        options: how to write.
+        build_options: memory, threads and temporary files, where an automaton is built.
+        progress: told of stages.
+
+    Raises:
+        UsageError: see `check_output`.
+        SpeechError: the source is missing or damaged, or a disk is full.
+    """
+    options = options or WriteOptions()
+    build_options = build_options or BuildOptions()
+    check_output(output)
+    to_binary = os.fspath(output).endswith(BINARY_SUFFIX)
+    if not Path(source).is_dir() and is_binary(source):
+        progress("checking", 0, None)
+        _write_automaton(NgramAutomaton.open(source), output, options, progress)
+    elif to_binary:
+        NgramAutomaton.build(
+            source,
+            output,
+            layout=options.layout,
+            bits=options.bits,
+            options=build_options,
+            progress=progress,
+        )
+    else:
+        with temporary_directory(output, build_options) as directory:
+            binary = directory / f"model{BINARY_SUFFIX}"
+            NgramAutomaton.build(source, binary, options=build_options, progress=progress)
+            automaton = NgramAutomaton.open(binary, validate=False)
+            _write_automaton(automaton, output, options, progress)
+
+
+def verify(path: str | os.PathLike[str]) -> NgramAutomaton:
+    """Read a binary whole: its checksums must be right, and no state or arc may lead astray.
+
+    Raises:
+        SpeechError: it is damaged; names the array.
+    """
+    open_arrays(path, kind=KIND, version=VERSION).verify()
+    return NgramAutomaton.open(path)
+
+
+def _write_automaton(
+    automaton: NgramAutomaton,
+    path: str | os.PathLike[str],
+    options: WriteOptions,
+    progress: Progress,
+) -> None:
     if not os.fspath(path).endswith(BINARY_SUFFIX):
-        ngrams = ngram_model(model) if isinstance(model, NgramAutomaton) else model
-        write_arpa(ngrams, path, decimals=options.decimals)
+        save_arpa(
+            automaton,
+            path,
+            decimals=options.decimals,
+            on_write=lambda count: progress("writing", count, None),
+        )
         return
-    automaton = model if isinstance(model, NgramAutomaton) else NgramAutomaton.from_model(model)
     if options.bits is not None or options.layout != automaton.layout:
+        progress("packing", 0, None)
         fast = options.layout == FAST
         automaton = automaton.fast() if fast else automaton.compact(bits=options.bits)
+    progress("writing", 0, None)
     automaton.save(path)

@@ -34,10 +34,13 @@ class NgramSource(Protocol):
     """N-grams by order, each order read once, from the lowest on.
 
     Attributes:
+        name: of the file or directory.
         vocabulary: words by id, `<s>`, `</s>` and `<unk>` among them.
         counts: number of n-grams by order.
     """
 
+    @property
+    def name(self) -> str: ...  # noqa: D102
     @property
     def vocabulary(self) -> Sequence[str]: ...  # noqa: D102
     @property
@@ -85,6 +88,7 @@ def open_source(
 class _Arpa:
     def __init__(self, reader: ArpaReader) -> None:
         self._reader = reader
+        self.name = str(reader.path)
         self.counts = reader.header()
         self.vocabulary, self._unigrams = reader.unigrams()
         self.counts[0] = len(self.vocabulary)  # `<unk>` may have been missing
@@ -114,6 +118,7 @@ class _Records:
 
     def __init__(self, path: Path, on_read: Callable[[int], None]) -> None:
         self._path = path
+        self.name = str(path)
         self._on_read = on_read
         summary = path / RECORDS_SUMMARY
         try:
@@ -186,6 +191,7 @@ class ModelSource:
 
     def __init__(self, model: NgramModel) -> None:
         self._model = model
+        self.name = "n-gram model"
         self.vocabulary = model.vocabulary
         self.counts = model.counts
 
@@ -206,4 +212,4 @@ class ModelSource:
     def fault(self, kind: str, ids: Sequence[int]) -> SpeechError:
         """See `NgramSource`."""
         ngram = shown(" ".join(self.vocabulary[index] for index in ids))
-        return SpeechError(f"n-gram model: found a {kind}: {ngram}")
+        return SpeechError(f"{self.name}: found a {kind}: {ngram}")

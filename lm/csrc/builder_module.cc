@@ -7,13 +7,18 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "data/csrc/arrays.h"
+#include "lm/csrc/automaton_arpa.h"
+#include "lm/csrc/automaton_arrays.h"
 #include "lm/csrc/automaton_builder.h"
+#include "lm/csrc/compact_arrays.h"
 #include "lm/csrc/external_sort.h"
 #include "lm/csrc/file_errors.h"
+#include "lm/csrc/log10.h"
 #include "lm/csrc/ngram_records.h"
 #include "lm/csrc/ngram_sorter.h"
 
@@ -84,6 +89,22 @@ class PyAutomatonBuilder {
   std::unique_ptr<lm::NgramSorter> sorter_;
 };
 
+template <typename Arrays>
+void WriteArpa(const nb::dict& arrays, const Vector<uint8_t>& vocabulary,
+               const lm::ArpaTextOptions& options, const nb::callable& write) {
+  Expect(options.decimals <= 9, "decimals: expected at most 9");
+  const Arrays automaton(arrays);
+  const std::string_view words(reinterpret_cast<const char*>(vocabulary.data()),
+                               vocabulary.shape(0));
+  const lm::TextSink sink = [&write](std::string_view text) {
+    nb::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    write(nb::bytes(text.data(), text.size()));
+  };
+  nb::gil_scoped_release release;
+  lm::ArpaText<typename Arrays::View>(automaton.view(), words, options, sink).Write();
+}
+
 struct CountedKey {
   uint32_t key;
   uint32_t count;
@@ -147,6 +168,33 @@ NB_MODULE(_builder, m) {
       .def("build", &PyAutomatonBuilder::Build, nb::arg("progress"),
            "After the last order: writes the files states, arcs and finals. Raises "
            "NgramError(\"no prefix\", ids), and ValueError for too many histories.");
+  m.def(
+      "write_arpa",
+      [](const nb::dict& arrays, bool compact, const Vector<uint8_t>& vocabulary, int order,
+         uint32_t begin, uint32_t end, double begin_log10_prob, int decimals,
+         const nb::callable& write) {
+        const lm::ArpaTextOptions options{order, begin, end, lm::NaturalLog(begin_log10_prob),
+                                          decimals};
+        if (compact) {
+          WriteArpa<lm::CompactAutomatonArrays>(arrays, vocabulary, options, write);
+        } else {
+          WriteArpa<lm::AutomatonArrays>(arrays, vocabulary, options, write);
+        }
+      },
+      nb::arg("arrays"), nb::arg("compact"), nb::arg("vocabulary").noconvert(), nb::arg("order"),
+      nb::arg("begin"), nb::arg("end"), nb::arg("begin_log10_prob"), nb::arg("decimals"),
+      nb::arg("write"),
+      "Calls write(bytes) with the ARPA text of an automaton, block by block; negative decimals: "
+      "as many as it takes.");
+  m.def(
+      "format_log10",
+      [](double log10, int decimals) {
+        Expect(decimals <= 9, "decimals: expected at most 9");
+        std::string text;
+        lm::AppendLog10(lm::NaturalLog(log10), decimals, &text);
+        return text;
+      },
+      nb::arg("log10"), nb::arg("decimals"), "A number as write_arpa writes it.");
   m.def(
       "count_keys",
       [](const Vector<uint32_t>& keys, const std::string& directory, size_t memory_bytes,

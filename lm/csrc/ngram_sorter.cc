@@ -32,8 +32,9 @@ class SorterOf : public NgramSorter {
         }
         record.words[k] = ranks_.Rank(static_cast<uint32_t>(id));
       }
-      record.log_prob = NaturalLog(log10_probs[i]);
-      record.backoff = NaturalLog(log10_backoffs[i]);
+      // Adding 0 makes one zero of the two.
+      record.log_prob = NaturalLog(log10_probs[i]) + 0.0f;
+      record.backoff = NaturalLog(log10_backoffs[i]) + 0.0f;
       if (!(std::isfinite(record.log_prob) && record.log_prob <= 0.0f) ||
           !std::isfinite(record.backoff)) {
         throw std::invalid_argument("n-grams: found a log10 value that is none");

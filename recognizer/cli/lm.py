@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from lm.automaton import NgramAutomaton
     from lm.model_files import WriteOptions
     from lm.ngram import NgramModel
     from lm.perplexity import Perplexity
@@ -52,7 +52,7 @@ def _output_options(command: _Command) -> _Command:
             "--decimals",
             metavar="N",
             type=click.IntRange(1, 9),
-            help="Of numbers in an ARPA file [default: 6].",
+            help="Of numbers in an ARPA file [default: 6; `convert`: as many as it takes].",
         ),
         click.option(
             "--layout",
@@ -64,6 +64,41 @@ def _output_options(command: _Command) -> _Command:
             metavar="N",
             type=click.IntRange(8, 16),
             help="Quantise the numbers of a compact .ngram file [default: exact].",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class _Bytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """An amount such as 500M or 4G, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int:
+        match = re.fullmatch(r"(\d+)([KMGT]?)", str(value), re.IGNORECASE)
+        if match is None:
+            self.fail(f"expected a size such as 500M or 4G, found {value!r}", param, context)
+        return int(match[1]) << 10 * " KMGT".index(match[2].upper() or " ")
+
+
+def _work_options(command: _Command) -> _Command:
+    """The options of commands that sort on disk what memory does not hold."""
+    options = (
+        click.option(
+            "--memory",
+            metavar="SIZE",
+            type=_Bytes(),
+            default="4G",
+            show_default=True,
+            help="For sorting; the vocabulary and some buffers come on top.",
+        ),
+        click.option(
+            "--temporary",
+            metavar="DIR",
+            type=click.Path(),
+            help="Where temporary files go [default: beside the output].",
         ),
     )
     for option in reversed(options):
@@ -340,27 +375,50 @@ def _perplexity_row(name: str, result: Perplexity) -> str:
 @lm.command()
 @click.argument("model", type=click.Path())
 @_output_options
-def convert(model: str, output: str, **write: Any) -> None:
+@_work_options
+def convert(model: str, output: str, memory: int, temporary: str | None, **write: Any) -> None:
     """Write MODEL as an ARPA file or in our binary, by the ending of --output's name.
 
-    ARPA files of up to 6 decimals come back from a binary with the same numbers (log10 values
-    above -13.8), unless it is quantised.
+    Memory stays within --memory, whatever the model's size; more goes to temporary files. MODEL may
+    also be a directory of n-gram records.
+
+    The numbers of a binary, unless it is quantised, are written to ARPA files with as many digits
+    as it takes to build the same binary again. A sorted ARPA file whose numbers have up to 6
+    decimals (and no zeros at their ends) comes back to the letter.
 
     \b
     Example:
-      recognizer lm convert large.arpa.gz --output large.ngram --layout compact
+      recognizer lm convert large.arpa.gz --output large.ngram --layout compact --memory 8G
     """
-    from lm.automaton import NgramAutomaton
-    from lm.model_files import is_binary, read_model, write_model
+    from lm.automaton_build import BuildOptions
+    from lm.model_files import convert as convert_model
 
     write_options = _write_options(output, **write)
-    with _working(f"reading {model}"):
-        read: NgramModel | NgramAutomaton = (
-            NgramAutomaton.open(model) if is_binary(model) else read_model(model)
-        )
-    with _working("writing"):
-        write_model(read, output, write_options)
+    build_options = BuildOptions(memory, None if temporary is None else Path(temporary))
+    with _stages() as progress:
+        convert_model(model, output, write_options, build_options, progress)
     click.echo(f"{output}\t{Path(output).stat().st_size} bytes")
+
+
+@lm.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path())
+def check(models: tuple[str, ...]) -> None:
+    """Read every .ngram MODEL whole and make sure that it is not damaged.
+
+    Compares checksums, and follows every state and arc. Prints the layout and the number of
+    n-grams of each order.
+
+    \b
+    Example:
+      recognizer lm check large.ngram
+    """
+    from lm.model_files import verify
+
+    for model in models:
+        with _working(f"checking {model}"):
+            automaton = verify(model)
+        counts = "\t".join(automaton.metadata["counts"].split())
+        click.echo(f"{model}\t{automaton.layout}\t{counts}")
 
 
 def _write_options(
@@ -379,7 +437,7 @@ def _write_options(
     if wrong:
         raise click.UsageError(f"{wrong[0]} does not go with the output {output}")
     return WriteOptions(
-        decimals=6 if decimals is None else decimals,
+        decimals=decimals,
         layout=layout or (FAST if bits is None else COMPACT),
         bits=bits,
     )
@@ -461,3 +519,34 @@ def _bar(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
     with progress:
         task = progress.add_task(label, total=size)
         yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Bars on standard error, if that is a terminal, one for each stage of some work.
+
+    Yields what takes a stage's name, the amount done since the last call, and the total if known.
+    """
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    from recognizer.console import console
+
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, TaskID] = {}
+    with progress:
+
+        def advance(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    progress.stop_task(task)
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.advance(tasks[stage], done)
+
+        yield advance

@@ -10,7 +10,7 @@ Ngram = tuple[int, ...]
 
 
 def natural(log10: float) -> np.float32:
-    return np.float32(np.float64(log10) * LOG_OF_10)
+    return np.float32(np.float64(log10) * LOG_OF_10) + np.float32(0)  # no negative zero
 
 
 def automaton_arrays(model: NgramModel) -> tuple[list[str], dict[str, np.ndarray]]:

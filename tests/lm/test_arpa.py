@@ -233,6 +233,6 @@ def test_files_that_are_not_there_or_damaged(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "directory"
     target.mkdir()
-    with pytest.raises(SpeechError, match="cannot write"):
+    with pytest.raises(SpeechError, match="cannot be written"):
         write_arpa(random_model(4), target)
     assert list(tmp_path.iterdir()) == [target]

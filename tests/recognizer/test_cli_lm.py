@@ -427,6 +427,40 @@ def test_convert_there_and_back_is_exact(models, tmp_path, command) -> None:
     assert other.read_bytes() == compact.read_bytes()
 
 
+def test_convert_in_little_memory(models, tmp_path, command) -> None:
+    binary, temporary = tmp_path / "model.ngram", tmp_path / "temporary"
+    temporary.mkdir()
+    ran = command(
+        *("recognizer", "lm", "convert", models[1], "--output", binary),
+        *("--memory", "1M", "--temporary", temporary),
+    )
+    assert ran.code == 0
+    expected = NgramAutomaton.from_model(read_arpa(models[1]))
+    for name, array in NgramAutomaton.open(binary).arrays.items():
+        assert array.tobytes() == expected.arrays[name].tobytes()
+    assert not list(temporary.iterdir())
+    ran = command("recognizer", "lm", "convert", models[1], "--output", binary, "--memory", "lots")
+    failed(ran, 2, "expected a size such as 500M or 4G, found 'lots'")
+    ran = command("recognizer", "lm", "convert", models[1], "--output", binary, "--memory", "9k")
+    failed(ran, 2, "memory: expected at least 1048576 bytes, found 9216")
+    ran = command(
+        *("recognizer", "lm", "convert", models[1], "--output", binary, "--temporary", "none")
+    )
+    failed(ran, 2, "none: expected a directory, found none")
+
+
+def test_check(models, tmp_path, command) -> None:
+    binary = tmp_path / "model.ngram"
+    assert command("recognizer", "lm", "convert", models[1], "--output", binary).code == 0
+    counts = NgramAutomaton.open(binary).metadata["counts"].replace(" ", "\t")
+    ran = command("recognizer", "lm", "check", binary)
+    assert (ran.code, ran.out) == (0, f"{binary}\tfast\t{counts}\n")
+    content = bytearray(binary.read_bytes())
+    content[-1] ^= 1
+    binary.write_bytes(content)
+    failed(command("recognizer", "lm", "check", binary), 1, "vocabulary: expected the CRC-32")
+
+
 def test_convert_quantises(models, tmp_path, command) -> None:
     binary = tmp_path / "small.ngram"
     ran = command("recognizer", "lm", "convert", models[0], "--output", binary, "--bits", 8)
