@@ -181,7 +181,7 @@ class StreamBatcher:
         return epoch_order(self._utterances, self._seed, epoch, self._shards_at_once)
 
     def _draw(self, stream: _Stream) -> bool:
-        if self._drawn == len(self._order):
+        while self._drawn == len(self._order):
             if self._epoch + 1 >= self._epochs:
                 return False
             self._epoch += 1

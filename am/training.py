@@ -62,6 +62,14 @@ def train(
     """
     task = make_task(utterances, network, options, directory, **arguments)
     task.directory.mkdir(parents=True, exist_ok=True)
+    if options.mode == "async":
+        from am.training_async import train_async
+
+        return train_async(task, resume=resume)
+    if options.mode == "ddp":
+        from am.training_ddp import lead
+
+        return lead(task, resume=resume)
     return train_synchronously(task, resume=resume)
 
 

@@ -1,0 +1,34 @@
+"""What torchrun starts in test_training_ddp: ``ddp_program.py DIRECTORY``.
+
+Trains the toy task in DIRECTORY/whole, and in DIRECTORY/cut in two pieces.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from torch import distributed
+
+from am.training_ddp import ProcessGroup, follow, lead, process_group
+from am.training_sync import SyncTrainer
+from toy_training import toy_task
+
+
+def main(directory: Path) -> None:
+    settings = {"mode": "ddp", "epochs": 8, "dropout": 0.1, "average_frames": 200}
+    with process_group() as leads:
+        if leads:
+            directory.mkdir(exist_ok=True)
+        distributed.barrier()
+        SyncTrainer(toy_task(directory / "cut", **settings), ProcessGroup()).train(max_chunks=11)
+        if leads:
+            assert not (directory / "cut" / "last.safetensors").exists()
+            for name in ("whole", "cut"):
+                print(lead(toy_task(directory / name, **settings)))
+        else:
+            follow()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
