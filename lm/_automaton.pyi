@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ class _View:
     def backoff_state(self, state: int) -> int: ...
     def explicit_arcs(self, state: int) -> list[tuple[int, float, int]]: ...
     def score(
-        self, words: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]
+        self, words: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], at_once: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
 
 class Automaton(_View): ...
@@ -32,7 +32,13 @@ def pack(
 def unpack(
     automaton: CompactAutomaton,
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32], npt.NDArray[np.float32]]: ...
+@overload
+def num_slots(automaton: CompactAutomaton) -> int: ...
+@overload
 def num_slots(states: npt.NDArray[np.uint64], arcs: npt.NDArray[np.uint32]) -> int: ...
+@overload
+def fill_slots(automaton: CompactAutomaton, slots: npt.NDArray[np.uint32]) -> None: ...
+@overload
 def fill_slots(
     states: npt.NDArray[np.uint64],
     arcs: npt.NDArray[np.uint32],

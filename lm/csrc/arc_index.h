@@ -35,6 +35,14 @@ inline uint64_t AbsenceMark(uint32_t word) {
   return uint64_t{1} << (kArcNumberBits + (uint64_t{word * 0x9e3779b1u} * kMarks >> 32));
 }
 
+// Where look-ups of a word after a history begin in a table of less than 2^32 slots.
+inline uint64_t SlotHash(uint32_t state, uint32_t word) {
+  return (state * uint64_t{0x9e3779b97f4a7c15} + word) * 0xd6e8feb86659fd93;
+}
+inline uint64_t SlotHome(uint64_t hash, uint64_t num_slots) {
+  return (hash >> 32) * num_slots >> 32;
+}
+
 struct ArcSlot {
   Arc arc;
   uint32_t state;  // 0, whose arcs need no table: an empty slot
@@ -53,13 +61,8 @@ class ArcTable {
 
   static uint64_t SlotsFor(uint64_t arcs) { return arcs + arcs / 2 + 1; }
 
-  // The first slot where an arc may stand. There are less than 2^32 slots.
-  static uint64_t Home(uint32_t state, uint32_t word, uint64_t num_slots) {
-    const uint64_t mixed = (state * uint64_t{0x9e3779b97f4a7c15} + word) * 0xd6e8feb86659fd93;
-    return (mixed >> 32) * num_slots >> 32;
-  }
   const ArcSlot* home(uint32_t state, uint32_t word) const {
-    return slots_ + Home(state, word, num_slots_);
+    return slots_ + SlotHome(SlotHash(state, word), num_slots_);
   }
 
   const Arc* Find(uint32_t state, uint32_t word) const {
@@ -114,7 +117,7 @@ class ArcIndexer {
   }
 
   static void Add(ArcSlot* slots, uint64_t num_slots, uint32_t state, const Arc& arc) {
-    uint64_t place = ArcTable::Home(state, arc.word, num_slots);
+    uint64_t place = SlotHome(SlotHash(state, arc.word), num_slots);
     while (slots[place].state != 0) place = place + 1 < num_slots ? place + 1 : 0;
     slots[place] = {arc, state};
   }

@@ -106,6 +106,7 @@ class Automaton {
         const uint64_t size = static_cast<uint64_t>(end(state) - first);
         if (size == 0) return BackOff(lookup);
         Prefetch(first + GuessWord(size, lookup->word, word_spread_));
+        Prefetch(states_ + states_[state].backoff_state);  // nothing says whether the arc is there
       }
       lookup->stage = Lookup::Stage::kArcs;
       return false;

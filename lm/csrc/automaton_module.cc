@@ -69,7 +69,9 @@ class PyAutomaton {
     return arcs;
   }
 
-  nb::tuple Score(const Vector<int32_t>& words, const Vector<int64_t>& offsets) const {
+  nb::tuple Score(const Vector<int32_t>& words, const Vector<int64_t>& offsets,
+                  size_t at_once) const {
+    Expect(at_once > 0, "at_once: expected at least 1");
     Expect(offsets.shape(0) > 0 && offsets.data()[0] == 0, "offsets: expected to start with 0");
     const size_t sentences = offsets.shape(0) - 1;
     for (size_t i = 0; i < sentences; ++i) {
@@ -81,7 +83,12 @@ class PyAutomaton {
     std::vector<float> finals(sentences);
     {
       nb::gil_scoped_release release;
-      ScoreInLanes(words.data(), offsets.data(), sentences, log_probs.data(), finals.data());
+      if (at_once == 1) {
+        ScoreInOrder(words.data(), offsets.data(), sentences, log_probs.data(), finals.data());
+      } else {
+        ScoreInLanes(words.data(), offsets.data(), sentences, at_once, log_probs.data(),
+                     finals.data());
+      }
     }
     return nb::make_tuple(arrays::Give(std::move(log_probs)), arrays::Give(std::move(finals)));
   }
@@ -100,11 +107,23 @@ class PyAutomaton {
         .def("explicit_arcs", &PyAutomaton::ExplicitArcs, nb::arg("state"),
              "[(word, log_prob, next)]")
         .def("score", &PyAutomaton::Score, nb::arg("words").noconvert(),
-             nb::arg("offsets").noconvert(),
+             nb::arg("offsets").noconvert(), nb::arg("at_once"),
              "Log probability of every word of sentences and of every sentence's end.");
   }
 
  private:
+  void ScoreInOrder(const int32_t* words, const int64_t* offsets, size_t num_sentences,
+                    float* log_probs, float* finals) const {
+    const View& automaton = view();
+    for (size_t s = 0; s < num_sentences; ++s) {
+      uint32_t state = automaton.start();
+      for (int64_t i = offsets[s]; i < offsets[s + 1]; ++i) {
+        log_probs[i] = automaton.Advance(state, static_cast<uint32_t>(words[i]), &state);
+      }
+      finals[s] = automaton.Final(state);
+    }
+  }
+
   // A sentence on its way: each word waits for where the one before led to, so several sentences
   // are scored in turn, a step of each at a time.
   struct Lane {
@@ -114,8 +133,7 @@ class PyAutomaton {
   };
 
   void ScoreInLanes(const int32_t* words, const int64_t* offsets, size_t num_sentences,
-                    float* log_probs, float* finals) const {
-    constexpr size_t kLanes = 16;
+                    size_t num_lanes, float* log_probs, float* finals) const {
     const View& automaton = view();
     const auto ask = [&](Lane* lane) {
       if (lane->position == offsets[lane->sentence + 1]) {
@@ -127,7 +145,7 @@ class PyAutomaton {
     std::vector<Lane> lanes;
     size_t next_sentence = 0;
     const auto fill = [&] {
-      while (lanes.size() < kLanes && next_sentence < num_sentences) {
+      while (lanes.size() < num_lanes && next_sentence < num_sentences) {
         Lane lane{next_sentence, offsets[next_sentence], {}};
         lane.lookup.state = automaton.start();
         ask(&lane);
@@ -190,6 +208,18 @@ void FillSlots(const OpenTable<uint64_t, 2>& states,
   Expect(slots.shape(0) == indexer.NumSlots(), "slots: expected as many as the index takes");
   nb::gil_scoped_release release;
   indexer.Fill(reinterpret_cast<lm::ArcSlot*>(slots.data()), slots.shape(0));
+}
+
+uint64_t NumCompactSlots(const Compact& compact) {
+  nb::gil_scoped_release release;
+  return compact.view().NumSlots();
+}
+
+void FillCompactSlots(const Compact& compact,
+                      const nb::ndarray<uint32_t, nb::ndim<1>, nb::c_contig>& slots) {
+  Expect(slots.shape(0) == compact.view().NumSlots(), "slots: expected as many as the index takes");
+  nb::gil_scoped_release release;
+  compact.view().FillSlots(slots.data(), slots.shape(0));
 }
 
 lm::ValueTable Table(const Vector<float>& values, const char* name) {
@@ -263,6 +293,10 @@ NB_MODULE(_automaton, m) {
         "Rows that the index of a valid automaton's arcs takes.");
   m.def("fill_slots", &FillSlots, nb::arg("states").noconvert(), nb::arg("arcs").noconvert(),
         nb::arg("slots").noconvert(), "Mark the states and fill slots that are zeros.");
+  m.def("num_slots", &NumCompactSlots, nb::arg("automaton"),
+        "Slots that the index of a valid automaton's arcs takes.");
+  m.def("fill_slots", &FillCompactSlots, nb::arg("automaton"), nb::arg("slots").noconvert(),
+        "Fill slots that are zeros.");
   m.def("pack", &Pack, nb::arg("automaton"), nb::arg("log_prob_table").noconvert(),
         nb::arg("backoff_table").noconvert(),
         "The arrays of the compact layout but the tables; an empty table: raw values.");

@@ -28,6 +28,8 @@ class CompactAutomatonArrays {
         states_(Get<uint8_t>(arrays, "states")),
         log_prob_table_(Get<float>(arrays, "log_prob_table")),
         backoff_table_(Get<float>(arrays, "backoff_table")),
+        slots_(arrays.contains("slots") ? Get<uint32_t>(arrays, "slots")
+                                        : arrays::Vector<uint32_t>()),
         view_(Parts()) {}
 
   const CompactAutomaton& view() const { return view_; }
@@ -58,6 +60,10 @@ class CompactAutomatonArrays {
     parts.log_prob_table_size = log_prob_table_.shape(0);
     parts.backoff_table = backoff_table_.data();
     parts.backoff_table_size = backoff_table_.shape(0);
+    if (slots_.is_valid()) {
+      parts.slots = slots_.data();
+      parts.slots_size = slots_.shape(0);
+    }
     return parts;
   }
 
@@ -70,6 +76,7 @@ class CompactAutomatonArrays {
   arrays::Vector<uint8_t> states_;
   arrays::Vector<float> log_prob_table_;
   arrays::Vector<float> backoff_table_;
+  arrays::Vector<uint32_t> slots_;
   CompactAutomaton view_;
 };
 

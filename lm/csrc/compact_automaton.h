@@ -10,6 +10,7 @@
 #ifndef LM_CSRC_COMPACT_AUTOMATON_H_
 #define LM_CSRC_COMPACT_AUTOMATON_H_
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,7 @@
 #include "lm/csrc/automaton.h"
 #include "lm/csrc/bit_array.h"
 #include "lm/csrc/lookup.h"
+#include "lm/csrc/position_table.h"
 #include "lm/csrc/word_search.h"
 
 namespace lm {
@@ -57,6 +59,8 @@ struct CompactParts {
   uint64_t log_prob_table_size;  // 0 or 2^log_prob_bits
   const float* backoff_table;
   uint64_t backoff_table_size;  // 0 or 2^backoff_bits
+  const uint32_t* slots;        // of a PositionTable of the long lists; not in files
+  uint64_t slots_size;          // 0: there is none
 };
 
 class CompactAutomaton {
@@ -69,10 +73,14 @@ class CompactAutomaton {
 
   // Checks that the arrays' sizes go together; Validate reads everything.
   explicit CompactAutomaton(const CompactParts& parts)
-      : parts_(parts), spells_state_(parts.spells_state) {
+      : parts_(parts),
+        spells_state_(parts.spells_state),
+        // A history has at most all words and </s>.
+        table_(parts.slots, parts.slots_size, parts.sizes.num_words + 1) {
     const CompactParts::Sizes& sizes = parts.sizes;
     Require(sizes.num_states >= 2 && sizes.num_states < UINT32_MAX, "sizes: bad number of states");
     Require(sizes.num_words >= 1 && sizes.num_words < INT32_MAX, "sizes: bad number of words");
+    Require(parts.slots_size <= UINT32_MAX, "slots: expected less than 2^32");
     Require(sizes.num_arcs > sizes.num_words && sizes.num_arcs < (uint64_t{1} << 56),
             "sizes: bad number of arcs");
     Require(sizes.word_bits == BitsFor(sizes.num_words), "sizes: bad width of words");
@@ -161,8 +169,12 @@ class CompactAutomaton {
     if (lookup->stage == Lookup::Stage::kHistory) {
       const Range range = ArcsOf(state);
       if (range.first == range.last) return BackOff(lookup);
-      const uint64_t guess = range.first + GuessWord(range.last - range.first, word, word_spread_);
-      Prefetch(parts_.arcs + (guess - first_packed_) * arc_bits_ / 8);
+      if (InTable(range)) {
+        table_.PrefetchHome(state, word);
+      } else {
+        const uint64_t guess = GuessWord(range.last - range.first, word, word_spread_);
+        Prefetch(parts_.arcs + (range.first + guess - first_packed_) * arc_bits_ / 8);
+      }
       lookup->first = range.first;
       lookup->last = range.last;
       lookup->stage = Lookup::Stage::kArcs;
@@ -174,7 +186,7 @@ class CompactAutomaton {
         lookup->log_prob = -std::numeric_limits<float>::infinity();
         return true;
       }
-    } else if (!FindIndex({lookup->first, lookup->last}, word, &index)) {
+    } else if (!FindIndex(state, {lookup->first, lookup->last}, word, &index)) {
       return BackOff(lookup);
     }
     if (!lookup->scored) lookup->log_prob += LogProb(index);
@@ -217,12 +229,36 @@ class CompactAutomaton {
     return log_prob + end;
   }
 
+  // How many slots an index takes, and to fill as many that are zeros.
+  uint64_t NumSlots() const {
+    uint64_t in_table = 0;
+    for (uint32_t state = 1; state < num_states(); ++state) {
+      const Range range = ArcsOf(state);
+      if (range.last - range.first > kShortList) in_table += range.last - range.first;
+    }
+    return in_table == 0 ? 0 : PositionTable::SlotsFor(in_table);
+  }
+  void FillSlots(uint32_t* slots, uint64_t num_slots) const {
+    const PositionTable table(slots, num_slots, parts_.sizes.num_words + 1);
+    for (uint32_t state = 1; state < num_states(); ++state) {
+      const Range range = ArcsOf(state);
+      if (range.last - range.first <= kShortList) continue;
+      for (uint64_t a = range.first; a < range.last; ++a) {
+        table.Add(slots, state, Word(a), a - range.first);
+      }
+    }
+  }
+
   // Reads everything once and makes sure that no walk leaves the arrays or goes on for ever.
   // Throws std::invalid_argument.
   void Validate() const {
     ValidateTable(parts_.log_prob_table, parts_.log_prob_table_size, "log_prob_table");
     ValidateTable(parts_.backoff_table, parts_.backoff_table_size, "backoff_table");
     ValidateMarks();
+    Require(parts_.slots_size == 0 ||
+                std::find(parts_.slots, parts_.slots + parts_.slots_size, 0u) !=
+                    parts_.slots + parts_.slots_size,
+            "slots: expected an empty one");
     const uint64_t offset_bits = (parts_.offsets_size - kBitPadding) * 8;
     for (uint64_t b = 0; b < parts_.first_arcs_size / 2; ++b) {
       const uint64_t place = parts_.first_arcs[2 * b + 1];
@@ -265,6 +301,13 @@ class CompactAutomaton {
     uint64_t first;
     uint64_t last;
   };
+
+  // Shorter lists are about two cache lines.
+  static constexpr uint64_t kShortList = 16;
+
+  bool InTable(const Range& range) const {
+    return table_.num_slots() != 0 && range.last - range.first > kShortList;
+  }
 
   void PrefetchState(uint32_t state) const {
     const uint64_t* block = parts_.first_arcs + state / kStatesPerBlock * 2;
@@ -359,10 +402,17 @@ class CompactAutomaton {
       *index = word;
       return true;
     }
-    return FindIndex(ArcsOf(state), word, index);
+    return FindIndex(state, ArcsOf(state), word, index);
   }
 
-  bool FindIndex(const Range& range, uint32_t word, uint64_t* index) const {
+  bool FindIndex(uint32_t state, const Range& range, uint32_t word, uint64_t* index) const {
+    if (InTable(range)) {
+      const uint64_t position = table_.Find(state, word, [&](uint64_t i) {
+        return i < range.last - range.first && Word(range.first + i) == word;
+      });
+      *index = range.first + position;
+      return position != PositionTable::kNone;
+    }
     const uint64_t found = FindWord([this, &range](uint64_t i) { return Word(range.first + i); },
                                     range.last - range.first, word, word_spread_);
     *index = range.first + found;
@@ -387,6 +437,7 @@ class CompactAutomaton {
 
   CompactParts parts_;
   RankedBits spells_state_;
+  PositionTable table_;
   unsigned arc_bits_;
   unsigned state_bits_;
   uint64_t first_packed_;
