@@ -52,6 +52,7 @@ __all__ = [
 ]
 
 _LINES_PER_BLOCK = 1 << 14
+_DECIMALS = 6
 
 _Texts = Iterable[tuple[str, Iterable[bytes]]]
 _Vocabulary = Callable[[Sequence[str], NDArray[np.uint64]], "Sequence[str] | None"]

@@ -40,6 +40,11 @@ _COUNTS = "counts"
 _NO_MODEL_ID = 0xFFFFFFFF
 
 
+def available_threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def no_progress(stage: str, done: int, total: int | None) -> None:
     """Show nothing."""
 
@@ -55,7 +60,7 @@ class Resources:
     """
 
     memory: int = 4 << 30
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=available_threads)
     progress: Progress = no_progress
 
     def __post_init__(self) -> None:
@@ -268,7 +273,8 @@ class ModelWords:
     @property
     def kept(self) -> NDArray[np.bool_]:
         """Which words the model has: bool `[words]`."""
-        return self.model_ids != _NO_MODEL_ID
+        kept: NDArray[np.bool_] = self.model_ids != _NO_MODEL_ID
+        return kept
 
 
 def adjust_counts(

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _LINES_PER_STEP = 4096
-_FALLBACK = (0.5, 1.0, 1.5)
-"""Discounts of lmplz's `--discount_fallback`."""
 
 
 @click.group()
@@ -118,7 +116,7 @@ def _work_options(command: _Command) -> _Command:
     "--min-count",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Instead: words that occur at least so often (the text is read twice).",
+    help="Instead: words that occur at least so often.",
 )
 @click.option(
     "--cutoffs",
@@ -139,6 +137,15 @@ def _work_options(command: _Command) -> _Command:
     help="Discounts 0.5, 1, 1.5 where the text is too small or artificial to determine them.",
 )
 @_output_options
+@_work_options
+@click.option(
+    "--threads", metavar="N", type=click.IntRange(min=1), help="That work at once [default: all]."
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where the same command was interrupted; its temporary files are still there.",
+)
 def estimate(
     texts: tuple[str, ...],
     order: int,
@@ -148,46 +155,54 @@ def estimate(
     smoothing: str,
     discount_fallback: bool,
     output: str,
+    memory: int,
+    temporary: str | None,
+    threads: int | None,
+    resume: bool,
     **write: Any,
 ) -> None:
     """Estimate an interpolated modified Kneser-Ney model from all TEXT together.
 
-    The result is that of KenLM's lmplz. Without --vocabulary and --min-count the model has all
-    words of the text. Prints the number of n-grams and the discounts of each order.
+    The result is that of KenLM's lmplz, whatever --memory and --threads. Without --vocabulary and
+    --min-count the model has all words of the text. Prints the number of n-grams and the discounts
+    of each order.
 
     \b
     Example:
       recognizer lm estimate --order 3 --min-count 3 --output small.arpa.gz text.txt.gz
     """
-    from lm.estimate import EstimateOptions
-    from lm.estimate import estimate as estimate_model
-    from lm.model_files import write_model
+    from lm.estimate import DISCOUNT_FALLBACK, EstimateOptions, FileOptions, estimate_files
+    from lm.estimation import Resources, available_threads
     from lm.text_files import STANDARD_INPUT, read_word_list
-    from lm.vocabulary import choose, count_words
 
     write_options = _write_options(output, **write)
     if vocabulary is not None and min_count is not None:
         raise click.UsageError("expected either --vocabulary or --min-count, found both")
-    if texts.count(STANDARD_INPUT) > (min_count is None):
-        raise click.UsageError("standard input can be read once; --min-count reads text twice")
+    if texts.count(STANDARD_INPUT) > 1:
+        raise click.UsageError("standard input can be read once")
     options = EstimateOptions(
         order=order,
         cutoffs=tuple(_numbers(cutoffs, int, "--cutoffs") or ()),
-        discount_fallback=_FALLBACK if discount_fallback else None,
+        discount_fallback=DISCOUNT_FALLBACK if discount_fallback else None,
         continuation_counts=smoothing == "kneser-ney",
     )
-    words = None
-    if vocabulary is not None:
-        words = read_word_list(vocabulary)
-    elif min_count is not None:
-        with _reading("counting words", texts) as lines:
-            words = choose(count_words(lines), min_count=min_count)
-    with _reading("estimating", texts) as lines:
-        estimated = estimate_model(lines, words, options)
-    with _working("writing"):
-        write_model(estimated.model, output, write_options)
+    words = None if vocabulary is None else read_word_list(vocabulary)
+    with _stages() as progress:
+        summary = estimate_files(
+            texts,
+            output,
+            options,
+            vocabulary=words,
+            min_count=min_count,
+            files=FileOptions(
+                write=write_options,
+                resources=Resources(memory, threads or available_threads(), progress),
+                temporary=None if temporary is None else Path(temporary),
+                resume=resume,
+            ),
+        )
     for n, (count, discounts) in enumerate(
-        zip(estimated.model.counts, estimated.discounts, strict=True), start=1
+        zip(summary.counts, summary.discounts, strict=True), start=1
     ):
         shown = " ".join(f"{discount:.4f}" for discount in discounts)
         click.echo(f"{n}-grams\t{count}\tdiscounts {shown}")

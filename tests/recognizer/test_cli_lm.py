@@ -246,7 +246,6 @@ def test_bad_vocabulary(texts, tmp_path, command, content, message) -> None:
             ["estimate", "TEXT", "--output", "x.arpa", "--min-count", "2", "--vocabulary", "w"],
             "either --vocabulary or --min-count",
         ),
-        (["estimate", "-", "--output", "x.arpa", "--min-count", "2"], "standard input can be read"),
         (["estimate", "-", "-", "--output", "x.arpa"], "standard input can be read once"),
         (["prune", "MODEL", "--output", "x.arpa"], "either --threshold or --ngrams"),
         (
