@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from am.priors import DISABLED_LOG_PRIOR, count_labels, state_priors
+import network_kinds
+from am.inference import log_posteriors
+from am.inference_native import NativeNetwork
+from am.priors import DISABLED_LOG_PRIOR, count_labels, state_priors, sum_posteriors
 from data.errors import SpeechError, UsageError
 
 
@@ -57,3 +60,23 @@ def test_wrong_use() -> None:
         state_priors([0, 0], [])
     with pytest.raises(SpeechError, match=">= 0"):
         state_priors([-1, 2], [])
+
+
+def test_hardly_ever_seen_is_never_seen() -> None:
+    log_priors = state_priors([1.0, 1e-12, 1e-6], silence_pdfs=[])
+    assert log_priors[1] == np.float32(DISABLED_LOG_PRIOR)
+    assert math.isclose(log_priors[2], math.log(1e-6), rel_tol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["lstmp", "dnn", "blstmp"])
+def test_posteriors_are_summed_over_all_frames(kind: str) -> None:
+    model = NativeNetwork(network_kinds.make_file(kind))
+    random = np.random.default_rng(0)
+    utterances = [random.normal(3, 1, (T, 6)).astype(np.float32) for T in range(40)]
+    sums = sum_posteriors(model, iter(utterances))
+    expected = np.concatenate([np.exp(log_posteriors(model, u)) for u in utterances]).sum(0)
+    np.testing.assert_allclose(sums, expected, rtol=1e-5)
+    assert math.isclose(sums.sum(), sum(range(40)), rel_tol=1e-5)
+    log_priors = state_priors(sums, silence_pdfs=[1], silence_weight=2.0)
+    shares = expected / np.where(np.arange(23) == 1, 2, 1)
+    np.testing.assert_allclose(log_priors, np.log(shares / shares.sum()), rtol=1e-4)
