@@ -123,8 +123,15 @@ class PhoneTable:
         first = self.id(f"{base}_B")
         return tuple(range(first, first + 4))
 
-    def word_phones(self, phones: Sequence[str]) -> tuple[int, ...]:
+    def word_phones(
+        self, phones: Sequence[str], *, begins: bool = True, ends: bool = True
+    ) -> tuple[int, ...]:
         """Ids of a word's pronunciation, given in base phones, in word-position variants.
+
+        Args:
+            phones: of the word, or of a piece of one.
+            begins: whether the first phone begins the word.
+            ends: whether the last phone ends it.
 
         Raises:
             SpeechError: if the pronunciation is empty or has a phone that the table lacks, or
@@ -132,14 +139,15 @@ class PhoneTable:
         """
         if not phones:
             raise SpeechError("pronunciation: expected at least one phone, found none")
-        if len(phones) == 1:
-            return (1,) if phones[0] == SILENCE else (self.id(f"{phones[0]}_S"),)
-        last = len(phones) - 1
-        names = [
-            f"{phone}_{'B' if i == 0 else 'E' if i == last else 'I'}"
-            for i, phone in enumerate(phones)
-        ]
-        return tuple(self.id(name) for name in names)
+        if len(phones) == 1 and phones[0] == SILENCE:
+            return (1,)
+        positions = ["I"] * len(phones)
+        if ends:
+            positions[-1] = "E"
+        if begins:
+            positions[0] = "S" if ends and len(phones) == 1 else "B"
+        pairs = zip(phones, positions, strict=True)
+        return tuple(self.id(f"{phone}_{position}") for phone, position in pairs)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes Kaldi's `phones.txt`: a symbol and its id on each line."""

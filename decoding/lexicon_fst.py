@@ -5,6 +5,11 @@ pronunciation is a chain of phones back to it, or to a silence and then back, so
 follow every word and stand at the start of a sentence. Pronunciations that are alike, or that begin
 longer ones, end in a disambiguation symbol, and so does the silence: without them the composition
 with a grammar could not be determinized.
+
+A lexicon of pieces of words (`lm.pieces`) has a second loop state, within words, as in Kaldi's
+`make_subword_lexicon_fst.py`. A piece begins a word in the one or goes on with it in the other, and
+leads to either: each is there as the end of a word and as something before it. Its phones have the
+word positions that follow from that, and silence and the sentence's end stand between words only.
 """
 
 from __future__ import annotations
@@ -21,8 +26,9 @@ from data.errors import SpeechError
 from data.lexicon import Lexicon
 from decoding.cost_grid import on_grid
 from decoding.fst_arrays import FstArrays
+from lm.pieces import begins_word
 
-_START, _LOOP, _SILENCE, _AFTER_SILENCE = range(4)
+_START, _LOOP, _WITHIN, _SILENCE, _AFTER_SILENCE = range(5)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class LexiconFst:
     Attributes:
         fst: input labels are phones and disambiguation symbols, output labels words.
         disambiguation: the disambiguation symbols among the input labels; the first one is the
-            grammar's back-off (`#0`), which L lets pass in its loop state.
+            grammar's back-off (`#0`), which L lets pass in its loop states.
     """
 
     fst: FstArrays
@@ -51,7 +57,8 @@ def lexicon_fst(
     Args:
         lexicon: pronunciations; their probabilities are used as they are.
         phones: the phone table; its ids label the input, disambiguation symbols follow them.
-        word_ids: id of every word that L shall have, all of them in the lexicon.
+        word_ids: id of every word that L shall have, all of them in the lexicon. If one of them
+            begins with the mark of pieces, all are pieces.
         backoff_label: output label of the grammar's `#0`.
         silence_probability: of silence after a word and at the start, in [0, 1).
 
@@ -59,7 +66,7 @@ def lexicon_fst(
         SpeechError: if a pronunciation has a phone that the table lacks.
     """
     entries = _entries(lexicon, phones, word_ids)
-    symbols = _disambiguation([sequence for _, sequence, _ in entries])
+    symbols = _disambiguation([entry.phones for entry in entries])
     first = len(phones)  # of the disambiguation symbols: #0, then those of words, then silence's
     count = max(symbols, default=0)
     silence_symbol = first + count + 1
@@ -72,16 +79,17 @@ def lexicon_fst(
     if silence_probability > 0:
         arcs.append((_SILENCE, phones.optional_silence, 0, 0.0, _AFTER_SILENCE))
         arcs.append((_AFTER_SILENCE, silence_symbol, 0, 0.0, _LOOP))
-    arcs.append((_LOOP, first, backoff_label, 0.0, _LOOP))
-    states = 4 if silence_probability > 0 else 2
-    for (word, sequence, cost), symbol in zip(entries, symbols, strict=True):
-        labels = (*sequence, first + symbol) if symbol else sequence
-        source, output = _LOOP, word
+    arcs += [(loop, first, backoff_label, 0.0, loop) for loop in (_LOOP, _WITHIN)]
+    states = 5
+    for entry, symbol in zip(entries, symbols, strict=True):
+        labels = (*entry.phones, first + symbol) if symbol else entry.phones
+        source, output, cost = _LOOP if entry.begins else _WITHIN, entry.word, entry.cost
         for label in labels[:-1]:
             arcs.append((source, label, output, cost, states))
             source, output, cost = states, 0, 0.0
             states += 1
-        arcs += [(source, labels[-1], output, cost + after, to) for to, after in between]
+        after = between if entry.ends else [(_WITHIN, 0.0)]
+        arcs += [(source, labels[-1], output, cost + more, to) for to, more in after]
     finals = np.full(states, np.inf)
     finals[_LOOP] = 0.0
     sources, inputs, outputs, costs, next_states = zip(*arcs, strict=True)
@@ -89,18 +97,39 @@ def lexicon_fst(
     return LexiconFst(fst, tuple(range(first, silence_symbol + 1)))
 
 
-def _entries(
-    lexicon: Lexicon, phones: PhoneTable, word_ids: Mapping[str, int]
-) -> list[tuple[int, tuple[int, ...], float]]:
-    """Word id, phone ids and cost of each pronunciation."""
+@dataclass(frozen=True)
+class _Entry:
+    """A way to say a word, or a piece of one at a place within words.
+
+    Attributes:
+        word: its id.
+        phones: ids, at least one.
+        cost: of the pronunciation.
+        begins: whether it begins a word.
+        ends: whether it ends one.
+    """
+
+    word: int
+    phones: tuple[int, ...]
+    cost: float
+    begins: bool = True
+    ends: bool = True
+
+
+def _entries(lexicon: Lexicon, phones: PhoneTable, word_ids: Mapping[str, int]) -> list[_Entry]:
+    """Every pronunciation, in a lexicon of pieces once for each place."""
+    pieces = any(map(begins_word, word_ids))
     entries = []
     for word, index in word_ids.items():
+        begins = not pieces or begins_word(word)
         for entry in lexicon[word]:
-            try:
-                sequence = phones.word_phones(entry.phones)
-            except SpeechError as error:
-                raise SpeechError(f"lexicon: word {word!r}: {error}") from None
-            entries.append((index, sequence, -log(entry.probability)))
+            cost = -log(entry.probability)
+            for ends in (True, False) if pieces else (True,):
+                try:
+                    sequence = phones.word_phones(entry.phones, begins=begins, ends=ends)
+                except SpeechError as error:
+                    raise SpeechError(f"lexicon: word {word!r}: {error}") from None
+                entries.append(_Entry(index, sequence, cost, begins, ends))
     return entries
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from am.phones import PhoneTable
 from am.transitions import TransitionModel
 from data.errors import SpeechError
@@ -10,7 +12,10 @@ from decoding.segments import phone_segments, word_spans
 
 
 def word_times(
-    path: BestPath, transitions: TransitionModel, phones: PhoneTable
+    path: BestPath,
+    transitions: TransitionModel,
+    phones: PhoneTable,
+    words: Sequence[str] | None = None,
 ) -> tuple[tuple[str, int, int], ...]:
     """The words of a path with their frames; silence between words belongs to none.
 
@@ -19,6 +24,7 @@ def word_times(
             be cut off: it then ends with the path.
         transitions: the transition model of the graph.
         phones: its phone table.
+        words: the words of the path, where its labels are pieces of them.
 
     Returns:
         For each word: the word, its first frame, and the frame after its last one.
@@ -26,6 +32,7 @@ def word_times(
     Raises:
         SpeechError: the transition-ids are not whole words, or not as many as the words.
     """
+    words = path.words if words is None else words
     found = phone_segments(path.tids, transitions, phones)
     whole = len(found)
     if not path.complete:
@@ -37,15 +44,15 @@ def word_times(
         spans.append((found[whole].start, end))
     if not path.complete:
         # The graph may give a word before its first phone or only with its last one.
-        if len(spans) == len(path.words) + 1:
+        if len(spans) == len(words) + 1:
             spans.pop()
-        elif len(spans) == len(path.words) - 1:
+        elif len(spans) == len(words) - 1:
             spans.append((end, end))
-    if len(spans) != len(path.words):
+    if len(spans) != len(words):
         raise SpeechError(
-            f"path: expected {len(path.words)} words in the transition-ids, found {len(spans)}"
+            f"path: expected {len(words)} words in the transition-ids, found {len(spans)}"
         )
-    return tuple((word, *span) for word, span in zip(path.words, spans, strict=True))
+    return tuple((word, *span) for word, span in zip(words, spans, strict=True))
 
 
 def phone_times(

@@ -11,7 +11,6 @@ import numpy as np
 
 from data.corpus import Corpus, Utterance
 from data.errors import UsageError
-from decoding.lattice_mbr import word_confidences
 from recognizer import scoring
 from recognizer.bundle import ModelBundle, write_config
 from recognizer.evaluate import each_utterance, loaded_recognizer
@@ -114,10 +113,9 @@ def _score(
     rescored = recognizer.second_pass(
         recognizer.first_pass(recognizer.log_likelihoods(utterance.samples()))
     )
-    pairs = scoring.align(utterance.words, rescored.best.words)
+    pairs = scoring.align(utterance.words, recognizer.path_words(rescored.best))
     right = [expected == word for expected, word in pairs if word != scoring.GAP]
-    acoustic_scale = recognizer.search.acoustic_scale
     return right, [
-        list(word_confidences(rescored.lattice, rescored.best, acoustic_scale * scale, scale))
+        [word.confidence for word in recognizer.words(rescored, confidence_scale=scale)]
         for scale in scales
     ]

@@ -151,6 +151,8 @@ class ModelConfig:
         licence: SPDX expression of the model itself.
         acoustic: how to read the network's outputs.
         features: options of the filter bank.
+        units: what the lexicon and the language models are made of: "words", or "pieces" of words
+            (`lm.pieces`), which recognition puts together.
         graph: what the graph was built with.
         first_pass: kind of the first pass.
         search: its beams; its acoustic scale is also the second pass's.
@@ -169,6 +171,7 @@ class ModelConfig:
     format_version: int = FORMAT_VERSION
     acoustic: AcousticOptions = AcousticOptions()
     features: FbankOptions = FbankOptions()
+    units: Literal["words", "pieces"] = "words"
     graph: GraphRecord = GraphRecord()
     first_pass: FirstPassOptions = FirstPassOptions()
     search: SearchOptions = SearchOptions()

@@ -19,6 +19,7 @@ from decoding.lattice import BestPath, CompactLattice, best_path, determinize, p
 from decoding.lattice_mbr import confidences, mbr
 from decoding.rescore import Rescored, RescoreOptions, Rescorer
 from decoding.word_times import word_times
+from lm.pieces import join_pieces, whole_words
 from recognizer.bundle import ModelBundle
 from recognizer.model_config import RescoringOptions
 from recognizer.result import Hypothesis, Result, Word
@@ -72,6 +73,7 @@ class Recognizer:
         self.rescoring = rescoring or bundle.config.rescoring
         self._minimum_bayes_risk = minimum_bayes_risk
         self._limits = bundle.config.lattice
+        self._join = join_pieces if bundle.config.units == "pieces" else whole_words
         self._acoustic_model = bundle.acoustic_model
         self._decoder = bundle.decoder(search)
         self._rescorer = Rescorer(bundle.first_pass_scores, bundle.rescoring_lm, bundle.graph.words)
@@ -123,8 +125,8 @@ class Recognizer:
             words=self.words(rescored),
             duration=duration,
             num_frames=len(log_likelihoods),
-            first_pass=_hypothesis(self.first_best(lattice)),
-            rescored=_hypothesis(rescored.best),
+            first_pass=self._hypothesis(self.first_best(lattice)),
+            rescored=self._hypothesis(rescored.best),
             complete=rescored.best.complete,
             lattice=rescored.lattice,
         )
@@ -156,7 +158,11 @@ class Recognizer:
     ) -> list[tuple[str, ...]]:
         """The words of the second pass under each of several options."""
         paths = self._rescorer.best_paths(lattice, [self._rescore_options(o) for o in options])
-        return [path.words for path in paths]
+        return [self.path_words(path) for path in paths]
+
+    def path_words(self, path: BestPath) -> tuple[str, ...]:
+        """The words of a path, put together where the model's units are pieces of words."""
+        return tuple(joined.word for joined in self._join(path.words))
 
     def _rescore_options(self, options: RescoringOptions) -> RescoreOptions:
         return RescoreOptions(
@@ -167,29 +173,38 @@ class Recognizer:
             self._limits.rescoring_max_arcs,
         )
 
-    def words(self, rescored: Rescored) -> tuple[Word, ...]:
-        """The chosen words with their times in seconds and their confidences."""
+    def words(self, rescored: Rescored, confidence_scale: float | None = None) -> tuple[Word, ...]:
+        """The chosen words with their times in seconds and their confidences.
+
+        A word of several pieces is as likely as the least likely of them: pieces of a word are
+        right or wrong together, so that their product would be far too low.
+
+        Args:
+            rescored: what `second_pass` found.
+            confidence_scale: in place of the model's own.
+        """
         lattice, acoustic_scale = rescored.lattice, self.search.acoustic_scale
         path: BestPath | None = rescored.best
         words = rescored.best.words
         if self._minimum_bayes_risk:
             words = mbr(lattice, acoustic_scale).words
             path = path_of_words(lattice, words)
-        scale = self._limits.confidence_scale
+        scale = self._limits.confidence_scale if confidence_scale is None else confidence_scale
         chosen = confidences(lattice, words, acoustic_scale * scale, scale)
+        joined = self._join(chosen.words)
         # Words that no path has in this order have expected times only.
-        spans: Sequence[tuple[float, float]] = chosen.times
+        spans: Sequence[tuple[float, float]] = [
+            (chosen.times[one.first][0], chosen.times[one.end - 1][1]) for one in joined
+        ]
         if path is not None:
-            times = word_times(path, self.bundle.transitions, self.bundle.phones)
+            transitions, phones = self.bundle.transitions, self.bundle.phones
+            times = word_times(path, transitions, phones, [one.word for one in joined])
             spans = [(start, end) for _, start, end in times]
         shift = self.bundle.config.features.frame_shift
         return tuple(
-            Word(word, start * shift, end * shift, confidence)
-            for word, (start, end), confidence in zip(
-                chosen.words, spans, chosen.confidences, strict=True
-            )
+            Word(one.word, start * shift, end * shift, min(chosen.confidences[one.first : one.end]))
+            for one, (start, end) in zip(joined, spans, strict=True)
         )
 
-
-def _hypothesis(path: BestPath) -> Hypothesis:
-    return Hypothesis(tuple(path.words), -path.acoustic_cost, -path.graph_cost)
+    def _hypothesis(self, path: BestPath) -> Hypothesis:
+        return Hypothesis(self.path_words(path), -path.acoustic_cost, -path.graph_cost)

@@ -197,7 +197,7 @@ def _score(
     count = functools.cache(functools.partial(scoring.count_errors, reference))
     for recognizer in recognizers:
         lattice = recognizer.first_pass(log_likelihoods)
-        first.append(count(recognizer.first_best(lattice).words))
+        first.append(count(recognizer.path_words(recognizer.first_best(lattice))))
         for words in recognizer.second_passes(lattice, grid.rescoring):
             second.append(count(words))
     return first, second

@@ -80,3 +80,52 @@ def test_unknown_phone() -> None:
     lexicon = Lexicon([Pronunciation("cab", ("C", "A", "B"))])
     with pytest.raises(SpeechError, match=r"^lexicon: word 'cab': .* found 'C_B'$"):
         lexicon_fst(lexicon, PHONES, {"cab": 1}, 2)
+
+
+PIECES = Lexicon(
+    [
+        Pronunciation("▁a", ("A",)),
+        Pronunciation("▁ab", ("A", "B")),
+        Pronunciation("▁'b", ("B",), 0.5),
+        Pronunciation("a", ("A",)),
+        Pronunciation("b", ("B",)),
+        Pronunciation("'b", ("B",)),
+        Pronunciation("ba", ("B", "A")),
+    ]
+)
+
+
+def test_pieces_make_words_with_positions_and_silence_between_words() -> None:
+    silence, limit = 0.25, 6
+    word_ids = {piece: i for i, piece in enumerate(PIECES.words, start=1)}
+    built = lexicon_fst(PIECES, PHONES, word_ids, 9, silence)
+    pauses = (((), -log(1 - silence)), ((1,), -log(silence)))
+    expected: dict[tuple[tuple[int, ...], tuple[int, ...]], float] = {}
+    short = set()
+    for chosen in (c for length in range(4) for c in product(PIECES.words, repeat=length)):
+        if chosen and not chosen[0].startswith("▁"):
+            continue  # nothing goes on with a word before one began
+        words = [word.split() for word in " ".join(chosen).split("▁")[1:]]
+        for gaps in product(pauses, repeat=len(words) + 1):
+            labels, cost = gaps[0]
+            for word, (gap, gap_cost) in zip(words, gaps[1:], strict=True):
+                entries = [PIECES[piece if i else f"▁{piece}"][0] for i, piece in enumerate(word)]
+                phones = [phone for entry in entries for phone in entry.phones]
+                labels = (*labels, *PHONES.word_phones(phones), *gap)
+                cost += gap_cost - sum(log(entry.probability) for entry in entries)
+            key = labels, tuple(word_ids[piece] for piece in chosen)
+            expected[key] = cost
+            # Each piece and each silence may have a disambiguation symbol.
+            if len(labels) + len(chosen) + labels.count(1) <= limit:
+                short.add(key)
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], float] = {}
+    spoken: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for (labels, outputs), cost in all_paths(built.fst, limit).items():
+        if 9 not in outputs and len(outputs) < 4:
+            # Disambiguation symbols tell apart whatever sounds alike.
+            assert spoken.setdefault(labels, outputs) == outputs
+            found[tuple(label for label in labels if label < ZERO), outputs] = cost
+    assert len(short) > 100
+    assert short <= set(found) <= set(expected)
+    for key, cost in found.items():
+        assert cost == approx(expected[key])

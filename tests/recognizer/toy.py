@@ -9,6 +9,7 @@ models, bundle. The search must get every word right, with its times.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -88,24 +89,30 @@ def frequency(mel_bin: int) -> float:
     return 700.0 * (math.exp(mel / 1127.0) - 1)
 
 
-def whistle(text: str, *, rate: int = RATE) -> np.ndarray:
+def whistle(
+    text: str,
+    *,
+    rate: int = RATE,
+    words: Mapping[str, str] = WORDS,
+    bins: Mapping[str, int] = BINS,
+) -> np.ndarray:
     """Samples ``[N]`` of words, each after a pause; one more pause ends them."""
     pause = np.zeros(int(PAUSE_SECONDS * rate))
     time = np.arange(int(PHONE_SECONDS * rate)) / rate
     parts = [pause]
     for word in text.split():
-        for phone in WORDS[word].split():
-            parts.append(0.3 * np.sin(2 * np.pi * frequency(BINS[phone]) * time))
+        for phone in words[word].split():
+            parts.append(0.3 * np.sin(2 * np.pi * frequency(bins[phone]) * time))
         parts.append(pause)
     return np.concatenate(parts).astype(np.float32)
 
 
-def word_starts(text: str) -> list[float]:
+def word_starts(text: str, words: Mapping[str, str] = WORDS) -> list[float]:
     """Seconds at which `whistle` begins each word."""
     starts, now = [], PAUSE_SECONDS
     for word in text.split():
         starts.append(now)
-        now += PHONE_SECONDS * len(WORDS[word].split()) + PAUSE_SECONDS
+        now += PHONE_SECONDS * len(words[word].split()) + PAUSE_SECONDS
     return starts
 
 
@@ -123,7 +130,12 @@ def automaton(text: str, path: Path) -> NgramAutomaton:
     return NgramAutomaton.from_model(read_arpa(path))
 
 
-def network(phones: PhoneTable, tree: Tree, transitions: TransitionModel) -> Network:
+def network(
+    phones: PhoneTable,
+    tree: Tree,
+    transitions: TransitionModel,
+    phone_bins: Mapping[str, int] = BINS,
+) -> Network:
     """The templates as an LSTMP network."""
     options = NetworkOptions(
         outputs=tree.num_pdfs, cells=40, projection=40, layers=1, output_delay=0
@@ -136,12 +148,12 @@ def network(phones: PhoneTable, tree: Tree, transitions: TransitionModel) -> Net
     bias[:40], bias[40:80], bias[120:] = 20.0, -20.0, 20.0
     tensors["layers.0.w_p"][:] = np.eye(40)
     weight = tensors["output.weight"]
-    bins = list(BINS.values())
+    bins = list(phone_bins.values())
     for tid in range(1, transitions.num_transition_ids + 1):
         pdf, base = int(transitions.pdf[tid]), phones.base(int(transitions.phone[tid]))
         weight[pdf, bins] = -4.0
-        if base in BINS:
-            weight[pdf, BINS[base]] = 12.0
+        if base in phone_bins:
+            weight[pdf, phone_bins[base]] = 12.0
         elif base == "SPN":
             tensors["output.bias"][pdf] = -100.0
     tensors["log_priors"] = np.full(tree.num_pdfs, -math.log(tree.num_pdfs), np.float32)

@@ -1,0 +1,201 @@
+"""Pieces of words: what no word list holds comes out spelled, with its times.
+
+The toy language is whistled letter by letter (see `toy`): every letter is a tone. Pieces are found
+in a small text, two language models of pieces are estimated from it, and words that the text lacks
+are recognised.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import toy
+from am.phones import PhoneTable
+from am.topology import Topology
+from am.transitions import TransitionModel
+from am.tree import monophone_tree
+from data.errors import SpeechError
+from data.graphemes import graphemic_lexicon
+from decoding.build import GraphOptions
+from decoding.lattice import best_path
+from decoding.lattice_mbr import word_confidences
+from decoding.search import SearchOptions
+from lm.automaton import NgramAutomaton
+from lm.estimate import EstimateOptions, estimate
+from lm.pieces import MARK, PieceOptions, begins_word, train_pieces
+from lm.vocabulary import count_words
+from recognizer import bundle, formats
+from recognizer.first_pass_graph import first_pass_graph
+from recognizer.model_config import FirstPassOptions
+from recognizer.network_aligner import NetworkAligner
+from recognizer.recognizer import Recognizer
+
+pytest.importorskip("sentencepiece")
+
+TEXT = """
+go on then
+he went west
+no one goes to the nest
+so now he goes on
+then one went on to the west
+the one to go went on
+he goes on so go now
+"""
+LETTERS = sorted(set(TEXT) - set(" \n"))
+BINS = {letter: 5 + 4 * index for index, letter in enumerate(LETTERS)}
+UNHEARD = ("ghost", "ten", "those", "hens", "shown", "o", "gents", "toes")
+"""Words of the text's letters that it lacks."""
+
+
+class Spelled(dict[str, str]):
+    """Any word's letters."""
+
+    def __missing__(self, word: str) -> str:
+        return " ".join(word)
+
+
+def whistle(text: str) -> np.ndarray:
+    return toy.whistle(text, words=Spelled(), bins=BINS)
+
+
+def build(directory: Path, first_pass: FirstPassOptions) -> Path:
+    """A model directory with pieces for words, from nothing but the text and the letters' tones."""
+    directory.mkdir()
+    lines = TEXT.strip().splitlines()
+    counts = count_words(lines)
+    pieces = train_pieces(
+        counts, directory.with_suffix(".pieces"), PieceOptions(size=30, algorithm="bpe")
+    )
+    vocabulary = pieces.vocabulary(counts)
+    lexicon = graphemic_lexicon(vocabulary).lexicon
+    phones = PhoneTable.from_base(lexicon.phones)
+    topology = Topology.standard(phones)
+    tree = monophone_tree(phones, topology)
+    transitions = TransitionModel(topology, phones, tree.tuples())
+    models = []
+    for order in (2, 4):
+        options = EstimateOptions(order=order, discount_fallback=(0.5, 1.0, 1.5))
+        estimated = estimate(pieces.segment_all(lines), vocabulary, options)
+        models.append(NgramAutomaton.from_model(estimated.model))
+    models[0].save(directory / bundle.FIRST_PASS)
+    models[1].compact().save(directory / bundle.RESCORING)
+    graph = first_pass_graph(
+        lexicon, phones, tree, transitions, models[0], first_pass, GraphOptions()
+    )
+    lexicon.write(directory / bundle.LEXICON)
+    phones.write(directory / bundle.PHONES)
+    tree.write(directory / bundle.TREE)
+    transitions.write(directory / bundle.TRANSITIONS)
+    graph.save(directory / bundle.graph_file(first_pass))
+    toy.write_network(toy.network(phones, tree, transitions, BINS), directory / bundle.ACOUSTIC)
+    search = SearchOptions(
+        acoustic_scale=1.0, beam=40.0
+    )  # the ear is trusted more than the small text
+    config = replace(toy.config(first_pass), units="pieces", search=search)
+    bundle.write_config(directory, config)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("open") / "model", toy.ON_THE_FLY)
+
+
+@pytest.fixture(scope="module")
+def recognizer(directory: Path) -> Recognizer:
+    return Recognizer(directory)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["go on then", "the ghost went on", "he goes so hens go", "o those gents", " ".join(UNHEARD)],
+)
+def test_words_outside_the_text_come_out_spelled(recognizer: Recognizer, text: str) -> None:
+    assert not set(UNHEARD) & set(TEXT.split())
+    result = recognizer.recognize_samples(whistle(text))
+    assert result.text == text == result.rescored.text == result.first_pass.text
+    assert result.complete
+
+
+def test_a_static_graph_finds_the_same(recognizer: Recognizer, tmp_path: Path) -> None:
+    static = Recognizer(build(tmp_path / "model", FirstPassOptions("static", "epsilon")))
+    samples = whistle("the ghost went on")
+    found = static.recognize_samples(samples)
+    assert found.text == "the ghost went on"
+    expected = recognizer.recognize_samples(samples).first_pass
+    assert found.first_pass.graph_log_prob == pytest.approx(expected.graph_log_prob, abs=1e-2)
+
+
+@pytest.mark.parametrize("minimum_bayes_risk", [False, True])
+def test_words_have_times_and_confidences(directory: Path, minimum_bayes_risk: bool) -> None:
+    text = "the ghost went on those toes"
+    recognizer = Recognizer(directory, minimum_bayes_risk=minimum_bayes_risk)
+    result = recognizer.recognize_samples(whistle(text))
+    starts = toy.word_starts(text, words=Spelled())
+    assert [word.word for word in result.words] == text.split()
+    for word, start in zip(result.words, starts, strict=True):
+        end = start + toy.PHONE_SECONDS * len(word.word)
+        assert word.start == pytest.approx(start, abs=0.03)
+        assert word.end == pytest.approx(end, abs=0.03)
+        assert 0.5 < word.confidence <= 1.0 + 1e-6
+    assert json.loads(formats.json_line("a.wav", result))["text"] == text
+    assert [line.split()[4] for line in formats.ctm("a.wav", result).splitlines()] == text.split()
+
+
+def test_a_word_is_no_surer_than_its_pieces(recognizer: Recognizer) -> None:
+    found = recognizer.first_pass(recognizer.log_likelihoods(whistle("ghost")))
+    rescored = recognizer.second_pass(found)
+    scale = 0.05  # much may have been said
+    words = recognizer.words(rescored, confidence_scale=scale)
+    pieces = word_confidences(
+        rescored.lattice, rescored.best, recognizer.search.acoustic_scale * scale, scale
+    )
+    assert len(pieces) > 1
+    assert [word.confidence for word in words] == [min(pieces)]
+
+
+def test_audio_that_ends_within_a_word(recognizer: Recognizer) -> None:
+    samples = whistle("the ghost")
+    result = recognizer.recognize_samples(samples[: int(0.93 * toy.RATE)])
+    first, _ = result.words
+    assert first.word == "the"
+    assert result.words[1].end == pytest.approx(0.93, abs=0.01)
+
+
+def test_lattices_hold_pieces(recognizer: Recognizer) -> None:
+    result = recognizer.recognize_samples(whistle("ten toes"))
+    assert result.lattice is not None
+    path = best_path(result.lattice, recognizer.search.acoustic_scale)
+    assert sum(map(begins_word, path.words)) == 2
+    assert "".join(path.words) == f"{MARK}ten{MARK}toes"
+
+
+def test_any_words_align_with_their_letters(directory: Path) -> None:
+    model = bundle.ModelBundle(directory)
+    lexicon = graphemic_lexicon(UNHEARD).lexicon
+    aligner = NetworkAligner(model, lexicon).aligner()
+    samples = whistle("ghost shown")
+    scores = Recognizer(model).log_likelihoods(samples)
+    path = aligner.path(["ghost", "shown"], scores)
+    assert len(path.tids) == len(scores)
+
+
+def test_the_bundle_says_what_its_units_are(directory: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(directory, broken)
+    config = bundle.read_config(broken)
+    assert config.units == "pieces"
+    bundle.ModelBundle(broken).check()
+    bundle.write_config(broken, replace(config, units="words"))
+    with pytest.raises(SpeechError, match="units: expected words as in"):
+        Recognizer(broken)
+    text = (broken / "model.toml").read_text()
+    (broken / "model.toml").write_text(text.replace('units = "words"', 'units = "letters"'))
+    with pytest.raises(SpeechError, match="units: expected 'words' or 'pieces', found 'letters'"):
+        Recognizer(broken)
