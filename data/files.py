@@ -19,6 +19,9 @@ from data.errors import SpeechError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+COMPRESSED = (".gz", ".xz", ".zst")
+"""Endings of the names of files that `open_bytes` decompresses."""
+
 DAMAGE = (gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, zlib.error, EOFError)
 """What reading from `open_bytes` raises where a compressed file is damaged or cut short."""
 
