@@ -1,0 +1,257 @@
+"""N-grams counted by many machines, on Ray, with the result that one machine has.
+
+The texts are cut into parts. A task reads a part's words; the words of all parts are joined in the
+order of the texts, so that each has the id that one machine gives it. A second task reads the part
+again, counts its n-grams with these ids, and hands the sorted counts over through Ray's object
+store, a block at a time; merging them is a step of the estimate anyway. Tasks keep nothing, so Ray
+repeats those of a machine that is lost.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import SpeechError, UsageError
+from data.files import COMPRESSED
+from lm.estimation import (
+    Resources,
+    count_ngrams,
+    file_errors,
+    join_words,
+    merge_counts,
+    open_tokens,
+    tokenise,
+)
+from lm.text_files import STANDARD_INPUT, read_blocks
+
+_BLOCK = 1 << 25
+_BLOCKS_AHEAD = 4
+"""Of each part, so many blocks at most wait in the object store."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Which machines count, and how the work is cut.
+
+    Attributes:
+        address: of a Ray cluster's head, "auto" for the one that this machine belongs to, or
+            "local" for processes of this machine alone.
+        parts: pieces of text that are counted apart, about; compressed files stay whole. Should be
+            a few for each processor of the cluster.
+        memory: bytes of buffers of a task that counts.
+    """
+
+    address: str = "auto"
+    parts: int = 2
+    memory: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.parts < 1:
+            raise UsageError(f"parts: expected at least 1, found {self.parts}")
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """Whole lines of a file.
+
+    Attributes:
+        path: of the file, which every machine must have under this name.
+        begin: the first byte.
+        end: after the last byte; None: the file, which is compressed, as a whole.
+    """
+
+    path: str
+    begin: int = 0
+    end: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages, in which lines are numbered."""
+        return f"{self.path} from byte {self.begin}" if self.begin else self.path
+
+    def blocks(self) -> Iterator[bytes]:
+        """The text of the part."""
+        if self.end is None:
+            yield from read_blocks(self.path)
+            return
+        with Path(self.path).open("rb") as stream:
+            stream.seek(self.begin)
+            left = self.end - self.begin
+            while left and (block := stream.read(min(left, _BLOCK))):
+                left -= len(block)
+                yield block
+
+
+def split_texts(paths: Sequence[str | os.PathLike[str]], parts: int) -> list[TextPart]:
+    """Cut files into about so many parts of whole lines.
+
+    Raises:
+        UsageError: standard input is among them, which other machines cannot read.
+        OSError: a file cannot be read.
+    """
+    names = [os.fspath(path) for path in paths]
+    if STANDARD_INPUT in names:
+        raise UsageError("standard input cannot be read by a cluster: expected files")
+    sizes = [Path(name).stat().st_size for name in names]
+    target = max(sum(sizes) // parts, 1)
+    result: list[TextPart] = []
+    for name, size in zip(names, sizes, strict=True):
+        if name.endswith(COMPRESSED):
+            result.append(TextPart(name))
+            continue
+        pieces = max(round(size / target), 1)
+        borders = [0, *(_line_after(name, size * i // pieces) for i in range(1, pieces)), size]
+        result += [
+            TextPart(name, begin, end) for begin, end in itertools.pairwise(borders) if begin < end
+        ]
+    return result
+
+
+def _line_after(path: str, place: int) -> int:
+    """Where the first line begins that begins after a place.
+
+    Not with a byte order mark, which would be skipped at the beginning of a part.
+    """
+    with Path(path).open("rb") as stream:
+        stream.seek(place)
+        stream.readline()
+        begin = stream.tell()
+        while (line := stream.readline()).startswith(_BYTE_ORDER_MARK):
+            begin += len(line)
+        return begin
+
+
+class ClusterCounter:
+    """Counts words, then n-grams, of texts on a cluster; made by `on_cluster`."""
+
+    def __init__(
+        self, ray: Any, parts: Sequence[TextPart], options: ClusterOptions, resources: Resources
+    ) -> None:
+        self._ray = ray
+        self._parts = parts
+        self._options = options
+        self._resources = resources
+
+    def words(self) -> tuple[list[str], NDArray[np.uint64], list[NDArray[np.uint32]]]:
+        """Words and counts of all texts, and ids of the words of each part; see `join_words`."""
+        task = self._ray.remote(_words_of)
+        answers = [task.remote(part) for part in self._parts]
+        return join_words([self._get(answer, "reading words") for answer in answers])
+
+    def runs(
+        self, ids: Sequence[NDArray[np.uint32]], num_words: int, order: int, directory: Path
+    ) -> list[str]:
+        """Count the n-grams of an order into one sorted run for each part.
+
+        Args:
+            ids: of the words of each part.
+            num_words: of all.
+            order: words in an n-gram.
+            directory: where to.
+
+        Returns:
+            The names of the runs.
+        """
+        task = self._ray.remote(_counts_of).options(
+            num_returns="streaming", _generator_backpressure_num_objects=_BLOCKS_AHEAD
+        )
+        answers = [
+            task.remote(part, part_ids, num_words, order, self._options.memory)
+            for part, part_ids in zip(self._parts, ids, strict=True)
+        ]
+        names: list[str] = []
+        for index, blocks in enumerate(answers):
+            names.append(f"ngrams.part{index}.run")
+            with (directory / names[-1]).open("wb") as stream:
+                for block in blocks:
+                    stream.write(self._get(block, None).data)
+            self._resources.progress(f"counting {order}-grams", 1, len(self._parts))
+        return names
+
+    def _get(self, answer: Any, stage: str | None) -> Any:
+        try:
+            result = self._ray.get(answer)
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, SpeechError):
+                raise error.cause from None
+            raise SpeechError(f"counting on a cluster: failed: {error.cause!r}") from error
+        except self._ray.exceptions.RayError as error:
+            found = str(error).strip().splitlines()[0]
+            raise SpeechError(f"counting on a cluster: failed: {found}") from error
+        if stage is not None:
+            self._resources.progress(stage, 1, len(self._parts))
+        return result
+
+
+@contextmanager
+def on_cluster(
+    texts: Sequence[str | os.PathLike[str]], options: ClusterOptions, resources: Resources
+) -> Iterator[ClusterCounter]:
+    """Connect to the cluster for the time of a block.
+
+    Raises:
+        UsageError: Ray is not installed; standard input is among the texts.
+        SpeechError: there is no such cluster.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise UsageError(
+            "counting on a cluster needs Ray: pip install 'recognizer[cluster]'"
+        ) from None
+    parts = split_texts(texts, options.parts)
+    mine = not ray.is_initialized()
+    if mine:
+        where = {} if options.address == "local" else {"address": options.address}
+        try:
+            ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError) as error:
+            found = str(error).strip().splitlines()[0]
+            raise SpeechError(f"Ray cluster {options.address}: cannot connect: {found}") from error
+    try:
+        yield ClusterCounter(ray, parts, options, resources)
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def _words_of(part: TextPart) -> tuple[list[str], NDArray[np.uint64]]:
+    with file_errors(), TemporaryDirectory() as directory:
+        tokenise([(part.name, part.blocks())], Path(directory))
+        text = open_tokens(Path(directory))
+        return text.words, text.counts
+
+
+def _counts_of(
+    part: TextPart, ids: NDArray[np.uint32], num_words: int, order: int, memory: int
+) -> Iterator[NDArray[np.uint8]]:
+    resources = Resources(memory, threads=1)
+    with file_errors(), TemporaryDirectory() as name:
+        directory = Path(name)
+        tokenise([(part.name, part.blocks())], directory)
+        text = open_tokens(directory)
+        runs = count_ngrams(text, order, directory, resources, num_words=num_words, ids=ids)
+        text.token_path.unlink()
+        paths = [directory / run for run in runs]
+        merged = directory / "merged.run"
+        merge_counts(paths, order, merged, resources, num_words=num_words)
+        size = merged.stat().st_size
+        for begin in range(0, size, _BLOCK):
+            count = min(_BLOCK, size - begin)
+            yield np.fromfile(merged, dtype=np.uint8, count=count, offset=begin)
+
+
