@@ -75,7 +75,8 @@ def make_questions(
 
     Base phones are clustered by the statistics of one HMM state, summed over contexts and word
     positions, as Kaldi's `cluster-phones --pdf-class-list=1`; the variants of a base phone stay
-    together. Phones that were never seen are in no cluster.
+    together. Phones that were never seen are in no cluster. Where all phones have one and the same
+    word position, as in alignments without words, nothing asks for it.
 
     Args:
         table: the statistics.
@@ -100,11 +101,13 @@ def make_questions(
     ]
     silence = frozenset((0, *phones.variants(SILENCE)))
     noise = frozenset(phones.variants(SPOKEN_NOISE))
+    of_speech = set(np.unique(table.phone).tolist()) - phones.silence
+    seen_positions = {phones.position(i) for i in of_speech}
     positions = [
         frozenset(
             i for i in phones.ids if i not in phones.silence and phones.position(i) in letters
         )
-        for letters in _POSITION_SETS
+        for letters in (_POSITION_SETS if len(seen_positions) > 1 else ())
     ]
     context += [silence, noise, silence | noise, *positions]
     return Questions(

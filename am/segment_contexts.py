@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from am.contexts import FrameContexts
-from am.phones import SILENCE, PhoneTable
+from am.phones import SILENCE, SPOKEN_NOISE, PhoneTable
 from am.topology import Topology
 from am.transitions import TransitionModel
 from data.alignment import Alignment, Segment
 from data.errors import SpeechError
+from data.phone_map import without_position
 
 IntArray = npt.NDArray[np.int32]
 
@@ -25,8 +28,10 @@ def segment_contexts(
     """The state of each frame when every phone segment is cut into its states evenly.
 
     Word positions come from the words' times; time that no word covers is silence, whatever the
-    aligner calls it. A phone of fewer frames than its HMM has states (an aligner with another
-    topology may make them) keeps its first states.
+    aligner calls it. Without words, phones keep the position that their names say (AH_B), are
+    inside a word (AH_I) where the names say none, and time without phones is silence. A phone of
+    fewer frames than its HMM has states (an aligner with another topology may make them) keeps its
+    first states.
 
     Args:
         alignment: words and base phones, in seconds.
@@ -36,7 +41,7 @@ def segment_contexts(
         frame_shift: seconds per frame.
 
     Raises:
-        SpeechError: a phone that the table lacks, or no phone inside any word.
+        SpeechError: a phone that the table lacks, or no phone of speech.
     """
     ids: list[int] = []
     starts: list[int] = []
@@ -53,7 +58,8 @@ def segment_contexts(
         starts.append(begin)
         reached = end
     if not ids:
-        raise SpeechError(f"{alignment.utterance}: expected phones inside words, found none")
+        place = " inside words" if alignment.words else ""
+        raise SpeechError(f"{alignment.utterance}: expected phones of speech{place}, found none")
     if reached < num_frames:
         ids.append(phones.optional_silence)
         starts.append(reached)
@@ -70,6 +76,11 @@ def segment_contexts(
         right=np.repeat(np.concatenate([instances[1:], edge]), lengths),
         hmm_state=np.concatenate(states),
     )
+
+
+def base_phones(alignment: Alignment) -> set[str]:
+    """The base phones of an alignment, those of silence and noise among them."""
+    return {without_position(segment.label) for segment in alignment.phones}
 
 
 def transition_counts(
@@ -108,7 +119,20 @@ def _even_states(num_states: int, num_frames: int) -> IntArray:
 
 
 def _positioned(alignment: Alignment) -> list[tuple[Segment, str]]:
-    """The phone segments inside words, each with its word position."""
+    """The phone segments of speech, called after their base phones, each with its word position."""
+    result: list[tuple[Segment, str]] = []
+
+    def add(segment: Segment, position: str) -> None:
+        base = without_position(segment.label)
+        if base != SILENCE:
+            # Spoken noise has one variant only.
+            place = "S" if base == SPOKEN_NOISE else position or segment.label[len(base) + 1 :]
+            result.append((replace(segment, label=base), place or "I"))
+
+    if not alignment.words:
+        for phone in alignment.phones:
+            add(phone, "")
+        return result
     inside: list[list[Segment]] = [[] for _ in alignment.words]
     word = 0
     for phone in alignment.phones:
@@ -119,10 +143,8 @@ def _positioned(alignment: Alignment) -> list[tuple[Segment, str]]:
             break
         if phone.label != SILENCE and alignment.words[word].start <= middle:
             inside[word].append(phone)
-    result: list[tuple[Segment, str]] = []
     for members in inside:
         last = len(members) - 1
         for i, phone in enumerate(members):
-            position = "S" if last == 0 else "B" if i == 0 else "E" if i == last else "I"
-            result.append((phone, position))
+            add(phone, "S" if last == 0 else "B" if i == 0 else "E" if i == last else "I")
     return result

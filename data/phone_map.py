@@ -19,6 +19,8 @@ class UnknownPhoneError(SpeechError):
 class PhoneMap:
     """What each phone of a set becomes.
 
+    A phone in a word position (AH_B) that the table lacks is looked up without it and keeps it.
+
     Attributes:
         targets: the new name by the old one, None for a phone that is dropped.
         source: where the table comes from, for errors.
@@ -44,12 +46,16 @@ class PhoneMap:
         # Time of dropped phones that waits for the next one: its start and its end.
         waiting: tuple[float, float] | None = None
         for segment in alignment.phones:
-            if segment.label not in self.targets:
+            base = without_position(segment.label)
+            known = segment.label if segment.label in self.targets else base
+            if known not in self.targets:
                 raise UnknownPhoneError(
                     f"{where or alignment.utterance}: at {segment.start:g} s: expected a phone of "
                     f"{self.source}, found {segment.label!r}"
                 )
-            label = self.targets[segment.label]
+            label = self.targets[known]
+            if label is not None and known != segment.label:
+                label += segment.label.removeprefix(base)
             if label is not None:
                 start = segment.start
                 if waiting is not None and _touch(waiting[1], start):
@@ -89,6 +95,11 @@ def read_phone_map(path: str | os.PathLike[str]) -> PhoneMap:
     if not targets:
         raise SpeechError(f"{os.fspath(path)}: expected a table of phones, found none")
     return PhoneMap(targets, os.fspath(path))
+
+
+def without_position(phone: str) -> str:
+    """`AH` of `AH_B`, as Kaldi marks the beginning, inside and end of words and whole words."""
+    return phone[:-2] if phone[:-2] and phone[-2:] in ("_B", "_I", "_E", "_S") else phone
 
 
 def _touch(end: float, start: float) -> bool:

@@ -3,7 +3,7 @@ import pytest
 
 from am.contexts import frame_contexts, frame_pdfs
 from am.phones import PhoneTable
-from am.segment_contexts import segment_contexts, transition_counts
+from am.segment_contexts import base_phones, segment_contexts, transition_counts
 from am.topology import Topology
 from am.transitions import TransitionModel
 from am.tree import monophone_tree
@@ -51,6 +51,24 @@ def test_unknown_phone_and_no_phone_are_errors() -> None:
         segment_contexts(strange, PHONES, TOPOLOGY, 100, 0.01)
     with pytest.raises(SpeechError, match="u3"):
         segment_contexts(Alignment("u3"), PHONES, TOPOLOGY, 100, 0.01)
+
+
+def test_phones_without_words_keep_the_position_of_their_names() -> None:
+    phones = (
+        Segment("SIL", 0.0, 0.05), Segment("K_B", 0.05, 0.09), Segment("AH", 0.09, 0.16),
+        Segment("T_E", 0.16, 0.20), Segment("SPN_S", 0.22, 0.25), Segment("AH_S", 0.25, 0.30),
+    )  # fmt: skip
+    spelt = Alignment("u1", (), phones)
+    contexts = segment_contexts(spelt, PHONES, TOPOLOGY, 30, 0.01)
+    starts = np.flatnonzero(np.diff(contexts.phone, prepend=-1))
+    assert [PHONES.symbols[i] for i in contexts.phone[starts]] == [
+        "SIL", "K_B", "AH_I", "T_E", "SIL", "SPN_S", "AH_S",
+    ]  # fmt: skip
+    assert base_phones(spelt) == {"SIL", "K", "AH", "T", "SPN"}
+    # With words, these decide.
+    said = Alignment("u1", (Segment("ka", 0.05, 0.16),), phones)
+    contexts = segment_contexts(said, PHONES, TOPOLOGY, 30, 0.01)
+    assert [PHONES.symbols[i] for i in contexts.phone[[6, 10, 20]]] == ["K_B", "AH_E", "SIL"]
 
 
 def test_counts_equal_those_of_the_path_itself() -> None:

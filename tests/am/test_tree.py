@@ -286,6 +286,18 @@ def test_questions_keep_variants_together_and_hold_the_edge_with_silence() -> No
     assert len(sets) == len(questions.context)
 
 
+def test_nothing_asks_for_word_positions_where_there_is_one() -> None:
+    frames = [
+        (left, PHONES.id(f"{PHONES.base(phone)}_I") if phone > 2 else phone, right, state, x)
+        for left, phone, right, state, x in random_frames(0)
+    ]
+    questions = make_questions(table_of(frames), PHONES)
+    assert questions.centre == ()
+    speech = {i for i in PHONES.ids if i > 2}
+    assert all(not q & speech or {i + 1 for i in q & speech} & q for q in questions.context)
+    build_tree(table_of(frames), PHONES, TOPOLOGY, TreeOptions(40, min_count=2))
+
+
 def test_limits_hold_with_many_contexts() -> None:
     """Thousands of triphones: as many leaves as asked for, each with its least count."""
     phones = PhoneTable.from_base([f"P{i}" for i in range(20)])
@@ -303,8 +315,9 @@ def test_limits_hold_with_many_contexts() -> None:
         keys[2], keys[0], keys[3], keys[1], counts, counts[:, None] * means,
         counts[:, None] * (1 + means**2),
     )  # fmt: skip
-    tree = build_tree(table, phones, topology, TreeOptions(300, min_count=100))
-    assert tree.num_pdfs == 300
-    pdfs = tree.lookup(table.left, table.phone, table.right, table.hmm_state)
-    assert np.bincount(pdfs, counts, minlength=300)[10:].min() >= 100
-    assert isinstance(tree, Tree)
+    for leaves, least in ((300, 100), (1_500, 20)):
+        tree = build_tree(table, phones, topology, TreeOptions(leaves, min_count=least))
+        assert tree.num_pdfs == leaves
+        pdfs = tree.lookup(table.left, table.phone, table.right, table.hmm_state)
+        assert np.bincount(pdfs, counts, minlength=leaves)[10:].min() >= least
+        assert isinstance(tree, Tree)

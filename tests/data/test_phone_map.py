@@ -40,6 +40,7 @@ TABLE = PhoneMap({"a": "A", "b": "B", "q": None, "h#": "SIL"}, "t.map")
         ("a . q q", [("A", 0.0, 0.1)]),
         ("h# q", [("SIL", 0.0, 0.2)]),
         ("q . a", [("A", 0.2, 0.3)]),
+        ("a_B q_I b_E", [("A_B", 0.0, 0.2), ("B_E", 0.2, 0.3)]),
     ],
 )
 def test_time_of_dropped_phones_goes_to_a_neighbour(
