@@ -182,6 +182,9 @@ class Automaton {
         if (a > FirstArc(state) && arcs_[a].word <= arcs_[a - 1].word) {
           Fault("arcs", a, "words out of order");
         }
+        if (record.first_arc & AbsenceMark(arcs_[a].word)) {
+          Fault("arcs", a, "a word that its state says is absent");
+        }
         if (arcs_[a].next >= num_states_) Fault("arcs", a, "a destination out of range");
         if (!(std::isfinite(arcs_[a].log_prob) && arcs_[a].log_prob <= 0.0f)) {
           Fault("arcs", a, "a log_prob that is none");

@@ -178,21 +178,77 @@ def test_sentences_at_once() -> None:
 
 
 @pytest.mark.parametrize("layout", ["fast", "compact"])
-def test_many_sentences_at_once_score_as_each_alone(layout: str) -> None:
+@pytest.mark.parametrize("resident", [False, True])
+def test_many_sentences_at_once_score_as_each_alone(layout: str, resident: bool) -> None:
     """Also with words that are none, which the native side takes for impossible."""
     automaton = NgramAutomaton.from_model(random_model(7, order=4))
-    native = (automaton if layout == "fast" else automaton.compact())._native
+    automaton = automaton if layout == "fast" else automaton.compact()
+    native = (automaton.resident() if resident else automaton)._native
     rng = np.random.default_rng(0)
     lengths = rng.integers(0, 30, 100)
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
     words = rng.integers(-1, native.num_words, int(offsets[-1])).astype(np.int32)
-    log_probs, ends = native.score(words, offsets)
-    for index in range(len(lengths)):
-        state = native.start
-        for place in range(offsets[index], offsets[index + 1]):
-            expected, state = native.advance(state, int(words[place]) % 2**32)
-            assert log_probs[place] == expected
-        assert ends[index] == native.final(state)
+    for at_once in (1, 2, 16, 200):
+        log_probs, ends = native.score(words, offsets, at_once)
+        for index in range(len(lengths)):
+            state = native.start
+            for place in range(offsets[index], offsets[index + 1]):
+                expected, state = native.advance(state, int(words[place]) % 2**32)
+                assert log_probs[place] == expected
+            assert ends[index] == native.final(state)
+    with pytest.raises(ValueError, match="at_once: expected at least 1"):
+        native.score(words, offsets, 0)
+
+
+MANY_WORDS = "abcdefghijklmnopqrstuvwxyzäöüßéèêçñ0123456789"
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1000), order=st.integers(1, 5), compact=st.booleans())
+def test_a_resident_automaton_is_the_same(seed: int, order: int, compact: bool) -> None:
+    """Histories have no arcs, few of them, and more than an index leaves in their lists."""
+    mapped = NgramAutomaton.from_model(random_model(seed, order, MANY_WORDS, lines=200))
+    mapped = mapped.compact() if compact else mapped
+    found = mapped.resident()
+    assert ("slots" in found.arrays, "slots" in mapped.arrays) == (True, False)
+    assert (len(found.arrays["slots"]) > 0) == (order > 1)
+    type(found._native)(found.arrays, True)  # holds what an automaton has to
+    one, other = mapped._native, found._native
+    for state in range(mapped.num_states):
+        assert one.explicit_arcs(state) == other.explicit_arcs(state)
+        assert one.final(state) == other.final(state)
+        for word in range(one.num_words + 2):
+            assert one.advance(state, word) == other.advance(state, word)
+    assert found.resident()._native.advance(1, 1) == one.advance(1, 1)
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_a_resident_automaton_writes_the_file_it_came_from(tmp_path: Path, compact: bool) -> None:
+    automaton = NgramAutomaton.from_model(random_model(8, 4, MANY_WORDS, lines=300))
+    (automaton.compact() if compact else automaton).save(tmp_path / "one")
+    opened = NgramAutomaton.open(tmp_path / "one", resident=True)
+    assert len(opened.arrays["slots"]) > 0
+    opened.save(tmp_path / "other")
+    assert (tmp_path / "other").read_bytes() == (tmp_path / "one").read_bytes()
+    opened.compact().save(tmp_path / "compact")
+    automaton.compact().save(tmp_path / "expected")
+    assert (tmp_path / "compact").read_bytes() == (tmp_path / "expected").read_bytes()
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_slots_that_no_index_made(compact: bool) -> None:
+    automaton = NgramAutomaton.from_model(random_model(8, 4, MANY_WORDS, lines=300))
+    automaton = (automaton.compact() if compact else automaton).resident()
+    arrays = {**automaton.arrays, "slots": np.ones_like(automaton.arrays["slots"])}
+    with pytest.raises(ValueError, match="slots: expected an empty one"):
+        type(automaton._native)(arrays, True)
+    if not compact:
+        arrays["slots"] = np.full_like(arrays["slots"], 2**32 - 1)
+        with pytest.raises(ValueError, match=r"slots\[0\]: found a destination out of range"):
+            type(automaton._native)(arrays, True)
+        del arrays["slots"]
+        with pytest.raises(ValueError, match="found arcs in a table that is not there"):
+            type(automaton._native)(arrays, True)
 
 
 @pytest.mark.skipif(
@@ -214,6 +270,11 @@ def test_scores_are_kenlms(tmp_path: Path, pruned: bool) -> None:
     sentences = [line.split() for line in lines]
     sentences += [[*rng.choices(words, k=6), "zebra", "the"] for _ in range(200)]
     log_probs, ends, offsets = automaton.score_sentences(sentences)
+    for other in (automaton.resident(), automaton.compact(), automaton.compact().resident()):
+        for one, another in zip(
+            automaton.score_sentences(sentences), other.score_sentences(sentences), strict=True
+        ):
+            assert np.array_equal(one, another)
     for index, sentence in enumerate(sentences):
         state = kenlm.start()
         for word, found in zip(sentence, log_probs[offsets[index] :], strict=False):
@@ -242,6 +303,8 @@ def test_saved_and_opened(tmp_path: Path) -> None:
         ("arcs", (6, 0), 2, r"arcs\[6\]: found words out of order"),
         ("arcs", (5, 1), 0x7FC00000, r"arcs\[5\]: found a log_prob that is none"),
         ("states", (4, 0), 99, r"states\[3\]: found arcs out of order"),
+        ("states", (3, 0), 6 | 2**63, r"states\[3\]: found arcs in a table that is not there"),
+        ("states", (3, 0), 6 | 0x7FFFFF << 40, r"arcs\[6\]: found a word that its state says"),
         ("states", (4, 1), 4 << 32, r"states\[4\]: found a back-off to a state that is not before"),
         ("states", (4, 1), 0x7F800000, r"states\[4\]: found a back-off that is no number"),
         ("states", (0, 1), 1, "states: expected no back-off from the empty history"),
