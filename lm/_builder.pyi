@@ -27,6 +27,13 @@ class AutomatonBuilder:
     def end(self, progress: Callable[[int], None]) -> None: ...
     def build(self, progress: Callable[[int], None]) -> None: ...
 
+def pack(
+    arrays: Mapping[str, npt.NDArray[Any]],
+    log_prob_table: npt.NDArray[np.float32],
+    backoff_table: npt.NDArray[np.float32],
+    directory: str,
+) -> list[int]: ...
+def unpack(arrays: Mapping[str, npt.NDArray[Any]], directory: str) -> None: ...
 def write_arpa(
     arrays: Mapping[str, npt.NDArray[Any]],
     compact: bool,

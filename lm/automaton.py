@@ -12,26 +12,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.errors import SpeechError, UsageError
-from data.mapped_arrays import ArrayFile, large_zeros, open_arrays, write_arrays
+from data.errors import SpeechError
+from data.mapped_arrays import large_zeros, open_arrays, write_arrays
 from lm import _automaton
 from lm.automaton_build import (
     MIN_MEMORY,
     BuildOptions,
     Progress,
     build_arrays,
+    cannot_build,
     no_progress,
     temporary_directory,
 )
+from lm.automaton_layouts import FIRST_ARC_MASK, ArrayFiles, fast_files, loaded, pack, unpack
 from lm.ngram import UNKNOWN, NgramModel
 from lm.ngram_source import ModelSource, open_source
-from lm.value_table import exact_table, nearest_table
 
 KIND = "ngram-automaton"
 VERSION = 1
 FAST = "fast"
 COMPACT = "compact"
-_ARC_NUMBER_MASK = (1 << 40) - 1  # of states' first arcs: lm/csrc/arc_index.h
 
 LongArray = npt.NDArray[np.int64]
 
@@ -133,19 +133,12 @@ class NgramAutomaton:
                 with open_source(source, lambda done: progress("reading", done, size)) as ngrams:
                     built = build_arrays(ngrams, directory, options, progress)
                 metadata = {**built.metadata, "layout": FAST}
-                if layout == COMPACT:
-                    mapped = {name: file.map() for name, file in built.arrays.items()}
-                    fast = cls(mapped, built.vocabulary, metadata, validate=False)
-                    progress("packing", 0, None)
-                    fast.compact(bits=bits).save(output)
-                    return
+                mapped = {name: file.map() for name, file in built.arrays.items()}
+                fast = cls(mapped, built.vocabulary, metadata, validate=False)
                 progress("writing", 0, None)
-                files: dict[str, ArrayFile | npt.NDArray[Any]] = {**built.arrays}
-                files["vocabulary"] = built.vocabulary
-                write_arrays(output, files, kind=KIND, version=VERSION, metadata=metadata)
+                fast.save(output, layout=layout, bits=bits, temporary=options.temporary)
         except OSError as error:
-            fault = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            raise SpeechError(f"{output}: cannot be built: {fault}") from error
+            raise cannot_build(output, error) from error
 
     @classmethod
     def open(
@@ -173,18 +166,43 @@ class NgramAutomaton:
         except (ValueError, TypeError, RuntimeError) as error:
             raise SpeechError(f"{path}: damaged: {error}") from None
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layout: str | None = None,
+        bits: int | None = None,
+        temporary: Path | None = None,
+    ) -> None:
         """Write the automaton to a file, whole or not at all.
+
+        Args:
+            path: the file.
+            layout: `FAST` or `COMPACT`; None: as it is.
+            bits: see `compact`.
+            temporary: directory for the arrays of another layout, which are never held in memory;
+                None: beside the file.
 
         Raises:
             SpeechError: the file cannot be written.
         """
-        arrays = {**self.arrays, "vocabulary": self._vocabulary}
-        if arrays.pop("slots", None) is not None and self.layout == FAST:
-            states = self.arrays["states"].copy()
-            states[:, 0] &= np.uint64(_ARC_NUMBER_MASK)
-            arrays["states"] = states
-        write_arrays(path, arrays, kind=KIND, version=VERSION, metadata=self.metadata)
+        layout = layout or self.layout
+        metadata = {**self.metadata, "layout": layout}
+        if layout == self.layout and bits is None:
+            arrays = {**self.arrays, "vocabulary": self._vocabulary}
+            if arrays.pop("slots", None) is not None and layout == FAST:
+                states = self.arrays["states"].copy()
+                states[:, 0] &= np.uint64(FIRST_ARC_MASK)
+                arrays["states"] = states
+            write_arrays(path, arrays, kind=KIND, version=VERSION, metadata=metadata)
+            return
+        try:
+            with temporary_directory(path, BuildOptions(temporary=temporary)) as directory:
+                files = self._repacked(layout, bits, directory)
+                files["vocabulary"] = self._vocabulary
+                write_arrays(path, files, kind=KIND, version=VERSION, metadata=metadata)
+        except OSError as error:
+            raise cannot_build(path, error) from error
 
     def resident(self) -> NgramAutomaton:
         """The same model read into memory, for many queries.
@@ -218,41 +236,29 @@ class NgramAutomaton:
         Raises:
             UsageError: bits are not 8 to 16.
         """
-        if bits is not None and not 8 <= bits <= 16:
-            raise UsageError(f"bits of quantised values: expected 8 to 16, found {bits}")
-        fast = self.fast()
-        assert isinstance(fast._native, _automaton.Automaton)
-        finals = fast.arrays["finals"]
-        longer = fast.arrays["arcs"][self._native.num_words :, 1]  # than unigrams
-        log_probs = np.ascontiguousarray(longer).view(np.float32)
-        log_probs = np.concatenate([log_probs, finals[~np.isnan(finals)]])
-        halves = np.ascontiguousarray(fast.arrays["states"][:-1, 1]) & np.uint64(0xFFFFFFFF)
-        backoffs = halves.astype(np.uint32).view(np.float32)
-        if bits is None:
-            log_prob_table, backoff_table = exact_table(log_probs), exact_table(backoffs)
-        else:
-            log_prob_table = nearest_table(log_probs, bits)
-            backoff_table = nearest_table(backoffs, bits)
-        arrays: dict[str, npt.NDArray[Any]] = {
-            **_automaton.pack(fast._native, log_prob_table, backoff_table),
-            "log_prob_table": log_prob_table,
-            "backoff_table": backoff_table,
-        }
-        metadata = {**self.metadata, "layout": COMPACT}
-        return NgramAutomaton(arrays, self._vocabulary, metadata, validate=False)
+        return self._in_layout(COMPACT, bits)
 
     def fast(self) -> NgramAutomaton:
         """The same model in the fast layout; itself where it has that."""
-        if isinstance(self._native, _automaton.Automaton):
-            return self
-        states, arcs, finals = _automaton.unpack(self._native)
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "states": states.reshape(-1, 2),
-            "arcs": arcs.reshape(-1, 3),
-            "finals": finals,
-        }
-        metadata = {**self.metadata, "layout": FAST}
+        return self if self.layout == FAST else self._in_layout(FAST)
+
+    def _in_layout(self, layout: str, bits: int | None = None) -> NgramAutomaton:
+        with tempfile.TemporaryDirectory() as directory:
+            arrays = loaded(self._repacked(layout, bits, Path(directory)))
+        metadata = {**self.metadata, "layout": layout}
         return NgramAutomaton(arrays, self._vocabulary, metadata, validate=False)
+
+    def _repacked(self, layout: str, bits: int | None, directory: Path) -> ArrayFiles:
+        """The arrays in another layout, or with other bits, in files of a directory."""
+        if self.layout == FAST:
+            return pack(self.arrays, directory, bits=bits)
+        fast = directory / FAST
+        fast.mkdir()
+        unpacked = unpack(self.arrays, fast)
+        if layout == FAST:
+            return unpacked
+        mapped = {name: file.map() for name, file in fast_files(fast).items()}
+        return pack(mapped, directory, bits=bits)
 
     @property
     def layout(self) -> str:

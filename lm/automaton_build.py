@@ -21,6 +21,7 @@ import numpy.typing as npt
 from data.errors import SpeechError, UsageError
 from data.mapped_arrays import ArrayFile
 from lm._builder import AutomatonBuilder, NgramError, format_log10
+from lm.automaton_layouts import fast_files
 from lm.ngram import BEGIN, END
 from lm.ngram_source import NgramSource
 
@@ -123,11 +124,7 @@ def build_arrays(
     except ValueError as error:
         raise SpeechError(f"{source.name}: {error}") from None
     return BuiltArrays(
-        {
-            "states": ArrayFile(directory / "states", np.uint64, columns=2),
-            "arcs": ArrayFile(directory / "arcs", np.uint32, columns=3),
-            "finals": ArrayFile(directory / "finals", np.float32),
-        },
+        fast_files(directory),
         np.frombuffer(
             "".join(f"{word}\n" for word in words if word not in (BEGIN, END)).encode(), np.uint8
         ),
@@ -138,6 +135,12 @@ def build_arrays(
             "begin_log10_prob": format_log10(begin_log10_prob, -1),
         },
     )
+
+
+def cannot_build(output: str | os.PathLike[str], error: OSError) -> SpeechError:
+    """What to raise where files fail: one line with the file."""
+    fault = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return SpeechError(f"{output}: cannot be built: {fault}")
 
 
 @contextmanager

@@ -99,11 +99,11 @@ def write_model(
     options = options or WriteOptions()
     check_output(path)
     if isinstance(model, NgramAutomaton):
-        _write_automaton(model, path, options, no_progress)
+        _write_automaton(model, path, options)
     elif not os.fspath(path).endswith(BINARY_SUFFIX):
         write_arpa(model, path, decimals=6 if options.decimals is None else options.decimals)
     else:
-        _write_automaton(NgramAutomaton.from_model(model), path, options, no_progress)
+        _write_automaton(NgramAutomaton.from_model(model), path, options)
 
 
 def convert(
@@ -114,8 +114,6 @@ def convert(
     progress: Progress = no_progress,
 ) -> None:
     """Write a model of one file to another, whole or not at all, in bounded memory.
-
-    Only a binary that changes its layout from compact to fast is held in memory.
 
     Args:
         source: an ARPA file, a binary, or a directory of n-gram records (`lm.ngram_source`).
@@ -134,7 +132,8 @@ def convert(
     to_binary = os.fspath(output).endswith(BINARY_SUFFIX)
     if not Path(source).is_dir() and is_binary(source):
         progress("checking", 0, None)
-        _write_automaton(NgramAutomaton.open(source), output, options, progress)
+        automaton = NgramAutomaton.open(source)
+        _write_automaton(automaton, output, options, progress, build_options.temporary)
     elif to_binary:
         NgramAutomaton.build(
             source,
@@ -166,7 +165,8 @@ def _write_automaton(
     automaton: NgramAutomaton,
     path: str | os.PathLike[str],
     options: WriteOptions,
-    progress: Progress,
+    progress: Progress = no_progress,
+    temporary: Path | None = None,
 ) -> None:
     if not os.fspath(path).endswith(BINARY_SUFFIX):
         save_arpa(
@@ -176,9 +176,5 @@ def _write_automaton(
             on_write=lambda count: progress("writing", count, None),
         )
         return
-    if options.bits is not None or options.layout != automaton.layout:
-        progress("packing", 0, None)
-        fast = options.layout == FAST
-        automaton = automaton.fast() if fast else automaton.compact(bits=options.bits)
     progress("writing", 0, None)
-    automaton.save(path)
+    automaton.save(path, layout=options.layout, bits=options.bits, temporary=temporary)

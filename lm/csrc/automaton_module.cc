@@ -12,7 +12,6 @@
 #include "lm/csrc/automaton.h"
 #include "lm/csrc/automaton_arrays.h"
 #include "lm/csrc/compact_arrays.h"
-#include "lm/csrc/compact_builder.h"
 
 namespace nb = nanobind;
 
@@ -222,67 +221,6 @@ void FillCompactSlots(const Compact& compact,
   compact.view().FillSlots(slots.data(), slots.shape(0));
 }
 
-lm::ValueTable Table(const Vector<float>& values, const char* name) {
-  lm::ValueTable table(values.data(), values.data() + values.shape(0));
-  const bool power_of_two = (table.size() & (table.size() - 1)) == 0;
-  Expect(table.size() != 1 && power_of_two && table.size() <= size_t{1} << 24,
-         std::string(name) + ": expected no value or a power of two of them, at most 2^24, found " +
-             std::to_string(table.size()));
-  for (size_t i = 1; i < table.size(); ++i) {
-    Expect(table[i - 1] <= table[i], std::string(name) + ": expected ascending values");
-  }
-  return table;
-}
-
-nb::dict Pack(const Fast& fast, const Vector<float>& log_prob_table,
-              const Vector<float>& backoff_table) {
-  const lm::ValueTable log_probs = Table(log_prob_table, "log_prob_table");
-  const lm::ValueTable backoffs = Table(backoff_table, "backoff_table");
-  lm::CompactArrays packed;
-  {
-    nb::gil_scoped_release release;
-    packed = lm::Pack(fast.view(), log_probs, backoffs);
-  }
-  const auto* sizes = reinterpret_cast<const uint64_t*>(&packed.sizes);
-  nb::dict result;
-  result["sizes"] = arrays::Give(
-      std::vector<uint64_t>(sizes, sizes + sizeof(packed.sizes) / sizeof(uint64_t)));
-  result["unigrams"] = arrays::Give(std::move(packed.unigrams));
-  result["arcs"] = arrays::Give(std::move(packed.arcs));
-  result["spells_state"] = arrays::Give(std::move(packed.spells_state));
-  result["first_arcs"] = arrays::Give(std::move(packed.first_arcs));
-  result["offsets"] = arrays::Give(std::move(packed.offsets));
-  result["states"] = arrays::Give(std::move(packed.states));
-  return result;
-}
-
-nb::tuple Unpack(const Compact& compact) {
-  std::vector<uint64_t> states;
-  std::vector<uint32_t> arcs;
-  std::vector<float> finals;
-  {
-    nb::gil_scoped_release release;
-    const lm::CompactAutomaton& automaton = compact.view();
-    const auto bits = [](float value) {
-      uint32_t result;
-      std::memcpy(&result, &value, sizeof(result));
-      return result;
-    };
-    for (uint32_t s = 0; s < automaton.num_states(); ++s) {
-      states.push_back(arcs.size() / 3);
-      states.push_back(bits(automaton.backoff(s)) | uint64_t{automaton.backoff_state(s)} << 32);
-      automaton.ForEachArc(s, [&](const lm::Arc& arc) {
-        arcs.insert(arcs.end(), {arc.word, bits(arc.log_prob), arc.next});
-      });
-      finals.push_back(automaton.explicit_final(s));
-    }
-    states.push_back(arcs.size() / 3);
-    states.push_back(0);
-  }
-  return nb::make_tuple(arrays::Give(std::move(states)), arrays::Give(std::move(arcs)),
-                        arrays::Give(std::move(finals)));
-}
-
 }  // namespace
 
 NB_MODULE(_automaton, m) {
@@ -297,9 +235,4 @@ NB_MODULE(_automaton, m) {
         "Slots that the index of a valid automaton's arcs takes.");
   m.def("fill_slots", &FillCompactSlots, nb::arg("automaton"), nb::arg("slots").noconvert(),
         "Fill slots that are zeros.");
-  m.def("pack", &Pack, nb::arg("automaton"), nb::arg("log_prob_table").noconvert(),
-        nb::arg("backoff_table").noconvert(),
-        "The arrays of the compact layout but the tables; an empty table: raw values.");
-  m.def("unpack", &Unpack, nb::arg("automaton"),
-        "(states, arcs, finals) of the layout with explicit destinations, end to end.");
 }

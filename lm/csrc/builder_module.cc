@@ -16,6 +16,7 @@
 #include "lm/csrc/automaton_arrays.h"
 #include "lm/csrc/automaton_builder.h"
 #include "lm/csrc/compact_arrays.h"
+#include "lm/csrc/compact_builder.h"
 #include "lm/csrc/external_sort.h"
 #include "lm/csrc/file_errors.h"
 #include "lm/csrc/log10.h"
@@ -88,6 +89,35 @@ class PyAutomatonBuilder {
   int order_ = 0;
   std::unique_ptr<lm::NgramSorter> sorter_;
 };
+
+lm::ValueTable Table(const Vector<float>& values, const char* name) {
+  lm::ValueTable table(values.data(), values.data() + values.shape(0));
+  const bool power_of_two = (table.size() & (table.size() - 1)) == 0;
+  Expect(table.size() != 1 && power_of_two && table.size() <= size_t{1} << 24,
+         std::string(name) + ": expected no value or a power of two of them, at most 2^24, found " +
+             std::to_string(table.size()));
+  for (size_t i = 1; i < table.size(); ++i) {
+    Expect(table[i - 1] <= table[i], std::string(name) + ": expected ascending values");
+  }
+  return table;
+}
+
+std::vector<uint64_t> Pack(const nb::dict& arrays, const Vector<float>& log_prob_table,
+                           const Vector<float>& backoff_table, const std::string& directory) {
+  const lm::ValueTable log_probs = Table(log_prob_table, "log_prob_table");
+  const lm::ValueTable backoffs = Table(backoff_table, "backoff_table");
+  const lm::AutomatonArrays fast(arrays);
+  nb::gil_scoped_release release;
+  const lm::CompactParts::Sizes sizes = lm::Pack(fast.view(), log_probs, backoffs, directory);
+  const auto* first = reinterpret_cast<const uint64_t*>(&sizes);
+  return {first, first + sizeof(sizes) / sizeof(uint64_t)};
+}
+
+void Unpack(const nb::dict& arrays, const std::string& directory) {
+  const lm::CompactAutomatonArrays compact(arrays);
+  nb::gil_scoped_release release;
+  lm::Unpack(compact.view(), directory);
+}
 
 template <typename Arrays>
 void WriteArpa(const nb::dict& arrays, const Vector<uint8_t>& vocabulary,
@@ -168,6 +198,12 @@ NB_MODULE(_builder, m) {
       .def("build", &PyAutomatonBuilder::Build, nb::arg("progress"),
            "After the last order: writes the files states, arcs and finals. Raises "
            "NgramError(\"no prefix\", ids), and ValueError for too many histories.");
+  m.def("pack", &Pack, nb::arg("arrays"), nb::arg("log_prob_table").noconvert(),
+        nb::arg("backoff_table").noconvert(), nb::arg("directory"),
+        "Writes the compact layout of a fast automaton to files, but for the tables (an empty one: "
+        "raw values) and the sizes, which are returned.");
+  m.def("unpack", &Unpack, nb::arg("arrays"), nb::arg("directory"),
+        "Writes the fast layout of a compact automaton to files.");
   m.def(
       "write_arpa",
       [](const nb::dict& arrays, bool compact, const Vector<uint8_t>& vocabulary, int order,

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <stdexcept>
 
 #include "lm/csrc/bit_array.h"
+#include "lm/csrc/record_file.h"
 
 namespace lm {
 
@@ -29,17 +31,84 @@ uint64_t CodeBits(const ValueTable& table, unsigned raw_bits) {
   return table.empty() ? raw_bits : BitsFor(table.size() - 1);
 }
 
+// Writes fields end to end, as ReadBits finds them.
+class BitWriter {
+ public:
+  explicit BitWriter(const std::string& path) : bytes_(path) {}
+
+  // The value has no bits beyond the width, which is at most kMaxFieldBits.
+  void Write(uint64_t value, uint64_t width) {
+    pending_ |= value << filled_;
+    filled_ += width;
+    bits_ += width;
+    for (; filled_ >= 8; filled_ -= 8, pending_ >>= 8) {
+      bytes_.Write(static_cast<uint8_t>(pending_));
+    }
+  }
+
+  uint64_t bits() const { return bits_; }
+
+  void Close() {
+    const uint64_t size = BytesForBits(bits_);
+    for (; bytes_.count() < size; pending_ = 0) bytes_.Write(static_cast<uint8_t>(pending_));
+    bytes_.Close();
+  }
+
+ private:
+  RecordWriter<uint8_t> bytes_;
+  uint64_t pending_ = 0;  // less than 8 bits between calls
+  uint64_t filled_ = 0;
+  uint64_t bits_ = 0;
+};
+
+// Writes RankedBits from the positions of the ones, which ascend.
+class RankedBitWriter {
+ public:
+  RankedBitWriter(const std::string& path, uint64_t bits)
+      : words_(path), num_blocks_(RankedBits::BlocksFor(bits)) {}
+
+  void Set(uint64_t index) {
+    PassBlocks(index / RankedBits::kBits);
+    RankedBits::Set(block_, index % RankedBits::kBits);
+    ++ones_;
+  }
+
+  void Close() {
+    PassBlocks(num_blocks_);
+    words_.Close();
+  }
+
+ private:
+  void PassBlocks(uint64_t block) {
+    for (; at_ < block; ++at_) {
+      for (const uint64_t word : block_) words_.Write(word);
+      std::fill(std::begin(block_), std::end(block_), 0);
+      block_[0] = ones_;
+    }
+  }
+
+  RecordWriter<uint64_t> words_;
+  uint64_t num_blocks_;
+  uint64_t block_[RankedBits::kWords] = {};
+  uint64_t at_ = 0;
+  uint64_t ones_ = 0;
+};
+
 class Packer {
  public:
-  Packer(const Automaton& automaton, const ValueTable& log_probs, const ValueTable& backoffs)
-      : automaton_(automaton), log_probs_(log_probs), backoffs_(backoffs) {}
+  Packer(const Automaton& automaton, const ValueTable& log_probs, const ValueTable& backoffs,
+         const std::string& directory)
+      : automaton_(automaton),
+        log_probs_(log_probs),
+        backoffs_(backoffs),
+        prefix_(directory + "/"),
+        sizes_(Measure()) {}
 
-  CompactArrays Run() {
-    Measure();
+  CompactParts::Sizes Run() const {
     PackArcs();
     PackRanges();
     PackStates();
-    return std::move(result_);
+    return sizes_;
   }
 
  private:
@@ -49,8 +118,8 @@ class Packer {
     return static_cast<uint64_t>(automaton_.end(state) - automaton_.begin(state)) + HasEnd(state);
   }
 
-  void Measure() {
-    CompactParts::Sizes& sizes = result_.sizes;
+  CompactParts::Sizes Measure() const {
+    CompactParts::Sizes sizes{};
     sizes.num_states = automaton_.num_states();
     sizes.num_words = automaton_.num_words();
     sizes.num_arcs = automaton_.num_arcs();
@@ -59,93 +128,101 @@ class Packer {
     sizes.log_prob_bits = CodeBits(log_probs_, CompactAutomaton::kRawLogProbBits);
     sizes.backoff_bits = CodeBits(backoffs_, CompactAutomaton::kRawBackoffBits);
     sizes.state_bits = BitsFor(sizes.num_states - 1);
+    return sizes;
   }
 
-  void PackArcs() {
-    const CompactParts::Sizes& sizes = result_.sizes;
-    const uint64_t arc_bits = sizes.word_bits + sizes.log_prob_bits;
-    const uint64_t blocks = RankedBits::BlocksFor(sizes.num_arcs);
-    const uint64_t num_unigrams = sizes.num_words + 1;
-    result_.arcs.resize(BytesForBits((sizes.num_arcs - num_unigrams) * arc_bits));
-    result_.spells_state.resize(blocks * RankedBits::kWords);
+  void PackArcs() const {
+    RecordWriter<float> unigrams(prefix_ + "unigrams");
+    BitWriter arcs(prefix_ + "arcs");
+    RankedBitWriter spells_state(prefix_ + "spells_state", sizes_.num_arcs);
     uint64_t index = 0;
-    uint64_t spelled = 2;
+    uint64_t spelled = Automaton::kStart + 1;
     const auto append = [&](uint32_t word, float log_prob) {
-      if (index < num_unigrams) {
-        result_.unigrams.push_back(log_prob);
-        ++index;
-        return;
-      }
-      const uint64_t bit = (index++ - num_unigrams) * arc_bits;
-      WriteBits(result_.arcs.data(), bit, word);
-      WriteBits(result_.arcs.data(), bit + sizes.word_bits,
-                Encode(log_prob, log_probs_, LowBits(CompactAutomaton::kRawLogProbBits)));
+      if (index++ <= sizes_.num_words) return unigrams.Write(log_prob);
+      arcs.Write(word, sizes_.word_bits);
+      arcs.Write(Encode(log_prob, log_probs_, LowBits(CompactAutomaton::kRawLogProbBits)),
+                 sizes_.log_prob_bits);
     };
     for (uint32_t s = 0; s < automaton_.num_states(); ++s) {
       for (const Arc* arc = automaton_.begin(s); arc != automaton_.end(s); ++arc) {
         // An arc that spells no state leads to one of a lower order, whose number is smaller.
         if (arc->next == spelled) {
-          RankedBits::Set(result_.spells_state.data(), index);
+          spells_state.Set(index);
           ++spelled;
         }
         append(arc->word, arc->log_prob);
       }
       if (HasEnd(s)) append(automaton_.num_words(), automaton_.explicit_final(s));
     }
-    if (spelled != sizes.num_states) {
+    if (spelled != sizes_.num_states) {
       throw std::invalid_argument("automaton: expected states in the order of their arcs");
     }
-    RankedBits::Count(result_.spells_state.data(), blocks);
+    unigrams.Close();
+    arcs.Close();
+    spells_state.Close();
   }
 
-  void PackRanges() {
+  void PackRanges() const {
     constexpr uint64_t kBlock = CompactAutomaton::kStatesPerBlock;
-    const uint64_t num_states = result_.sizes.num_states;
+    RecordWriter<uint64_t> first_arcs(prefix_ + "first_arcs");
+    BitWriter offsets(prefix_ + "offsets");
     std::vector<uint64_t> ends;
     uint64_t first = 0;
-    uint64_t bit = 0;
-    for (uint64_t block = 0; block < num_states; block += kBlock) {
+    for (uint64_t block = 0; block < sizes_.num_states; block += kBlock) {
       ends.clear();
       uint64_t end = 0;
-      const uint64_t last = std::min(block + kBlock, num_states);
+      const uint64_t last = std::min(block + kBlock, sizes_.num_states);
       for (uint64_t s = block; s < last; ++s) {
         end += NumArcs(static_cast<uint32_t>(s));
         ends.push_back(end);
       }
       const unsigned width = BitsFor(end);
-      result_.first_arcs.push_back(first);
-      result_.first_arcs.push_back(bit << 6 | width);
-      result_.offsets.resize(BytesForBits(bit + width * kBlock));
-      for (uint64_t i = 0; i < ends.size(); ++i) {
-        WriteBits(result_.offsets.data(), bit + i * width, ends[i]);
-      }
-      bit += width * kBlock;
+      first_arcs.Write(first);
+      first_arcs.Write(offsets.bits() << 6 | width);
+      ends.resize(kBlock, 0);
+      for (const uint64_t offset : ends) offsets.Write(offset, width);
       first += end;
     }
+    first_arcs.Close();
+    offsets.Close();
   }
 
-  void PackStates() {
-    const CompactParts::Sizes& sizes = result_.sizes;
-    const uint64_t bits = sizes.backoff_bits + sizes.state_bits;
-    result_.states.resize(BytesForBits(sizes.num_states * bits));
+  void PackStates() const {
+    BitWriter states(prefix_ + "states");
     for (uint32_t s = 0; s < automaton_.num_states(); ++s) {
-      WriteBits(result_.states.data(), s * bits,
-                Encode(automaton_.backoff(s), backoffs_, LowBits(32)));
-      WriteBits(result_.states.data(), s * bits + sizes.backoff_bits, automaton_.backoff_state(s));
+      states.Write(Encode(automaton_.backoff(s), backoffs_, LowBits(32)), sizes_.backoff_bits);
+      states.Write(automaton_.backoff_state(s), sizes_.state_bits);
     }
+    states.Close();
   }
 
   const Automaton& automaton_;
   const ValueTable& log_probs_;
   const ValueTable& backoffs_;
-  CompactArrays result_{};
+  const std::string prefix_;
+  const CompactParts::Sizes sizes_;
 };
 
 }  // namespace
 
-CompactArrays Pack(const Automaton& automaton, const ValueTable& log_probs,
-                   const ValueTable& backoffs) {
-  return Packer(automaton, log_probs, backoffs).Run();
+CompactParts::Sizes Pack(const Automaton& automaton, const ValueTable& log_probs,
+                         const ValueTable& backoffs, const std::string& directory) {
+  return Packer(automaton, log_probs, backoffs, directory).Run();
+}
+
+void Unpack(const CompactAutomaton& automaton, const std::string& directory) {
+  RecordWriter<HistoryRecord> states(directory + "/states");
+  RecordWriter<Arc> arcs(directory + "/arcs");
+  RecordWriter<float> finals(directory + "/finals");
+  for (uint32_t s = 0; s < automaton.num_states(); ++s) {
+    states.Write({arcs.count(), automaton.backoff(s), automaton.backoff_state(s)});
+    automaton.ForEachArc(s, [&arcs](const Arc& arc) { arcs.Write(arc); });
+    finals.Write(automaton.explicit_final(s));
+  }
+  states.Write({arcs.count(), 0.0f, Automaton::kEmpty});
+  states.Close();
+  arcs.Close();
+  finals.Close();
 }
 
 }  // namespace lm

@@ -1,9 +1,8 @@
-// Packs an automaton with explicit destinations into the compact layout.
+// Automata from one layout to the other, as files of their arrays: never held in memory.
 #ifndef LM_CSRC_COMPACT_BUILDER_H_
 #define LM_CSRC_COMPACT_BUILDER_H_
 
-#include <cstddef>
-#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "lm/csrc/automaton.h"
@@ -14,19 +13,14 @@ namespace lm {
 // Ascending values, 2^1 to 2^24 of them; each value is replaced by the nearest. Empty: raw values.
 using ValueTable = std::vector<float>;
 
-struct CompactArrays {
-  CompactParts::Sizes sizes;
-  std::vector<float> unigrams;
-  std::vector<uint8_t> arcs;
-  std::vector<uint64_t> spells_state;
-  std::vector<uint64_t> first_arcs;
-  std::vector<uint8_t> offsets;
-  std::vector<uint8_t> states;
-};
+// Writes the compact layout's unigrams, arcs, spells_state, first_arcs, offsets and states to files
+// of these names in a directory. Throws FileError, and std::invalid_argument where the automaton's
+// states are not numbered breadth first.
+CompactParts::Sizes Pack(const Automaton& automaton, const ValueTable& log_probs,
+                         const ValueTable& backoffs, const std::string& directory);
 
-// Throws std::invalid_argument where the automaton's states are not numbered breadth first.
-CompactArrays Pack(const Automaton& automaton, const ValueTable& log_probs,
-                   const ValueTable& backoffs);
+// Writes the fast layout's states, arcs and finals likewise.
+void Unpack(const CompactAutomaton& automaton, const std::string& directory);
 
 }  // namespace lm
 
