@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from am.network_file import read_network, write_network
 from am.phones import PhoneTable
 from am.topology import Topology
 from am.transitions import TransitionModel
@@ -19,7 +20,10 @@ from recognizer.acoustic_training import (
     AlignedCorpus,
     grow_tree,
     require_torch,
+    silence_pdfs,
     train_network,
+    training_utterances,
+    with_posterior_priors,
 )
 from recognizer.console import console
 from recognizer.feature_cache import FeatureFile, cache_features
@@ -114,7 +118,16 @@ def acoustic_stages(
             f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped; "
             f"held-out frame accuracy {result.best.accuracy:.2%}"
         )
-        shutil.copyfile(result.best_path, directory / NETWORK_FILE)
+        if options.priors == "labels":
+            shutil.copyfile(result.best_path, directory / NETWORK_FILE)
+            return
+        network = with_posterior_priors(
+            read_network(result.best_path),
+            training_utterances(given.corpora, made, files),
+            silence_pdfs(given.phones, transitions),
+            options.silence_weight,
+        )
+        write_network(network, directory / NETWORK_FILE)
 
     table = to_table(options)
     return [
@@ -139,11 +152,12 @@ def acoustic_stages(
             {
                 "network": table["network"],
                 "training": table["training"],
+                "priors": table["priors"],
                 "silence_weight": table["silence_weight"],
             },
             ("tree", "features"),
             network,
-            "training the LSTMP network",
+            "training the network",
             require_torch,
         ),
     ]

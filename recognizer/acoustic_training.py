@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,11 @@ import numpy.typing as npt
 
 from am.contexts import FrameContexts, frame_contexts, frame_pdfs
 from am.features import FbankOptions, MfccOptions, fbank
+from am.inference_native import NativeNetwork
+from am.network_file import Network
 from am.network_options import NetworkOptions, NetworkShape
 from am.phones import PhoneTable
+from am.priors import SILENCE_WEIGHT, PriorSource, count_labels, state_priors, sum_posteriors
 from am.segment_contexts import segment_contexts, transition_counts
 from am.topology import Topology
 from am.training_options import TrainingOptions
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 IntArray = npt.NDArray[np.int32]
 
+PRIOR_FRAMES = 1_000_000
+
 
 @dataclass(frozen=True)
 class AcousticOptions:
@@ -43,7 +48,9 @@ class AcousticOptions:
         speeds: versions of each recording of which every epoch draws one; must contain 1.0.
         network: its shape; its outputs are the tree's leaves, its inputs the mel bins.
         training: how it is trained.
-        silence_weight: divisor of silence label counts in the priors.
+        priors: what the states' priors are relative frequencies of: "labels" of training frames, or
+            "posteriors" that the trained network gives them on average.
+        silence_weight: divisor of the counts of silence states in the priors.
     """
 
     tree: TreeOptions = TreeOptions()
@@ -51,7 +58,8 @@ class AcousticOptions:
     speeds: tuple[float, ...] = (1.0,)
     network: NetworkShape = NetworkShape()
     training: TrainingOptions = TrainingOptions()
-    silence_weight: float = 2.7
+    priors: PriorSource = "labels"
+    silence_weight: float = SILENCE_WEIGHT
 
     def __post_init__(self) -> None:
         if 1.0 not in self.speeds or len(set(self.speeds)) != len(self.speeds):
@@ -232,7 +240,34 @@ def train_network(
             "features": to_table(options.features),
             "speeds": list(options.speeds),
             "corpora": [corpus.name for corpus in corpora],
+            "priors": {"source": "labels", "silence_weight": options.silence_weight},
         },
+    )
+
+
+def with_posterior_priors(
+    network: Network,
+    utterances: Iterable[TrainingUtterance],
+    silence: Collection[int],
+    silence_weight: float,
+) -> Network:
+    """The network with priors that are its own posteriors' averages over training utterances.
+
+    States without a label stay disabled. About `PRIOR_FRAMES` frames, spread over the utterances,
+    are enough.
+    """
+    known = list(utterances)
+    labels = count_labels((utterance.labels for utterance in known), network.options.outputs)
+    step = max(1, int(labels.sum()) // PRIOR_FRAMES)
+    sums = sum_posteriors(NativeNetwork(network), (u.load()[0] for u in known[::step]))
+    log_priors = state_priors(np.where(labels > 0, sums, 0.0), silence, silence_weight)
+    record = {
+        "source": "posteriors", "silence_weight": silence_weight, "frames": round(sums.sum())
+    }  # fmt: skip
+    return Network(
+        network.options,
+        {**network.tensors, "log_priors": log_priors},
+        {**network.metadata, "priors": record},
     )
 
 

@@ -131,10 +131,12 @@ class ModelBundle:
         def read(path: Path) -> Network:
             network = read_network(path)
             self._agree(ACOUSTIC, "outputs", network.options.outputs)
+            options, recorded = self.config.acoustic, network.metadata.get("priors", {})
             for name, found, expected in (
                 ("log_priors", "log_priors" in network.tensors, True),
                 ("input_dim", network.options.input_dim, self.config.features.num_bins),
-                ("output_delay", network.options.output_delay, self.config.acoustic.output_delay),
+                ("output_delay", network.options.output_delay, options.output_delay),
+                ("priors", recorded.get("source", options.priors), options.priors),
             ):
                 if found != expected:
                     raise SpeechError(f"{path}: {name}: expected {expected}, found {found}")

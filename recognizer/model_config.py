@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from am.features import FbankOptions
+from am.priors import PriorSource
 from data.errors import UsageError
 from decoding.on_the_fly import BackoffMode
 from decoding.search import SearchOptions
@@ -19,11 +20,14 @@ class AcousticOptions:
 
     Attributes:
         output_delay: frames by which the outputs lag behind the features.
+        priors: what the log priors in the network's file are relative frequencies of: "labels" of
+            training frames, or the network's "posteriors" (recorded, not made again).
         silence_weight: divisor of the silence states' counts that is already in the log priors
             (recorded, not applied again).
     """
 
     output_delay: int = 5
+    priors: PriorSource = "labels"
     silence_weight: float = 2.7
 
 

@@ -283,6 +283,7 @@ class _Steps:
                 description=recipe.description,
                 acoustic=model_config.AcousticOptions(
                     output_delay=recipe.acoustic.network.output_delay,
+                    priors=recipe.acoustic.priors,
                     silence_weight=recipe.acoustic.silence_weight,
                 ),
                 features=recipe.acoustic.features,

@@ -12,7 +12,7 @@ import pytest
 
 import toy
 from am.network_file import Network, read_network, write_network
-from am.network_options import NetworkOptions
+from am.network_options import NetworkOptions, NetworkShape
 from data.errors import SpeechError, UsageError
 from decoding.mapped_graph import MappedGraph
 from decoding.on_the_fly import OnTheFlyDecoder
@@ -35,6 +35,7 @@ from recognizer.bundle import (
     write_config,
 )
 from recognizer.model_config import FirstPassOptions, LatticeOptions, Measurement, TrainingData
+from recognizer.recognizer import Recognizer
 
 
 @pytest.fixture
@@ -142,6 +143,36 @@ def test_a_network_that_contradicts_model_toml_is_refused(model, field, value):
     write_config(model, toy.config())
     with pytest.raises(SpeechError, match=rf"{ACOUSTIC}: {field}: expected"):
         _ = ModelBundle(model).network
+
+
+def test_priors_of_another_source_are_refused(model):
+    old = read_network(model / ACOUSTIC)
+    metadata = {"priors": {"source": "posteriors"}}
+    write_network(Network(old.options, old.tensors, metadata), model / ACOUSTIC)
+    write_config(model, toy.config())
+    with pytest.raises(SpeechError, match=f"{ACOUSTIC}: priors: expected labels, found posterior"):
+        _ = ModelBundle(model).network
+    acoustic = dataclasses.replace(toy.config().acoustic, priors="posteriors")
+    write_config(model, dataclasses.replace(toy.config(), acoustic=acoustic))
+    assert ModelBundle(model).network.metadata == metadata
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        NetworkShape(cells=20, projection=0, layers=2, peepholes=False, output_delay=0),
+        NetworkShape(cells=20, projection=10, bidirectional=True),
+        NetworkShape(kind="dnn", cells=30, projection=8, right_context=0),
+    ],
+    ids=["lstm", "blstmp", "dnn"],
+)
+def test_recognition_runs_networks_of_every_kind(model, shape):
+    outputs = read_network(model / ACOUSTIC).options.outputs
+    write_network(random_network(NetworkOptions.of(shape, outputs, 40)), model / ACOUSTIC)
+    write_config(model, toy.config())
+    samples = np.random.default_rng(1).normal(size=8000).astype(np.float32)
+    result = Recognizer(model).recognize(samples, sample_rate=16000)
+    assert result.duration == pytest.approx(0.5) and result.num_frames == 50
 
 
 def random_network(options: NetworkOptions) -> Network:
@@ -260,6 +291,8 @@ def test_the_commands_show_and_check(command, toy_model, model):
     shown = command("recognizer", "model", "show", toy_model)
     assert (shown.code, shown.err) == (0, "")
     assert 'name = "whistled"' in shown.out
+    assert 'priors = "labels"\n' in shown.out
+    assert "silence_weight = " in shown.out
     for table in ("search", "first_pass", "lattice", f'files."{HCL}"', f'files."{RESCORING}"'):
         assert f"[{table}]" in shown.out
     good = command("recognizer", "model", "check", toy_model)

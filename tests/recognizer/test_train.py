@@ -96,6 +96,36 @@ def test_priors_know_silence_and_what_never_occurred(made: Path) -> None:
     assert np.exp(seen.astype(np.float64)).sum() == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        'kind = "dnn"\nlayers = 2\ncells = 40\nprojection = 0\nleft_context = 3',
+        "layers = 1\ncells = 16\nprojection = 0\nbidirectional = true\npeepholes = false",
+    ],
+    ids=["dnn", "blstm"],
+)
+def test_other_kinds_and_priors_from_posteriors(made: Path, shape: str) -> None:
+    recipe = TRAIN.replace("layers = 1\ncells = 32\nprojection = 16", shape)
+    recipe = recipe.replace("epochs = 6", "epochs = 1").replace('"acoustic"', '"other"')
+    recipe = recipe.replace("[acoustic.tree]", '[acoustic]\npriors = "posteriors"\n[acoustic.tree]')
+    (made / "other.toml").write_text(recipe)
+    train_from_file(made / "other.toml")
+    network = read_network(made / "other" / NETWORK_FILE)
+    assert network.options.kind == ("dnn" if "dnn" in shape else "lstm")
+    assert network.options.bidirectional == ("bidirectional" in shape)
+    assert network.metadata["priors"]["source"] == "posteriors"
+    assert network.metadata["priors"]["silence_weight"] == 2.7
+    # States without a label are disabled, though a network gives each state something.
+    labels = read_network(made / "acoustic" / NETWORK_FILE)
+    assert labels.metadata["priors"]["source"] == "labels"
+    disabled = labels.log_priors > 0
+    assert disabled.any()
+    np.testing.assert_array_equal(network.log_priors > 0, disabled)
+    seen = network.log_priors[~disabled].astype(np.float64)
+    assert np.exp(seen).sum() == pytest.approx(1.0, abs=1e-5)
+    assert np.abs(seen - labels.log_priors[~disabled]).max() > 0.01
+
+
 def test_a_missing_alignment_is_said(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train_from_file(made / "train.toml", first="tree", last="tree")
     assert "1 of 40 utterances have no alignment" in " ".join(capsys.readouterr().err.split())
