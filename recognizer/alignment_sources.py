@@ -146,6 +146,10 @@ class AlignmentSource:
         )
         return replace(alignment, phones=phones)
 
+    def is_silence(self, phone: str) -> bool:
+        """Whether a phone is silence or noise by the options, in whatever word position."""
+        return without_position(phone) in (*self.options.silence, *self.options.noise)
+
     def kaldi_model(self) -> KaldiTransitions:
         """Kaldi's transition model of these alignments."""
         return read_kaldi_transitions(self._beside("model", self.options.model, "final.mdl"))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from am.features import fbank
-from am.inference import scaled_log_likelihoods
+from am.features import FbankOptions, fbank
+from am.inference import AcousticModel, scaled_log_likelihoods
+from am.phones import PhoneTable
+from am.transitions import TransitionModel
+from am.tree import Tree
 from data.alignment import Alignment
 from data.corpus import Utterance
 from data.lexicon import Lexicon
@@ -26,24 +30,40 @@ def align_options(config: ModelConfig) -> AlignOptions:
     )
 
 
-class NetworkAligner:
-    """Aligns with a recogniser's own acoustic model, tree and lexicon.
+@dataclass(frozen=True)
+class AlignerParts:
+    """What alignment with a network needs of a model.
 
-    Args:
-        bundle: the model; its graph and language models are not read.
-        lexicon: pronunciations in place of the model's.
+    Attributes:
+        network: the acoustic model.
+        phones: the phone table.
+        tree: gives the pdfs of phones in context.
+        transitions: over the same tree.
+        lexicon: pronunciations.
+        features: the network's input.
+        options: scales and beams.
     """
 
-    def __init__(self, bundle: ModelBundle, lexicon: Lexicon | None = None) -> None:
-        self._bundle = bundle
-        self._lexicon = lexicon or bundle.lexicon
-        self._shift = bundle.config.features.frame_shift
+    network: AcousticModel
+    phones: PhoneTable
+    tree: Tree
+    transitions: TransitionModel
+    lexicon: Lexicon
+    features: FbankOptions
+    options: AlignOptions
+
+
+class PartsAligner:
+    """Aligns with a network, a tree and a lexicon, wherever they come from."""
+
+    def __init__(self, parts: AlignerParts) -> None:
+        self._parts = parts
 
     def aligner(self, tolerance: Tolerance | None = None) -> Aligner:
         """An aligner with this model's states; see `Aligner`."""
-        bundle = self._bundle
-        parts = self._lexicon, bundle.phones, bundle.tree, bundle.transitions
-        return Aligner(*parts, align_options(bundle.config), tolerance)
+        parts = self._parts
+        model = parts.lexicon, parts.phones, parts.tree, parts.transitions
+        return Aligner(*model, parts.options, tolerance)
 
     def align(
         self,
@@ -53,7 +73,7 @@ class NetworkAligner:
     ) -> AlignedSet:
         """Align utterances with their transcripts; those that fail are listed, not dropped."""
         aligner = self.aligner(tolerance)
-        network, options = self._bundle.acoustic_model, self._bundle.config.features
+        network, options = self._parts.network, self._parts.features
 
         def find(index: int) -> ForcedPath:
             features = fbank(utterances[index].samples(), options)
@@ -65,12 +85,33 @@ class NetworkAligner:
 
     def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""
-        bundle = self._bundle
         return path_alignment(
             utterance.id,
             path.labels(utterance.words),
             path.tids,
-            bundle.transitions,
-            bundle.phones,
-            self._shift,
+            self._parts.transitions,
+            self._parts.phones,
+            self._parts.features.frame_shift,
+        )
+
+
+class NetworkAligner(PartsAligner):
+    """Aligns with a recogniser's own acoustic model, tree and lexicon.
+
+    Args:
+        bundle: the model; its graph and language models are not read.
+        lexicon: pronunciations in place of the model's.
+    """
+
+    def __init__(self, bundle: ModelBundle, lexicon: Lexicon | None = None) -> None:
+        super().__init__(
+            AlignerParts(
+                bundle.acoustic_model,
+                bundle.phones,
+                bundle.tree,
+                bundle.transitions,
+                lexicon or bundle.lexicon,
+                bundle.config.features,
+                align_options(bundle.config),
+            )
         )
