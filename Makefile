@@ -44,7 +44,7 @@ $(VENV)/installed: pyproject.toml $(NATIVE) | $(BIN)/python
 
 $(VENV)/installed-test: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	@echo "Installing the recognizer with what training and tests need into $(VENV)" >&2
-	@$(PIP) install --constraint constraints.txt --editable '.[train,test]' >&2
+	@$(PIP) install --constraint constraints.txt --editable '.[train,cluster,test]' >&2
 	@touch $@ $(VENV)/installed
 
 # A second environment sees the first one's packages, but holds our own built with sanitizers.

@@ -66,6 +66,10 @@ def train(
         from am.training_async import train_async
 
         return train_async(task, resume=resume)
+    if options.mode == "ray":
+        from am.training_ray import train_on_ray
+
+        return train_on_ray(task, resume=resume)
     if options.mode == "ddp":
         from am.training_ddp import lead
 

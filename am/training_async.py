@@ -14,7 +14,6 @@ workers between two chunks to write a checkpoint.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 import traceback
 from collections.abc import Iterator
@@ -23,12 +22,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
 from torch import Tensor, multiprocessing
 
 from am.network_module import NetworkModule
-from am.training_checkpoint import part_of, read_checkpoint
-from am.training_learner import Learner, Sums, check_finite, descend, scale_gradients
+from am.training_checkpoint import read_checkpoint
+from am.training_learner import Learner, Place, Sums, check_finite, descend, scale_gradients
 from am.training_run import TrainingResult, TrainingRun
 from am.training_runtime import fast_arithmetic
 from am.training_task import TrainingTask
@@ -38,9 +36,6 @@ _POLL_SECONDS = 0.1
 
 # Columns of the shared table of each worker's counts.
 _LOSS, _CORRECT, _FRAMES, _EPOCH = range(4)
-
-Place = tuple[bytes, dict[str, Any]]
-"""Where a worker is: its tensors in the form of safetensors, and the state of its batcher."""
 
 
 def train_async(
@@ -59,11 +54,7 @@ def train_async(
     run = TrainingRun(task)
     places: list[Place | None] = [None] * task.options.workers
     if resume and run.checkpoint_path.exists():
-        tensors, progress = read_checkpoint(run.checkpoint_path)
-        run.restore(tensors, progress, workers=len(places))
-        places = [
-            (save(part_of(tensors, index)), place) for index, place in enumerate(progress["places"])
-        ]
+        places = [*run.restore(*read_checkpoint(run.checkpoint_path), workers=len(places))]
     if run.finished:
         return run.result()
     run.model.share_memory()
@@ -110,7 +101,7 @@ class _Workers:
             with _interrupts_wait():
                 for index, place in enumerate(self._places):
                     ours, theirs = context.Pipe()
-                    part = dataclasses.replace(task, data=task.data.part(index, len(self._places)))
+                    part = task.part(index, len(self._places))
                     process = context.Process(
                         target=_work,
                         args=(index, part, self._run.model, self._counts, theirs, place),
@@ -183,13 +174,7 @@ class _Workers:
 
     def save(self) -> None:
         """Write a checkpoint; the workers are paused or done."""
-        tensors: dict[str, Tensor] = {}
-        progress = []
-        for index, place in enumerate(self._places):
-            assert place is not None
-            tensors |= {f"{index}.{name}": own for name, own in load(place[0]).items()}
-            progress.append(place[1])
-        self._run.save(tensors, {"places": progress})
+        self._run.save([place for place in self._places if place is not None])
 
 
 def _send(connection: Connection, message: str) -> None:
@@ -233,12 +218,10 @@ def _work(
             torch.manual_seed(task.options.seed + index)  # dropout
             learner = task.make_learner(model)
             if place is not None:
-                tensors = load(place[0])
-                learner.restore(tensors, place[1], task.directory)
-                torch.set_rng_state(tensors["rng"])
+                learner.go_to(place, task.directory)
             while _listen(leader, learner) and _step(task, learner, counts, index):
                 pass
-            leader.send(("done", _place(learner)))
+            leader.send(("done", learner.place()))
     except (EOFError, ConnectionError):
         return  # the leader is gone
     except SpeechError as error:
@@ -251,14 +234,9 @@ def _listen(leader: Connection, learner: Learner) -> bool:
     """Do what the leader asks for; raises EOFError once it is gone."""
     while leader.poll():
         leader.recv()
-        leader.send(("place", _place(learner)))
+        leader.send(("place", learner.place()))
         leader.recv()
     return True
-
-
-def _place(learner: Learner) -> Place:
-    # As bytes: tensors themselves would be sent as memory that only a living process can share.
-    return save({**learner.tensors(), "rng": torch.get_rng_state()}), learner.batcher.state()
 
 
 def _step(task: TrainingTask, learner: Learner, counts: Tensor, index: int) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
 from am.batching import Augment, Chunk, StreamBatcher
@@ -22,6 +23,10 @@ from am.training_checkpoint import take
 from am.training_data import TrainingUtterance
 from am.training_options import TrainingOptions
 from data.errors import SpeechError
+
+Place = tuple[bytes, dict[str, Any]]
+"""Where streams are: their states and torch's random generator in the form of safetensors, and the
+state of their batcher. Bytes go from process to process; tensors would be shared memory."""
 
 
 class Sums(NamedTuple):
@@ -97,21 +102,24 @@ class Learner:
         result.loss.backward()  # type: ignore[no-untyped-call]
         return [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
 
-    def tensors(self) -> dict[str, Tensor]:
-        """The states of the streams, for a checkpoint."""
-        return {f"state.{index}": tensor for index, tensor in enumerate(self.state)}
+    def place(self) -> Place:
+        """Where the streams are, to go on from."""
+        tensors = {f"state.{index}": tensor for index, tensor in enumerate(self.state)}
+        return save({**tensors, "rng": torch.get_rng_state()}), self.batcher.state()
 
-    def restore(self, tensors: dict[str, Tensor], place: dict[str, Any], path: Path) -> None:
-        """Go on from `tensors` and the batcher's state.
+    def go_to(self, place: Place, path: Path) -> None:
+        """Go on from a `place`.
 
         Raises:
-            SpeechError: they are of another network or other utterances; names ``path``.
+            SpeechError: it is of another network or other utterances; names ``path``.
         """
+        tensors = load(place[0])
         self.state = [
             take(tensors, f"state.{index}", own, path).to(own.dtype).clone()
             for index, own in enumerate(self.state)
         ]
-        self.batcher.restore(place)
+        torch.set_rng_state(tensors["rng"])
+        self.batcher.restore(place[1])
 
 
 def check_finite(sums: Sums) -> None:

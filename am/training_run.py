@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
 from am.network_file import write_network
 from am.network_module import NetworkModule
 from am.networks import make_network
-from am.training_checkpoint import take, write_checkpoint
+from am.training_checkpoint import part_of, take, write_checkpoint
 from am.training_evaluation import Evaluation, evaluate
-from am.training_learner import Sums
+from am.training_learner import Place, Sums
 from am.training_log import TrainingLog, TrainingProgress
 from am.training_runtime import Interrupt
 from am.training_task import TrainingTask
@@ -73,7 +74,8 @@ class TrainingRun:
         self.best: Evaluation | None = None
         self.last: Evaluation | None = None
         self._next_evaluation = self._evaluation_interval()
-        self._recent, self._recent_began = Sums(), 0.0
+        self._recent = Sums()
+        self._speed_since = (0.0, 0)
         self._log: TrainingLog | None = None
         self._progress: TrainingProgress | None = None
         self._interrupt = Interrupt()
@@ -103,8 +105,8 @@ class TrainingRun:
         """
         options = self.task.options
         now = time.monotonic()
-        self._began, self._saved, self._recent_began = now - self.seconds, now, now
-        self._recent = Sums()
+        self._began, self._saved = now - self.seconds, now
+        self._speed_since = (now, self._recent.frames)
         if not record or self.finished:
             with self._interrupt:
                 yield
@@ -197,7 +199,8 @@ class TrainingRun:
             f"held-out {result.cross_entropy:.4f} {result.accuracy:.2%}"
             + "".join(f"  {name.replace('_', ' ')} {value:g}" for name, value in further.items())
         )
-        self._recent, self._recent_began = Sums(), time.monotonic()
+        self._recent = Sums()
+        self._speed_since = (time.monotonic(), 0)
 
     def finish(self, weights: Sequence[Tensor], **further: float) -> None:
         """The end: measure once more and write the last network."""
@@ -219,30 +222,50 @@ class TrainingRun:
             trimmed=self.task.data.trimmed,
         )
 
-    def save(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
-        """Write a checkpoint of the parameters, the counts, and what the way of training adds."""
-        weights = {f"weights.{n}": p for n, p in zip(self.names, self.parameters, strict=True)}
+    def save(
+        self,
+        places: Sequence[Place],
+        tensors: Mapping[str, Tensor] | None = None,
+        progress: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a checkpoint.
+
+        Args:
+            places: of all workers.
+            tensors: that the way of training adds to the parameters.
+            progress: that it adds to the counts.
+        """
+        saved = {f"weights.{n}": p for n, p in zip(self.names, self.parameters, strict=True)}
+        for worker, (state, _) in enumerate(places):
+            saved |= {f"{worker}.{name}": tensor for name, tensor in load(state).items()}
         record = {
             "finished": self.finished,
             "frames": self.frames,
             "seconds": self.seconds,
             "next_evaluation": self._next_evaluation,
+            "recent": self._recent,
+            "places": [place for _, place in places],
             "best": dataclasses.asdict(self.best) if self.best else None,
             "last": dataclasses.asdict(self.last) if self.last else None,
             **self._identity(),
         }
-        write_checkpoint(self.checkpoint_path, {**weights, **tensors}, {**record, **progress})
+        write_checkpoint(
+            self.checkpoint_path, {**saved, **(tensors or {})}, {**record, **(progress or {})}
+        )
         self._saved = time.monotonic()
 
     def restore(
         self, tensors: dict[str, Tensor], progress: dict[str, Any], *, workers: int
-    ) -> None:
+    ) -> list[Place]:
         """Go on from what `save` wrote.
 
         Args:
             tensors: of the checkpoint.
-            progress: of the checkpoint; "places" says where each worker was.
+            progress: of the checkpoint.
             workers: number of workers now.
+
+        Returns:
+            Their places.
 
         Raises:
             SpeechError: it is of another network, seed, mode, set of utterances or number of
@@ -264,8 +287,13 @@ class TrainingRun:
         self.frames = progress["frames"]
         self.seconds = progress["seconds"]
         self._next_evaluation = progress["next_evaluation"]
+        self._recent = Sums(*progress["recent"])
         self.best = Evaluation(**progress["best"]) if progress["best"] else None
         self.last = Evaluation(**progress["last"]) if progress["last"] else None
+        return [
+            (save(part_of(tensors, worker)), place)
+            for worker, place in enumerate(progress["places"])
+        ]
 
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint must have in common with the run that goes on from it."""
@@ -279,7 +307,8 @@ class TrainingRun:
         return self.task.options.evaluate_frames or self.task.data.frames
 
     def _speed(self) -> float:
-        return self._recent.frames / max(time.monotonic() - self._recent_began, 1e-9)
+        began, frames = self._speed_since
+        return (self._recent.frames - frames) / max(time.monotonic() - began, 1e-9)
 
     def _copy_with(self, weights: Sequence[Tensor]) -> NetworkModule:
         """A network of its own with other weights."""

@@ -7,7 +7,6 @@ it was interrupted; so does a group of the same size.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +16,6 @@ from torch import Tensor
 from am.batching import IGNORED, Chunk
 from am.training_checkpoint import (
     optimizer_tensors,
-    part_of,
     read_checkpoint,
     restore_optimizer,
     take,
@@ -91,8 +89,7 @@ class SyncTrainer:
         self.task = task
         self.group = group = group or Alone()
         self.run = TrainingRun(task)
-        part = dataclasses.replace(task, data=task.data.part(group.rank, group.size))
-        self.learner = part.make_learner(self.run.model)
+        self.learner = task.part(group.rank, group.size).make_learner(self.run.model)
         group.prepare(self.learner)
         if group.rank:
             torch.manual_seed(task.options.seed + group.rank)  # dropout differs
@@ -175,25 +172,16 @@ class SyncTrainer:
 
     def save(self) -> None:
         """Write a checkpoint; all processes of the group together."""
-        own = {**self.learner.tensors(), "rng": torch.get_rng_state()}
-        parts = self.group.gather((own, self.learner.batcher.state()))
+        places = self.group.gather(self.learner.place())
         if self.group.rank:
             return
-        tensors = {
-            f"{rank}.{name}": tensor
-            for rank, (part, _) in enumerate(parts)
-            for name, tensor in part.items()
-        }
         names = self.run.names
-        tensors |= {f"average.{n}": p for n, p in zip(names, self.average, strict=True)}
+        tensors = {f"average.{n}": p for n, p in zip(names, self.average, strict=True)}
         tensors |= optimizer_tensors(self.optimizer, names)
         self.run.save(
+            places,
             tensors,
-            {
-                "chunks": self.chunks,
-                "unaveraged_frames": self._unaveraged_frames,
-                "places": [place for _, place in parts],
-            },
+            {"chunks": self.chunks, "unaveraged_frames": self._unaveraged_frames},
         )
 
     def restore(self) -> None:
@@ -205,14 +193,12 @@ class SyncTrainer:
         group, path = self.group, self.run.checkpoint_path
         read = [read_checkpoint(path)] * group.size if group.rank == 0 else None
         tensors, progress = group.scatter(read)
-        self.run.restore(tensors, progress, workers=group.size)
+        places = self.run.restore(tensors, progress, workers=group.size)
         with torch.no_grad():
             for name, average in zip(self.run.names, self.average, strict=True):
                 average.copy_(take(tensors, f"average.{name}", average, path))
         restore_optimizer(self.optimizer, self.run.names, tensors)
-        own = part_of(tensors, group.rank)
-        self.learner.restore(own, progress["places"][group.rank], path)
-        torch.set_rng_state(own["rng"])
+        self.learner.go_to(places[group.rank], path)
         self.chunks = progress["chunks"]
         self._unaveraged_frames = progress["unaveraged_frames"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,10 @@ class TrainingTask:
             return self.options.epochs
         # Versions of other speeds differ in length: allow more than the plain ratio.
         return math.ceil(1.5 * self.options.max_frames / self.data.frames) + 1
+
+    def part(self, index: int, parts: int) -> TrainingTask:
+        """The task of one of several workers, which divide the utterances among themselves."""
+        return dataclasses.replace(self, data=self.data.part(index, parts))
 
     def make_model(self) -> NetworkModule:
         """The network as it is before training, in every process the same.

@@ -1,0 +1,107 @@
+"""Asynchronous training over machines: several processes on this one, some of which are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from am.training_options import ClusterOptions
+from am.training_ray_shard import ParameterShard
+from data.errors import SpeechError
+from toy_training import toy_task
+
+ray = pytest.importorskip("ray", reason="needs Ray: pip install 'recognizer[cluster]'")
+
+import am.training_ray  # noqa: E402
+from am.training_ray import train_on_ray  # noqa: E402
+
+CLUSTER = ClusterOptions(parameter_shards=2, threads=2, report_steps=4, save_updates=5)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A small one of this machine; its directory has a short name, for sockets lie in it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own, at its start and end
+        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()
+
+
+def test_a_shard_descends_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    path, values = tmp_path / "0", np.arange(4, dtype=np.float32)
+    options = toy_task(tmp_path / "x", mode="ray", cluster=CLUSTER).options
+    arguments = (path, values, 0, options, 1000)
+    shard = ParameterShard(*arguments)
+    rates = [options.learning_rate_at(10 * k, 1000) for k in range(7)]
+    assert [shard.push(np.ones(4, dtype=np.float32), 10, version) for version in (0, 0, 1)] == [
+        0, 1, 1,
+    ]  # fmt: skip
+    for _ in range(4):
+        shard.push(np.ones(4, dtype=np.float32), 10, 3)
+    updates, now = shard.fetch()
+    assert updates == 7
+    np.testing.assert_allclose(now, values - sum(rates), rtol=1e-5)
+    # Written after 5 updates; the other two are lost.
+    again = ParameterShard(*arguments)
+    assert again.status()[:2] == (5, 1)
+    np.testing.assert_allclose(again.fetch()[1], values - sum(rates[:5]), rtol=1e-5)
+    assert again.push(np.zeros(4, dtype=np.float32), 10, 7) == 0
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(SpeechError, match="not a whole checkpoint of a shard"):
+        ParameterShard(*arguments)
+
+
+def test_it_learns_though_a_worker_and_a_shard_are_killed(
+    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And after the leading process was stopped."""
+    settings: dict[str, Any] = {
+        "mode": "ray", "workers": 2, "epochs": 15, "evaluate_frames": 3000, "cluster": CLUSTER,
+    }  # fmt: skip
+    task = toy_task(tmp_path, **settings)
+    frames = task.data.frames
+    part = train_on_ray(task, max_frames=2 * frames)
+    assert not part.finished and part.frames >= 2 * frames
+    killed: list[str] = []
+    poll = am.training_ray._Workers.poll
+
+    def and_kill(workers: Any) -> None:
+        poll(workers)
+        if not killed and workers._run.frames > 4 * frames:
+            shard = workers._servers.status()[1]
+            os.kill(shard.pid, signal.SIGKILL)
+            killed.append("shard")
+        elif killed == ["shard"] and workers._run.frames > 6 * frames:
+            ray.kill(workers.handles[0])
+            killed.append("worker")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(am.training_ray._Workers, "poll", and_kill)
+        result = train_on_ray(task)
+    assert killed == ["shard", "worker"]
+    assert result.finished and result.last is not None
+    assert 14 < result.frames / frames < 17
+    assert result.last.accuracy > 0.8
+    log = [json.loads(line) for line in (tmp_path / "training.jsonl").read_text().splitlines()]
+    assert log[-1]["worker_restarts"] == 1
+    assert log[-1]["shard_restarts"] == 1
+    assert max(entry["staleness_max"] for entry in log) >= 1
+    assert train_on_ray(task) == result
+
+
+def test_what_goes_wrong_in_a_worker_is_said(cluster: None, tmp_path: Path) -> None:
+    task = toy_task(
+        tmp_path, mode="ray", cluster=CLUSTER, learning_rate=1e30, final_learning_rate=1e30,
+        max_gradient_norm=0.0,
+    )  # fmt: skip
+    with pytest.raises(SpeechError, match="the loss is not finite"):
+        train_on_ray(task)
