@@ -9,10 +9,12 @@ from pathlib import Path
 from data.errors import SpeechError, UsageError
 from decoding.build import GraphOptions
 from decoding.search import SearchOptions
+from lm.pieces import PieceOptions
 from recognizer.acoustic_training import AcousticOptions
 from recognizer.flat_start_options import FlatStartOptions
 from recognizer.model_config import FirstPassOptions, LatticeOptions
 from recognizer.options import from_table, read_toml
+from recognizer.recipe_units import GRAPHEMES
 from recognizer.tune import Grid
 
 BUILT_IN = Path(__file__).resolve().parent / "recipes"
@@ -49,7 +51,7 @@ class LanguageOptions:
             sentence a line.
         text_licence: recorded in the model.
         min_count: words that occur so often and have a pronunciation, in the dictionary or
-            derived from it, are the vocabulary.
+            derived from it, are the vocabulary (of pieces see `lm.pieces.PieceOptions`).
         order: words in the longest n-gram.
         discount_fallback: take lmplz's fallback discounts where the counts of a small text do not
             determine them; otherwise that is an error.
@@ -100,8 +102,11 @@ class Recipe:
         language: BCP 47 tag.
         licence: SPDX expression of the model.
         description: one line.
-        lexicon: a lexicon file (CMU's or Kaldi's form), relative to the corpora's directory; by
-            default CMU's English dictionary, and what `data.derivation` derives from it.
+        lexicon: a lexicon file (CMU's or Kaldi's form), relative to the corpora's directory, or
+            "graphemes" to spell words with their letters as phones (`data.graphemes`); by default
+            CMU's English dictionary, and what `data.derivation` derives from it.
+        pieces: how to find the pieces of words that the language models are then made of, so that
+            any word can be recognised; by default they are made of whole words.
         training: corpora to train on.
         lm: the language models.
         flat_start: the aligner.
@@ -121,6 +126,7 @@ class Recipe:
     tuning: TuningOptions
     description: str = ""
     lexicon: str | None = None
+    pieces: PieceOptions | None = None
     flat_start: FlatStartOptions = FlatStartOptions()
     acoustic: AcousticOptions = AcousticOptions()
     graph: GraphOptions = GraphOptions()
@@ -131,6 +137,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if not any(one.bootstrap for one in self.training):
             raise UsageError("expected a training set with bootstrap = true, found none")
+        if self.pieces is not None and self.lexicon != GRAPHEMES:
+            raise UsageError(
+                f"pieces: expected lexicon = {GRAPHEMES!r}, for pieces are spelled; "
+                f"found {self.lexicon!r}"
+            )
 
 
 def read_recipe(name: str) -> Recipe:

@@ -6,14 +6,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from am.topology import Topology
 from data.books import book_sentences
 from data.corpus import Corpus, read_corpus
-from data.derivation import derived_lexicon
 from data.files import read_lines, replace_text
-from data.lexicon import Lexicon, english_lexicon, read_lexicon
+from data.lexicon import Lexicon, read_lexicon
 from data.text import normalize
 from lm.arpa import read_arpa, write_arpa
 from lm.automaton import NgramAutomaton
@@ -21,7 +21,6 @@ from lm.estimate import EstimateOptions, estimate
 from lm.ngram import NgramModel
 from lm.perplexity import perplexity
 from lm.prune import history_probs, prune, pruning_losses
-from lm.vocabulary import choose, count_words
 from recognizer import bundle, model_config
 from recognizer.acoustic_stages import NETWORK_FILE, AcousticInputs, acoustic_stages, read_tree
 from recognizer.acoustic_training import AlignedCorpus
@@ -34,6 +33,17 @@ from recognizer.flat_start import flat_start
 from recognizer.gmm_aligner import FlatStartModel
 from recognizer.options import to_table
 from recognizer.recipe import Recipe, TrainingSet, find_text
+from recognizer.recipe_units import (
+    GRAPHEMES,
+    SENTENCES,
+    Units,
+    make_pieces,
+    piece_units,
+    pronunciations,
+    require_sentencepiece,
+    transcript_lexicon,
+    word_units,
+)
 from recognizer.stages import Stage
 from recognizer.tune import tune, write_choice
 
@@ -59,6 +69,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     table = to_table(recipe)
     lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
     training = [one.data for one in recipe.training]
+    aligner = lexicon if recipe.lexicon != GRAPHEMES else lexicon | {"words_of": training}
     stages = [
         Stage(
             "text",
@@ -69,11 +80,15 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             steps.check_text,
         ),
         Stage(
-            "lm", lm | lexicon, ("text",), steps.lm, "estimating and pruning the language models"
+            "lm",
+            lm | lexicon,
+            ("text",) if recipe.pieces is None else ("pieces",),
+            steps.lm,
+            "estimating and pruning the language models",
         ),
         Stage(
             "flat_start",
-            lexicon | {"options": table["flat_start"], "sets": [s.data for s in steps.bootstrap]},
+            aligner | {"options": table["flat_start"], "sets": [s.data for s in steps.bootstrap]},
             (),
             steps.flat_start,
             "training an aligner from a flat start",
@@ -88,6 +103,16 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             steps.check_sets,
         ),
     ]
+    if recipe.pieces is not None:
+        pieces = Stage(
+            "pieces",
+            table["pieces"],
+            ("text",),
+            steps.pieces,
+            "finding pieces of words",
+            require_sentencepiece,
+        )
+        stages.insert(1, pieces)
     stages += acoustic_stages(
         recipe.acoustic, steps.aligned, work, inputs=training, after=("align",), jobs=jobs
     )
@@ -127,29 +152,28 @@ class _Steps:
         find_text(self._recipe.lm.text, self._corpora)
 
     def check_sets(self) -> None:
-        if self._recipe.lexicon is not None:
-            self._dictionary()
+        if self._recipe.lexicon not in (None, GRAPHEMES):
+            self._aligner_lexicon()
         for one in self._recipe.training:
             self._corpus(one)
         self._development_sets()
 
     def text(self, directory: Path) -> None:
         files = find_text(self._recipe.lm.text, self._corpora)
-        with replace_text(directory / "sentences.txt") as stream:
+        with replace_text(directory / SENTENCES) as stream:
             for sentence in self._sentences(files):
                 stream.write(sentence + "\n")
+
+    def pieces(self, directory: Path) -> None:
+        assert self._recipe.pieces is not None
+        make_pieces(self._text, self._recipe.pieces, directory)
 
     def lm(self, directory: Path) -> None:
         options = self._recipe.lm
         fallback = DISCOUNT_FALLBACK if options.discount_fallback else None
-        sentences = self._work / "text" / "sentences.txt"
-        counts = count_words(read_lines(sentences))
-        frequent = [word for word, count in counts.items() if count >= options.min_count]
-        lexicon = self._dictionary()
-        if self._recipe.lexicon is None:
-            lexicon = lexicon.merged_with(derived_lexicon(frequent, lexicon))
-        vocabulary = choose(counts, lexicon, min_count=options.min_count)
-        lexicon.restricted_to(vocabulary).write(directory / bundle.LEXICON)
+        units = self._units()
+        sentences, vocabulary = units.sentences, units.vocabulary
+        units.lexicon.write(directory / bundle.LEXICON)
         # Hard pruning wants lower orders that keep the text's marginals, which Kneser-Ney's are
         # not (Chelba et al. 2010): the first pass's model counts occurrences in all orders.
         absolute = estimate(
@@ -176,7 +200,7 @@ class _Steps:
             automaton.save(directory / name)
         table = []
         for data in self._recipe.tuning.data:
-            lines = [" ".join(u.words) for u in read_corpus(self._corpora / data)]
+            lines = [units.segment(" ".join(u.words)) for u in read_corpus(self._corpora / data)]
             for name, automaton in models.items():
                 result = perplexity(automaton, lines)
                 ngrams = [int(count) for count in automaton.metadata["counts"].split()]
@@ -205,7 +229,7 @@ class _Steps:
         utterances = [u for one in self.bootstrap for u in self._corpus(one)]
         model = flat_start(
             utterances,
-            self._dictionary(),
+            self._aligner_lexicon(),
             self._recipe.flat_start,
             directory,
             jobs=self._jobs,
@@ -287,6 +311,7 @@ class _Steps:
                     silence_weight=recipe.acoustic.silence_weight,
                 ),
                 features=recipe.acoustic.features,
+                units="words" if recipe.pieces is None else "pieces",
                 graph=model_config.GraphRecord(
                     self_loop_scale=recipe.graph.self_loop_scale,
                     transition_scale=recipe.graph.transition_scale,
@@ -360,9 +385,20 @@ class _Steps:
         for file in files:
             yield from filter(None, map(normalize, read_lines(file)))
 
-    def _dictionary(self) -> Lexicon:
-        name = self._recipe.lexicon
-        return english_lexicon() if name is None else read_lexicon(self._corpora / name)
+    @property
+    def _text(self) -> Path:
+        return self._work / "text" / SENTENCES
+
+    def _units(self) -> Units:
+        """What the language models are made of."""
+        if self._recipe.pieces is not None:
+            return piece_units(self._work / "pieces")
+        pronounce = partial(pronunciations, self._recipe.lexicon, self._corpora)
+        return word_units(self._text, self._recipe.lm.min_count, pronounce)
+
+    def _aligner_lexicon(self) -> Lexicon:
+        training = (self._corpus(one) for one in self._recipe.training)
+        return transcript_lexicon(self._recipe.lexicon, self._corpora, training)
 
     def _record(self, one: TrainingSet) -> model_config.TrainingData:
         utterances = list(self._corpus(one))
@@ -374,7 +410,7 @@ class _Steps:
         )
 
     def _text_words(self) -> int:
-        return sum(len(line.split()) for line in read_lines(self._work / "text" / "sentences.txt"))
+        return sum(len(line.split()) for line in read_lines(self._text))
 
     def _corpus(self, one: TrainingSet) -> Corpus:
         return read_corpus(self._corpora / one.data)
