@@ -45,7 +45,8 @@ class NgramAutomaton:
 
     There are two layouts, which number states alike: the fast one (`lm/csrc/automaton.h`), and the
     compact one (`lm/csrc/compact_automaton.h`), which takes less than half of its bytes, exact or
-    quantised, and is slower to search.
+    quantised, and is slower to search. Either holds up to 2**32 - 2 histories, 2**40 n-grams, of
+    up to 6 words each, and 2**31 - 2 words: a billion n-grams are a fraction of that.
 
     Attributes:
         arrays: what native modules take. Fast: `states` uint64 `[S + 1, 2]` (first arc; back-off

@@ -10,6 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from data.errors import SpeechError
+
 BEGIN = "<s>"
 END = "</s>"
 UNKNOWN = "<unk>"
@@ -17,6 +19,9 @@ SPECIAL_WORDS = (UNKNOWN, BEGIN, END)
 
 LOG_OF_10 = math.log(10.0)
 """ARPA holds log10; multiply by this for the natural log that the rest of the system uses."""
+
+MAX_NGRAMS = 2**31 - 1
+"""Of a model in memory: nodes are int32. Larger ones are built into automata from files."""
 
 NO_NODE = -1
 """The node of the empty history, and the row of an n-gram that is not in the model."""
@@ -81,7 +86,14 @@ class NgramModel:
     known_suffixes: tuple[NDArray[np.int32], ...] | None = None
 
     def __post_init__(self) -> None:
-        """Check the unigrams against the vocabulary."""
+        """Check the unigrams against the vocabulary, and the size."""
+        if sum(self.counts) > MAX_NGRAMS:
+            found = (
+                f"{sum(self.counts)} (`recognizer lm convert` makes a .ngram file of any number)"
+            )
+            raise SpeechError(
+                f"n-gram model in memory: expected at most {MAX_NGRAMS} n-grams, found {found}"
+            )
         if not self.levels or len(self.levels[0]) != len(self.vocabulary):
             raise ValueError("an n-gram model needs one unigram for each word of its vocabulary")
         if any(word not in self.word_ids for word in SPECIAL_WORDS):

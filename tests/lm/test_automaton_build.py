@@ -224,3 +224,58 @@ def test_damaged_records(tmp_path: Path, record: tuple[object, ...], message: st
     records.tofile(path)
     with pytest.raises(SpeechError, match=r"2\.records: expected distinct n-grams, found '.*' tw"):
         NgramAutomaton.build(tmp_path / "records", tmp_path / "model.ngram")
+
+
+def test_too_many_histories_are_refused(tmp_path: Path) -> None:
+    model = random_model(3, order=2)
+    words = model.vocabulary
+    builder = AutomatonBuilder(
+        str(tmp_path), len(words), words.index(BEGIN), words.index(END), 2**20, 1, max_states=4
+    )
+    for order, level in enumerate(model.levels, start=1):
+        builder.begin()
+        values = level.log10_probs.astype(np.float64), level.log10_backoffs.astype(np.float64)
+        builder.add(model.ngrams(order).reshape(-1), *values)
+        builder.end(lambda done: None)
+    with pytest.raises(ValueError, match=r"expected at most 4 histories \(.*\), found more"):
+        builder.build(lambda done: None)
+
+
+@pytest.mark.parametrize("stage", ["reading", "sorting 2-grams", "linking", "writing"])
+def test_an_interruption_leaves_nothing(tmp_path: Path, stage: str) -> None:
+    write_arpa(random_model(3), tmp_path / "model.arpa")
+
+    def interrupt(at: str, done: int, total: int | None) -> None:
+        if at == stage:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        NgramAutomaton.build(tmp_path / "model.arpa", tmp_path / "model.ngram", progress=interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.arpa"]
+
+
+def test_the_builder_checks_what_it_is_given(tmp_path: Path) -> None:
+    for begin, end, size in ((0, 0, 5), (5, 0, 5), (0, 5, 5), (0, 1, 2)):
+        with pytest.raises(ValueError, match="vocabulary: expected <s>, </s> and other words"):
+            AutomatonBuilder(str(tmp_path), size, begin, end, 2**20, 1, 100)
+    builder = AutomatonBuilder(str(tmp_path), 3, 1, 2, 2**20, 1, 100)
+    ids, values = np.arange(3, dtype=np.int32), np.full(3, -1.0)
+    with pytest.raises(ValueError, match="expected to begin an order"):
+        builder.add(ids, values, values)
+    builder.begin()
+    with pytest.raises(ValueError, match="expected the end of the order before"):
+        builder.begin()
+    with pytest.raises(ValueError, match="ids: expected 3 values, found 2"):
+        builder.add(ids[:2], values, values)
+    for wrong in (ids - 1, ids + 1):
+        with pytest.raises(ValueError, match="found an id out of range"):
+            builder.add(wrong, values, values)
+    for number in (1.0, np.nan, -np.inf, -1e300):
+        with pytest.raises(ValueError, match="found a log10 value that is none"):
+            builder.add(ids, np.full(3, number), values)
+    fresh = AutomatonBuilder(str(tmp_path), 3, 1, 2, 2**20, 1, 100)
+    fresh.begin()
+    fresh.add(ids[:2], values[:2], values[:2])
+    fresh.end(lambda done: None)
+    with pytest.raises(ValueError, match="expected one unigram for each word"):
+        fresh.build(lambda done: None)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from data.errors import SpeechError
 from lm.ngram import NO_NODE, NgramLevel, NgramModel
 from lm.prune import prune
 from lm_models import as_dict, random_model
@@ -65,3 +66,10 @@ def test_inconsistent_models_are_refused() -> None:
         NgramLevel(level.words, level.parents, np.zeros(2), np.zeros(3))
     with pytest.raises(ValueError, match="int32"):
         NgramLevel(level.words.astype(np.int64), level.parents, np.zeros(3), np.zeros(3))
+
+
+def test_no_more_ngrams_than_nodes_can_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = random_model(0)
+    monkeypatch.setattr("lm.ngram.MAX_NGRAMS", sum(model.counts) - 1)
+    with pytest.raises(SpeechError, match=r"in memory: expected at most \d+ n-grams, found \d+"):
+        NgramModel(model.vocabulary, model.levels)
