@@ -1,6 +1,6 @@
 """Language models beside KenLM's: see lm_measurements.py, which this starts.
 
-python benchmarks/lm.py TEXT [--order N] [--lines N] [--json FILE]
+python benchmarks/lm.py TEXT [--order N] [--lines N] [--memory 4G] [--json FILE]
 """
 
 import runpy

@@ -1,11 +1,18 @@
-"""Language models beside KenLM's: estimation, size, load time, queries per second.
+"""Estimation and querying of n-gram models, beside KenLM's tools where those are on the PATH.
 
-    python benchmarks/lm.py TEXT [--order N] [--lines N] [--json FILE]
+Started by lm.py:
 
-Estimates a model without cut-offs from the text but for every twentieth line, and scores those
-lines, and as many words drawn at random. KenLM's `lmplz`, `build_binary` and `kenlm_benchmark` are
-measured where they are on the PATH. Estimation is measured by the clock; loading and queries, by
-one thread, in processor seconds: the best of three.
+    python benchmarks/lm.py TEXT [--order N] [--lines N] [--memory 4G] [--json FILE]
+
+A model is estimated from 19 of 20 lines of the text, in the memory given, and asked for the words
+of the twentieth and for as many words drawn at random. Estimation is measured by the clock; loading
+and queries, by one thread, in processor seconds, each in a process of its own. The systems take
+turns, and of three turns the best counts.
+
+Queries of ours are measured from a mapped file and `resident`, that is, read into huge pages, as
+`kenlm_benchmark` reads its models; and with the look-ups of 16 sentences on their way at a time, as
+texts are scored, and of one, which is the way of `kenlm_benchmark`. The summary's speeds are those
+of resident automata that score texts; the ratios hold the other ways too.
 """
 
 from __future__ import annotations
@@ -20,21 +27,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data.files import read_lines
-from lm.automaton import NgramAutomaton
-from lm.estimate import EstimateOptions, estimate
+from lm.automaton import COMPACT, FAST, NgramAutomaton
 from lm.perplexity import perplexity
 
 STARTER = Path(__file__).with_name("lm.py")
+COMMAND = [sys.executable, "-c", "from recognizer.cli.main import main; main()", "lm"]
 QUANTISED_BITS = 8
 HELD_OUT = 20
-REPEATS = 3
+TURNS = 3
+QUERIES = 1_000_000  # at least so many a turn: a text that is shorter is asked for again
+ONE_SENTENCE = "_one_sentence_at_a_time"
+QUANTISED = f"{COMPACT}, {QUANTISED_BITS} bits"
+LAYOUTS = {FAST: None, COMPACT: None, QUANTISED: QUANTISED_BITS}
 
 Row = dict[str, Any]
 
@@ -45,63 +57,60 @@ def main() -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("--order", type=int, default=5)
     parser.add_argument("--lines", type=int, default=None, help="of the text; default: all")
+    parser.add_argument("--memory", default="4G", help="of both estimators; default: 4G")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--estimate-to", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--resident", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.estimate_to is not None:  # the child process whose memory is measured
-        estimate_to(arguments.text, arguments.order, arguments.estimate_to)
+    if arguments.ask is not None:  # the child process that is measured
+        print(json.dumps(ask(arguments.ask, arguments.text, arguments.resident)))
         return
     with tempfile.TemporaryDirectory() as directory:
-        rows = measure(arguments.text, arguments.order, arguments.lines, Path(directory))
+        limits = (arguments.lines, arguments.memory)
+        rows = measure(arguments.text, arguments.order, limits, Path(directory))
     for row in rows:
         print("  ".join(f"{key}={value}" for key, value in row.items()))
-    result = {"rows": rows, "summary": summary(rows)}
-    print(json.dumps(result["summary"], indent=1))
+    result = {"rows": rows, "ratios": ratios(rows), "summary": summary(rows)}
+    print(json.dumps({key: result[key] for key in ("ratios", "summary")}, indent=1))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(text: Path, order: int, lines: int | None, directory: Path) -> list[Row]:
-    """All rows; files go to the directory."""
-    train, test = directory / "train.txt", directory / "test.txt"
+def measure(text: Path, order: int, limits: tuple[int | None, str], directory: Path) -> list[Row]:
+    """All rows; files go to the directory.
+
+    Args:
+        text: one sentence a line.
+        order: of the model.
+        limits: lines of the text; memory for estimation.
+        directory: for files.
+    """
+    lines, memory = limits
+    train, test, drawn = (directory / f"{name}.txt" for name in ("train", "test", "random"))
     words = split(text, lines, train, test)
-    arpa, model = directory / "model.arpa", directory / "model.automaton"
-    rows = [
-        estimation_row(
-            "ours",
-            [
-                sys.executable,
-                str(STARTER),
-                str(train),
-                f"--order={order}",
-                f"--estimate-to={model}",
-            ],
-            words,
-        )
+    arpa = directory / "model.arpa"
+    command = [
+        *COMMAND,
+        "estimate",
+        f"--order={order}",
+        f"--memory={memory}",
+        "--discount-fallback",
     ]
+    rows = [estimation_row("ours", [*command, f"--output={arpa}", str(train)], words)]
     if shutil.which("lmplz") is not None:
-        command = ["lmplz", f"--order={order}", f"--text={train}", f"--arpa={arpa}"]
-        command += ["-T", str(directory), "--discount_fallback"]
-        rows.append(estimation_row("lmplz", command, words))
-    fast = NgramAutomaton.open(model)
-    sentences = [line.split() for line in test.read_text(encoding="utf-8").splitlines()]
-    drawn = random_sentences(fast, sentences)
-    random_text = directory / "random.txt"
-    random_text.write_text("".join(" ".join(s) + "\n" for s in drawn), encoding="utf-8")
-    variants = {
-        "fast": fast,
-        "compact": fast.compact(),
-        f"compact, {QUANTISED_BITS} bits": fast.compact(bits=QUANTISED_BITS),
-    }
-    for name, automaton in variants.items():
-        rows.append(our_row(name, automaton, sentences, drawn, directory / "ours"))
-    del fast, variants
-    tools = ("build_binary", "kenlm_benchmark")
-    if arpa.exists() and all(shutil.which(tool) is not None for tool in tools):
-        ngrams = rows[-1]["ngrams"]
-        for name, options in KENLM_FORMATS.items():
-            rows.append(kenlm_row(name, options, arpa, (test, random_text), ngrams, directory))
-    return rows
+        command = ["lmplz", f"--order={order}", f"--text={train}", "-S", memory]
+        command += [f"--arpa={directory / 'lmplz.arpa'}", "-T", str(directory)]
+        rows.append(estimation_row("lmplz", [*command, "--discount_fallback"], words))
+        (directory / "lmplz.arpa").unlink()
+    fast = directory / "fast.ngram"
+    NgramAutomaton.build(arpa, fast)
+    draw(NgramAutomaton.open(fast), test, drawn)
+    write_queries(NgramAutomaton.open(fast), (test, drawn), directory / "queries.npz")
+    systems = [*our_systems(fast, test), *kenlm_systems(arpa, (test, drawn))]
+    for _ in range(TURNS):
+        for system in systems:
+            system.take_turn()
+    return rows + [system.row() for system in systems]
 
 
 def split(text: Path, limit: int | None, train: Path, test: Path) -> int:
@@ -117,14 +126,8 @@ def split(text: Path, limit: int | None, train: Path, test: Path) -> int:
     return words
 
 
-def estimate_to(text: Path, order: int, model: Path) -> None:
-    """Estimate and save, and nothing else."""
-    options = EstimateOptions(order=order, discount_fallback=(0.5, 1.0, 1.5))
-    NgramAutomaton.from_model(estimate(read_lines(text), options=options).model).save(model)
-
-
 def estimation_row(name: str, command: Sequence[str], words: int) -> Row:
-    """What a command takes that estimates a model."""
+    """What a command takes that estimates a model and writes it as ARPA."""
     begin = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert child.stderr is not None
@@ -139,59 +142,164 @@ def estimation_row(name: str, command: Sequence[str], words: int) -> Row:
         "system": name,
         "words_per_second": round(words / seconds),
         "seconds": round(seconds, 1),
+        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "peak_memory_mb": round(usage.ru_maxrss / 1024),
     }
 
 
-def random_sentences(
-    automaton: NgramAutomaton, sentences: Sequence[Sequence[str]]
-) -> list[list[str]]:
-    """Sentences of the same lengths, of words drawn from the vocabulary."""
+def draw(automaton: NgramAutomaton, test: Path, path: Path) -> None:
+    """Write sentences of the same lengths, of words drawn from the vocabulary."""
     rng = np.random.default_rng(0)
     words = automaton.words
-    return [[words[i] for i in rng.integers(0, len(words), len(s))] for s in sentences]
+    with path.open("w", encoding="utf-8") as stream:
+        for line in read_lines(test):
+            drawn = rng.integers(0, len(words), len(line.split()))
+            stream.write(" ".join(words[i] for i in drawn) + "\n")
 
 
-def our_row(
-    name: str,
-    automaton: NgramAutomaton,
-    sentences: Sequence[Sequence[str]],
-    drawn: Sequence[Sequence[str]],
-    path: Path,
-) -> Row:
-    """One layout of ours; queries from mapped memory."""
-    automaton.save(path)
-    size = path.stat().st_size
-    ngrams = sum(map(int, automaton.metadata["counts"].split()))
-    seconds, opened = best(lambda: NgramAutomaton.open(path))
-    scored = perplexity(opened, (" ".join(sentence) for sentence in sentences[:2000]))
-    return {
-        "what": "queries",
-        "system": name,
-        "ngrams": ngrams,
-        "bytes_per_ngram": round(size / ngrams, 2),
-        "load_seconds": round(seconds, 4),
-        "text_queries_per_second": our_speed(opened, sentences),
-        "random_queries_per_second": our_speed(opened, drawn),
-        "perplexity": round(scored.perplexity, 3),
-    }
+def write_queries(automaton: NgramAutomaton, texts: tuple[Path, Path], path: Path) -> None:
+    """What `ask` asks for: ids, since `kenlm_benchmark` takes ids too."""
+    text, offsets = automaton.sentence_ids(line.split() for line in read_lines(texts[0]))
+    drawn, _ = automaton.sentence_ids(line.split() for line in read_lines(texts[1]))
+    times = repetitions(len(text) + len(offsets) - 1)
+    starts = [offsets[1:] + i * offsets[-1] for i in range(times)]
+    np.savez(
+        path,
+        text=np.tile(text, times),
+        random=np.tile(drawn, times),
+        offsets=np.concatenate([offsets[:1], *starts]),
+    )
 
 
-def our_speed(automaton: NgramAutomaton, sentences: Sequence[Sequence[str]]) -> int:
-    """Queries per second, ids given, as `kenlm_benchmark` takes them."""
-    ids, offsets = automaton.sentence_ids(sentences)
-    seconds, _ = best(lambda: automaton.score_ids(ids, offsets))
-    return round((len(ids) + len(sentences)) / seconds)
+def repetitions(queries: int) -> int:
+    """How often a text is asked for in one turn."""
+    return -(-QUERIES // queries)
 
 
-def best(action: Callable[[], Any]) -> tuple[float, Any]:
-    """The least processor time of a few calls, and the last result."""
-    times, result = [], None
-    for _ in range(REPEATS):
-        begin = time.process_time()
-        result = action()
-        times.append(time.process_time() - begin)
-    return min(times), result
+def ask(model: Path, queries: Path, resident: bool) -> Row:
+    """One turn of an automaton of ours."""
+    asked = np.load(queries)
+    texts, offsets = {name: asked[name] for name in ("text", "random")}, asked["offsets"]
+    before = resident_bytes()
+    begin = time.process_time()
+    automaton = NgramAutomaton.open(model, validate=False, resident=resident)
+    row: Row = {"load_seconds": time.process_time() - begin}
+    for suffix, at_once in (("", 16), (ONE_SENTENCE, 1)):
+        for name, words in texts.items():
+            begin = time.process_time()
+            automaton.score_ids(words, offsets, at_once=at_once)
+            seconds = time.process_time() - begin
+            row[f"{name}_queries_per_second{suffix}"] = (len(words) + len(offsets) - 1) / seconds
+    row["resident_mb"] = (resident_bytes() - before) / 2**20
+    return row
+
+
+def resident_bytes() -> int:
+    """Of this process: mapped pages count where they are in memory."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
+
+@dataclass
+class System:
+    """What takes turns with others.
+
+    Attributes:
+        known: of its row.
+        turns: what was measured in each.
+    """
+
+    known: Row
+    turns: list[Row]
+
+    def take_turn(self) -> None:
+        """Measure once."""
+        raise NotImplementedError
+
+    def row(self) -> Row:
+        """The least time and memory, and the most queries, of all turns."""
+        measured: Row = {}
+        for key in self.turns[0]:
+            values = [turn[key] for turn in self.turns]
+            if "per_second" in key:
+                measured[key] = round(max(values))
+            else:
+                measured[key] = round(min(values), 4 if "seconds" in key else None)
+        return {"what": "queries", **self.known, **measured}
+
+
+@dataclass
+class Ours(System):
+    """An automaton of ours in a file."""
+
+    path: Path
+    resident: bool
+
+    def take_turn(self) -> None:
+        """Measure in a process."""
+        command = [sys.executable, str(STARTER), str(self.path.with_name("queries.npz"))]
+        command += [f"--ask={self.path}", *(["--resident"] if self.resident else [])]
+        self.turns.append(json.loads(run(command).stdout))
+
+
+@dataclass
+class Kenlm(System):
+    """A model in one of KenLM's formats, and ids for it by text."""
+
+    path: Path
+    ids: dict[str, bytes]
+
+    def take_turn(self) -> None:
+        """Measure in a process for each text."""
+        turn: Row = {}
+        for name, ids in self.ids.items():
+            command = ["kenlm_benchmark", "-m", str(self.path), "-q", "-t", "1"]
+            # The most memory that a process had counts that of the one it was started by, so a
+            # shell, which is small, stands between.
+            said = run(["sh", "-c", '"$@"; exit "$?"', "sh", *command], ids).stdout
+            found = [
+                re.search(pattern, said.decode())
+                for pattern in (
+                    r"To Load, CPU: (\S+)",
+                    r"Queries per second excluding load, CPU: (\S+)",
+                    r"RSSMax: (\S+)",
+                )
+            ]
+            load, speed, memory = (float(match[1]) for match in found if match is not None)
+            turn["load_seconds"] = load
+            turn[f"{name}_queries_per_second{ONE_SENTENCE}"] = speed
+            turn["resident_mb"] = memory / 2**20
+        self.turns.append(turn)
+
+
+def our_systems(fast: Path, test: Path) -> list[System]:
+    """Layouts, each mapped and resident, with the perplexity of the text."""
+    systems: list[System] = []
+    lines = list(read_lines(test))
+    exact = 0.0
+    for name, bits in LAYOUTS.items():
+        path = fast.with_name(f"{name}.ngram")
+        automaton = NgramAutomaton.open(fast)
+        if name != FAST:
+            automaton.compact(bits=bits).save(path)
+        ngrams = sum(map(int, automaton.metadata["counts"].split()))
+        automaton = NgramAutomaton.open(path)
+        found = perplexity(automaton, lines).perplexity
+        exact = found if name == FAST else exact
+        known = {"perplexity": round(found, 3)}
+        if bits is not None:
+            known["perplexity_change_percent"] = round(100 * (found / exact - 1), 4)
+        for resident in (False, True):
+            arrays = (automaton.resident() if resident else automaton).arrays.values()
+            about: Row = {
+                "system": f"{name}, resident" if resident else name,
+                "ngrams": ngrams,
+                "bytes_per_ngram": round(path.stat().st_size / ngrams, 2),
+                "bytes_per_ngram_in_memory": round(sum(a.nbytes for a in arrays) / ngrams, 2),
+                **known,
+            }
+            systems.append(Ours(about, [], path, resident))
+    return systems
 
 
 KENLM_FORMATS = {
@@ -207,36 +315,29 @@ KENLM_FORMATS = {
 }
 
 
-def kenlm_row(
-    name: str,
-    options: Sequence[str],
-    arpa: Path,
-    texts: tuple[Path, Path],
-    ngrams: int,
-    directory: Path,
-) -> Row:
-    """One format of KenLM's."""
-    binary = directory / "kenlm.binary"
-    run(["build_binary", *options[:-1], "-T", str(directory), options[-1], str(arpa), str(binary)])
-    speeds = []
-    for text in texts:
-        model = ["kenlm_benchmark", "-m", str(binary)]
-        ids = run([*model, "-v"], text.read_bytes()).stdout
-        found = []
-        for _ in range(REPEATS):
-            said = run([*model, "-q", "-t", "1"], ids).stdout.decode()
-            match = re.search(r"Queries per second excluding load, CPU: (\S+)", said)
-            assert match is not None, said
-            found.append(float(match[1]))
-        speeds.append(round(max(found)))
-    return {
-        "what": "queries",
-        "system": name,
-        "ngrams": ngrams,
-        "bytes_per_ngram": round(binary.stat().st_size / ngrams, 2),
-        "text_queries_per_second": speeds[0],
-        "random_queries_per_second": speeds[1],
-    }
+def kenlm_systems(arpa: Path, texts: tuple[Path, Path]) -> list[System]:
+    """KenLM's formats; none where its tools are absent."""
+    if any(shutil.which(tool) is None for tool in ("build_binary", "kenlm_benchmark")):
+        return []
+    systems: list[System] = []
+    with arpa.open(encoding="utf-8") as stream:
+        header = itertools.takewhile(lambda line: not line.startswith("\\1-grams"), stream)
+        ngrams = sum(int(line.split("=")[1]) for line in header if line.startswith("ngram "))
+    for name, options in KENLM_FORMATS.items():
+        path = arpa.with_name(f"{name}.binary")
+        temporary = ["-T", str(arpa.parent)]
+        run(["build_binary", *options[:-1], *temporary, options[-1], str(arpa), str(path)])
+        ids = {}
+        for key, text in zip(("text", "random"), texts, strict=True):
+            content = text.read_bytes()
+            queries = len(content.split()) + content.count(b"\n")
+            found = run(["kenlm_benchmark", "-m", str(path), "-v"], content).stdout
+            ids[key] = found * repetitions(queries)
+        size = round(path.stat().st_size / ngrams, 2)
+        systems.append(
+            Kenlm({"system": name, "ngrams": ngrams, "bytes_per_ngram": size}, [], path, ids)
+        )
+    return systems
 
 
 def run(command: Sequence[str], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -248,22 +349,35 @@ def run(command: Sequence[str], given: bytes = b"") -> subprocess.CompletedProce
     return done
 
 
-def summary(rows: Sequence[Row]) -> Row:
-    """Ratios to KenLM's figures on real text; null where its tool is absent."""
+def ratios(rows: Sequence[Row]) -> Row:
+    """Our queries per second over those of KenLM's format of the kind, on real and random text."""
     by_system = {row["system"]: row for row in rows}
+    found: Row = {}
+    for layout, peer in zip(LAYOUTS, KENLM_FORMATS, strict=True):
+        for system in (layout, f"{layout}, resident"):
+            for suffix in ("", ONE_SENTENCE):
+                for text in ("text", "random"):
+                    key = f"{text}_queries_per_second"
+                    if peer in by_system:
+                        ratio = (
+                            by_system[system][key + suffix] / by_system[peer][key + ONE_SENTENCE]
+                        )
+                        found[f"{system}: {text}{suffix}"] = round(ratio, 3)
+    return found
 
-    def ratio(ours: str, peer: str, key: str) -> float | None:
-        if peer not in by_system:
-            return None
-        return round(float(by_system[ours][key]) / float(by_system[peer][key]), 3)
 
-    quantised = f"compact, {QUANTISED_BITS} bits"
+def summary(rows: Sequence[Row]) -> Row:
+    """What the project promises; null where a tool of KenLM's is absent."""
+    by_system = {row["system"]: row for row in rows}
+    found = ratios(rows)
+    ours, peer = by_system["ours"], by_system.get("lmplz")
+    speedup = peer and round(ours["words_per_second"] / peer["words_per_second"], 3)
     return {
-        "estimate_speedup_vs_lmplz": ratio("ours", "lmplz", "words_per_second"),
-        "query_speedup_vs_kenlm_probing": ratio("fast", "KenLM probing", "text_queries_per_second"),
-        "query_speedup_vs_kenlm_trie": ratio("compact", "KenLM trie", "text_queries_per_second"),
-        "bytes_per_ngram": by_system["compact"]["bytes_per_ngram"],
-        "bytes_per_ngram_quantised": by_system[quantised]["bytes_per_ngram"],
+        "estimate_speedup_vs_lmplz": speedup,
+        "query_speedup_vs_kenlm_probing": found.get(f"{FAST}, resident: text"),
+        "query_speedup_vs_kenlm_trie": found.get(f"{COMPACT}, resident: text"),
+        "bytes_per_ngram": by_system[COMPACT]["bytes_per_ngram"],
+        "bytes_per_ngram_quantised": by_system[QUANTISED]["bytes_per_ngram"],
     }
 
 
