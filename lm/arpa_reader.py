@@ -21,7 +21,7 @@ MAX_ORDER = 9
 MISSING_UNKNOWN_LOG10_PROB = -100.0
 """What an absent `<unk>` gets; KenLM's default."""
 
-_BLOCK_BYTES = 1 << 24
+_BLOCK_BYTES = 1 << 22
 
 
 class ArpaRows(NamedTuple):
