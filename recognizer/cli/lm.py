@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from recognizer.cli.lm_progress import reading, stages, working
+from recognizer.cli.lm_units import units
 
 if TYPE_CHECKING:
     from lm.model_files import WriteOptions
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from lm.perplexity import Perplexity
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_LINES_PER_STEP = 4096
 
 
 @click.group()
@@ -187,7 +187,7 @@ def estimate(
         continuation_counts=smoothing == "kneser-ney",
     )
     words = None if vocabulary is None else read_word_list(vocabulary)
-    with _stages() as progress:
+    with stages() as progress:
         summary = estimate_files(
             texts,
             output,
@@ -255,16 +255,16 @@ def prune(
     write_options = _write_options(output, **write)
     if (threshold is None) == (ngrams is None):
         raise click.UsageError("expected either --threshold or --ngrams")
-    with _working(f"reading {model}"):
+    with working(f"reading {model}"):
         whole = read_model(model)
     histories = None
     if history_lm is not None:
-        with _working(f"reading {history_lm}"):
+        with working(f"reading {history_lm}"):
             histories = history_probs(whole, read_model(history_lm))
-    with _working("pruning"):
+    with working("pruning"):
         losses = pruning_losses(whole, histories)
         pruned = prune_model(whole, threshold=threshold, ngrams=ngrams, losses=losses)
-    with _working("writing"):
+    with working("writing"):
         write_model(pruned, output, write_options)
     for order, count in enumerate(whole.counts, start=1):
         kept = pruned.counts[order - 1] if order <= pruned.order else 0
@@ -314,15 +314,15 @@ def interpolate(
         raise click.UsageError(f"expected {len(models)} --weights, found {len(given)}")
     sentences: list[str] = []
     if dev:
-        with _reading("reading", dev, unknown_words=True) as lines:
+        with reading("reading", dev, unknown_words=True) as lines:
             sentences = list(lines)
     parts: list[NgramModel] = []
     for path in models:
-        with _working(f"reading {path}"):
+        with working(f"reading {path}"):
             parts.append(read_model(path))
     rows: list[tuple[str, float, Perplexity | None]]
     if given is None:
-        with _working("tuning"):
+        with working("tuning"):
             automata = [NgramAutomaton.from_model(part) for part in parts]
             given = tune_weights(automata, [line.split() for line in sentences]).tolist()
             results = [perplexity(automaton, sentences) for automaton in automata]
@@ -330,12 +330,12 @@ def interpolate(
         rows = list(zip(models, given, results, strict=True))
     else:
         rows = [(path, weight, None) for path, weight in zip(models, given, strict=True)]
-    with _working("interpolating"):
+    with working("interpolating"):
         mixture = interpolate_models(parts, given)
     if dev:
-        with _working("testing"):
+        with working("testing"):
             rows.append((output, 1.0, perplexity(NgramAutomaton.from_model(mixture), sentences)))
-    with _working("writing"):
+    with working("writing"):
         write_model(mixture, output, write_options)
     if dev:
         click.echo("model\tweight\twords\toov\tperplexity\tperplexity_with_oov")
@@ -367,12 +367,12 @@ def perplexity(model: str, texts: tuple[str, ...]) -> None:
     from lm.perplexity import perplexity as perplexity_of
     from lm.perplexity import total
 
-    with _working(f"reading {model}"):
+    with working(f"reading {model}"):
         opened = read_language_model(model)
     results: list[Perplexity] = []
     click.echo("file\tsentences\twords\toov\tlog10_prob\tperplexity\tperplexity_with_oov")
     for text in texts:
-        with _reading(text, [text], unknown_words=True) as lines:
+        with reading(text, [text], unknown_words=True) as lines:
             result = perplexity_of(opened, lines)
         results.append(result)
         click.echo(_perplexity_row(text, result))
@@ -410,7 +410,7 @@ def convert(model: str, output: str, memory: int, temporary: str | None, **write
 
     write_options = _write_options(output, **write)
     build_options = BuildOptions(memory, None if temporary is None else Path(temporary))
-    with _stages() as progress:
+    with stages() as progress:
         convert_model(model, output, write_options, build_options, progress)
     click.echo(f"{output}\t{Path(output).stat().st_size} bytes")
 
@@ -430,7 +430,7 @@ def check(models: tuple[str, ...]) -> None:
     from lm.model_files import verify
 
     for model in models:
-        with _working(f"checking {model}"):
+        with working(f"checking {model}"):
             automaton = verify(model)
         counts = "\t".join(automaton.metadata["counts"].split())
         click.echo(f"{model}\t{automaton.layout}\t{counts}")
@@ -472,96 +472,4 @@ def _numbers(text: str | None, kind: type[_Number], option: str) -> list[_Number
         ) from None
 
 
-@contextmanager
-def _reading(
-    label: str, texts: Sequence[str], *, unknown_words: bool = False
-) -> Iterator[Iterator[str]]:
-    """The sentences of all texts; a bar shows how much is read, where files' sizes tell it."""
-    from data.errors import SpeechError
-    from lm.text_files import read_sentences
-
-    plain = all(Path(text).is_file() and not text.endswith(_PACKED) for text in texts)
-    size = sum(Path(text).stat().st_size for text in texts) if plain else None
-    with _bar(label, size) as advance:
-
-        def lines() -> Iterator[str]:
-            number = read = 0
-            for text in texts:
-                for line in read_sentences(text, unknown_words=unknown_words):
-                    number += 1
-                    read += len(line.encode()) + 1
-                    if number % _LINES_PER_STEP == 0:
-                        advance(read)
-                        read = 0
-                    yield line
-            advance(read)
-            if not number:
-                raise SpeechError(f"{', '.join(texts)}: expected sentences, found none")
-
-        yield lines()
-
-
-_PACKED = (".gz", ".xz", ".zst")
-
-
-@contextmanager
-def _working(label: str) -> Iterator[None]:
-    """Shows that something is under way that does not tell how far it is."""
-    with _bar(label, None):
-        yield
-
-
-@contextmanager
-def _bar(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, if that is a terminal; yields what takes the bytes that were read.
-
-    Without a size it shows movement, and the time that it has taken.
-    """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from recognizer.console import console
-
-    columns = [TextColumn("{task.description}", markup=False), BarColumn()]
-    if size is not None:
-        columns.append(DownloadColumn())
-    progress = Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with progress:
-        task = progress.add_task(label, total=size)
-        yield lambda count: progress.advance(task, count)
-
-
-@contextmanager
-def _stages() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Bars on standard error, if that is a terminal, one for each stage of some work.
-
-    Yields what takes a stage's name, the amount done since the last call, and the total if known.
-    """
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-    from recognizer.console import console
-
-    progress = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    tasks: dict[str, TaskID] = {}
-    with progress:
-
-        def advance(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                for task in tasks.values():
-                    progress.stop_task(task)
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.advance(tasks[stage], done)
-
-        yield advance
+lm.add_command(units)
