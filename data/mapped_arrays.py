@@ -34,6 +34,7 @@ _DTYPES = {
     "I16": np.dtype(np.int16),
     "I32": np.dtype(np.int32),
     "I64": np.dtype(np.int64),
+    "F16": np.dtype(np.float16),
     "F32": np.dtype(np.float32),
     "F64": np.dtype(np.float64),
 }
@@ -121,7 +122,7 @@ def write_arrays(
 
     Args:
         path: file to write.
-        arrays: by name; integers of 8 to 64 bits, float32 or float64.
+        arrays: by name; integers of 8 to 64 bits, floats of 16 to 64.
         kind: what the file holds ("decoding-graph"), asked for again by `open_arrays`.
         version: of that kind's layout.
         metadata: further strings to store.
