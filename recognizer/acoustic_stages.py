@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from am.network_file import read_network, write_network
 from am.phones import PhoneTable
 from am.topology import Topology
 from am.transitions import TransitionModel
 from am.tree import Tree
-from data.errors import SpeechError
+from data.errors import SpeechError, UsageError
 from recognizer.acoustic_training import (
     AcousticOptions,
     AlignedCorpus,
+    LabelledCorpus,
     grow_tree,
     require_torch,
     silence_pdfs,
@@ -25,13 +26,16 @@ from recognizer.acoustic_training import (
     training_utterances,
     with_posterior_priors,
 )
+from recognizer.alignment_file import read_paths
 from recognizer.console import console
 from recognizer.feature_cache import FeatureFile, cache_features
 from recognizer.options import to_table
 from recognizer.stages import Stage
+from recognizer.state_labels import StateInventory
 
 TREE_FILES = ("phones.txt", "tree.json", "transitions.json")
 NETWORK_FILE = "acoustic.safetensors"
+STATES_FILE = "states.json"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,36 @@ class AcousticInputs:
     corpora: tuple[AlignedCorpus, ...]
 
 
+@dataclass(frozen=True)
+class StateInputs:
+    """What the stages start from where alignments name the network's classes themselves.
+
+    Attributes:
+        states: the classes.
+        corpora: training sets with the class of every frame.
+    """
+
+    states: StateInventory
+    corpora: tuple[LabelledCorpus, ...]
+
+
+class Realigner(Protocol):
+    """Aligns training sets anew."""
+
+    def __call__(
+        self, network: Path, tree: Path, corpora: Sequence[AlignedCorpus], directory: Path
+    ) -> None:
+        """Write the transition-ids of each set to a file NAME.safetensors.
+
+        Args:
+            network: the network's file.
+            tree: directory of tree, transitions and phones.
+            corpora: the sets.
+            directory: where the files go; those that are there already are kept.
+        """
+        ...
+
+
 def acoustic_stages(
     options: AcousticOptions,
     load: Callable[[], AcousticInputs],
@@ -57,11 +91,14 @@ def acoustic_stages(
     inputs: Any,
     after: tuple[str, ...] = (),
     check: Callable[[], None] = lambda: None,
+    realigner: Realigner | None = None,
     jobs: int = 1,
 ) -> list[Stage]:
     """Stages ``tree``, ``features`` and ``network``.
 
-    The model's files are `TREE_FILES` in the first's directory and `NETWORK_FILE` in the last's.
+    With realignment, stages ``network_1``, ``realign_1``, ``network_2`` and so on come before the
+    last, ``network``, each network starting from the one before. The model's files are
+    `TREE_FILES` in the first's directory and `NETWORK_FILE` in the last's.
 
     Args:
         options: what is made.
@@ -70,8 +107,14 @@ def acoustic_stages(
         inputs: plain values that stand for the inputs, so that others cause a new run.
         after: stages that the inputs come from.
         check: raises if the inputs cannot be there.
+        realigner: aligns anew where the options ask for it.
         jobs: processes for features.
+
+    Raises:
+        UsageError: realignment without a realigner.
     """
+    if options.realign and realigner is None:
+        raise UsageError("realign: expected a lexicon to align with, found none")
     load = cache(load)
 
     def tree(directory: Path) -> None:
@@ -86,8 +129,129 @@ def acoustic_stages(
             f"tree: {made.num_pdfs} leaves, {transitions.num_transition_ids} transition-ids"
         )
 
+    def corpora(number: int) -> Sequence[AlignedCorpus]:
+        """The sets with the states of a pass, which from the second on are a network's."""
+        if number == 1:
+            return load().corpora
+        aligned = work / f"realign_{number - 1}"
+        _, transitions = read_tree(work / "tree")
+        return [
+            AlignedCorpus.from_paths(
+                one.name,
+                one.utterances,
+                read_paths(aligned / f"{one.name}.safetensors"),
+                transitions,
+            )
+            for one in load().corpora
+        ]
+
+    def realign(directory: Path, number: int) -> None:
+        assert realigner is not None
+        realigner(
+            work / f"network_{number}" / NETWORK_FILE, work / "tree", load().corpora, directory
+        )
+
+    def network(directory: Path, number: int) -> None:
+        made, transitions = read_tree(work / "tree")
+        labelled = [corpus.labelled(made) for corpus in corpora(number)]
+        silence = silence_pdfs(transitions.phones, transitions)
+        initial = None if number == 1 else work / f"network_{number - 1}" / NETWORK_FILE
+        _train(labelled, made.num_pdfs, silence, options, work, directory, initial)
+
+    table = to_table(options)
+    stages = [
+        Stage(
+            "tree",
+            {"tree": table["tree"], "inputs": inputs},
+            after,
+            tree,
+            "growing the phonetic decision tree",
+            check,
+        ),
+        _features_stage(options, lambda: load().corpora, inputs, after, check, jobs),
+    ]
+    passes = options.realign + 1
+    before: tuple[str, ...] = ()
+    for number in range(1, passes + 1):
+        name = "network" if number == passes else f"network_{number}"
+        stages.append(
+            _network_stage(
+                name,
+                options,
+                ("tree", "features", *before),
+                partial(network, number=number),
+                first=number == 1,
+            )
+        )
+        if number < passes:
+            before = name, f"realign_{number}"
+            stages.append(
+                Stage(
+                    f"realign_{number}",
+                    {},
+                    ("tree", name),
+                    partial(realign, number=number),
+                    "aligning with the network",
+                )
+            )
+    return stages
+
+
+def state_stages(
+    options: AcousticOptions,
+    load: Callable[[], StateInputs],
+    work: Path,
+    *,
+    inputs: Any,
+    check: Callable[[], None] = lambda: None,
+    jobs: int = 1,
+) -> list[Stage]:
+    """Stages ``states``, ``features`` and ``network``: no tree, the alignments have the classes.
+
+    The model's files are `STATES_FILE` in the first's directory and `NETWORK_FILE` in the last's.
+
+    Args:
+        options: what is made; those of the tree do not matter.
+        load: reads the inputs; called once, by the first stage that has to run.
+        work: parent of the stages' directories.
+        inputs: plain values that stand for the inputs, so that others cause a new run.
+        check: raises if the inputs cannot be there.
+        jobs: processes for features.
+
+    Raises:
+        UsageError: realignment, for which there is no tree.
+    """
+    if options.realign:
+        raise UsageError('realign: expected labels = "phones", found "states"')
+    load = cache(load)
+
+    def states(directory: Path) -> None:
+        given = load()
+        given.states.write(directory / STATES_FILE)
+        console.print(f"states: {len(given.states.names)}, {len(given.states.silence)} of silence")
+
+    def network(directory: Path) -> None:
+        given = load()
+        outputs, silence = len(given.states.names), given.states.silence
+        _train(given.corpora, outputs, silence, options, work, directory)
+
+    return [
+        Stage("states", {"inputs": inputs}, (), states, "collecting the states", check),
+        _features_stage(options, lambda: load().corpora, inputs, (), check, jobs),
+        _network_stage("network", options, ("states", "features"), network),
+    ]
+
+
+def _features_stage(
+    options: AcousticOptions,
+    corpora: Callable[[], Sequence[AlignedCorpus] | Sequence[LabelledCorpus]],
+    inputs: Any,
+    after: tuple[str, ...],
+    check: Callable[[], None],
+    jobs: int,
+) -> Stage:
     def features(directory: Path) -> None:
-        for corpus in load().corpora:
+        for corpus in corpora():
             cache_features(
                 corpus.name,
                 corpus.utterances,
@@ -97,70 +261,76 @@ def acoustic_stages(
                 jobs=jobs,
             )
 
-    def network(directory: Path) -> None:
-        given = load()
-        files = {
-            corpus.name: {
-                speed: FeatureFile.of(corpus.name, speed, work / "features")
-                for speed in options.speeds
-            }
-            for corpus in given.corpora
-        }
-        made, transitions = read_tree(work / "tree")
-        result = train_network(
-            given.corpora, given.phones, made, transitions, files, options, directory
-        )
-        for line in result.dropped:
-            console.print(f"dropped {line}")
-        if not result.finished or result.best is None:
-            raise SpeechError("training was interrupted; the same command goes on from here")
-        console.print(
-            f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped; "
-            f"held-out frame accuracy {result.best.accuracy:.2%}"
-        )
-        if options.priors == "labels":
-            shutil.copyfile(result.best_path, directory / NETWORK_FILE)
-            return
-        network = with_posterior_priors(
-            read_network(result.best_path),
-            training_utterances(given.corpora, made, files),
-            silence_pdfs(given.phones, transitions),
-            options.silence_weight,
-        )
-        write_network(network, directory / NETWORK_FILE)
-
     table = to_table(options)
-    return [
-        Stage(
-            "tree",
-            {"tree": table["tree"], "inputs": inputs},
-            after,
-            tree,
-            "growing the phonetic decision tree",
-            check,
-        ),
-        Stage(
-            "features",
-            {"features": table["features"], "speeds": table["speeds"], "inputs": inputs},
-            after,
-            features,
-            "computing log mel energies",
-            check,
-        ),
-        Stage(
-            "network",
-            {
-                "network": table["network"],
-                "training": table["training"],
-                "priors": table["priors"],
-                "silence_weight": table["silence_weight"],
-            },
-            ("tree", "features"),
-            network,
-            "training the network",
-            require_torch,
-        ),
-    ]
+    return Stage(
+        "features",
+        {"features": table["features"], "speeds": table["speeds"], "inputs": inputs},
+        after,
+        features,
+        "computing log mel energies",
+        check,
+    )
+
+
+def _network_stage(
+    name: str,
+    options: AcousticOptions,
+    after: tuple[str, ...],
+    run: Callable[[Path], None],
+    *,
+    first: bool = True,
+) -> Stage:
+    table = to_table(options)
+    training = table["training"] if first else table.get("realign_training", table["training"])
+    return Stage(
+        name,
+        {
+            "network": table["network"],
+            "training": training,
+            "priors": table["priors"],
+            "silence_weight": table["silence_weight"],
+        },
+        after,
+        run,
+        "training the network" if first else "training the network on new labels",
+        require_torch,
+    )
+
+
+def _train(
+    corpora: Sequence[LabelledCorpus],
+    outputs: int,
+    silence: Collection[int],
+    options: AcousticOptions,
+    work: Path,
+    directory: Path,
+    initial: Path | None = None,
+) -> None:
+    files = {
+        corpus.name: {
+            speed: FeatureFile.of(corpus.name, speed, work / "features") for speed in options.speeds
+        }
+        for corpus in corpora
+    }
+    result = train_network(corpora, outputs, silence, files, options, directory, initial=initial)
+    for line in result.dropped:
+        console.print(f"dropped {line}")
+    if not result.finished or result.best is None:
+        raise SpeechError("training was interrupted; the same command goes on from here")
+    console.print(
+        f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped; "
+        f"held-out frame accuracy {result.best.accuracy:.2%}"
+    )
+    if options.priors == "labels":
+        shutil.copyfile(result.best_path, directory / NETWORK_FILE)
+        return
+    network = with_posterior_priors(
+        read_network(result.best_path),
+        training_utterances(corpora, files),
+        silence,
+        options.silence_weight,
+    )
+    write_network(network, directory / NETWORK_FILE)
 
 
 def read_tree(directory: Path) -> tuple[Tree, TransitionModel]:

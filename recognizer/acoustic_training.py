@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from am.contexts import FrameContexts, frame_contexts, frame_pdfs
-from am.features import FbankOptions, MfccOptions, fbank
+from am.features import FbankOptions, MfccOptions
 from am.inference_native import NativeNetwork
 from am.network_file import Network
 from am.network_options import NetworkOptions, NetworkShape
@@ -25,6 +25,7 @@ from am.transitions import TransitionModel
 from am.tree import Tree, TreeOptions, TreeStats, build_tree
 from data.alignment import Alignment
 from data.corpus import Utterance
+from data.drops import Drops, refuse
 from data.errors import SpeechError, UsageError
 from recognizer.feature_cache import FeatureFile
 from recognizer.gmm_features import gmm_features
@@ -51,6 +52,9 @@ class AcousticOptions:
         priors: what the states' priors are relative frequencies of: "labels" of training frames, or
             "posteriors" that the trained network gives them on average.
         silence_weight: divisor of the counts of silence states in the priors.
+        realign: how often the trained network aligns its training sets anew and is trained on from
+            there with these labels.
+        realign_training: how it is trained then; by default as the first time.
     """
 
     tree: TreeOptions = TreeOptions()
@@ -60,8 +64,12 @@ class AcousticOptions:
     training: TrainingOptions = TrainingOptions()
     priors: PriorSource = "labels"
     silence_weight: float = SILENCE_WEIGHT
+    realign: int = 0
+    realign_training: TrainingOptions | None = None
 
     def __post_init__(self) -> None:
+        if self.realign < 0:
+            raise UsageError(f"realign: expected a number of passes >= 0, found {self.realign}")
         if 1.0 not in self.speeds or len(set(self.speeds)) != len(self.speeds):
             raise UsageError(
                 f"expected distinct speeds with 1.0 among them, found {list(self.speeds)}"
@@ -104,24 +112,55 @@ class AlignedCorpus:
         phones: PhoneTable,
         topology: Topology,
         options: FbankOptions,
+        drops: Drops | None = None,
     ) -> AlignedCorpus:
         """From segments in seconds; utterances without an alignment are left out.
 
+        Args:
+            name: of its feature files.
+            utterances: the corpus.
+            alignments: by utterance id.
+            phones: the phone table.
+            topology: number of states of each phone.
+            options: of the features, which give the number of frames.
+            drops: counts alignments without speech instead of raising.
+
         Raises:
-            SpeechError: an alignment with phones that the table lacks.
+            SpeechError: an alignment with phones that the table lacks, or with none of speech.
         """
-        kept = tuple(utterance for utterance in utterances if utterance.id in alignments)
-        contexts = {
-            u.id: segment_contexts(
-                alignments[u.id],
-                phones,
-                topology,
-                len(fbank(u.samples(), options)),
-                options.frame_shift,
-            )
-            for u in kept
-        }
+        contexts = {}
+        for utterance in utterances:
+            if utterance.id not in alignments:
+                continue
+            frames = options.num_frames(len(utterance.samples()))
+            try:
+                contexts[utterance.id] = segment_contexts(
+                    alignments[utterance.id], phones, topology, frames, options.frame_shift
+                )
+            except SpeechError as error:
+                refuse(drops, "phones that give no labels", f"{name}: {error}")
+        kept = tuple(utterance for utterance in utterances if utterance.id in contexts)
         return cls(name, kept, contexts)
+
+    def labelled(self, tree: Tree) -> LabelledCorpus:
+        """The set with the labels that a tree gives to its frames."""
+        labels = {u.id: frame_pdfs(self.contexts[u.id], tree) for u in self.utterances}
+        return LabelledCorpus(self.name, self.utterances, labels)
+
+
+@dataclass(frozen=True)
+class LabelledCorpus:
+    """A training set with a label for every frame.
+
+    Attributes:
+        name: of its feature files.
+        utterances: those that have labels.
+        labels: int32 `[T]` by utterance id.
+    """
+
+    name: str
+    utterances: tuple[Utterance, ...]
+    labels: Mapping[str, IntArray]
 
 
 def grow_tree(
@@ -155,8 +194,7 @@ def grow_tree(
 
 
 def training_utterances(
-    corpora: Sequence[AlignedCorpus],
-    tree: Tree,
+    corpora: Sequence[LabelledCorpus],
     features: Mapping[str, Mapping[float, FeatureFile]],
 ) -> Iterator[TrainingUtterance]:
     """Features and labels of every utterance at every speed.
@@ -165,8 +203,7 @@ def training_utterances(
     frame t * s of the recording itself.
 
     Args:
-        corpora: aligned training sets.
-        tree: gives the labels.
+        corpora: training sets.
         features: by corpus name and speed, with speed 1.0.
 
     Raises:
@@ -178,7 +215,7 @@ def training_utterances(
         files = features[corpus.name]
         loaded = {speed: file.load() for speed, file in files.items()}
         for utterance in corpus.utterances:
-            labels = frame_pdfs(corpus.contexts[utterance.id], tree)
+            labels = corpus.labels[utterance.id]
             versions = {}
             for speed, table in loaded.items():
                 if utterance.id not in table:
@@ -211,17 +248,27 @@ def silence_pdfs(phones: PhoneTable, transitions: TransitionModel) -> frozenset[
 
 
 def train_network(
-    corpora: Sequence[AlignedCorpus],
-    phones: PhoneTable,
-    tree: Tree,
-    transitions: TransitionModel,
+    corpora: Sequence[LabelledCorpus],
+    outputs: int,
+    silence: Collection[int],
     features: Mapping[str, Mapping[float, FeatureFile]],
     options: AcousticOptions,
     directory: Path,
+    *,
+    initial: Path | None = None,
 ) -> TrainingResult:
-    """Train the network on the tree's labels; needs torch.
+    """Train the network on frame labels; needs torch.
 
     Checkpoints and curves are kept in ``directory``, where an interrupted training goes on.
+
+    Args:
+        corpora: training sets.
+        outputs: number of labels.
+        silence: the labels of silence and noise, for the priors.
+        features: by corpus name and speed, with speed 1.0.
+        options: shape and training.
+        directory: of the results.
+        initial: file of the network that it starts from, in a training after a realignment.
 
     Raises:
         SpeechError: no torch, or unusable data.
@@ -229,13 +276,17 @@ def train_network(
     require_torch()
     from am.training import train
 
+    training = options.training
+    if initial is not None and options.realign_training is not None:
+        training = options.realign_training
     return train(
-        list(training_utterances(corpora, tree, features)),
-        NetworkOptions.of(options.network, tree.num_pdfs, options.features.num_bins),
-        options.training,
+        list(training_utterances(corpora, features)),
+        NetworkOptions.of(options.network, outputs, options.features.num_bins),
+        training,
         directory,
-        silence_pdfs=silence_pdfs(phones, transitions),
+        silence_pdfs=silence,
         silence_weight=options.silence_weight,
+        initial=initial,
         metadata={
             "features": to_table(options.features),
             "speeds": list(options.speeds),

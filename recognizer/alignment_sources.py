@@ -105,6 +105,17 @@ class AlignmentSource:
         find = self.path.rglob if kind in ("textgrid", "timit") else self.path.glob
         return sorted({path for pattern in patterns for path in find(pattern)})
 
+    def check(self) -> None:
+        """Raises a `SpeechError` if there is nothing to read, or a file beside it is missing."""
+        kind = self.kind
+        if not self.files(kind):
+            raise SpeechError(f"{self.path}: expected {' or '.join(KINDS[kind])}, found none")
+        if self.options.phone_map is not None:
+            read_phone_map(self.base / self.options.phone_map)
+        if kind == "kaldi":
+            self.kaldi_model()
+            self.kaldi_phones()
+
     def alignments(self, drops: Drops | None = None) -> dict[str, Alignment]:
         """All alignments by utterance, with silence called SIL and noise SPN.
 

@@ -15,6 +15,7 @@ from data.alignment import Alignment
 from data.corpus import Utterance
 from data.drops import Drops, refuse
 from data.errors import SpeechError
+from recognizer.acoustic_training import LabelledCorpus
 from recognizer.alignment_sources import AlignmentSource
 
 IntArray = npt.NDArray[np.int32]
@@ -57,21 +58,6 @@ class StateInventory:
         ):
             raise SpeechError(f"{path}: expected names of states and indices of silence among them")
         return cls(tuple(names), frozenset(silence))
-
-
-@dataclass(frozen=True)
-class LabelledCorpus:
-    """A training set with a label for every frame.
-
-    Attributes:
-        name: of its feature files.
-        utterances: those that have labels.
-        labels: int32 `[T]` by utterance id.
-    """
-
-    name: str
-    utterances: tuple[Utterance, ...]
-    labels: Mapping[str, IntArray]
 
 
 def state_inventory(

@@ -5,19 +5,33 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from am.phones import SILENCE, SPOKEN_NOISE, PhoneTable
+from am.segment_contexts import base_phones
 from am.topology import Topology
 from data.alignment import Alignment
 from data.corpus import Utterance, read_corpus
-from data.ctm import read_ctm
+from data.drops import Drops
 from data.errors import SpeechError, UsageError
-from data.textgrid import read_textgrid
-from recognizer.acoustic_stages import NETWORK_FILE, TREE_FILES, AcousticInputs, acoustic_stages
+from data.lexicon import read_lexicon
+from decoding.align import AlignOptions
+from recognizer.acoustic_stages import (
+    NETWORK_FILE,
+    STATES_FILE,
+    TREE_FILES,
+    AcousticInputs,
+    StateInputs,
+    acoustic_stages,
+    state_stages,
+)
 from recognizer.acoustic_training import AcousticOptions, AlignedCorpus
+from recognizer.alignment_sources import AlignmentSource, SourceOptions
 from recognizer.console import console
 from recognizer.options import from_table, read_toml, to_table
+from recognizer.realign import NetworkRealigner
 from recognizer.stages import Stage, run_stages
+from recognizer.state_labels import label_corpus, state_inventory
 
 
 @dataclass(frozen=True)
@@ -26,14 +40,16 @@ class AlignedData:
 
     Attributes:
         data: a Kaldi data directory or a LibriSpeech tree.
-        alignments: a directory of TextGrid files named by utterance, or one that holds
-            ``words.ctm`` and ``phones.ctm``, as ``recognizer align`` writes them.
+        alignments: a directory of alignments, or a file of those of many utterances, in any format
+            of `recognizer.alignment_sources`.
         name: of its feature files; the path of ``data`` with dashes by default.
+        source: the alignments' format, phone table and the like.
     """
 
     data: str
     alignments: str
     name: str | None = None
+    source: SourceOptions = SourceOptions()
 
     @property
     def label(self) -> str:
@@ -49,6 +65,10 @@ class TrainRecipe:
         output: directory of the acoustic model.
         sets: training sets.
         work: directory of intermediate results; ``output`` + "/work" by default.
+        labels: "phones": a tree is grown over the alignments' phones, and its leaves are the
+            network's outputs; "states": the outputs are the alignments' states as they are.
+        tolerance: seconds by which an alignment may be longer than its audio.
+        lexicon: pronunciations, for realignment.
         acoustic: tree, features, network and training.
         jobs: processes for the features.
     """
@@ -56,6 +76,9 @@ class TrainRecipe:
     output: str
     sets: tuple[AlignedData, ...]
     work: str | None = None
+    labels: Literal["phones", "states"] = "phones"
+    tolerance: float = 0.05
+    lexicon: str | None = None
     acoustic: AcousticOptions = field(default_factory=AcousticOptions)
     jobs: int = 1
 
@@ -65,6 +88,8 @@ class TrainRecipe:
         labels = [one.label for one in self.sets]
         if len(set(labels)) < len(labels):
             raise UsageError(f"expected sets of distinct names, found {', '.join(labels)}")
+        if not self.tolerance >= 0:
+            raise UsageError(f"tolerance: expected seconds >= 0, found {self.tolerance}")
 
 
 def train_from_file(path: str | Path, *, first: str | None = None, last: str | None = None) -> Path:
@@ -78,24 +103,44 @@ def train_from_file(path: str | Path, *, first: str | None = None, last: str | N
     base = path.parent
     output = base / recipe.output
     work = base / recipe.work if recipe.work is not None else output / "work"
-    stages = acoustic_stages(
-        recipe.acoustic,
-        lambda: _load(recipe, base),
-        work,
-        inputs=to_table(recipe)["sets"],
-        check=lambda: _check(recipe, base),
-        jobs=recipe.jobs,
-    )
+    inputs = to_table(recipe)["sets"]
+    if recipe.tolerance != TrainRecipe.tolerance:
+        inputs = [*inputs, {"tolerance": recipe.tolerance}]
+    options = recipe.acoustic
+    if recipe.labels == "phones":
+        stages = acoustic_stages(
+            options,
+            lambda: _load_phones(recipe, base),
+            work,
+            inputs=inputs,
+            check=lambda: _check(recipe, base),
+            realigner=_realigner(recipe, base),
+            jobs=recipe.jobs,
+        )
+    else:
+        stages = state_stages(
+            options,
+            lambda: _load_states(recipe, base),
+            work,
+            inputs=inputs,
+            check=lambda: _check(recipe, base),
+            jobs=recipe.jobs,
+        )
+    files = TREE_FILES if recipe.labels == "phones" else (STATES_FILE,)
 
     def collect(directory: Path) -> None:
-        for name in TREE_FILES:
-            shutil.copyfile(work / "tree" / name, output / name)
+        for name in files:
+            shutil.copyfile(work / stages[0].name / name, output / name)
         shutil.copyfile(work / "network" / NETWORK_FILE, output / NETWORK_FILE)
         console.print(f"acoustic model: {output}")
 
     stages.append(
         Stage(
-            "model", {"output": str(output)}, ("tree", "network"), collect, "collecting the model"
+            "model",
+            {"output": str(output)},
+            (stages[0].name, "network"),
+            collect,
+            "collecting the model",
         )
     )
     run_stages(stages, work, first=first, last=last)
@@ -103,59 +148,92 @@ def train_from_file(path: str | Path, *, first: str | None = None, last: str | N
 
 
 def _check(recipe: TrainRecipe, base: Path) -> None:
-    for one in recipe.sets:
+    for one, source in _sources(recipe, base):
         read_corpus(base / one.data)
-        if not (base / one.alignments).is_dir():
-            raise SpeechError(f"{base / one.alignments}: expected a directory of alignments")
+        source.check()
 
 
-def _load(recipe: TrainRecipe, base: Path) -> AcousticInputs:
-    sets: list[tuple[AlignedData, list[Utterance], dict[str, Alignment]]] = []
-    labels: set[str] = set()
-    for one in recipe.sets:
-        utterances = list(read_corpus(base / one.data))
-        alignments = read_alignments(base / one.alignments)
-        found = sum(utterance.id in alignments for utterance in utterances)
-        if not found:
-            raise SpeechError(
-                f"{base / one.alignments}: expected alignments of utterances of "
-                f"{base / one.data}, found none"
-            )
-        if found < len(utterances):
-            console.print(
-                f"{one.label}: {len(utterances) - found} of {len(utterances)} utterances have no "
-                f"alignment in {base / one.alignments} and are left out"
-            )
-        for utterance in utterances:
-            if utterance.id in alignments:
-                labels.update(segment.label for segment in alignments[utterance.id].phones)
-        sets.append((one, utterances, alignments))
-    phones = PhoneTable.from_base(labels - {SILENCE, SPOKEN_NOISE})
+def _sources(recipe: TrainRecipe, base: Path) -> list[tuple[AlignedData, AlignmentSource]]:
+    return [(one, AlignmentSource(base / one.alignments, one.source, base)) for one in recipe.sets]
+
+
+def _realigner(recipe: TrainRecipe, base: Path) -> NetworkRealigner | None:
+    if recipe.lexicon is None:
+        return None
+    lexicon = base / recipe.lexicon
+    options = AlignOptions()
+    features = recipe.acoustic.features
+    return NetworkRealigner(lambda: read_lexicon(lexicon), features, options, recipe.jobs)
+
+
+def _load_phones(recipe: TrainRecipe, base: Path) -> AcousticInputs:
+    sets = [_load(recipe, base, one, source) for one, source in _sources(recipe, base)]
+    labels = {
+        phone for _, _, found, _ in sets for one in found.values() for phone in base_phones(one)
+    }
+    if not labels - {SILENCE, SPOKEN_NOISE}:
+        raise SpeechError("expected alignments of phones, found none in any set")
+    phones = PhoneTable.from_base(labels)
     topology = Topology.standard(phones)
-    return AcousticInputs(
-        phones,
-        topology,
-        tuple(
-            AlignedCorpus.from_alignments(
-                one.label, utterances, alignments, phones, topology, recipe.acoustic.features
-            )
-            for one, utterances, alignments in sets
-        ),
-    )
-
-
-def read_alignments(directory: Path) -> dict[str, Alignment]:
-    """Alignments of a directory by utterance: TextGrid files, or words.ctm with phones.ctm.
-
-    Raises:
-        SpeechError: neither is there, or a file is damaged.
-    """
-    words, phones = directory / "words.ctm", directory / "phones.ctm"
-    if words.exists() and phones.exists():
-        return read_ctm(words, phones)
-    grids = sorted(directory.rglob("*.TextGrid"))
-    if not grids:
-        raise SpeechError(
-            f"{directory}: expected *.TextGrid files, or words.ctm and phones.ctm, found neither"
+    corpora = []
+    for name, utterances, found, drops in sets:
+        corpus = AlignedCorpus.from_alignments(
+            name, utterances, found, phones, topology, recipe.acoustic.features, drops
         )
-    return {alignment.utterance: alignment for alignment in map(read_textgrid, grids)}
+        _report(name, len(corpus.utterances), len(utterances), drops)
+        corpora.append(corpus)
+    return AcousticInputs(phones, topology, tuple(corpora))
+
+
+def _load_states(recipe: TrainRecipe, base: Path) -> StateInputs:
+    sources = [source for _, source in _sources(recipe, base)]
+    sets = [_load(recipe, base, one, source) for one, source in _sources(recipe, base)]
+    states = state_inventory(
+        sources, (alignment for _, _, found, _ in sets for alignment in found.values())
+    )
+    shift = recipe.acoustic.features.frame_shift
+    corpora = []
+    for name, utterances, found, drops in sets:
+        corpus = label_corpus(name, utterances, found, states, shift, drops)
+        _report(name, len(corpus.utterances), len(utterances), drops)
+        corpora.append(corpus)
+    return StateInputs(states, tuple(corpora))
+
+
+def _load(
+    recipe: TrainRecipe, base: Path, one: AlignedData, source: AlignmentSource
+) -> tuple[str, list[Utterance], dict[str, Alignment], Drops]:
+    """Name, utterances and usable alignments of a set, and what was left out."""
+    drops = Drops()
+    utterances = list(read_corpus(base / one.data))
+    alignments = source.alignments(drops)
+    of_id = {utterance.id: utterance for utterance in utterances}
+    kept: dict[str, Alignment] = {}
+    for key, alignment in alignments.items():
+        utterance = of_id.get(key)
+        if utterance is None:
+            drops.add("alignments without audio", f"{source.path}: {key}: not in {base / one.data}")
+        elif alignment.end > utterance.duration + recipe.tolerance:
+            drops.add(
+                f"alignments more than {recipe.tolerance:g} s longer than their audio",
+                f"{source.path}: {key}: expected an end by {utterance.duration:.3f} s, found "
+                f"{alignment.end:.3f} s",
+            )
+        else:
+            kept[key] = alignment
+    if not kept:
+        first = "".join(f"; {line.strip()}" for line in drops.lines()[:2])
+        raise SpeechError(
+            f"{source.path}: expected alignments of utterances of {base / one.data}, found "
+            f"none{first}"
+        )
+    for utterance in utterances:
+        if utterance.id not in alignments:
+            drops.add("utterances without alignment", f"{base / one.data}: {utterance.id}")
+    return one.label, utterances, kept, drops
+
+
+def _report(name: str, used: int, utterances: int, drops: Drops) -> None:
+    console.print(f"{name}: {used} of {utterances} utterances have labels")
+    for line in drops.lines():
+        console.print(f"{name}: {line}", highlight=False, soft_wrap=True)

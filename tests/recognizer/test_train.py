@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import babble
+from am.kaldi_model import read_kaldi_transitions
 from am.network_file import read_network
 from am.priors import DISABLED_LOG_PRIOR
 from data.alignment import Alignment, Segment
-from data.corpus import Utterance
-from data.ctm import write_ctm
+from data.corpus import Utterance, read_corpus
 from data.errors import SpeechError
-from data.textgrid import write_textgrid
-from recognizer.acoustic_stages import NETWORK_FILE, TREE_FILES, read_tree
-from recognizer.train import read_alignments, train_from_file
+from data.kaldi_archive import write_int_vectors
+from data.textgrid import read_textgrid, write_textgrid
+from recognizer.acoustic_stages import NETWORK_FILE, STATES_FILE, TREE_FILES, read_tree
+from recognizer.state_labels import StateInventory
+from recognizer.train import train_from_file
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
@@ -42,6 +45,17 @@ held_out_fraction = 0.1
 threads = 1
 """
 
+REALIGN = """
+[acoustic.realign_training]
+epochs = 3
+streams = 8
+learning_rate = 4e-3
+final_learning_rate = 1e-3
+held_out_fraction = 0.1
+threads = 1
+"""
+KALDI = Path(__file__).parents[1] / "am" / "fixtures" / "kaldi"
+
 
 def words_of(utterance: Utterance, phones: list[Segment]) -> tuple[Segment, ...]:
     """The words' times, from the true phones: silences part words or lie inside nothing."""
@@ -61,12 +75,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("train")
     (root / "audio").mkdir()
     (root / "aligned").mkdir()
+    (root / "whole").mkdir()
     rng = np.random.default_rng(5)
     pairs = [babble.utterance(rng, f"u{i:02d}", root / "audio") for i in range(40)]
     babble.write_data([utterance for utterance, _ in pairs], root / "train")
-    for utterance, phones in pairs[1:]:
+    for utterance, phones in pairs:
         alignment = Alignment(utterance.id, words_of(utterance, phones), tuple(phones))
-        write_textgrid(alignment, root / "aligned" / f"{utterance.id}.TextGrid")
+        write_textgrid(alignment, root / "whole" / f"{utterance.id}.TextGrid")
+        if utterance.id != "u00":
+            write_textgrid(alignment, root / "aligned" / f"{utterance.id}.TextGrid")
     (root / "train.toml").write_text(TRAIN)
     train_from_file(root / "train.toml")
     return root
@@ -126,19 +143,33 @@ def test_other_kinds_and_priors_from_posteriors(made: Path, shape: str) -> None:
     assert np.abs(seen - labels.log_priors[~disabled]).max() > 0.01
 
 
-def test_a_missing_alignment_is_said(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train_from_file(made / "train.toml", first="tree", last="tree")
-    assert "1 of 40 utterances have no alignment" in " ".join(capsys.readouterr().err.split())
+def flat(text: str) -> str:
+    return " ".join(text.split())
 
 
-def test_ctm_is_read_too_and_nothing_is_an_error(tmp_path: Path) -> None:
-    alignment = Alignment("u", (Segment("me", 0.1, 0.3),), (Segment("M", 0.1, 0.2),))
-    write_ctm([alignment], tmp_path / "words.ctm", tier="words")
-    write_ctm([alignment], tmp_path / "phones.ctm", tier="phones")
-    assert read_alignments(tmp_path)["u"].phones == alignment.phones
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SpeechError, match=r"TextGrid files, or words\.ctm"):
-        read_alignments(tmp_path / "empty")
+def test_what_is_left_out_is_counted_and_named(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in [
+        ("u05", Alignment("u05", (), (Segment("SIL", 0.0, 0.5),))),
+        ("u06", Alignment("u06", (Segment("me", 0.1, 90.0),), (Segment("M", 0.1, 90.0),))),
+        ("elsewhere", Alignment("elsewhere", (Segment("me", 0.1, 0.3),))),
+    ]:
+        write_textgrid(content, made / "aligned" / f"{name}.TextGrid")
+    (made / "aligned" / "u07.TextGrid").write_text("damaged")
+    shutil.copytree(made / "acoustic", made / "counted")
+    (made / "counted.toml").write_text(TRAIN.replace('"acoustic"', '"counted"'))
+    train_from_file(made / "counted.toml", first="tree", last="tree")
+    said = flat(capsys.readouterr().err)
+    assert "train: 36 of 40 utterances have labels" in said
+    assert "train: 1 left out: files that cannot be read" in said
+    assert "u07.TextGrid: expected a Praat TextGrid, found something else" in said
+    assert "train: 1 left out: alignments without audio" in said
+    assert "train: 1 left out: alignments more than 0.05 s longer than their audio" in said
+    assert "u06: expected an end by" in said and "found 90.000 s" in said
+    assert "train: 2 left out: utterances without alignment" in said
+    assert "train: 1 left out: phones that give no labels" in said
+    assert "train: u05: expected phones of speech, found none" in said
 
 
 def test_alignments_of_other_utterances_are_an_error(made: Path, tmp_path: Path) -> None:
@@ -148,5 +179,102 @@ def test_alignments_of_other_utterances_are_an_error(made: Path, tmp_path: Path)
     )
     path = made / "wrong.toml"
     path.write_text(TRAIN.replace('"aligned"', f'"{tmp_path}"').replace('"acoustic"', '"wrong"'))
-    with pytest.raises(SpeechError, match="expected alignments of utterances of"):
+    with pytest.raises(SpeechError, match="expected alignments of utterances of") as caught:
         train_from_file(path)
+    assert "other: not in" in str(caught.value)
+
+
+def refused(made: Path, old: str, new: str) -> str:
+    path = made / "refused.toml"
+    path.write_text(TRAIN.replace('"acoustic"', '"refused"').replace(old, new, 1))
+    with pytest.raises(SpeechError) as caught:
+        train_from_file(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_wrong_descriptions_are_refused_before_any_work(made: Path) -> None:
+    sets = 'alignments = "aligned"\n'
+    assert "labels: expected 'phones' or 'states'" in refused(
+        made, "[[sets]]", 'labels = "words"\n[[sets]]'
+    )
+    assert "tolerance: expected seconds >= 0" in refused(
+        made, "[[sets]]", "tolerance = -1\n[[sets]]"
+    )
+    assert "kind: expected one of ctm" in refused(made, sets, f'{sets}source.kind = "x"\n')
+    assert "no such file" in refused(made, sets, f'{sets}source.phone_map = "no.map"\n')
+    assert "final.mdl: no such file: expected it beside" in refused(
+        made, sets, 'alignments = "train/wav.scp"\nsource.kind = "kaldi"\n'
+    )
+    assert "realign: expected a lexicon to align with" in refused(
+        made, "[acoustic.tree]", "[acoustic]\nrealign = 1\n[acoustic.tree]"
+    )
+
+
+def frames_of(segment: Segment) -> int:
+    return round(segment.end * 100) - round(segment.start * 100)
+
+
+def test_kaldi_alignments_give_the_labels_as_they_are(made: Path) -> None:
+    directory = made / "kaldi"
+    directory.mkdir()
+    for name in ("final.mdl", "tree", "phones.txt"):
+        shutil.copyfile(KALDI / name, directory / name)
+    model = read_kaldi_transitions(KALDI / "final.mdl")
+    loop, arc = {}, {}
+    for phone in (1, 3, 7):
+        for state in range(5 if phone == 1 else 3):
+            of_state = (model.phone == phone) & (model.hmm_state == state)
+            loop[phone, state] = int(np.flatnonzero(of_state & model.is_self_loop)[0])
+            arc[phone, state] = int(np.flatnonzero(of_state & ~model.is_self_loop)[-1])
+    ids = {}
+    for utterance in read_corpus(made / "train"):
+        path: list[int] = []
+        for segment in read_textgrid(made / "whole" / f"{utterance.id}.TextGrid").phones:
+            vowel = segment.label in ("AA", "IY", "UW")
+            phone = 1 if segment.label == "SIL" else 3 if vowel else 7
+            states = range(5 if phone == 1 else 3)
+            frames = max(frames_of(segment), len(states))
+            for state in states:
+                visit = frames // len(states) + (state < frames % len(states))
+                path += [arc[phone, state], *[loop[phone, state]] * (visit - 1)]
+        ids[utterance.id] = path
+    ids["u01"] = [*ids["u01"], *ids["u01"]]
+    write_int_vectors(directory / "ali.1.gz", ids)
+    text = TRAIN.replace('"aligned"', '"kaldi"').replace('"acoustic"', '"as_is"')
+    (made / "states.toml").write_text('labels = "states"\n' + text)
+    train_from_file(made / "states.toml")
+    states = StateInventory.read(made / "as_is" / STATES_FILE)
+    network = read_network(made / "as_is" / NETWORK_FILE)
+    assert len(states.names) == network.options.outputs == 20
+    assert states.silence == set(range(10))
+    held_out = network.metadata["training"]["held_out"]
+    assert held_out["accuracy"] > 0.6
+    never = [pdf for pdf in range(20) if pdf in (5, 6, 7, 8, 9)]
+    assert np.all(network.log_priors[never] == np.float32(DISABLED_LOG_PRIOR))
+    assert np.all(network.log_priors[:5] < 0)
+
+
+def test_realignment_and_training_on_from_there(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    babble.LEXICON.write(made / "lexicon.txt")
+    text = TRAIN.replace('"aligned"', '"whole"').replace('"acoustic"', '"again"')
+    text = 'lexicon = "lexicon.txt"\n' + text.replace(
+        "[acoustic.tree]", "[acoustic]\nrealign = 1\n[acoustic.tree]"
+    )
+    text += REALIGN
+    (made / "realign.toml").write_text(text)
+    train_from_file(made / "realign.toml")
+    said = flat(capsys.readouterr().err)
+    assert "train: 40 of 40 utterances aligned" in said
+    work = made / "again" / "work"
+    assert sorted(path.name for path in work.iterdir()) == [
+        "features", "model", "network", "network_1", "realign_1", "tree",
+    ]  # fmt: skip
+    first = read_network(work / "network_1" / NETWORK_FILE).metadata["training"]["held_out"]
+    last = read_network(made / "again" / NETWORK_FILE).metadata["training"]["held_out"]
+    # The network's own alignment is easier for it to predict than segments cut evenly.
+    assert last["accuracy"] > first["accuracy"]
+    train_from_file(made / "realign.toml")
+    assert "network: done before" in flat(capsys.readouterr().err)

@@ -1,0 +1,90 @@
+"""Training sets aligned anew with a network that was trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from am.features import FbankOptions
+from am.inference_native import NativeNetwork
+from am.network_file import read_network
+from data.errors import SpeechError
+from data.lexicon import Lexicon
+from decoding.align import AlignOptions
+from recognizer.acoustic_stages import read_tree
+from recognizer.acoustic_training import AlignedCorpus
+from recognizer.alignment_file import write_paths
+from recognizer.console import console
+from recognizer.network_aligner import AlignerParts, PartsAligner
+
+
+@dataclass(frozen=True)
+class NetworkRealigner:
+    """Aligns training sets with their transcripts, whatever their first alignments were.
+
+    Attributes:
+        lexicon: gives the pronunciations; called when the first alignment begins.
+        features: the network's input.
+        options: scales and beams.
+        jobs: threads.
+    """
+
+    lexicon: Callable[[], Lexicon]
+    features: FbankOptions
+    options: AlignOptions
+    jobs: int | None = None
+
+    def __call__(
+        self, network: Path, tree: Path, corpora: Sequence[AlignedCorpus], directory: Path
+    ) -> None:
+        """Write the transition-ids of each set to a file; see `Realigner`.
+
+        Utterances that cannot be aligned are told of and left out of the next training.
+
+        Raises:
+            SpeechError: a set of which nothing can be aligned, or a damaged file.
+        """
+        made, transitions = read_tree(tree)
+        aligner = PartsAligner(
+            AlignerParts(
+                NativeNetwork(read_network(network)),
+                transitions.phones,
+                made,
+                transitions,
+                self.lexicon(),
+                self.features,
+                self.options,
+            )
+        )
+        for corpus in corpora:
+            target = directory / f"{corpus.name}.safetensors"
+            if target.exists():
+                continue
+            aligned = aligner.align(corpus.utterances, jobs=self.jobs)
+            if not aligned.paths:
+                reason = next(iter(aligned.failed.values()), "no utterances")
+                raise SpeechError(f"{corpus.name}: expected utterances to align, found: {reason}")
+            again = AlignedCorpus.from_paths(
+                corpus.name, corpus.utterances, aligned.paths, transitions
+            )
+            console.print(
+                f"{corpus.name}: {len(aligned.paths)} of {len(corpus.utterances)} utterances "
+                f"aligned; {_moved(corpus, again):.2%} of the frames in another state than before"
+            )
+            for utterance, reason in sorted(aligned.failed.items()):
+                console.print(f"{corpus.name}: {utterance}: not aligned: {reason}")
+            write_paths(target, aligned.paths)
+
+
+def _moved(before: AlignedCorpus, after: AlignedCorpus) -> float:
+    """Share of the frames of both alignments whose phone or HMM state differs."""
+    moved = frames = 0
+    for utterance in after.utterances:
+        old, new = before.contexts[utterance.id], after.contexts[utterance.id]
+        length = min(len(old.phone), len(new.phone))
+        same = old.phone[:length] == new.phone[:length]
+        same &= old.hmm_state[:length] == new.hmm_state[:length]
+        moved += int((~same).sum())
+        frames += length
+    return moved / max(frames, 1)
