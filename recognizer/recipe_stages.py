@@ -15,6 +15,7 @@ from data.corpus import Corpus, read_corpus
 from data.files import read_lines, replace_text
 from data.lexicon import Lexicon, read_lexicon
 from data.text import normalize
+from decoding.align import AlignOptions
 from lm.arpa import read_arpa, write_arpa
 from lm.automaton import NgramAutomaton
 from lm.estimate import EstimateOptions, estimate
@@ -32,6 +33,7 @@ from recognizer.first_pass_graph import first_pass_graph
 from recognizer.flat_start import flat_start
 from recognizer.gmm_aligner import FlatStartModel
 from recognizer.options import to_table
+from recognizer.realign import NetworkRealigner
 from recognizer.recipe import Recipe, TrainingSet, find_text
 from recognizer.recipe_units import (
     GRAPHEMES,
@@ -114,7 +116,13 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         )
         stages.insert(1, pieces)
     stages += acoustic_stages(
-        recipe.acoustic, steps.aligned, work, inputs=training, after=("align",), jobs=jobs
+        recipe.acoustic,
+        steps.aligned,
+        work,
+        inputs=training,
+        after=("align",),
+        realigner=steps.realigner(),
+        jobs=jobs,
     )
     stages += [
         Stage(
@@ -269,6 +277,19 @@ class _Steps:
                 )
                 for one in self._recipe.training
             ),
+        )
+
+    def realigner(self) -> NetworkRealigner:
+        """Aligns with the network by the lexicon of the flat start."""
+        recipe, graph = self._recipe, self._recipe.graph
+        options = AlignOptions(
+            acoustic_scale=recipe.search.acoustic_scale,
+            self_loop_scale=graph.self_loop_scale,
+            transition_scale=graph.transition_scale,
+            silence_probability=graph.silence_probability,
+        )
+        return NetworkRealigner(
+            lambda: self._aligner().lexicon, recipe.acoustic.features, options, self._jobs
         )
 
     def graph(self, directory: Path) -> None:
