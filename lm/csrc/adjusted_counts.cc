@@ -78,7 +78,10 @@ class Adjuster {
     for (; open_ > common; --open_) {
       const int n = open_;
       const bool raw = n == longest_ || !options_.continuation_counts;
-      const uint64_t count = raw ? occurrences_[n] : continuations_[n];
+      if (occurrences_[n] > kMaxCount) {
+        throw std::length_error("an n-gram occurs more than 2^31 - 1 times");
+      }
+      const auto count = static_cast<uint32_t>(raw ? occurrences_[n] : continuations_[n]);
       Gather(n, at_end_ ? occurrences_[n] : count);
       if (n == 1) {
         result_.unigrams[words_[0]] = count;

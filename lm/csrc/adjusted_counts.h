@@ -16,9 +16,9 @@ namespace lm {
 template <int K>
 struct AdjustedNgram {
   NgramKey<K> key;
-  uint64_t count_and_kept;
+  uint32_t count_and_kept;
 
-  uint64_t count() const { return count_and_kept >> 1; }
+  uint32_t count() const { return count_and_kept >> 1; }
   bool kept() const { return (count_and_kept & 1) != 0; }  // stays in the model
 };
 

@@ -2,6 +2,7 @@
 #ifndef LM_CSRC_NGRAM_KEY_H_
 #define LM_CSRC_NGRAM_KEY_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -22,7 +23,7 @@ constexpr int kNumSpecialWords = 3;
 //                  order.
 template <int K>
 struct NgramKey {
-  uint64_t part[K];
+  uint32_t part[K];
 
   bool operator<(const NgramKey& other) const {
     for (int i = 0; i + 1 < K; ++i) {
@@ -46,35 +47,35 @@ class KeyFormat {
   }
 
   // The integers that a key of so many words needs.
-  int Parts(int order) const { return (order * bits_ + 63) / 64; }
+  int Parts(int order) const { return (order * bits_ + kPartBits - 1) / kPartBits; }
 
   // The word at a place; 0 is the most significant.
   template <int K>
   uint32_t Word(const NgramKey<K>& key, int place) const {
     const int offset = place * bits_;
-    const int shift = offset % 64;
-    uint64_t value = key.part[offset / 64] << shift;
-    if (shift + bits_ > 64) value |= key.part[offset / 64 + 1] >> (64 - shift);
-    return static_cast<uint32_t>(value >> (64 - bits_));
+    const int part = offset / kPartBits;
+    const int shift = offset % kPartBits;
+    uint64_t two = uint64_t{key.part[part]} << kPartBits;
+    if (shift + bits_ > kPartBits) two |= key.part[part + 1];
+    return static_cast<uint32_t>(two << shift >> (64 - bits_));
   }
 
   template <int K>
   NgramKey<K> Pack(const uint32_t* words, int count) const {
     NgramKey<K> key{};
-    int free = 64;  // bits of the current part
+    uint64_t pending = 0;  // bits on their way into a part, the first the most significant
+    int num_pending = 0;
     int part = 0;
     for (int i = 0; i < count; ++i) {
-      const uint64_t word = words[i];
-      if (free >= bits_) {
-        free -= bits_;
-        key.part[part] |= word << free;
-      } else {
-        const int over = bits_ - free;
-        key.part[part] |= word >> over;
-        key.part[++part] |= word << (64 - over);
-        free = 64 - over;
+      pending |= uint64_t{words[i]} << (64 - bits_ - num_pending);
+      num_pending += bits_;
+      if (num_pending >= kPartBits) {
+        key.part[part++] = static_cast<uint32_t>(pending >> kPartBits);
+        pending <<= kPartBits;
+        num_pending -= kPartBits;
       }
     }
+    if (num_pending > 0) key.part[part] = static_cast<uint32_t>(pending >> kPartBits);
     return key;
   }
 
@@ -82,11 +83,11 @@ class KeyFormat {
   template <int K>
   NgramKey<K> Top(NgramKey<K> key, int count) const {
     int left = count * bits_;
-    for (int i = 0; i < K; ++i, left -= 64) {
+    for (int i = 0; i < K; ++i, left -= kPartBits) {
       if (left <= 0) {
         key.part[i] = 0;
-      } else if (left < 64) {
-        key.part[i] &= ~uint64_t{0} << (64 - left);
+      } else if (left < kPartBits) {
+        key.part[i] &= ~uint32_t{0} << (kPartBits - left);
       }
     }
     return key;
@@ -97,11 +98,13 @@ class KeyFormat {
   int CommonWords(const NgramKey<K>& a, const NgramKey<K>& b) const {
     int i = 0;
     while (i + 1 < K && a.part[i] == b.part[i]) ++i;
-    const uint64_t difference = a.part[i] ^ b.part[i];
-    return (64 * i + (difference == 0 ? 64 : __builtin_clzll(difference))) / bits_;
+    const uint32_t difference = a.part[i] ^ b.part[i];
+    return (kPartBits * i + (difference == 0 ? kPartBits : __builtin_clz(difference))) / bits_;
   }
 
  private:
+  static constexpr int kPartBits = 32;
+
   int bits_;
 };
 
@@ -115,16 +118,26 @@ auto WithKeyParts(int parts, Function function) {
       return function(std::integral_constant<int, 2>());
     case 3:
       return function(std::integral_constant<int, 3>());
+    case 4:
+      return function(std::integral_constant<int, 4>());
+    case 5:
+      return function(std::integral_constant<int, 5>());
+    case 6:
+      return function(std::integral_constant<int, 6>());
     default:
       throw std::invalid_argument("n-grams: expected an order of 1 to 6");
   }
 }
 
-// A key with how often it was counted.
+// Counts fit 31 bits, so that records stay small; more is an error. (The most frequent word of
+// English would need a text of 30 billion words.)
+constexpr uint32_t kMaxCount = ~uint32_t{0} >> 1;
+
+// A key with how often it was counted; more than kMaxCount stands for too often.
 template <int K>
 struct CountedNgram {
   NgramKey<K> key;
-  uint64_t count;
+  uint32_t count;
 };
 
 struct KeyOrder {
@@ -137,7 +150,9 @@ struct KeyOrder {
 struct AddCounts {
   template <typename Record>
   void operator()(Record* kept, const Record& equal) const {
-    kept->count += equal.count;
+    constexpr uint64_t kTooOften = uint64_t{kMaxCount} + 1;
+    const uint64_t sum = uint64_t{kept->count} + equal.count;
+    kept->count = static_cast<uint32_t>(std::min(sum, kTooOften));
   }
 };
 
