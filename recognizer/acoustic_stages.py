@@ -19,8 +19,8 @@ from recognizer.acoustic_training import (
     AcousticOptions,
     AlignedCorpus,
     LabelledCorpus,
+    check_network,
     grow_tree,
-    require_torch,
     silence_pdfs,
     train_network,
     training_utterances,
@@ -28,7 +28,7 @@ from recognizer.acoustic_training import (
 )
 from recognizer.alignment_file import read_paths
 from recognizer.console import console
-from recognizer.feature_cache import FeatureFile, cache_features
+from recognizer.feature_cache import ComputedFeatures, FeatureFile, FeatureTable, cache_features
 from recognizer.options import to_table
 from recognizer.stages import Stage
 from recognizer.state_labels import StateInventory
@@ -251,7 +251,7 @@ def _features_stage(
     jobs: int,
 ) -> Stage:
     def features(directory: Path) -> None:
-        for corpus in corpora():
+        for corpus in corpora() if options.cache_features else ():
             cache_features(
                 corpus.name,
                 corpus.utterances,
@@ -264,10 +264,13 @@ def _features_stage(
     table = to_table(options)
     return Stage(
         "features",
-        {"features": table["features"], "speeds": table["speeds"], "inputs": inputs},
+        {
+            **{name: table[name] for name in ("features", "speeds", "cache_features")},
+            "inputs": inputs,
+        },
         after,
         features,
-        "computing log mel energies",
+        "computing log mel energies" if options.cache_features else "none are kept",
         check,
     )
 
@@ -287,13 +290,14 @@ def _network_stage(
         {
             "network": table["network"],
             "training": training,
+            **({"initial": options.initial} if first and options.initial is not None else {}),
             "priors": table["priors"],
             "silence_weight": table["silence_weight"],
         },
         after,
         run,
         "training the network" if first else "training the network on new labels",
-        require_torch,
+        partial(check_network, options),
     )
 
 
@@ -306,13 +310,16 @@ def _train(
     directory: Path,
     initial: Path | None = None,
 ) -> None:
-    files = {
+    tables: dict[str, dict[float, FeatureTable]] = {
         corpus.name: {
-            speed: FeatureFile.of(corpus.name, speed, work / "features") for speed in options.speeds
+            speed: FeatureFile.of(corpus.name, speed, work / "features")
+            if options.cache_features
+            else ComputedFeatures(corpus.utterances, options.features, speed)
+            for speed in options.speeds
         }
         for corpus in corpora
     }
-    result = train_network(corpora, outputs, silence, files, options, directory, initial=initial)
+    result = train_network(corpora, outputs, silence, tables, options, directory, initial=initial)
     for line in result.dropped:
         console.print(f"dropped {line}")
     if not result.finished or result.best is None:
@@ -326,7 +333,7 @@ def _train(
         return
     network = with_posterior_priors(
         read_network(result.best_path),
-        training_utterances(corpora, files),
+        training_utterances(corpora, tables),
         silence,
         options.silence_weight,
     )

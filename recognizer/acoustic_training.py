@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from am.adaptation import with_new_outputs
 from am.contexts import FrameContexts, frame_contexts, frame_pdfs
 from am.features import FbankOptions, MfccOptions
 from am.inference_native import NativeNetwork
-from am.network_file import Network
+from am.network_file import Network, read_network, write_network
 from am.network_options import NetworkOptions, NetworkShape
 from am.phones import PhoneTable
 from am.priors import SILENCE_WEIGHT, PriorSource, count_labels, state_priors, sum_posteriors
@@ -27,7 +29,8 @@ from data.alignment import Alignment
 from data.corpus import Utterance
 from data.drops import Drops, refuse
 from data.errors import SpeechError, UsageError
-from recognizer.feature_cache import FeatureFile
+from recognizer.bundle import ACOUSTIC, DEFAULT_MODEL
+from recognizer.feature_cache import FeatureTable
 from recognizer.gmm_features import gmm_features
 from recognizer.options import to_table
 
@@ -47,8 +50,13 @@ class AcousticOptions:
         tree: how the decision tree is grown.
         features: the network's input.
         speeds: versions of each recording of which every epoch draws one; must contain 1.0.
+        cache_features: keep the features in files; otherwise they are computed each time that an
+            utterance is drawn.
         network: its shape; its outputs are the tree's leaves, its inputs the mel bins.
         training: how it is trained.
+        initial: network whose hidden layers training starts from, below a new output layer: a
+            network's file or a model directory (from the working directory), or "english", the
+            model of this package.
         priors: what the states' priors are relative frequencies of: "labels" of training frames, or
             "posteriors" that the trained network gives them on average.
         silence_weight: divisor of the counts of silence states in the priors.
@@ -60,8 +68,10 @@ class AcousticOptions:
     tree: TreeOptions = TreeOptions()
     features: FbankOptions = FbankOptions()
     speeds: tuple[float, ...] = (1.0,)
+    cache_features: bool = True
     network: NetworkShape = NetworkShape()
     training: TrainingOptions = TrainingOptions()
+    initial: str | None = None
     priors: PriorSource = "labels"
     silence_weight: float = SILENCE_WEIGHT
     realign: int = 0
@@ -195,7 +205,7 @@ def grow_tree(
 
 def training_utterances(
     corpora: Sequence[LabelledCorpus],
-    features: Mapping[str, Mapping[float, FeatureFile]],
+    features: Mapping[str, Mapping[float, FeatureTable]],
 ) -> Iterator[TrainingUtterance]:
     """Features and labels of every utterance at every speed.
 
@@ -207,38 +217,63 @@ def training_utterances(
         features: by corpus name and speed, with speed 1.0.
 
     Raises:
-        SpeechError: a feature file lacks an utterance.
+        SpeechError: an utterance has no features.
     """
     from am.training_data import TrainingUtterance
 
+    shards = 0  # of the corpora before
     for corpus in corpora:
-        files = features[corpus.name]
-        loaded = {speed: file.load() for speed, file in files.items()}
+        tables = features[corpus.name]
+        loaded = {speed: table.load() for speed, table in tables.items()}
         for utterance in corpus.utterances:
             labels = corpus.labels[utterance.id]
             versions = {}
-            for speed, table in loaded.items():
-                if utterance.id not in table:
+            for speed, rows_of in loaded.items():
+                if utterance.id not in rows_of:
                     raise SpeechError(
-                        f"{files[speed].path}: expected utterance {utterance.id}, found none"
+                        f"{tables[speed]}: expected utterance {utterance.id}, found none"
                     )
-                matrix = table[utterance.id]
+                rows = rows_of[utterance.id]
                 if speed == 1.0:
-                    versions[speed] = (matrix, labels)
+                    versions[speed] = (rows, labels)
                 else:
-                    sources = (np.arange(len(matrix)) * speed).astype(np.int64)
-                    versions[speed] = (matrix, labels[np.minimum(sources, len(labels) - 1)])
-            matrix, labels = versions.pop(1.0)
+                    sources = (np.arange(len(rows)) * speed).astype(np.int64)
+                    versions[speed] = (rows, labels[np.minimum(sources, len(labels) - 1)])
+            rows, labels = versions.pop(1.0)
             # Ids need be unique only within a corpus; held-out membership goes by this name.
             yield TrainingUtterance(
-                f"{corpus.name}/{utterance.id}", matrix, labels, tuple(versions.values())
+                f"{corpus.name}/{utterance.id}",
+                rows,
+                labels,
+                tuple(versions.values()),
+                shards + rows.shard,
             )
+        shards += 1 + max((rows.shard for rows in loaded[1.0].values()), default=0)
 
 
 def require_torch() -> None:
     """Raises a `SpeechError` that says what to install where torch is missing."""
     if importlib.util.find_spec("torch") is None:
         raise SpeechError("training needs torch: pip install 'recognizer[train]'")
+
+
+@contextmanager
+def training_group(options: TrainingOptions) -> Iterator[bool]:
+    """While a network is trained in several synchronous processes; whether this one leads.
+
+    In mode "ddp" all but one of them train along before this block and have nothing to do in it.
+    In other modes there is one process.
+    """
+    if options.mode != "ddp":
+        yield True
+        return
+    require_torch()
+    from am.training_ddp import follow, process_group
+
+    with process_group() as leads:
+        if not leads:
+            follow()
+        yield leads
 
 
 def silence_pdfs(phones: PhoneTable, transitions: TransitionModel) -> frozenset[int]:
@@ -251,7 +286,7 @@ def train_network(
     corpora: Sequence[LabelledCorpus],
     outputs: int,
     silence: Collection[int],
-    features: Mapping[str, Mapping[float, FeatureFile]],
+    features: Mapping[str, Mapping[float, FeatureTable]],
     options: AcousticOptions,
     directory: Path,
     *,
@@ -276,12 +311,16 @@ def train_network(
     require_torch()
     from am.training import train
 
+    network = NetworkOptions.of(options.network, outputs, options.features.num_bins)
     training = options.training
-    if initial is not None and options.realign_training is not None:
-        training = options.realign_training
+    if initial is not None:
+        training = options.realign_training or training
+    elif options.initial is not None:
+        initial = directory / "initial.safetensors"
+        write_network(_initial_network(options, network), initial)
     return train(
         list(training_utterances(corpora, features)),
-        NetworkOptions.of(options.network, outputs, options.features.num_bins),
+        network,
         training,
         directory,
         silence_pdfs=silence,
@@ -293,6 +332,31 @@ def train_network(
             "corpora": [corpus.name for corpus in corpora],
             "priors": {"source": "labels", "silence_weight": options.silence_weight},
         },
+    )
+
+
+def check_network(options: AcousticOptions) -> None:
+    """Raises a `SpeechError` if the network cannot be trained: no torch, or no such start."""
+    require_torch()
+    if options.initial is not None:
+        _initial_network(options, NetworkOptions.of(options.network, 1, options.features.num_bins))
+
+
+def _initial_network(options: AcousticOptions, network: NetworkOptions) -> Network:
+    """The hidden layers that training starts from, below new outputs."""
+    assert options.initial is not None
+    path = Path(options.initial)
+    if options.initial == DEFAULT_MODEL.name and not path.exists():
+        path = DEFAULT_MODEL
+    if path.is_dir():
+        path /= ACOUSTIC
+    training = options.training
+    return with_new_outputs(
+        read_network(path),
+        network,
+        initial_range=training.initial_range,
+        seed=training.seed,
+        at=str(path),
     )
 
 

@@ -98,6 +98,9 @@ class FeatureFile:
         """That of a corpus at a speed in a directory of such files."""
         return cls(directory / f"{name}@{speed:g}")
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     def shard(self, number: int) -> Path:
         """One of the files."""
         return self.path.with_name(f"{self.path.name}-{number:05d}.features")
@@ -137,6 +140,10 @@ class ComputedFeatures:
             )
             for index, utterance in enumerate(self.utterances)
         }
+
+
+FeatureTable = FeatureFile | ComputedFeatures
+"""The features of one corpus at one speed."""
 
 
 def cache_features(

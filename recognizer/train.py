@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from am.phones import SILENCE, SPOKEN_NOISE, PhoneTable
 from am.segment_contexts import base_phones
@@ -25,7 +26,7 @@ from recognizer.acoustic_stages import (
     acoustic_stages,
     state_stages,
 )
-from recognizer.acoustic_training import AcousticOptions, AlignedCorpus
+from recognizer.acoustic_training import AcousticOptions, AlignedCorpus, training_group
 from recognizer.alignment_sources import AlignmentSource, SourceOptions
 from recognizer.console import console
 from recognizer.options import from_table, read_toml, to_table
@@ -92,15 +93,37 @@ class TrainRecipe:
             raise UsageError(f"tolerance: expected seconds >= 0, found {self.tolerance}")
 
 
-def train_from_file(path: str | Path, *, first: str | None = None, last: str | None = None) -> Path:
+def train_from_file(
+    path: str | Path,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Path | None:
     """Run the stages of a training file; returns the acoustic model's directory.
+
+    Processes of one synchronous training (mode "ddp") all call this; all but one do nothing but
+    train along and return None.
+
+    Args:
+        path: the TOML file.
+        first: run this stage and the later ones anew.
+        last: stop after this stage.
+        changes: options of the training that replace those of the file.
 
     Raises:
         SpeechError: a file of another form, unusable data, or failed work.
     """
     path = Path(path)
     recipe = from_table(TrainRecipe, read_toml(path), str(path))
-    base = path.parent
+    acoustic = recipe.acoustic
+    acoustic = replace(acoustic, training=replace(acoustic.training, **(changes or {})))
+    recipe = replace(recipe, acoustic=acoustic)
+    with training_group(acoustic.training) as leads:
+        return _run(recipe, path.parent, first, last) if leads else None
+
+
+def _run(recipe: TrainRecipe, base: Path, first: str | None, last: str | None) -> Path:
     output = base / recipe.output
     work = base / recipe.work if recipe.work is not None else output / "work"
     inputs = to_table(recipe)["sets"]

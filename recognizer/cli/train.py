@@ -9,15 +9,27 @@ import click
 @click.argument("recipe", type=click.Path())
 @click.option("--from", "first", metavar="STAGE", help="Run this stage and the later ones anew.")
 @click.option("--until", "last", metavar="STAGE", help="Stop after this stage.")
-def train(recipe: str, first: str | None, last: str | None) -> None:
+@click.option(
+    "--mode",
+    type=click.Choice(["single", "async", "ddp", "ray"]),
+    help="How the network is trained, instead of what RECIPE says.",
+)
+@click.option("--workers", type=int, help="Processes of mode async, workers of mode ray.")
+def train(
+    recipe: str, first: str | None, last: str | None, mode: str | None, workers: int | None
+) -> None:
     """Train an acoustic model as the TOML file RECIPE says.
 
-    Grows the tree, computes features, trains the LSTMP network and its priors. Stages that are
-    done are skipped, and an interrupted training goes on where it was. The stages are tree,
-    features, network and model. Needs torch: pip install 'recognizer[train]'.
+    Grows the tree, computes features, trains the network and its priors. Stages that are done are
+    skipped, and an interrupted training goes on where it was. The stages are tree, features,
+    network and model. Needs torch: pip install 'recognizer[train]'.
+
+    The network is trained in a single process (mode single); by processes of this machine that
+    share its parameters (async, with --workers); by such over machines, on Ray (ray, with
+    --workers); or by processes that torchrun starts, which act as one (ddp).
 
     \b
-    Example:
+    Examples:
       recognizer align data/train --train --output-dir ali/train
       cat > train.toml <<'END'
       output = "exp/acoustic"
@@ -34,7 +46,13 @@ def train(recipe: str, first: str | None, last: str | None) -> None:
       epochs = 12
       END
       recognizer train train.toml
+      recognizer train train.toml --mode async --workers 4
+      torchrun --nproc-per-node 4 --no-python recognizer train train.toml --mode ddp
     """
     from recognizer.train import train_from_file
 
-    click.echo(train_from_file(recipe, first=first, last=last))
+    given = {"mode": mode, "workers": workers}
+    changes = {name: value for name, value in given.items() if value is not None}
+    output = train_from_file(recipe, first=first, last=last, changes=changes)
+    if output is not None:
+        click.echo(output)
