@@ -143,6 +143,45 @@ def test_other_kinds_and_priors_from_posteriors(made: Path, shape: str) -> None:
     assert np.abs(seen - labels.log_priors[~disabled]).max() > 0.01
 
 
+def test_hidden_layers_of_another_network_are_a_start(made: Path) -> None:
+    given = made / "acoustic" / NETWORK_FILE
+    recipe = TRAIN.replace('"acoustic"', '"started"').replace("num_leaves = 60", "num_leaves = 30")
+    recipe = recipe.replace("epochs = 6", "epochs = 1")
+    recipe = recipe.replace("[acoustic.tree]", f'[acoustic]\ninitial = "{given}"\n[acoustic.tree]')
+    (made / "started.toml").write_text(recipe)
+    train_from_file(made / "started.toml")
+    before = read_network(given)
+    start = read_network(made / "started" / "work" / "network" / "initial.safetensors")
+    after = read_network(made / "started" / NETWORK_FILE)
+    assert start.options == after.options
+    assert start.options.outputs < before.options.outputs
+    for name in before.options.shapes():
+        if not name.startswith("output."):
+            assert np.array_equal(start.tensors[name], before.tensors[name])
+    # One pass from there learns more than nothing: chance is about 5 %.
+    assert after.metadata["training"]["held_out"]["accuracy"] > 0.4
+
+
+@pytest.mark.parametrize(
+    ("initial", "fault"),
+    [
+        ("none.safetensors", "none.safetensors: expected a network file, found none"),
+        ("english", "acoustic.safetensors: layers: expected 1, found 2"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_found_before_any_work(
+    made: Path, initial: str, fault: str
+) -> None:
+    recipe = TRAIN.replace('"acoustic"', '"unfit"')
+    recipe = recipe.replace(
+        "[acoustic.tree]", f'[acoustic]\ninitial = "{initial}"\n[acoustic.tree]'
+    )
+    (made / "unfit.toml").write_text(recipe)
+    with pytest.raises(SpeechError, match=fault):
+        train_from_file(made / "unfit.toml")
+    assert not (made / "unfit").exists()
+
+
 def flat(text: str) -> str:
     return " ".join(text.split())
 
