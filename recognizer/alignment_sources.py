@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from am.kaldi_alignments import read_kaldi_alignments
 from am.kaldi_model import KaldiTransitions, read_kaldi_transitions, read_kaldi_tree, read_symbols
 from am.phones import SILENCE, SPOKEN_NOISE
 from data.alignment import Alignment, Tier
-from data.ctm import read_ctm
+from data.ctm import read_ctm, write_ctm
 from data.drops import Drops, refuse
 from data.errors import SpeechError, UsageError
 from data.lhotse_alignments import read_lhotse
-from data.mlf import read_mlf
+from data.mlf import read_mlf, write_mlf
 from data.phone_map import UnknownPhoneError, read_phone_map, without_position
-from data.textgrid import read_textgrid
-from data.timit import read_timit
+from data.textgrid import read_textgrid, write_textgrid
+from data.timit import read_timit, write_timit
 
 TABLES = (".gz", ".xz", ".zst")
 """Endings of compressed files, which all formats of one file for many utterances may have."""
@@ -185,6 +185,36 @@ class AlignmentSource:
                 f"{option} to name it"
             )
         return path
+
+
+def write_alignments(alignments: Iterable[Alignment], directory: Path, kind: str) -> None:
+    """Write words and phones as "ctm", "mlf", "textgrid" or "timit", a format that is also read.
+
+    Raises:
+        SpeechError: an utterance id that no file can be called after, or nothing to write.
+        UsageError: another kind.
+    """
+    chosen = list(alignments)
+    directory.mkdir(parents=True, exist_ok=True)
+    if kind == "ctm":
+        for tier in ("words", "phones"):
+            write_ctm(chosen, directory / f"{tier}.ctm", tier=tier)
+        return
+    if kind == "mlf":
+        write_mlf(chosen, directory / "alignments.mlf")
+        return
+    if kind not in ("textgrid", "timit"):
+        raise UsageError(f"expected ctm, mlf, textgrid or timit, found {kind!r}")
+    for alignment in chosen:
+        name = alignment.utterance
+        if Path(name).name != name:
+            raise SpeechError(f"utterance {name}: expected an id that can be a file's name")
+        if kind == "textgrid":
+            write_textgrid(alignment, directory / f"{name}.TextGrid")
+            continue
+        write_timit(alignment.phones, directory / f"{name}.phn")
+        if alignment.words:
+            write_timit(alignment.words, directory / f"{name}.wrd")
 
 
 def _one_each(

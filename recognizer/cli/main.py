@@ -10,6 +10,7 @@ from recognizer.cli.run import run
 
 COMMANDS = {
     "align": "Find when each word and phone of known transcripts is spoken.",
+    "alignments": "Read, check and convert alignments of other programs.",
     "curves": "Plot how trainings went.",
     "evaluate": "Recognise a test set and print its word error rates.",
     "lattice": "Write the lattices of a data set.",

@@ -1,0 +1,67 @@
+"""Whether alignments and a corpus belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from data.alignment import Alignment
+from data.corpus import Utterance
+from data.drops import Drops, refuse
+from data.errors import SpeechError
+
+TOLERANCE = 0.05
+"""Seconds by which an alignment may be longer than its audio: frames reach beyond the end."""
+
+
+def of_corpus(
+    alignments: Mapping[str, Alignment],
+    utterances: Sequence[Utterance],
+    *,
+    source: Path,
+    data: Path,
+    tolerance: float = TOLERANCE,
+    drops: Drops | None = None,
+) -> dict[str, Alignment]:
+    """The alignments that have audio and are not longer than it.
+
+    Args:
+        alignments: by utterance id.
+        utterances: the corpus.
+        source: where the alignments are from, for messages.
+        data: where the corpus is, for messages.
+        tolerance: seconds by which an alignment may be longer than its audio.
+        drops: counts what does not belong together instead of raising, and utterances without an
+            alignment.
+
+    Raises:
+        SpeechError: none of the alignments can be used, or without `drops` any of them.
+    """
+    of_id = {utterance.id: utterance for utterance in utterances}
+    found = Drops() if drops is None else drops
+    kept: dict[str, Alignment] = {}
+    for key, alignment in alignments.items():
+        utterance = of_id.get(key)
+        if utterance is None:
+            refuse(
+                drops, "alignments without audio",
+                f"{source}: {key}: expected an utterance of {data}, found none",
+            )  # fmt: skip
+        elif alignment.end > utterance.duration + tolerance:
+            refuse(
+                drops, f"alignments more than {tolerance:g} s longer than their audio",
+                f"{source}: {key}: expected an end by {utterance.duration:.3f} s, found "
+                f"{alignment.end:.3f} s",
+            )  # fmt: skip
+        else:
+            kept[key] = alignment
+    if not kept:
+        first = "".join(f"; {line.strip()}" for line in found.lines()[:2])
+        raise SpeechError(
+            f"{source}: expected alignments of utterances of {data}, found none{first}"
+        )
+    if drops is not None:
+        for utterance in utterances:
+            if utterance.id not in alignments:
+                drops.add("utterances without alignment", f"{data}: {utterance.id}")
+    return kept

@@ -1,0 +1,80 @@
+"""``recognizer alignments``: read alignments of any format, check them, write them in another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from data.alignment import Tier
+
+FORMATS = ("textgrid", "ctm", "timit", "mlf")
+
+
+@click.command()
+@click.argument("source", type=click.Path())
+@click.option("--kind", help="ctm, textgrid, timit, kaldi, mlf or lhotse [default: what is there].")
+@click.option("--data", metavar="DIR", type=click.Path(), help="The corpus that they align.")
+@click.option("--phone-map", metavar="FILE", type=click.Path(), help="Phones: OLD NEW a line.")
+@click.option(
+    "--frame-shift", metavar="S", type=float, default=0.01, help="Of Kaldi's [default: 0.01]."
+)
+@click.option("--skip", is_flag=True, help="Count what cannot be used; else it is an error.")
+@click.option("--output-dir", metavar="DIR", type=click.Path(), help="Where to write them.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="textgrid",
+    help="What to write [default: textgrid].",
+)
+def alignments(
+    source: str,
+    kind: str | None,
+    data: str | None,
+    phone_map: str | None,
+    frame_shift: float,
+    skip: bool,
+    output_dir: str | None,
+    form: str,
+) -> None:
+    """Read the alignments in SOURCE, say what is in them, and write them in another format.
+
+    SOURCE is a directory of Praat TextGrids, TIMIT's .phn and .wrd, words.ctm and phones.ctm,
+    Kaldi's ali.*.gz with final.mdl and phones.txt, an HTK MLF, a manifest of Lhotse, or such a
+    file. With --data, every alignment needs audio, and must not be longer than it. What cannot be
+    used is an error; with --skip it is counted, with the first examples of each reason.
+
+    \b
+    Examples:
+      recognizer alignments exp/tri3b_ali
+      recognizer alignments timit/train --phone-map 61-39.map --data data/train --skip
+      recognizer alignments exp/tri3b_ali --output-dir grids --format textgrid
+    """
+    from data.drops import Drops
+    from recognizer.alignment_checks import of_corpus
+    from recognizer.alignment_sources import AlignmentSource, SourceOptions, write_alignments
+    from recognizer.cli.run import report
+
+    options = SourceOptions(kind=kind, phone_map=phone_map, frame_shift=frame_shift)
+    where = AlignmentSource(Path(source), options)
+    drops = Drops() if skip else None
+    found = where.alignments(drops)
+    if data is not None:
+        from data.corpus import read_corpus
+
+        utterances = list(read_corpus(data))
+        found = of_corpus(found, utterances, source=where.path, data=Path(data), drops=drops)
+    for line in drops.lines() if drops is not None else ():
+        report("recognizer alignments", line)
+    tiers: tuple[Tier, ...] = ("words", "phones", "states")
+    for tier in tiers:
+        labels = Counter(segment.label for one in found.values() for segment in one.tier(tier))
+        click.echo(f"{labels.total():,} {tier}, {len(labels):,} different")
+    seconds = sum(one.end for one in found.values())
+    click.echo(f"{len(found):,} utterances of {seconds:,.1f} s, read as {where.kind}")
+    if output_dir is not None:
+        write_alignments(found.values(), Path(output_dir), form)
