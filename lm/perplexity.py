@@ -12,6 +12,7 @@ import numpy as np
 from lm.automaton import NgramAutomaton
 from lm.language_model import LanguageModel, State
 from lm.ngram import LOG_OF_10, UNKNOWN
+from lm.text_files import split_words
 
 _LINES_PER_BATCH = 1 << 14
 
@@ -64,7 +65,7 @@ def perplexity(model: LanguageModel[State], lines: Iterable[str]) -> Perplexity:
     """
     if isinstance(model, NgramAutomaton):
         return total(_batches(model, lines))
-    return total(_score(model, line.split()) for line in lines)
+    return total(_score(model, split_words(line)) for line in lines)
 
 
 def total(parts: Iterable[Perplexity]) -> Perplexity:
@@ -98,7 +99,7 @@ def _batches(model: NgramAutomaton, lines: Iterable[str]) -> Iterator[Perplexity
     unknown = model.word_ids([UNKNOWN])[0]
     iterator = iter(lines)
     while chunk := list(islice(iterator, _LINES_PER_BATCH)):
-        ids, offsets = model.sentence_ids(line.split() for line in chunk)
+        ids, offsets = model.sentence_ids(split_words(line) for line in chunk)
         words, ends = model.score_ids(ids, offsets)
         is_known = ids != unknown
         log_prob = words[is_known].sum(dtype=np.float64) + ends.sum(dtype=np.float64)

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from itertools import islice
 
 from data.errors import UsageError
+from lm.text_files import split_words
 
 _LINES_PER_CHUNK = 1 << 14
 
@@ -16,7 +17,7 @@ def count_words(lines: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     iterator = iter(lines)
     while chunk := list(islice(iterator, _LINES_PER_CHUNK)):
-        counts.update(" ".join(chunk).split())
+        counts.update(split_words(" ".join(chunk)))
     return counts
 
 

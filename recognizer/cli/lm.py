@@ -305,6 +305,7 @@ def interpolate(
     from lm.interpolate import tune_weights
     from lm.model_files import read_model, write_model
     from lm.perplexity import perplexity
+    from lm.text_files import split_words
 
     write_options = _write_options(output, **write)
     given = _numbers(weights, float, "--weights")
@@ -324,7 +325,7 @@ def interpolate(
     if given is None:
         with working("tuning"):
             automata = [NgramAutomaton.from_model(part) for part in parts]
-            given = tune_weights(automata, [line.split() for line in sentences]).tolist()
+            given = tune_weights(automata, [split_words(line) for line in sentences]).tolist()
             results = [perplexity(automaton, sentences) for automaton in automata]
             del automata
         rows = list(zip(models, given, results, strict=True))
