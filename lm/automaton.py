@@ -134,9 +134,13 @@ class NgramAutomaton:
                 with open_source(source, lambda done: progress("reading", done, size)) as ngrams:
                     built = build_arrays(ngrams, directory, options, progress)
                 metadata = {**built.metadata, "layout": FAST}
+                progress("writing", 0, None)
+                if layout == FAST:
+                    files: ArrayFiles = {**built.arrays, "vocabulary": built.vocabulary}
+                    write_arrays(output, files, kind=KIND, version=VERSION, metadata=metadata)
+                    return
                 mapped = {name: file.map() for name, file in built.arrays.items()}
                 fast = cls(mapped, built.vocabulary, metadata, validate=False)
-                progress("writing", 0, None)
                 fast.save(output, layout=layout, bits=bits, temporary=options.temporary)
         except OSError as error:
             raise cannot_build(output, error) from error
