@@ -27,6 +27,7 @@ from recognizer.acoustic_stages import (
     state_stages,
 )
 from recognizer.acoustic_training import AcousticOptions, AlignedCorpus, training_group
+from recognizer.alignment_checks import TOLERANCE, of_corpus
 from recognizer.alignment_sources import AlignmentSource, SourceOptions
 from recognizer.console import console
 from recognizer.options import from_table, read_toml, to_table
@@ -78,7 +79,7 @@ class TrainRecipe:
     sets: tuple[AlignedData, ...]
     work: str | None = None
     labels: Literal["phones", "states"] = "phones"
-    tolerance: float = 0.05
+    tolerance: float = TOLERANCE
     lexicon: str | None = None
     acoustic: AcousticOptions = field(default_factory=AcousticOptions)
     jobs: int = 1
@@ -116,8 +117,13 @@ def train_from_file(
     """
     path = Path(path)
     recipe = from_table(TrainRecipe, read_toml(path), str(path))
-    acoustic = recipe.acoustic
-    acoustic = replace(acoustic, training=replace(acoustic.training, **(changes or {})))
+    acoustic, changed = recipe.acoustic, dict(changes or {})
+    again = acoustic.realign_training
+    acoustic = replace(
+        acoustic,
+        training=replace(acoustic.training, **changed),
+        realign_training=None if again is None else replace(again, **changed),
+    )
     recipe = replace(recipe, acoustic=acoustic)
     with training_group(acoustic.training) as leads:
         return _run(recipe, path.parent, first, last) if leads else None
@@ -230,29 +236,14 @@ def _load(
     drops = Drops()
     utterances = list(read_corpus(base / one.data))
     alignments = source.alignments(drops)
-    of_id = {utterance.id: utterance for utterance in utterances}
-    kept: dict[str, Alignment] = {}
-    for key, alignment in alignments.items():
-        utterance = of_id.get(key)
-        if utterance is None:
-            drops.add("alignments without audio", f"{source.path}: {key}: not in {base / one.data}")
-        elif alignment.end > utterance.duration + recipe.tolerance:
-            drops.add(
-                f"alignments more than {recipe.tolerance:g} s longer than their audio",
-                f"{source.path}: {key}: expected an end by {utterance.duration:.3f} s, found "
-                f"{alignment.end:.3f} s",
-            )
-        else:
-            kept[key] = alignment
-    if not kept:
-        first = "".join(f"; {line.strip()}" for line in drops.lines()[:2])
-        raise SpeechError(
-            f"{source.path}: expected alignments of utterances of {base / one.data}, found "
-            f"none{first}"
-        )
-    for utterance in utterances:
-        if utterance.id not in alignments:
-            drops.add("utterances without alignment", f"{base / one.data}: {utterance.id}")
+    kept = of_corpus(
+        alignments,
+        utterances,
+        source=source.path,
+        data=base / one.data,
+        tolerance=recipe.tolerance,
+        drops=drops,
+    )
     return one.label, utterances, kept, drops
 
 

@@ -24,6 +24,10 @@ def train(
     skipped, and an interrupted training goes on where it was. The stages are tree, features,
     network and model. Needs torch: pip install 'recognizer[train]'.
 
+    Alignments may be TextGrids, CTM, TIMIT's, Kaldi's, HTK's or Lhotse's. With labels = "states"
+    those of Kaldi and HTK give the network's outputs as they are; no tree is grown then. With
+    realign = N the network aligns its training sets N times anew and goes on from there.
+
     The network is trained in a single process (mode single); by processes of this machine that
     share its parameters (async, with --workers); by such over machines, on Ray (ray, with
     --workers); or by processes that torchrun starts, which act as one (ddp).

@@ -220,7 +220,7 @@ def test_alignments_of_other_utterances_are_an_error(made: Path, tmp_path: Path)
     path.write_text(TRAIN.replace('"aligned"', f'"{tmp_path}"').replace('"acoustic"', '"wrong"'))
     with pytest.raises(SpeechError, match="expected alignments of utterances of") as caught:
         train_from_file(path)
-    assert "other: not in" in str(caught.value)
+    assert "other: expected an utterance of" in str(caught.value)
 
 
 def refused(made: Path, old: str, new: str) -> str:
