@@ -53,6 +53,8 @@ class LanguageOptions:
         min_count: words that occur so often and have a pronunciation, in the dictionary or
             derived from it, are the vocabulary (of pieces see `lm.pieces.PieceOptions`).
         order: words in the longest n-gram.
+        cutoffs: by order, n-grams that occur at most so often are not even estimated (see
+            `lm.estimation_options.EstimateOptions`).
         discount_fallback: take lmplz's fallback discounts where the counts of a small text do not
             determine them; otherwise that is an error.
         first_pass_ngrams: n-grams above unigrams that pruning leaves for the first pass.
@@ -64,6 +66,7 @@ class LanguageOptions:
     text_licence: str = ""
     min_count: int = 3
     order: int = 5
+    cutoffs: tuple[int, ...] = ()
     discount_fallback: bool = False
     first_pass_ngrams: int = 200_000
     rescoring_ngrams: int = 2_500_000

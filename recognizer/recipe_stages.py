@@ -178,7 +178,11 @@ class _Steps:
 
     def lm(self, directory: Path) -> None:
         options = self._recipe.lm
-        fallback = DISCOUNT_FALLBACK if options.discount_fallback else None
+        smoothing = EstimateOptions(
+            order=options.order,
+            cutoffs=options.cutoffs,
+            discount_fallback=DISCOUNT_FALLBACK if options.discount_fallback else None,
+        )
         units = self._units()
         sentences, vocabulary = units.sentences, units.vocabulary
         units.lexicon.write(directory / bundle.LEXICON)
@@ -187,15 +191,13 @@ class _Steps:
         absolute = estimate(
             read_lines(sentences),
             vocabulary,
-            EstimateOptions(
-                order=options.order, discount_fallback=fallback, continuation_counts=False
-            ),
+            replace(smoothing, continuation_counts=False),
         ).model
         first = prune(absolute, ngrams=options.first_pass_ngrams)
         whole = estimate(
             read_lines(sentences),
             vocabulary,
-            EstimateOptions(order=options.order, discount_fallback=fallback),
+            smoothing,
         ).model
         losses = pruning_losses(whole, history_probs(whole, absolute))
         del absolute

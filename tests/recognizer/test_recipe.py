@@ -149,3 +149,43 @@ def test_bad_recipes(tmp_path: Path) -> None:
     path.write_text(RECIPE.replace("bootstrap = true", "bootstrap = false"))
     with pytest.raises(SpeechError, match="bootstrap"):
         read_recipe(str(path))
+
+
+def test_units_of_the_built_in_recipes() -> None:
+    words, pieces = read_recipe("mini_librispeech"), read_recipe("mini_librispeech_pieces")
+    assert (words.lexicon, words.pieces) == (None, None)
+    assert pieces.lexicon == "graphemes"
+    assert pieces.pieces is not None
+    assert pieces.training == words.training
+    assert pieces.lm.text == words.lm.text
+
+
+def test_pieces_are_spelled(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE + "[pieces]\nsize = 30\n")
+    with pytest.raises(SpeechError, match="pieces: expected lexicon = 'graphemes'"):
+        read_recipe(str(path))
+
+
+def test_a_recipe_of_pieces_needs_no_dictionary(made: tuple[Path, Path]) -> None:
+    from data.corpus import read_corpus
+    from lm.pieces import begins_word
+    from recognizer.recipe_stages import recipe_stages
+    from recognizer.stages import run_stages
+
+    pytest.importorskip("sentencepiece")
+    corpora, work = made
+    path = work.with_name("pieces.toml")
+    recipe = RECIPE.replace('"lexicon.txt"', '"graphemes"').replace("[1.0, 0.9]", "[1.0]")
+    path.write_text(recipe + '[pieces]\nsize = 20\nalgorithm = "bpe"\n')
+    work = work.with_name("pieces")
+    run_stages(recipe_stages(read_recipe(str(path)), corpora, work), work)
+    recognizer = Recognizer(work / "model")
+    lexicon = recognizer.bundle.lexicon
+    assert set(lexicon.phones) == set("".join(babble.LEXICON.words))
+    assert recognizer.bundle.config.units == "pieces"
+    assert any(map(begins_word, lexicon.words))
+    assert not all(map(begins_word, lexicon.words))
+    dev = read_corpus(corpora / "dev")
+    answers = [recognizer.recognize(u.audio).text for u in dev]
+    assert word_error_rate([u.text.lower() for u in dev], answers).wer < 30.0
