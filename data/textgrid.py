@@ -1,9 +1,9 @@
 """Praat TextGrid files, in their long and short text forms.
 
 Praat reads its text files as a stream of values: numbers, texts in double quotes (a quote inside is
-doubled) and flags such as <exists>, each standing free between white space. All else, the names of
-fields and "intervals [3]:" among it, is comment. One parser therefore reads both forms, and files
-of other programs that number or indent their fields differently.
+doubled) and flags such as <exists>, each beginning after white space. All else, the names of fields
+and "intervals [3]:" among it, is comment. One parser therefore reads both forms, and files of other
+programs that number or indent their fields differently.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ from data.files import DAMAGE, open_bytes, replace_text
 
 TextGridForm = Literal["long", "short"]
 
-# A text, a comment to the end of its line, or anything else without white space.
-_TOKEN = re.compile(r'(?<!\S)"((?:[^"]|"")*)"(?!\S)|(?<!\S)!.*|(\S+)')
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+# A text, a comment to the end of its line, what begins as a number (a comment may follow), or
+# anything else without white space.
+_TOKEN = re.compile(
+    r'(?<!\S)"(?P<text>(?:[^"]|"")*)"(?!\S)|(?<!\S)!.*'
+    r"|(?<!\S)(?P<number>[+-]?\d[^\s!]*)(?:!.*)?|(?P<other>\S+)"
+)
+# Whatever follows a number without white space, such as a unit, Praat does not look at.
+_HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9a-fA-F]+\.?[0-9a-fA-F]*(?:[pP][+-]?\d+)?")
+_DECIMAL = re.compile(r"[+-]?\d+\.?\d*(?:[eE][+-]?\d+)?")
 # What rounding in other programs may leave between the end of an interval and the next one's
 # beginning, seconds.
 _TOUCH = 1e-4
@@ -48,16 +54,15 @@ class _Values:
     def _scan(self) -> Iterator[tuple[str, str]]:
         for match in _TOKEN.finditer(self._text):
             self._at = match.start()
-            if match[1] is not None:
-                yield "text", match[1].replace('""', '"')
-            elif match[2] is None:
-                continue
-            elif match[2].startswith('"'):
-                raise self.error("a text with its closing quote", match[2])
-            elif _NUMBER.fullmatch(match[2]):
-                yield "number", match[2]
-            elif match[2].startswith("<") and match[2].endswith(">"):
-                yield "flag", match[2]
+            kind, value = match.lastgroup, match[match.lastgroup or 0]
+            if kind == "text":
+                yield kind, value.replace('""', '"')
+            elif kind == "number":
+                yield kind, value
+            elif kind == "other" and value.startswith('"'):
+                raise self.error("a text with its closing quote", value)
+            elif kind == "other" and value.startswith("<") and value.endswith(">"):
+                yield "flag", value
         self._at = len(self._text)
 
     def error(self, expected: str, found: str) -> SpeechError:
@@ -78,19 +83,20 @@ class _Values:
 
     def seconds(self, expected: str) -> float:
         """The next value, a number."""
-        return float(self.take("number", expected))
+        value = self.take("number", expected)
+        above, _, below = value.partition("/")
+        try:
+            number = _real(above) / _real(below) if below else _real(above)
+        except (ValueError, ZeroDivisionError):
+            raise self.error(expected, value) from None
+        return number
 
     def count(self, expected: str) -> int:
         """The next value, a number of things."""
-        value = self.take("number", expected)
-        if not value.isdecimal():
-            raise self.error(expected, value)
+        value = self.seconds(expected)
+        if not value.is_integer() or value < 0:
+            raise self.error(expected, f"{value:g}")
         return int(value)
-
-    def end(self) -> None:
-        """Nothing may follow."""
-        for kind, value in self._values:
-            raise self.error("the end of the file after its last tier", f"{kind} {value}")
 
 
 def read_textgrid(
@@ -109,12 +115,12 @@ def read_textgrid(
         phones: name of the phones' tier.
 
     Raises:
-        SpeechError: not a TextGrid, cut short, intervals that do not touch, neither of the tiers
-            or one of them twice.
+        SpeechError: not a TextGrid, cut short, overlapping intervals, neither of the tiers or one
+            of them twice.
     """
     path = Path(path)
     values = _Values(path, _text(path))
-    start, end, tiers = _read_tiers(values)
+    start, tiers = _read_tiers(values)
     wanted = {words.lower(): "words", phones.lower(): "phones"}
     found: dict[str, tuple[Segment, ...]] = {}
     for tier in tiers:
@@ -126,11 +132,6 @@ def read_textgrid(
             continue
         if kind in found:
             raise SpeechError(f"{path}: expected one tier of {kind}, found another: {tier.name!r}")
-        reached = tier.intervals[-1][1] if tier.intervals else start
-        if abs(reached - end) > _TOUCH:
-            raise SpeechError(
-                f"{path}: cut short: expected tier {tier.name!r} to reach {end} s, found {reached}"
-            )
         try:
             found[kind] = tuple(
                 Segment(label.strip(), since - start, until - start)
@@ -211,24 +212,34 @@ def _text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read_tiers(values: _Values) -> tuple[float, float, list[_Tier]]:
+def _real(text: str) -> float:
+    """What a number begins with, in Praat's way; raises ValueError if it begins otherwise."""
+    if (match := _HEXADECIMAL.match(text)) is not None:
+        number = float.fromhex(match[0])
+    elif (match := _DECIMAL.match(text)) is not None:
+        number = float(match[0])
+    else:
+        raise ValueError(text)
+    return number / 100 if text[match.end() :].startswith("%") else number
+
+
+def _read_tiers(values: _Values) -> tuple[float, list[_Tier]]:
+    """The grid's beginning in seconds, and its tiers."""
     values.text("the file's type")
     values.text("the object's class")
     start, end = values.seconds("xmin"), values.seconds("xmax")
     if not start < end:
         raise values.error(f"an xmax above {start}", str(end))
     if values.take("flag", "<exists>, or <absent> without tiers") == "<absent>":
-        values.end()
-        return start, end, []
+        return start, []
     tiers = []
     for _ in range(values.count("a number of tiers")):
         kind, name = values.text("a tier's class"), values.text("a tier's name")
-        since, until = values.seconds("a tier's xmin"), values.seconds("a tier's xmax")
-        if abs(since - start) > _TOUCH or abs(until - end) > _TOUCH:
-            raise values.error(f"a tier from {start} to {end} s", f"{since} to {until}")
+        # Other programs give tiers a time of their own.
+        since, _ = values.seconds("a tier's xmin"), values.seconds("a tier's xmax")
         size = values.count(f"the size of tier {name!r}")
         if kind == "IntervalTier":
-            tiers.append(_Tier(name, _read_intervals(values, size, start, end)))
+            tiers.append(_Tier(name, _read_intervals(values, size, since)))
         elif kind == "TextTier":
             for _ in range(size):
                 values.seconds("a point's time")
@@ -236,24 +247,24 @@ def _read_tiers(values: _Values) -> tuple[float, float, list[_Tier]]:
             tiers.append(_Tier(name, None))
         else:
             raise values.error("IntervalTier or TextTier", repr(kind))
-    values.end()
-    return start, end, tiers
+    return start, tiers
 
 
 def _read_intervals(
-    values: _Values, size: int, start: float, end: float
+    values: _Values, size: int, start: float
 ) -> tuple[tuple[float, float, str], ...]:
     intervals = []
     reached = start
     for _ in range(size):
         since = values.seconds("an interval's xmin")
-        if abs(since - reached) > _TOUCH:
-            raise values.error(f"an interval that begins at {reached} s", f"{since}")
+        # Praat's intervals touch; gaps that other programs leave are gaps.
+        if since < reached - _TOUCH:
+            raise values.error(f"an interval that begins at {reached} s or later", f"{since}")
         until = values.seconds("an interval's xmax")
-        if until < since or until > end + _TOUCH:
-            raise values.error(f"an interval that ends within {since} and {end} s", f"{until}")
-        intervals.append((max(since, start), until, values.text("an interval's text")))
-        reached = until
+        if until < since:
+            raise values.error(f"an interval that ends at {since} s or later", f"{until}")
+        intervals.append((max(since, reached), max(until, reached), values.text("a text")))
+        reached = max(until, reached)
     return tuple(intervals)
 
 
