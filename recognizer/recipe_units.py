@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.corpus import Corpus
+from data.corpus import Utterance
 from data.derivation import derived_lexicon
 from data.errors import SpeechError
 from data.files import read_lines, replace_text
@@ -101,16 +101,18 @@ def pronunciations(lexicon: str | None, corpora: Path, words: Sequence[str]) -> 
     return read_lexicon(corpora / lexicon)
 
 
-def transcript_lexicon(lexicon: str | None, root: Path, training: Iterable[Corpus]) -> Lexicon:
-    """Pronunciations for an aligner of the training sets.
+def transcript_lexicon(
+    lexicon: str | None, root: Path, sets: Iterable[Iterable[Utterance]]
+) -> Lexicon:
+    """Pronunciations for an aligner of sets of utterances.
 
     Args:
         lexicon: as for `pronunciations`.
         root: as for `pronunciations`.
-        training: the sets, whose words are spelled where pronunciations are the letters.
+        sets: those to align, whose words are spelled where pronunciations are the letters.
     """
     if lexicon == GRAPHEMES:
-        words = (word for corpus in training for utterance in corpus for word in utterance.words)
+        words = (word for one in sets for utterance in one for word in utterance.words)
         made = graphemic_lexicon(words)
         if made.without:
             console.print(

@@ -35,7 +35,8 @@ FORMATS = ("textgrid", "ctm")
     "--lexicon",
     metavar="FILE",
     type=click.Path(),
-    help="With --train: pronunciations [default: the CMU dictionary of English].",
+    help="With --train: pronunciations, or graphemes, which spells every word with its letters "
+    "[default: the CMU dictionary of English].",
 )
 @click.option(
     "--tolerant",
@@ -84,7 +85,8 @@ def align(
     DATA is a Kaldi data directory (wav.scp, text, ...) or a LibriSpeech tree. Writes
     UTTERANCE.TextGrid files with the tiers words and phones, and words.ctm with phones.ctm.
     Silence is the phone SIL; a word outside the lexicon is aligned as the phone SPN and told of
-    at the end. Utterances that cannot be aligned are listed; the exit code is then 1.
+    at the end. A model of pieces of words spells any word. Utterances that cannot be aligned are
+    listed; the exit code is then 1.
 
     With --tolerant, words of the transcript may be skipped, and what was said without being in it
     becomes the word <garbage>, with the phones that were heard. Each skipped word is told of in a
@@ -134,10 +136,10 @@ def align(
             )
     target.mkdir(parents=True, exist_ok=True)
     if train:
-        from data.lexicon import english_lexicon, read_lexicon
         from recognizer.flat_start import flat_start
+        from recognizer.recipe_units import transcript_lexicon
 
-        known = english_lexicon() if lexicon is None else read_lexicon(lexicon)
+        known = transcript_lexicon(lexicon, Path(), [utterances])
         trained = flat_start(
             utterances,
             _derived(known, utterances) if derive else known,
@@ -148,7 +150,7 @@ def align(
         trained.write(target / "aligner")
         aligner: CorpusAligner = trained
     else:
-        aligner = _read_model(model, utterances if derive else ())
+        aligner = _read_model(model, utterances, derive)
     aligned = aligner.align(utterances, jobs=jobs, tolerance=tolerance)
     alignments = []
     departures = {}
@@ -193,7 +195,8 @@ def align(
     return 1 if len(alignments) < len(utterances) else 0
 
 
-def _read_model(model: str | None, derive_for: Sequence[Utterance]) -> CorpusAligner:
+def _read_model(model: str | None, utterances: Sequence[Utterance], derive: bool) -> CorpusAligner:
+    derive_for = utterances if derive else ()
     if model is not None and (Path(model) / "gmm.safetensors").exists():
         from recognizer.gmm_aligner import FlatStartModel
 
@@ -201,8 +204,11 @@ def _read_model(model: str | None, derive_for: Sequence[Utterance]) -> CorpusAli
         return replace(trained, lexicon=_derived(trained.lexicon, derive_for))
     from recognizer.bundle import ModelBundle
     from recognizer.network_aligner import NetworkAligner
+    from recognizer.recipe_units import GRAPHEMES, transcript_lexicon
 
     bundle = ModelBundle(model)
+    if bundle.config.units == "pieces":  # its lexicon has no words, but any can be spelled
+        return NetworkAligner(bundle, transcript_lexicon(GRAPHEMES, Path(), [utterances]))
     return NetworkAligner(bundle, _derived(bundle.lexicon, derive_for))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import toy
 from am.phones import PhoneTable
@@ -33,7 +34,6 @@ from lm.vocabulary import count_words
 from recognizer import bundle, formats
 from recognizer.first_pass_graph import first_pass_graph
 from recognizer.model_config import FirstPassOptions
-from recognizer.network_aligner import NetworkAligner
 from recognizer.recognizer import Recognizer
 
 pytest.importorskip("sentencepiece")
@@ -176,14 +176,24 @@ def test_lattices_hold_pieces(recognizer: Recognizer) -> None:
     assert "".join(path.words) == f"{MARK}ten{MARK}toes"
 
 
-def test_any_words_align_with_their_letters(directory: Path) -> None:
-    model = bundle.ModelBundle(directory)
-    lexicon = graphemic_lexicon(UNHEARD).lexicon
-    aligner = NetworkAligner(model, lexicon).aligner()
-    samples = whistle("ghost shown")
-    scores = Recognizer(model).log_likelihoods(samples)
-    path = aligner.path(["ghost", "shown"], scores)
-    assert len(path.tids) == len(scores)
+def test_any_words_align_with_their_letters(directory: Path, tmp_path: Path, command) -> None:
+    text = "ghost shown toes"
+    data = tmp_path / "data"
+    data.mkdir()
+    soundfile.write(data / "a.wav", whistle(text), toy.RATE)
+    (data / "wav.scp").write_text("a a.wav\n")
+    (data / "text").write_text(f"a {text.upper()}\n")
+    (data / "utt2spk").write_text("a a\n")
+    target = tmp_path / "aligned"
+    ran = command("recognizer", "align", data, "--model", directory, "--output-dir", target)
+    assert ran.code == 0, ran.err
+    assert "1 of 1 utterances aligned; 0 words outside the lexicon" in ran.err
+    lines = [line.split() for line in (target / "words.ctm").read_text().splitlines()]
+    assert [fields[4] for fields in lines] == text.split()
+    starts = [float(fields[2]) for fields in lines]
+    assert starts == pytest.approx(toy.word_starts(text, words=Spelled()), abs=0.03)
+    phones = [line.split()[4] for line in (target / "phones.ctm").read_text().splitlines()]
+    assert [phone for phone in phones if phone != "SIL"] == list(text.replace(" ", ""))
 
 
 def test_the_bundle_says_what_its_units_are(directory: Path, tmp_path: Path) -> None:
