@@ -26,6 +26,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+aten = torch.ops.aten
+
 
 class LstmpChunk(torch.autograd.Function):
     """``(x, c0, r0, weights...) -> (r, cT, rT)`` for one chunk of T frames of N streams.
@@ -64,7 +66,8 @@ class LstmpChunk(torch.autograd.Function):
         minus_one = torch.tensor(-1.0, dtype=high)
         pre = torch.addmm((bias * double).to(low), x.reshape(T * N, D), w_x_doubled.t())
         pre = pre.view(T, N, 4 * C)
-        gates = torch.empty(T, N, 4 * C, dtype=high)
+        # Types are changed by copies of their own: an operation on mixed types makes more of them.
+        gates = pre if low == high else torch.empty(T, N, 4 * C, dtype=high)
         tanh_c = torch.empty(T, N, C, dtype=high)
         c = torch.empty(T + 1, N, C, dtype=high)
         r = torch.empty(T + 1, N, P, dtype=low)
@@ -78,7 +81,7 @@ class LstmpChunk(torch.autograd.Function):
         scratch = torch.empty(N, C, dtype=high)
         for t in range(T):
             torch.addmm(pre[t], r[t], w_r_t, out=pre[t])
-            gate = gates[t].copy_(pre[t])
+            gate = pre[t] if low == high else gates[t].copy_(pre[t])
             gate_if = gate[:, : 2 * C].view(N, 2, C)
             if peep_if is not None:
                 gate_if.addcmul_(peep_if, c[t].unsqueeze(1))
@@ -92,7 +95,10 @@ class LstmpChunk(torch.autograd.Function):
             o.sigmoid_()
             squashed = torch.mul(cell, 2.0, out=tanh_c[t]).sigmoid_()
             torch.add(minus_one, squashed, alpha=2, out=squashed)
-            m[t] = torch.mul(o, squashed, out=scratch)
+            if low == high:
+                torch.mul(o, squashed, out=m[t])
+            else:
+                m[t] = torch.mul(o, squashed, out=scratch)
             if w_p_t is not None:
                 torch.mm(m[t], w_p_t, out=r[t + 1])
         ctx.save_for_backward(
@@ -116,15 +122,15 @@ class LstmpChunk(torch.autograd.Function):
 
         # What multiplies the gradients in the loop does not depend on them: one pass per chunk.
         # d_pre_o = d_m * to_o;  d_c += d_m * to_c;  d_pre_{i,f,g} = d_c * to_ifg
-        # d_c(t-1) = d_c * back.
-        to_o = torch.mul(o, 1 - o).mul_(tanh_c)
-        to_c = torch.mul(tanh_c, tanh_c).neg_().add_(1).mul_(o)
+        # d_c(t-1) = d_c * back. sigmoid_backward(a, y) is a y (1 - y), tanh_backward a (1 - y^2).
+        to_o = aten.sigmoid_backward(tanh_c, o)
+        to_c = aten.tanh_backward(o, tanh_c)
         if peep_o is not None:
             to_c.addcmul_(to_o, peep_o)
         to_ifg = torch.empty(T, N, 3, C, dtype=high)
-        torch.mul(i, 1 - i, out=to_ifg[:, :, 0]).mul_(g)
-        torch.mul(f, 1 - f, out=to_ifg[:, :, 1]).mul_(c_prev)
-        torch.mul(g, g, out=to_ifg[:, :, 2]).neg_().add_(1).mul_(i)
+        aten.sigmoid_backward(g, i, grad_input=to_ifg[:, :, 0])
+        aten.sigmoid_backward(c_prev, f, grad_input=to_ifg[:, :, 1])
+        aten.tanh_backward(i, g, grad_input=to_ifg[:, :, 2])
         back = f.clone()
         if peep_i is not None:
             back.addcmul_(to_ifg[:, :, 0], peep_i).addcmul_(to_ifg[:, :, 1], peep_f)
@@ -146,12 +152,9 @@ class LstmpChunk(torch.autograd.Function):
         d_c = torch.zeros(N, C, dtype=high)
         if d_c_last is not None:
             d_c += d_c_last
-        # Types are changed by copies of their own: an operation on mixed types makes more of them.
         d_m_projected = None if w_p is None else torch.empty(N, C, dtype=low)
         d_m_high = None if low == high else torch.empty(N, C, dtype=high)
-        d_gates = torch.empty(N, 4 * C, dtype=high)
-        d_ifg = d_gates[:, : 3 * C].view(N, 3, C)
-        d_if, d_o = d_ifg[:, :2], d_gates[:, 3 * C :]
+        d_gates = d_pre if low == high else torch.empty(1, N, 4 * C, dtype=high).expand(T, N, 4 * C)
         d_peep_if = torch.zeros(N, 2, C, dtype=high)
         d_peep_o = torch.zeros(N, C, dtype=high)
         for t in range(T - 1, -1, -1):
@@ -160,12 +163,14 @@ class LstmpChunk(torch.autograd.Function):
             d_m = d_rs[t] if w_p is None else torch.mm(d_rs[t], w_p, out=d_m_projected)
             if d_m_high is not None:
                 d_m = d_m_high.copy_(d_m)
+            d_ifg, d_o = d_gates[t, :, : 3 * C].view(N, 3, C), d_gates[t, :, 3 * C :]
             d_c.addcmul_(d_m, to_c[t])
             torch.mul(d_m, to_o[t], out=d_o)
             torch.mul(d_c.unsqueeze(1), to_ifg[t], out=d_ifg)
-            d_pre[t] = d_gates
+            if d_gates is not d_pre:
+                d_pre[t] = d_gates[t]
             if peep_o is not None:
-                d_peep_if.addcmul_(d_if, c[t].unsqueeze(1))
+                d_peep_if.addcmul_(d_ifg[:, :2], c[t].unsqueeze(1))
                 d_peep_o.addcmul_(d_o, c[t + 1])
             d_c.mul_(back[t])
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from am.network_options import NetworkOptions
 from am.networks import make_network
+from am.training_runtime import keep_freed_memory
 
 Row = dict[str, Any]
 
@@ -28,6 +29,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def run(threads: int, outputs: int, rounds: int) -> list[Row]:
     """All rows: networks, streams."""
     torch.set_num_threads(threads)
+    keep_freed_memory()  # as the trainer does
     rows = []
     for layers, cells, projection in SHAPES:
         options = NetworkOptions(outputs=outputs, cells=cells, projection=projection, layers=layers)
