@@ -1,7 +1,8 @@
 """Pronunciations: words to phones, in the formats of CMU and of Kaldi.
 
 Inside the system words are lower case and phones are ARPAbet in upper case without the digits of
-lexical stress. Readers bring what they find to that form.
+lexical stress, or letters in lower case (`data.graphemes`). Readers bring what they find to that
+form.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ class Word:
     """One recognised word.
 
     Attributes:
-        word: as in the lexicon, lower case.
+        word: as in the lexicon, lower case; of a model of pieces, put together from them.
         start: seconds from the recording's beginning.
         end: seconds from the recording's beginning.
         confidence: probability that the word was said there, in [0, 1], as far as the lattice
@@ -61,7 +61,8 @@ class Result:
         rescored: best path with the large language model.
         complete: False if no path reached the end of a sentence, so that the best partial one
             was taken (audio cut off, or far too short for any word).
-        lattice: what else may have been said, rescored; None where there was nothing to search.
+        lattice: what else may have been said, rescored, in the model's units (words or pieces of
+            words); None where there was nothing to search.
             `decoding.lattice.n_best` lists its word sequences, `decoding.lattice_kaldi` and
             `decoding.lattice_slf` write it.
     """

@@ -46,7 +46,8 @@ def lattice(
     DATA is a Kaldi data directory (wav.scp, text, ...) or a LibriSpeech tree. With --format kaldi
     DIR holds lattices.txt.gz, a text archive of CompactLattices with word ids, and words.txt, the
     ids' words; with --format slf a file UTTERANCE.slf.gz for each utterance. Scores are unscaled:
-    for Kaldi's tools the acoustic scale is the model's (recognizer model show). In rescored
+    for Kaldi's tools the acoustic scale is the model's (recognizer model show). Lattices of a
+    model of pieces of words hold pieces, as recognizer lm units join takes them. In rescored
     lattices the language model's scale and the word insertion penalty are in the graph scores.
     An utterance that cannot be read is reported; the exit code is then 1.
 
