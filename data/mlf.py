@@ -27,7 +27,6 @@ _STATE = re.compile(r"s\d+")
 _TOKEN = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1(?=\s|$)|(\S+)""")
 _ESCAPE = re.compile(r"\\([0-7]{3}|.)")
 _SILENCES = ("sil", "sp")
-_NO_WORDS = (*_SILENCES, "SENT-START", "SENT-END", "<s>", "</s>")
 # The names of a line by level, lowest first, if no line says so itself.
 _LEVELS: dict[Tier, tuple[Tier, ...]] = {
     "states": ("states", "phones", "words"),
@@ -54,8 +53,8 @@ def read_mlf(
     An utterance is called after its pattern: `"*/name.lab"` and `"/a/path/name.rec"` are `name`.
     Names of phones lose their contexts (`sil-ah+t` is `ah`). A state gets its phone's name before
     its own (`ah.s2`) where the lines say which phone it is in. Scores are no probabilities and
-    left out; of alternatives (after `///`) the first is taken. Beside phones or states, the words
-    `sil`, `sp`, `SENT-START`, `SENT-END`, `<s>` and `</s>` are no words.
+    left out; of alternatives (after `///`) the first is taken. What stands beside the phones `sil`
+    and `sp` is no word, and no such phone of no length is kept.
 
     Args:
         path: the file, perhaps compressed.
@@ -201,6 +200,12 @@ def _alignment(utterance: str, labels: list[_Label], level: Tier | None) -> Alig
                 names[0] = f"{phone}.{names[0]}"
         elif level == "phones":
             names[0] = phone = _base(names[0])
+        if level != "words" and phone in _SILENCES:
+            # HVite writes pauses that were not made as of no length, and calls the word of a pause
+            # as the dictionary does (SENT-START, SILENCE).
+            if label.start == label.end:
+                continue
+            names = names[: len(levels) - 1]
         for index, tier in enumerate(levels):
             if index < len(names):
                 tiers[tier].append((names[index], label.start, label.end))
@@ -208,8 +213,6 @@ def _alignment(utterance: str, labels: list[_Label], level: Tier | None) -> Alig
                 # A unit of a higher level goes on; a pause after a word is no part of it.
                 name, start, _ = tiers[tier][-1]
                 tiers[tier][-1] = (name, start, label.end)
-    if level != "words":
-        tiers["words"] = [one for one in tiers["words"] if one[0] not in _NO_WORDS]
     found = {
         tier: tuple(Segment(name, start / UNITS, end / UNITS) for name, start, end in segments)
         for tier, segments in tiers.items()

@@ -86,6 +86,22 @@ def test_phones_with_words_scores_quotes_and_alternatives(tmp_path: Path) -> Non
     assert [s.label for s in only(states, "states").states] == ["ST_ah_2_1", "x"]
 
 
+def test_model_level_output_of_forced_alignment(tmp_path: Path) -> None:
+    """Lines of the forms that the HTK book shows for HVite -a -m."""
+    path = write(
+        tmp_path / "a.mlf",
+        "#!MLF!#\n\"'*'/a_1.373_7.131.rec\"\n0 7500000 sil -5.0 SILENCE\n"
+        "7500000 8700000 f -1081.604736 FOUR 30.000000\n8700000 9800000 ao -903.821350\n"
+        "9800000 10400000 r -665.931641\n10400000 10400000 sp -0.103585\n"
+        "10400000 11700000 s -1266.470093 SEVEN 22.860001\n11700000 12500000 eh -765.568237\n"
+        "12500000 12500000 sp -0.1\n12500000 13000000 sil -1 sil\n.\n",
+    )
+    found = only(path)
+    assert found.utterance == "a_1.373_7.131"
+    assert found.words == (Segment("FOUR", 0.75, 1.04), Segment("SEVEN", 1.04, 1.25))
+    assert [p.label for p in found.phones] == ["sil", "f", "ao", "r", "s", "eh", "sil"]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(phones=segments(16_000))
 def test_round_trip_of_any_tier(tmp_path: Path, phones: tuple[Segment, ...]) -> None:
