@@ -118,7 +118,7 @@ class AlignedCorpus:
         cls,
         name: str,
         utterances: Sequence[Utterance],
-        alignments: Mapping[str, Alignment],
+        alignments: Iterable[Alignment],
         phones: PhoneTable,
         topology: Topology,
         options: FbankOptions,
@@ -129,7 +129,7 @@ class AlignedCorpus:
         Args:
             name: of its feature files.
             utterances: the corpus.
-            alignments: by utterance id.
+            alignments: of some or all of them.
             phones: the phone table.
             topology: number of states of each phone.
             options: of the features, which give the number of frames.
@@ -138,14 +138,15 @@ class AlignedCorpus:
         Raises:
             SpeechError: an alignment with phones that the table lacks, or with none of speech.
         """
+        of_id = {utterance.id: utterance for utterance in utterances}
         contexts = {}
-        for utterance in utterances:
-            if utterance.id not in alignments:
+        for alignment in alignments:
+            if alignment.utterance not in of_id:
                 continue
-            frames = options.num_frames(len(utterance.samples()))
+            frames = options.num_frames(len(of_id[alignment.utterance].samples()))
             try:
-                contexts[utterance.id] = segment_contexts(
-                    alignments[utterance.id], phones, topology, frames, options.frame_shift
+                contexts[alignment.utterance] = segment_contexts(
+                    alignment, phones, topology, frames, options.frame_shift
                 )
             except SpeechError as error:
                 refuse(drops, "phones that give no labels", f"{name}: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from data.alignment import Alignment
@@ -15,18 +15,18 @@ TOLERANCE = 0.05
 
 
 def of_corpus(
-    alignments: Mapping[str, Alignment],
+    alignments: Iterable[Alignment],
     utterances: Sequence[Utterance],
     *,
     source: Path,
     data: Path,
     tolerance: float = TOLERANCE,
     drops: Drops | None = None,
-) -> dict[str, Alignment]:
+) -> Iterator[Alignment]:
     """The alignments that have audio and are not longer than it.
 
     Args:
-        alignments: by utterance id.
+        alignments: at most one an utterance.
         utterances: the corpus.
         source: where the alignments are from, for messages.
         data: where the corpus is, for messages.
@@ -37,11 +37,11 @@ def of_corpus(
     Raises:
         SpeechError: none of the alignments can be used, or without `drops` any of them.
     """
-    of_id = {utterance.id: utterance for utterance in utterances}
-    found = Drops() if drops is None else drops
-    kept: dict[str, Alignment] = {}
-    for key, alignment in alignments.items():
-        utterance = of_id.get(key)
+    left = {utterance.id: utterance for utterance in utterances}
+    kept = 0
+    for alignment in alignments:
+        key = alignment.utterance
+        utterance = left.pop(key, None)
         if utterance is None:
             refuse(
                 drops, "alignments without audio",
@@ -54,14 +54,14 @@ def of_corpus(
                 f"{alignment.end:.3f} s",
             )  # fmt: skip
         else:
-            kept[key] = alignment
+            kept += 1
+            yield alignment
     if not kept:
-        first = "".join(f"; {line.strip()}" for line in found.lines()[:2])
+        lines = [] if drops is None else drops.lines()
+        first = "".join(f"; {line.strip()}" for line in lines[:2])
         raise SpeechError(
             f"{source}: expected alignments of utterances of {data}, found none{first}"
         )
     if drops is not None:
-        for utterance in utterances:
-            if utterance.id not in alignments:
-                drops.add("utterances without alignment", f"{data}: {utterance.id}")
-    return kept
+        for key in left:
+            drops.add("utterances without alignment", f"{data}: {key}")

@@ -117,7 +117,11 @@ class AlignmentSource:
             self.kaldi_phones()
 
     def alignments(self, drops: Drops | None = None) -> dict[str, Alignment]:
-        """All alignments by utterance, with silence called SIL and noise SPN.
+        """All alignments by utterance; see `read`."""
+        return {alignment.utterance: alignment for alignment in self.read(drops)}
+
+    def read(self, drops: Drops | None = None) -> Iterator[Alignment]:
+        """One alignment after another, with silence called SIL and noise SPN.
 
         Args:
             drops: counts what cannot be used; without it, the first such thing is an error.
@@ -131,21 +135,21 @@ class AlignmentSource:
             raise SpeechError(f"{self.path}: expected {' or '.join(KINDS[kind])}, found none")
         table = self.options.phone_map
         phone_map = None if table is None else read_phone_map(self.base / table)
-        found: dict[str, Alignment] = {}
+        seen: set[str] = set()
         for alignment in _READERS[kind](self, files, drops):
             try:
                 mapped = alignment if phone_map is None else phone_map.apply(alignment)
             except UnknownPhoneError as error:
                 refuse(drops, "phones that the table lacks", f"{self.path}: {error}")
                 continue
-            if alignment.utterance in found:
+            if alignment.utterance in seen:
                 refuse(
                     drops, "a second alignment of an utterance",
                     f"{self.path}: expected one alignment of {alignment.utterance}, found another",
                 )  # fmt: skip
                 continue
-            found[alignment.utterance] = self._named(mapped)
-        return found
+            seen.add(alignment.utterance)
+            yield self._named(mapped)
 
     def _named(self, alignment: Alignment) -> Alignment:
         """Silence is called SIL and noise SPN, in whatever word position they stand."""

@@ -70,7 +70,7 @@ def state_inventory(
 
     Args:
         sources: where the alignments are.
-        alignments: all of them.
+        alignments: all of them; read only where the labels tell the classes.
 
     Raises:
         SpeechError: alignments without states, or sets whose classes are not the same.
@@ -139,7 +139,7 @@ def label_frames(alignment: Alignment, numbers: Mapping[str, int], frame_shift: 
 def label_corpus(
     name: str,
     utterances: Sequence[Utterance],
-    alignments: Mapping[str, Alignment],
+    alignments: Iterable[Alignment],
     inventory: StateInventory,
     frame_shift: float,
     drops: Drops | None = None,
@@ -149,7 +149,7 @@ def label_corpus(
     Args:
         name: of its feature files.
         utterances: the corpus.
-        alignments: by utterance id.
+        alignments: of some or all of them.
         inventory: the classes.
         frame_shift: seconds from one frame to the next.
         drops: counts alignments that give no labels instead of raising.
@@ -159,11 +159,9 @@ def label_corpus(
     """
     numbers = {state: i for i, state in enumerate(inventory.names)}
     labels: dict[str, IntArray] = {}
-    for utterance in utterances:
-        if utterance.id not in alignments:
-            continue
+    for alignment in alignments:
         try:
-            labels[utterance.id] = label_frames(alignments[utterance.id], numbers, frame_shift)
+            labels[alignment.utterance] = label_frames(alignment, numbers, frame_shift)
         except SpeechError as error:
             refuse(drops, "states that give no labels", f"{name}: {error}")
     kept = tuple(utterance for utterance in utterances if utterance.id in labels)

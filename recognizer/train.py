@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -196,18 +196,21 @@ def _realigner(recipe: TrainRecipe, base: Path) -> NetworkRealigner | None:
 
 
 def _load_phones(recipe: TrainRecipe, base: Path) -> AcousticInputs:
-    sets = [_load(recipe, base, one, source) for one, source in _sources(recipe, base)]
+    # Read twice rather than kept: the alignments of a large corpus fill the memory.
     labels = {
-        phone for _, _, found, _ in sets for one in found.values() for phone in base_phones(one)
+        phone
+        for _, source in _sources(recipe, base)
+        for alignment in source.read(Drops())
+        for phone in base_phones(alignment)
     }
     if not labels - {SILENCE, SPOKEN_NOISE}:
         raise SpeechError("expected alignments of phones, found none in any set")
     phones = PhoneTable.from_base(labels)
     topology = Topology.standard(phones)
     corpora = []
-    for name, utterances, found, drops in sets:
+    for name, utterances, alignments, drops in _sets(recipe, base):
         corpus = AlignedCorpus.from_alignments(
-            name, utterances, found, phones, topology, recipe.acoustic.features, drops
+            name, utterances, alignments, phones, topology, recipe.acoustic.features, drops
         )
         _report(name, len(corpus.utterances), len(utterances), drops)
         corpora.append(corpus)
@@ -216,35 +219,34 @@ def _load_phones(recipe: TrainRecipe, base: Path) -> AcousticInputs:
 
 def _load_states(recipe: TrainRecipe, base: Path) -> StateInputs:
     sources = [source for _, source in _sources(recipe, base)]
-    sets = [_load(recipe, base, one, source) for one, source in _sources(recipe, base)]
     states = state_inventory(
-        sources, (alignment for _, _, found, _ in sets for alignment in found.values())
+        sources, (alignment for source in sources for alignment in source.read(Drops()))
     )
     shift = recipe.acoustic.features.frame_shift
     corpora = []
-    for name, utterances, found, drops in sets:
-        corpus = label_corpus(name, utterances, found, states, shift, drops)
+    for name, utterances, alignments, drops in _sets(recipe, base):
+        corpus = label_corpus(name, utterances, alignments, states, shift, drops)
         _report(name, len(corpus.utterances), len(utterances), drops)
         corpora.append(corpus)
     return StateInputs(states, tuple(corpora))
 
 
-def _load(
-    recipe: TrainRecipe, base: Path, one: AlignedData, source: AlignmentSource
-) -> tuple[str, list[Utterance], dict[str, Alignment], Drops]:
-    """Name, utterances and usable alignments of a set, and what was left out."""
-    drops = Drops()
-    utterances = list(read_corpus(base / one.data))
-    alignments = source.alignments(drops)
-    kept = of_corpus(
-        alignments,
-        utterances,
-        source=source.path,
-        data=base / one.data,
-        tolerance=recipe.tolerance,
-        drops=drops,
-    )
-    return one.label, utterances, kept, drops
+def _sets(
+    recipe: TrainRecipe, base: Path
+) -> Iterator[tuple[str, list[Utterance], Iterator[Alignment], Drops]]:
+    """Name, utterances and usable alignments of each set, and what is left out as they are read."""
+    for one, source in _sources(recipe, base):
+        drops = Drops()
+        utterances = list(read_corpus(base / one.data))
+        alignments = of_corpus(
+            source.read(drops),
+            utterances,
+            source=source.path,
+            data=base / one.data,
+            tolerance=recipe.tolerance,
+            drops=drops,
+        )
+        yield one.label, utterances, alignments, drops
 
 
 def _report(name: str, used: int, utterances: int, drops: Drops) -> None:

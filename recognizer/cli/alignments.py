@@ -62,19 +62,20 @@ def alignments(
     options = SourceOptions(kind=kind, phone_map=phone_map, frame_shift=frame_shift)
     where = AlignmentSource(Path(source), options)
     drops = Drops() if skip else None
-    found = where.alignments(drops)
+    read = where.read(drops)
     if data is not None:
         from data.corpus import read_corpus
 
         utterances = list(read_corpus(data))
-        found = of_corpus(found, utterances, source=where.path, data=Path(data), drops=drops)
+        read = of_corpus(read, utterances, source=where.path, data=Path(data), drops=drops)
+    found = list(read)
     for line in drops.lines() if drops is not None else ():
         report("recognizer alignments", line)
     tiers: tuple[Tier, ...] = ("words", "phones", "states")
     for tier in tiers:
-        labels = Counter(segment.label for one in found.values() for segment in one.tier(tier))
+        labels = Counter(segment.label for one in found for segment in one.tier(tier))
         click.echo(f"{labels.total():,} {tier}, {len(labels):,} different")
-    seconds = sum(one.end for one in found.values())
+    seconds = sum(one.end for one in found)
     click.echo(f"{len(found):,} utterances of {seconds:,.1f} s, read as {where.kind}")
     if output_dir is not None:
-        write_alignments(found.values(), Path(output_dir), form)
+        write_alignments(found, Path(output_dir), form)

@@ -79,7 +79,7 @@ def test_frames_between_the_rounded_edges() -> None:
 def test_a_corpus_keeps_what_has_labels_and_counts_the_rest() -> None:
     utterances = [Utterance(key, Path("a.wav"), "s", "") for key in ("u", "v", "w")]
     inventory = StateInventory(("ah.s2", "sil.s2", "sil.s3"), frozenset())
-    found = {"u": STATES, "w": Alignment("w")}
+    found = [Alignment("w"), STATES]
     drops = Drops()
     corpus = label_corpus("set", utterances, found, inventory, 0.01, drops)
     assert [u.id for u in corpus.utterances] == ["u"] == list(corpus.labels)
