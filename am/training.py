@@ -17,6 +17,7 @@ from am.network_options import NetworkOptions
 from am.priors import SILENCE_WEIGHT, state_priors
 from am.training_data import TrainingSet, TrainingUtterance
 from am.training_evaluation import Evaluation, evaluate
+from am.training_log import checking
 from am.training_options import AugmentOptions, TrainingOptions
 from am.training_run import TrainingResult
 from am.training_sync import train_synchronously
@@ -111,7 +112,7 @@ def make_task(
         SpeechError: nothing is left to train on or to measure on.
     """
     data = TrainingSet.of(
-        utterances,
+        checking(utterances, enabled=progress),
         input_dim=network.input_dim,
         outputs=network.outputs,
         tolerance=options.length_tolerance,

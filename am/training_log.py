@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -16,9 +17,12 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    track,
 )
 
 from data.files import replace_text
+
+Item = TypeVar("Item")
 
 
 class TrainingLog:
@@ -67,6 +71,15 @@ def _frames(line: str) -> float:
         return float(json.loads(line)["frames"])
     except (ValueError, KeyError, TypeError):
         return float("inf")
+
+
+def checking(items: Iterable[Item], *, enabled: bool) -> Iterable[Item]:
+    """The same items, counted on standard error while they are gone through."""
+    console = Console(stderr=True)
+    return track(
+        items, "checking features and labels", console=console, transient=True,
+        disable=not (enabled and console.is_terminal),
+    )  # fmt: skip
 
 
 class TrainingProgress:

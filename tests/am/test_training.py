@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +24,13 @@ from am.priors import count_labels, state_priors
 from am.training import (
     AugmentOptions,
     TrainingOptions,
-    TrainingUtterance,
     evaluate,
     make_task,
     train,
 )
 from am.training_sync import SyncTrainer
 from data.errors import SpeechError, UsageError
-
-STATES, DIM = 6, 5
-NETWORK = NetworkOptions(outputs=STATES, input_dim=DIM, cells=16, projection=8, output_delay=2)
-
-
-def make_utterances(count: int = 30, seed: int = 0) -> list[TrainingUtterance]:
-    """Features are noisy marks of the labels, far from zero mean and unit variance."""
-    rng = np.random.default_rng(seed)
-    marks = np.random.default_rng(99).normal(size=(STATES, DIM))
-    utterances = []
-    for k in range(count):
-        versions = []
-        for _ in range(2):
-            labels = np.repeat(rng.integers(0, STATES, 12), 4)[: rng.integers(30, 49)]
-            features = 20 + 3 * (marks[labels] + 0.3 * rng.normal(size=(len(labels), DIM)))
-            versions.append((features.astype(np.float16), labels.astype(np.int32)))
-        utterances.append(TrainingUtterance(f"u{k}", *versions[0], (versions[1],)))
-    return utterances
+from toy_training import DIM, NETWORK, STATES, make_utterances
 
 
 @pytest.fixture(autouse=True)
@@ -317,3 +300,27 @@ def test_needs_both_parts(tmp_path: Path) -> None:
 def test_wrong_options(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         TrainingOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_whole_utterances_of_a_bidirectional_network(tmp_path: Path) -> None:
+    network = dataclasses.replace(NETWORK, bidirectional=True, output_delay=0)
+    options = dataclasses.replace(OPTIONS, epochs=3, evaluate_frames=0)
+    whole = run(tmp_path / "whole", options, network)
+    assert whole.train().finished
+    run(tmp_path / "cut", options, network).train(max_chunks=7)
+    again = run(tmp_path / "cut", options, network)
+    again.restore()
+    assert again.train().finished
+    expected = weights_of(whole.run.last_path)
+    for key, array in weights_of(again.run.last_path).items():
+        np.testing.assert_array_equal(array, expected[key], err_msg=key)
+
+
+def test_ray_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "am.training_ray", raising=False)
+    options = dataclasses.replace(
+        OPTIONS, mode="ray", optimizer="sgd", average_frames=0, dropout=0.0
+    )
+    with pytest.raises(SpeechError, match=r"pip install 'recognizer\[cluster\]'"):
+        train(make_utterances(), NETWORK, options, tmp_path, progress=False)
