@@ -112,24 +112,20 @@ def checked_features(features: npt.ArrayLike, input_dim: int) -> FloatArray:
 
 
 class NetworkModel:
-    """What the engines have in common: the network and its facts.
+    """What the engines have in common: the network's facts. Its weights are theirs to keep.
 
     Args:
         network: as `am.network_file.read_network` returns it.
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self.options: NetworkOptions = network.options
+        self._log_priors = network.tensors.get("log_priors")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a network's file."""
         return cls(read_network(path))
-
-    @property
-    def options(self) -> NetworkOptions:
-        """Shape of the network."""
-        return self._network.options
 
     @property
     def num_pdfs(self) -> int:
@@ -148,8 +144,14 @@ class NetworkModel:
 
     @property
     def log_priors(self) -> FloatArray:
-        """Log prior of each output ``[S]``, natural log."""
-        return self._network.log_priors
+        """Log prior of each output ``[S]``, natural log.
+
+        Raises:
+            SpeechError: the network has none (training has not ended).
+        """
+        if self._log_priors is None:
+            raise SpeechError("network: expected a tensor log_priors, found none")
+        return self._log_priors
 
     def require_streaming(self) -> None:
         """Raises a `UsageError` if the network is bidirectional."""

@@ -127,27 +127,17 @@ class ModelBundle:
     @property
     def network(self) -> Network:
         """The network's weights and log priors."""
-
-        def read(path: Path) -> Network:
-            network = read_network(path)
-            self._agree(ACOUSTIC, "outputs", network.options.outputs)
-            options, recorded = self.config.acoustic, network.metadata.get("priors", {})
-            for name, found, expected in (
-                ("log_priors", "log_priors" in network.tensors, True),
-                ("input_dim", network.options.input_dim, self.config.features.num_bins),
-                ("output_delay", network.options.output_delay, options.output_delay),
-                ("priors", recorded.get("source", options.priors), options.priors),
-            ):
-                if found != expected:
-                    raise SpeechError(f"{path}: {name}: expected {expected}, found {found}")
-            return network
-
-        return self._part(ACOUSTIC, read)
+        return self._part(ACOUSTIC, self._read_network)
 
     @property
     def acoustic_model(self) -> AcousticModel:
         """The network behind the interface start, advance, finish (numpy in and out)."""
-        return self._part(_ENGINE, lambda path: NativeNetwork(self.network))
+
+        def make(path: Path) -> NativeNetwork:
+            # Not `network`, which would stay in memory beside the engine's own form of it.
+            return NativeNetwork(self._read_network(self.path / ACOUSTIC))
+
+        return self._part(_ENGINE, make)
 
     @property
     def graph_file(self) -> str:
@@ -245,6 +235,20 @@ class ModelBundle:
                         f"{self.path / name}: expected the word {word!r} of {self.graph_file}, "
                         f"found none"
                     )
+
+    def _read_network(self, path: Path) -> Network:
+        network = read_network(path)
+        self._agree(ACOUSTIC, "outputs", network.options.outputs)
+        options, recorded = self.config.acoustic, network.metadata.get("priors", {})
+        for name, found, expected in (
+            ("log_priors", "log_priors" in network.tensors, True),
+            ("input_dim", network.options.input_dim, self.config.features.num_bins),
+            ("output_delay", network.options.output_delay, options.output_delay),
+            ("priors", recorded.get("source", options.priors), options.priors),
+        ):
+            if found != expected:
+                raise SpeechError(f"{path}: {name}: expected {expected}, found {found}")
+        return network
 
     def _part(self, name: str, read: Callable[[Path], Part]) -> Part:
         with self._locks[name]:
