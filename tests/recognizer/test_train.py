@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import babble
+from am.decision_tree import CENTRE, Split
 from am.kaldi_model import read_kaldi_transitions
 from am.network_file import read_network
 from am.priors import DISABLED_LOG_PRIOR
@@ -17,6 +20,7 @@ from data.corpus import Utterance, read_corpus
 from data.errors import SpeechError
 from data.kaldi_archive import write_int_vectors
 from data.textgrid import read_textgrid, write_textgrid
+from data.timit import write_timit
 from recognizer.acoustic_stages import NETWORK_FILE, STATES_FILE, TREE_FILES, read_tree
 from recognizer.state_labels import StateInventory
 from recognizer.train import train_from_file
@@ -292,6 +296,46 @@ def test_kaldi_alignments_give_the_labels_as_they_are(made: Path) -> None:
     never = [pdf for pdf in range(20) if pdf in (5, 6, 7, 8, 9)]
     assert np.all(network.log_priors[never] == np.float32(DISABLED_LOG_PRIOR))
     assert np.all(network.log_priors[:5] < 0)
+
+
+def test_htk_states_are_classes_by_name(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["#!MLF!#"]
+    for utterance in read_corpus(made / "train"):
+        lines.append(f'"*/{utterance.id}.lab"')
+        for phone in read_textgrid(made / "whole" / f"{utterance.id}.TextGrid").phones:
+            edges = np.linspace(phone.start, phone.end, 4)
+            for state, (start, end) in enumerate(pairwise(np.rint(edges * 1e7).astype(int))):
+                above = f" -1 {phone.label.lower()} -3" if state == 0 else ""
+                lines.append(f"{start} {end} s{state + 2}{above}")
+        lines.append(".")
+    (made / "states.mlf").write_text("\n".join(lines).replace(" sil ", " pau ") + "\n")
+    text = TRAIN.replace('"aligned"', '"states.mlf"').replace('"acoustic"', '"htk"')
+    (made / "htk.toml").write_text('labels = "states"\n' + text)
+    train_from_file(made / "htk.toml", last="states")
+    assert "states: 21, 3 of silence" in flat(capsys.readouterr().err)
+    states = StateInventory.read(made / "htk" / "work" / "states" / STATES_FILE)
+    assert {"aa.s2", "pau.s2", "sh.s4"} <= set(states.names)
+    assert {states.names[i] for i in states.silence} == {"pau.s2", "pau.s3", "pau.s4"}
+
+
+def test_timit_phones_without_words_by_a_table(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made / "timit").mkdir()
+    for utterance in read_corpus(made / "train"):
+        phones = read_textgrid(made / "whole" / f"{utterance.id}.TextGrid").phones
+        small = [replace(phone, label=phone.label.lower()) for phone in phones]
+        write_timit(small, made / "timit" / f"{utterance.id}.phn")
+    phones = ("aa", "iy", "uw", "s", "sh", "m")
+    table = "".join(f"{phone} {phone.upper()}\n" for phone in phones)
+    (made / "timit.map").write_text(f"sil h#\n{table}")
+    text = TRAIN.replace('"aligned"', '"timit"\nsource.phone_map = "timit.map"')
+    (made / "timit.toml").write_text(text.replace('"acoustic"', '"by_timit"'))
+    train_from_file(made / "timit.toml", last="tree")
+    assert "train: 40 of 40 utterances have labels" in flat(capsys.readouterr().err)
+    tree, transitions = read_tree(made / "by_timit" / "work" / "tree")
+    assert transitions.phones.base_phones == ("AA", "IY", "M", "S", "SH", "UW")
+    assert all(node.position != CENTRE for node in tree.nodes if isinstance(node, Split))
 
 
 def test_realignment_and_training_on_from_there(
