@@ -91,7 +91,7 @@ def _cluster(task: TrainingTask) -> Iterator[None]:
         yield
         return
     options = task.options
-    arguments: dict[str, Any] = {"log_to_driver": False}
+    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
     if options.cluster.address:
         arguments["address"] = options.cluster.address
     else:
