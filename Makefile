@@ -60,6 +60,7 @@ sanitize: $(VENV)/installed-test
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	  venv/bin/python -m pytest --config-file ../../pyproject.toml --rootdir ../.. \
 	  ../../tests/lm ../../tests/decoding ../../tests/am/test_inference_native.py \
+	  ../../tests/am/test_inference_kinds.py \
 	  ../../tests/recognizer/test_recognizer.py
 
 clean:
