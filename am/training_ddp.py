@@ -37,9 +37,7 @@ class ProcessGroup:
 
     def prepare(self, learner: Learner) -> None:
         """Wrap the network, so that its backward pass averages gradients over all processes."""
-        learner.loss_function = DistributedDataParallel(
-            _ChunkLoss(learner.model), broadcast_buffers=False
-        )
+        learner.loss_function = DistributedDataParallel(_ChunkLoss(learner.model))
 
     def add(self, values: list[float]) -> list[float]:
         """The sum over all processes."""

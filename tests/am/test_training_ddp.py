@@ -35,6 +35,7 @@ def test_two_processes_learn_and_go_on_with_the_same_bits(tmp_path: Path) -> Non
         text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     assert done.stdout.count("finished=True") == 2
     whole, cut = (
         read_network(tmp_path / "runs" / name / "last.safetensors") for name in ("whole", "cut")
