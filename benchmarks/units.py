@@ -16,7 +16,6 @@ import argparse
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -67,14 +66,13 @@ def main() -> None:
     if arguments.utterances:
         corpora = [replace(c, utterances=c.utterances[: arguments.utterances]) for c in corpora]
     pieces, words = ModelBundle(arguments.model), ModelBundle(arguments.words)
-    with tempfile.TemporaryDirectory() as scratch:
-        spelled = word_model(pieces, words, Path(scratch))
-        systems = [System("words", Recognizer(spelled)), System("pieces", Recognizer(pieces))]
-        for corpus in corpora:
-            with progress_bar(corpus.name, len(corpus)) as advance:
-                for utterance in corpus:
-                    decode(systems, utterance, grid)
-                    advance()
+    spelled = word_model(pieces, words, arguments.work)
+    systems = [System("words", Recognizer(spelled)), System("pieces", Recognizer(pieces))]
+    for corpus in corpora:
+        with progress_bar(corpus.name, len(corpus)) as advance:
+            for utterance in corpus:
+                decode(systems, utterance, grid)
+                advance()
     rows = [row for system in systems for row in rows_of(system, corpora, words.lexicon)]
     for row in rows:
         console.print(
@@ -95,6 +93,7 @@ def main() -> None:
 
 def word_model(pieces: ModelBundle, words: ModelBundle, directory: Path) -> ModelBundle:
     """A model of whole words on the acoustic model of `pieces`, every word of `words` spelled."""
+    directory.mkdir(parents=True, exist_ok=True)
     for name in (bundle.ACOUSTIC, bundle.TREE, bundle.PHONES, bundle.TRANSITIONS):
         shutil.copyfile(pieces.path / name, directory / name)
     for name in (bundle.FIRST_PASS, words.rescoring_file):
@@ -175,6 +174,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--words", type=Path, default=DEFAULT_MODEL, help="model of words")
     parser.add_argument("--corpora", type=Path, required=True, help="directory of the sets")
     parser.add_argument("--data", nargs="+", required=True, help="sets with transcripts")
+    parser.add_argument(
+        "--work", type=Path, default=Path("build/benchmark-units"), help="for the model of words"
+    )
     parser.add_argument("--utterances", type=int, help="of each set, so many only")
     parser.add_argument("--lm-scales", type=float, nargs="+", default=(0.9, 1.0, 1.1, 1.2, 1.3))
     parser.add_argument("--penalties", type=float, nargs="+", default=(-0.5, 0.0, 0.5, 1.0))
