@@ -10,8 +10,8 @@ constexpr float kNoOutput = -1e30f;
 
 }  // namespace
 
-DenseLayer::DenseLayer(const Kernels& kernels, const DenseTensors& tensors, Nonlinearity nonlinearity,
-                       size_t history, bool int8)
+DenseLayer::DenseLayer(const Kernels& kernels, const DenseTensors& tensors,
+                       Nonlinearity nonlinearity, size_t history, bool int8)
     : kernels_(&kernels),
       history_(history),
       inputs_(tensors.weight.columns / (history + 1)),

@@ -88,6 +88,7 @@ LstmTensors ReadLstm(Tensors* tensors, const std::string& at, size_t inputs) {
          at + "w_r: expected 4 rows for each cell, found " + std::to_string(gates));
   const size_t cells = gates / 4;
   Expect(cells <= kWidest, at + "cells: expected at most " + std::to_string(kWidest));
+  tensors->ShapeOf("w_x");  // neither empty nor too wide
   LstmTensors layer{};
   layer.w_x = tensors->GetMatrix("w_x", gates, inputs);
   layer.w_r = tensors->GetMatrix("w_r", gates, recurrent);

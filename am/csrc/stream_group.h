@@ -40,8 +40,9 @@ class StreamGroup {
   std::vector<size_t> first_;  // [blocks + 1] rows before each block
 };
 
-// Groups of streams of like length; streams without frames are left out. As many groups, and in each
-// as many blocks, as are wanted, or more: if there are so many streams, and frames that are worth it.
+// Groups of streams of like length; streams without frames are left out. As many groups, and in
+// each as many blocks, as are wanted, or more: if there are so many streams, and frames that are
+// worth it.
 std::vector<StreamGroup> GroupStreams(const std::vector<StreamTask>& streams, size_t wanted_groups,
                                       size_t wanted_blocks);
 
