@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from data.audio import Samples, audio_duration, read_audio
 from data.command import open_pipe
 from data.errors import SpeechError
 from data.files import read_lines
-from data.text import normalize
+from data.text import NORMALIZATIONS, Normalization
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Utterance:
         start: seconds from the recording's beginning.
         end: seconds from the recording's beginning; None is the recording's end.
         command: the pipeline that prints the recording, or None for an ordinary file.
+        normalization: what makes words of the text, see `data.text`.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Utterance:
     start: float = 0.0
     end: float | None = None
     command: str | None = None
+    normalization: Normalization = "english"
 
     def samples(self) -> Samples:
         """16 kHz mono float32 samples `[N]`; raises as `data.audio.read_audio` does."""
@@ -57,7 +59,7 @@ class Utterance:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The transcript's words, normalised."""
-        return tuple(normalize(self.text).split())
+        return tuple(NORMALIZATIONS[self.normalization](self.text).split())
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    def normalized(self, normalization: Normalization) -> Corpus:
+        """The same corpus with words that another normalisation makes of its transcripts."""
+        changed = (replace(one, normalization=normalization) for one in self.utterances)
+        return replace(self, utterances=tuple(changed))
 
     @property
     def speakers(self) -> tuple[str, ...]:

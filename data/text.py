@@ -1,24 +1,30 @@
-"""English text to the words that a reader speaks.
+"""Text to the words that a reader speaks.
 
-`normalize` writes what transcripts of read books look like: lower-case words of a-z with
-apostrophes inside, numbers and abbreviations spelled out, everything else gone.
+`normalize` writes what transcripts of read books look like in English: lower-case words of a-z with
+apostrophes inside, numbers and abbreviations spelled out, everything else gone. `keep_letters` is
+for any other language whose words stand apart: it spells nothing out and keeps every script.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from data.abbreviations import BARE, NEEDS_CARE, expand_abbreviations
 from data.files import read_lines
 from data.numbers import spell_numbers
 from data.sentences import sentences
 
-__all__ = ["fold", "normalize", "read_lines", "sentences"]
+__all__ = ["Normalization", "fold", "keep_letters", "normalize", "read_lines", "sentences"]
 
+Normalization = Literal["english", "letters"]
+
+_LIKE_APOSTROPHES = "\u2018\u2019\u201b\u02bc\u02b9\u2032\u00b4`"
 _FOLDED = str.maketrans(
     {
-        **dict.fromkeys("\u2018\u2019\u201b\u02bc\u02b9\u2032\u00b4`", "'"),
+        **dict.fromkeys(_LIKE_APOSTROPHES, "'"),
         **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
         **dict.fromkeys("\u2010\u2011\u2013\u2212", "-"),
         **dict.fromkeys("\u2012\u2014\u2015", "--"),
@@ -47,6 +53,7 @@ _FOLDED = str.maketrans(
         "⅛": " 1/8 ",
     }
 )
+_APOSTROPHES = str.maketrans(dict.fromkeys(_LIKE_APOSTROPHES, "'"))
 _SYMBOLS = str.maketrans({"%": " per cent ", "°": " degrees ", "@": " at ", "&": " and "})
 _NUMBER_SIGN = re.compile(r"#(?=\s?[0-9])")
 
@@ -91,6 +98,26 @@ def normalize(text: str) -> str:
     if not BARE.keys().isdisjoint(words):
         words = [BARE.get(word, word) for word in words]
     return " ".join(words)
+
+
+def keep_letters(text: str) -> str:
+    """The words of a text in any script, in lower case with single spaces.
+
+    Words are of letters and their marks in Unicode's composed form (NFC), and of digits, with
+    apostrophes inside; all else parts them. Numbers and abbreviations stay as they are, so that
+    they should be written out before. The result is its own normal form.
+    """
+    text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
+    text = unicodedata.normalize("NFC", text.lower())
+    kept = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    return " ".join(filter(None, (word.strip("'") for word in kept.split())))
+
+
+NORMALIZATIONS: Mapping[str, Callable[[str], str]] = {
+    "english": normalize,
+    "letters": keep_letters,
+}
+"""What makes words of text, by name."""
 
 
 def fold(text: str) -> str:

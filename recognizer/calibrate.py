@@ -66,12 +66,13 @@ def calibrate(
     """
     if not corpora or not scales:
         raise UsageError("expected development sets and scales of confidences, found none")
-    ModelBundle(model)  # a damaged model is found before any process starts
+    # A damaged model is found before any process starts.
+    normalization = ModelBundle(model).config.normalization
     right: list[bool] = []
     confidences: list[list[float]] = [[] for _ in scales]
     work = functools.partial(_score, Path(model), tuple(scales))
     for corpus in corpora:
-        for found, columns in each_utterance(corpus, work, jobs):
+        for found, columns in each_utterance(corpus.normalized(normalization), work, jobs):
             right += found
             for column, one in zip(confidences, columns, strict=True):
                 column += one

@@ -148,6 +148,7 @@ def evaluate(
     recognizer = loaded_recognizer(
         model
     )  # here too: a damaged model is found before any process starts
+    corpus = corpus.normalized(recognizer.bundle.config.normalization)
     scores = []
     for score in each_utterance(corpus, functools.partial(_score, model), jobs):
         progress(score)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from am.features import FbankOptions
 from am.priors import PriorSource
 from data.errors import UsageError
+from data.text import Normalization
 from decoding.on_the_fly import BackoffMode
 from decoding.search import SearchOptions
 
@@ -155,6 +156,8 @@ class ModelConfig:
         licence: SPDX expression of the model itself.
         acoustic: how to read the network's outputs.
         features: options of the filter bank.
+        normalization: what makes words of transcripts that the model is tested on or aligned with
+            (`data.text`): the same as in training.
         units: what the lexicon and the language models are made of: "words", or "pieces" of words
             (`lm.pieces`), which recognition puts together.
         graph: what the graph was built with.
@@ -175,6 +178,7 @@ class ModelConfig:
     format_version: int = FORMAT_VERSION
     acoustic: AcousticOptions = AcousticOptions()
     features: FbankOptions = FbankOptions()
+    normalization: Normalization = "english"
     units: Literal["words", "pieces"] = "words"
     graph: GraphRecord = GraphRecord()
     first_pass: FirstPassOptions = FirstPassOptions()

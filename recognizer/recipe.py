@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import SpeechError, UsageError
+from data.text import Normalization
 from decoding.build import GraphOptions
 from decoding.search import SearchOptions
 from lm.pieces import PieceOptions
@@ -108,6 +109,8 @@ class Recipe:
         lexicon: a lexicon file (CMU's or Kaldi's form), relative to the corpora's directory, or
             "graphemes" to spell words with their letters as phones (`data.graphemes`); by default
             CMU's English dictionary, and what `data.derivation` derives from it.
+        normalization: what makes words of text and transcripts (`data.text`): "english", or
+            "letters" for other languages, which spells out no numbers and keeps every script.
         pieces: how to find the pieces of words that the language models are then made of, so that
             any word can be recognised; by default they are made of whole words.
         training: corpora to train on.
@@ -129,6 +132,7 @@ class Recipe:
     tuning: TuningOptions
     description: str = ""
     lexicon: str | None = None
+    normalization: Normalization = "english"
     pieces: PieceOptions | None = None
     flat_start: FlatStartOptions = FlatStartOptions()
     acoustic: AcousticOptions = AcousticOptions()
@@ -140,6 +144,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if not any(one.bootstrap for one in self.training):
             raise UsageError("expected a training set with bootstrap = true, found none")
+        if self.lm.books and self.normalization != "english":
+            raise UsageError(
+                f"books: expected false with normalization = {self.normalization!r}, for sentences "
+                "of books are found by English rules; found true"
+            )
         if self.pieces is not None and self.lexicon != GRAPHEMES:
             raise UsageError(
                 f"pieces: expected lexicon = {GRAPHEMES!r}, for pieces are spelled; "

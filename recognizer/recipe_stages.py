@@ -14,7 +14,7 @@ from data.books import book_sentences
 from data.corpus import Corpus, read_corpus
 from data.files import read_lines, replace_text
 from data.lexicon import Lexicon, read_lexicon
-from data.text import normalize
+from data.text import NORMALIZATIONS
 from decoding.align import AlignOptions
 from lm.arpa import read_arpa, write_arpa
 from lm.automaton import NgramAutomaton
@@ -70,12 +70,16 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     steps = _Steps(recipe, corpora, work, jobs)
     table = to_table(recipe)
     lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
+    # Added where they matter, so that other recipes need not run anew.
+    language: dict[str, str] = {}
+    if recipe.normalization != "english":
+        language["normalization"] = recipe.normalization
     training = [one.data for one in recipe.training]
-    aligner = lexicon if recipe.lexicon != GRAPHEMES else lexicon | {"words_of": training}
+    spelled = {"words_of": training} if recipe.lexicon == GRAPHEMES else {}
     stages = [
         Stage(
             "text",
-            {"text": lm["text"], "books": lm["books"]},
+            {"text": lm["text"], "books": lm["books"]} | language,
             (),
             steps.text,
             "normalising the text",
@@ -90,7 +94,10 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         ),
         Stage(
             "flat_start",
-            aligner | {"options": table["flat_start"], "sets": [s.data for s in steps.bootstrap]},
+            lexicon
+            | language
+            | spelled
+            | {"options": table["flat_start"], "sets": [s.data for s in steps.bootstrap]},
             (),
             steps.flat_start,
             "training an aligner from a flat start",
@@ -210,7 +217,8 @@ class _Steps:
             automaton.save(directory / name)
         table = []
         for data in self._recipe.tuning.data:
-            lines = [units.segment(" ".join(u.words)) for u in read_corpus(self._corpora / data)]
+            corpus = read_corpus(self._corpora / data).normalized(self._recipe.normalization)
+            lines = [units.segment(" ".join(u.words)) for u in corpus]
             for name, automaton in models.items():
                 result = perplexity(automaton, lines)
                 ngrams = [int(count) for count in automaton.metadata["counts"].split()]
@@ -334,6 +342,7 @@ class _Steps:
                     silence_weight=recipe.acoustic.silence_weight,
                 ),
                 features=recipe.acoustic.features,
+                normalization=recipe.normalization,
                 units="words" if recipe.pieces is None else "pieces",
                 graph=model_config.GraphRecord(
                     self_loop_scale=recipe.graph.self_loop_scale,
@@ -405,6 +414,7 @@ class _Steps:
         if self._recipe.lm.books:
             yield from book_sentences(files, processes=self._jobs)
             return
+        normalize = NORMALIZATIONS[self._recipe.normalization]
         for file in files:
             yield from filter(None, map(normalize, read_lines(file)))
 
@@ -436,7 +446,7 @@ class _Steps:
         return sum(len(line.split()) for line in read_lines(self._text))
 
     def _corpus(self, one: TrainingSet) -> Corpus:
-        return read_corpus(self._corpora / one.data)
+        return read_corpus(self._corpora / one.data).normalized(self._recipe.normalization)
 
     def _aligner(self) -> FlatStartModel:
         return FlatStartModel.read(self._work / "flat_start" / LAST_TRIPHONES)

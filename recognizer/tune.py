@@ -139,7 +139,8 @@ def tune(
     """
     if not corpora:
         raise UsageError("expected a development set, found none")
-    ModelBundle(model)  # a damaged model is found before any process starts
+    # A damaged model is found before any process starts.
+    normalization = ModelBundle(model).config.normalization
     first: dict[float, list[ErrorCounts]] = {scale: [] for scale in grid.acoustic_scales}
     second: dict[tuple[float, RescoringOptions], list[ErrorCounts]] = {
         pair: [] for pair in product(grid.acoustic_scales, grid.rescoring)
@@ -148,7 +149,8 @@ def tune(
         for counts in (*first.values(), *second.values()):
             counts.append(ErrorCounts())
         work = functools.partial(_score, Path(model), grid)
-        for first_counts, second_counts in each_utterance(corpus, work, jobs):
+        normalized = corpus.normalized(normalization)
+        for first_counts, second_counts in each_utterance(normalized, work, jobs):
             for counts, one in zip(first.values(), first_counts, strict=True):
                 counts[-1] += one
             for counts, one in zip(second.values(), second_counts, strict=True):

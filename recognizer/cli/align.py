@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from data.corpus import Utterance
+    from data.corpus import Corpus, Utterance
     from data.lexicon import Lexicon
     from recognizer.aligned_set import CorpusAligner
 
@@ -125,7 +125,8 @@ def align(
     if given and not tolerant:
         raise UsageError(f"--{next(iter(given)).replace('_', '-')}: expected --tolerant beside it")
     tolerance = Tolerance(**given) if tolerant else None
-    utterances = read_corpus(data, allow_pipes=allow_pipes).utterances
+    corpus = read_corpus(data, allow_pipes=allow_pipes)
+    utterances: Sequence[Utterance] = corpus.utterances
     target = Path(output_dir)
     for utterance in utterances:
         # Utterance ids become file names.
@@ -150,7 +151,7 @@ def align(
         trained.write(target / "aligner")
         aligner: CorpusAligner = trained
     else:
-        aligner = _read_model(model, utterances, derive)
+        aligner, utterances = _read_model(model, corpus, derive)
     aligned = aligner.align(utterances, jobs=jobs, tolerance=tolerance)
     alignments = []
     departures = {}
@@ -195,21 +196,28 @@ def align(
     return 1 if len(alignments) < len(utterances) else 0
 
 
-def _read_model(model: str | None, utterances: Sequence[Utterance], derive: bool) -> CorpusAligner:
-    derive_for = utterances if derive else ()
+def _read_model(
+    model: str | None, corpus: Corpus, derive: bool
+) -> tuple[CorpusAligner, Sequence[Utterance]]:
+    """The aligner, and the utterances with words as it knows them."""
     if model is not None and (Path(model) / "gmm.safetensors").exists():
         from recognizer.gmm_aligner import FlatStartModel
 
         trained = FlatStartModel.read(model)
-        return replace(trained, lexicon=_derived(trained.lexicon, derive_for))
+        utterances = corpus.utterances
+        lexicon = _derived(trained.lexicon, utterances) if derive else trained.lexicon
+        return replace(trained, lexicon=lexicon), utterances
     from recognizer.bundle import ModelBundle
     from recognizer.network_aligner import NetworkAligner
     from recognizer.recipe_units import GRAPHEMES, transcript_lexicon
 
     bundle = ModelBundle(model)
+    utterances = corpus.normalized(bundle.config.normalization).utterances
     if bundle.config.units == "pieces":  # its lexicon has no words, but any can be spelled
-        return NetworkAligner(bundle, transcript_lexicon(GRAPHEMES, Path(), [utterances]))
-    return NetworkAligner(bundle, _derived(bundle.lexicon, derive_for))
+        lexicon = transcript_lexicon(GRAPHEMES, Path(), [utterances])
+    else:
+        lexicon = _derived(bundle.lexicon, utterances) if derive else bundle.lexicon
+    return NetworkAligner(bundle, lexicon), utterances
 
 
 def _derived(lexicon: Lexicon, utterances: Sequence[Utterance]) -> Lexicon:

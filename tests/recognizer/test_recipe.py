@@ -167,6 +167,15 @@ def test_pieces_are_spelled(tmp_path: Path) -> None:
         read_recipe(str(path))
 
 
+def test_other_languages_are_not_taken_for_english(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('normalization = "letters"\n' + RECIPE)
+    assert read_recipe(str(path)).normalization == "letters"
+    path.write_text('normalization = "letters"\n' + RECIPE.replace("books = false", ""))
+    with pytest.raises(SpeechError, match="books: expected false with normalization = 'letters'"):
+        read_recipe(str(path))
+
+
 def test_a_recipe_of_pieces_needs_no_dictionary(made: tuple[Path, Path]) -> None:
     from data.corpus import read_corpus
     from lm.pieces import begins_word
