@@ -258,6 +258,20 @@ def require_torch() -> None:
         raise SpeechError("training needs torch: pip install 'recognizer[train]'")
 
 
+def check_mode(options: TrainingOptions) -> None:
+    """Raises before any work where a mode of training lacks what it needs."""
+    require_torch()
+    if options.mode == "ray" and importlib.util.find_spec("ray") is None:
+        raise SpeechError("mode \"ray\" needs Ray: pip install 'recognizer[cluster]'")
+    if options.mode == "ddp":
+        from torch import distributed
+
+        if not distributed.is_initialized():
+            raise UsageError(
+                'mode "ddp": expected to be started by torchrun, as recognizer train --help shows'
+            )
+
+
 @contextmanager
 def training_group(options: TrainingOptions) -> Iterator[bool]:
     """While a network is trained in several synchronous processes; whether this one leads.
@@ -338,7 +352,7 @@ def train_network(
 
 def check_network(options: AcousticOptions) -> None:
     """Raises a `SpeechError` if the network cannot be trained: no torch, or no such start."""
-    require_torch()
+    check_mode(options.training)
     if options.initial is not None:
         _initial_network(options, NetworkOptions.of(options.network, 1, options.features.num_bins))
 

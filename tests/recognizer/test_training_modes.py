@@ -13,11 +13,13 @@ import pytest
 
 import babble
 from am.network_file import read_network
+from am.training_options import TrainingOptions
 from data.alignment import Alignment, Segment
-from data.errors import UsageError
+from data.errors import SpeechError, UsageError
 from data.textgrid import write_textgrid
 from recognizer import feature_cache
 from recognizer.acoustic_stages import NETWORK_FILE
+from recognizer.acoustic_training import check_mode
 from recognizer.train import train_from_file
 
 torch = pytest.importorskip("torch", reason="training needs torch")
@@ -129,3 +131,11 @@ def test_modes_that_cannot_be(data: Path) -> None:
         train_from_file(path, changes={"mode": "ray", "optimizer": "adam"})
     with pytest.raises(UsageError, match="workers: expected more than 1 only in mode"):
         train_from_file(path, changes={"workers": 2})
+
+
+def test_a_mode_is_checked_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="expected to be started by torchrun, as recognizer"):
+        check_mode(TrainingOptions(mode="ddp"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ray" else name)
+    with pytest.raises(SpeechError, match=r"pip install 'recognizer\[cluster\]'"):
+        check_mode(TrainingOptions(mode="ray", optimizer="sgd"))
