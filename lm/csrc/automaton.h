@@ -19,7 +19,7 @@
 #include <string>
 
 #include "lm/csrc/arc_index.h"
-#include "lm/csrc/lookup.h"
+#include "lm/csrc/prefetch.h"
 #include "lm/csrc/word_search.h"
 
 namespace lm {
@@ -87,40 +87,34 @@ class Automaton {
     for (const Arc* arc = begin(state); arc != end(state); ++arc) visit(*arc);
   }
 
-  // Advance(lookup->state, word) in steps, until Step returns true: then the look-up has the log
-  // probability, and the state after the word.
-  void Begin(Lookup* lookup, uint32_t word) const {
-    lookup->word = word;
-    lookup->log_prob = 0.0f;
-    AskForHistory(lookup);
+  // Find in steps, for who has many to make: each reads what the one before has asked the memory
+  // for, so that they wait at the same time.
+  struct Query {
+    uint32_t state;
+    uint32_t word;
+  };
+  static constexpr bool kArcsTakeTwoSteps = false;
+
+  void PrefetchUnigram(uint32_t word) const {
+    if (word < num_words_) Prefetch(arcs_ + word);
   }
-  bool Step(Lookup* lookup) const {
-    const uint32_t state = lookup->state;
-    if (lookup->stage == Lookup::Stage::kHistory) {
-      const uint64_t first_arc = states_[state].first_arc;
-      if (first_arc & AbsenceMark(lookup->word)) return BackOff(lookup);
-      if (first_arc & kInTable) {
-        Prefetch(table_.home(state, lookup->word));
-      } else {
-        const Arc* const first = begin(state);
-        const uint64_t size = static_cast<uint64_t>(end(state) - first);
-        if (size == 0) return BackOff(lookup);
-        Prefetch(first + GuessWord(size, lookup->word, word_spread_));
-        Prefetch(states_ + states_[state].backoff_state);  // nothing says whether the arc is there
-      }
-      lookup->stage = Lookup::Stage::kArcs;
-      return false;
-    }
-    if (const Arc* arc = Find(state, lookup->word)) {
-      lookup->log_prob += arc->log_prob;
-      lookup->state = arc->next;
+  Arc Unigram(uint32_t word) const { return arcs_[word]; }
+  void PrefetchHistory(uint32_t state) const { Prefetch(states_ + state); }
+  // False where the arc is not there.
+  bool PrefetchArcs(Query* query) const {
+    const uint64_t first_arc = states_[query->state].first_arc;
+    if (first_arc & AbsenceMark(query->word)) return false;
+    if (first_arc & kInTable) {
+      Prefetch(table_.home(query->state, query->word));
       return true;
     }
-    if (state == kEmpty) {
-      lookup->log_prob = -std::numeric_limits<float>::infinity();
-      return true;
-    }
-    return BackOff(lookup);
+    const Arc* const first = begin(query->state);
+    const uint64_t size = static_cast<uint64_t>(end(query->state) - first);
+    if (size != 0) Prefetch(first + GuessWord(size, query->word, word_spread_));
+    return size != 0;
+  }
+  bool Find(const Query& query, uint32_t /*shorter*/, Arc* arc) const {
+    return Find(query.state, query.word, arc);
   }
   // A hint that Final(state) comes.
   void PrefetchFinal(uint32_t state) const {
@@ -195,24 +189,6 @@ class Automaton {
 
  private:
   uint64_t FirstArc(uint32_t state) const { return states_[state].first_arc & kArcNumberMask; }
-
-  void AskForHistory(Lookup* lookup) const {
-    if (lookup->state != kEmpty && lookup->word < num_words_) {
-      Prefetch(states_ + lookup->state);
-      lookup->stage = Lookup::Stage::kHistory;
-    } else {
-      lookup->state = kEmpty;
-      if (lookup->word < num_words_) Prefetch(arcs_ + lookup->word);
-      lookup->stage = Lookup::Stage::kArcs;
-    }
-  }
-  bool BackOff(Lookup* lookup) const {
-    const HistoryRecord& record = states_[lookup->state];
-    lookup->log_prob += record.backoff;
-    lookup->state = record.backoff_state;
-    AskForHistory(lookup);
-    return false;
-  }
 
   void ValidateTable() const {
     uint64_t empty = 0;

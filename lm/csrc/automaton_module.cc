@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -12,6 +13,7 @@
 #include "lm/csrc/automaton.h"
 #include "lm/csrc/automaton_arrays.h"
 #include "lm/csrc/compact_arrays.h"
+#include "lm/csrc/sentence_scorer.h"
 
 namespace nb = nanobind;
 
@@ -82,11 +84,10 @@ class PyAutomaton {
     std::vector<float> finals(sentences);
     {
       nb::gil_scoped_release release;
-      if (at_once == 1) {
-        ScoreInOrder(words.data(), offsets.data(), sentences, log_probs.data(), finals.data());
-      } else {
-        ScoreInLanes(words.data(), offsets.data(), sentences, at_once, log_probs.data(),
-                     finals.data());
+      lm::SentenceScorer<View> scorer(view());
+      for (size_t s = 0; s < sentences; s += std::min(at_once, sentences - s)) {
+        scorer.Score(words.data(), offsets.data() + s, std::min(at_once, sentences - s),
+                     log_probs.data(), finals.data() + s);
       }
     }
     return nb::make_tuple(arrays::Give(std::move(log_probs)), arrays::Give(std::move(finals)));
@@ -111,65 +112,6 @@ class PyAutomaton {
   }
 
  private:
-  void ScoreInOrder(const int32_t* words, const int64_t* offsets, size_t num_sentences,
-                    float* log_probs, float* finals) const {
-    const View& automaton = view();
-    for (size_t s = 0; s < num_sentences; ++s) {
-      uint32_t state = automaton.start();
-      for (int64_t i = offsets[s]; i < offsets[s + 1]; ++i) {
-        log_probs[i] = automaton.Advance(state, static_cast<uint32_t>(words[i]), &state);
-      }
-      finals[s] = automaton.Final(state);
-    }
-  }
-
-  // A sentence on its way: each word waits for where the one before led to, so several sentences
-  // are scored in turn, a step of each at a time.
-  struct Lane {
-    size_t sentence;
-    int64_t position;
-    lm::Lookup lookup;
-  };
-
-  void ScoreInLanes(const int32_t* words, const int64_t* offsets, size_t num_sentences,
-                    size_t num_lanes, float* log_probs, float* finals) const {
-    const View& automaton = view();
-    const auto ask = [&](Lane* lane) {
-      if (lane->position == offsets[lane->sentence + 1]) {
-        automaton.PrefetchFinal(lane->lookup.state);
-      } else {
-        automaton.Begin(&lane->lookup, static_cast<uint32_t>(words[lane->position]));
-      }
-    };
-    std::vector<Lane> lanes;
-    size_t next_sentence = 0;
-    const auto fill = [&] {
-      while (lanes.size() < num_lanes && next_sentence < num_sentences) {
-        Lane lane{next_sentence, offsets[next_sentence], {}};
-        lane.lookup.state = automaton.start();
-        ask(&lane);
-        lanes.push_back(lane);
-        ++next_sentence;
-      }
-    };
-    for (fill(); !lanes.empty(); fill()) {
-      for (size_t i = 0; i < lanes.size();) {
-        Lane& lane = lanes[i];
-        if (lane.position == offsets[lane.sentence + 1]) {
-          finals[lane.sentence] = automaton.Final(lane.lookup.state);
-          lane = lanes.back();
-          lanes.pop_back();
-          continue;
-        }
-        if (automaton.Step(&lane.lookup)) {
-          log_probs[lane.position++] = lane.lookup.log_prob;
-          ask(&lane);
-        }
-        ++i;
-      }
-    }
-  }
-
   void ExpectState(uint32_t state) const {
     Expect(state < num_states(), "state: expected less than " + std::to_string(num_states()) +
                                      ", found " + std::to_string(state));

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "lm/csrc/prefetch.h"
+
 namespace lm {
 
 // Fields are read as the eight bytes around them, so the array ends with eight bytes of padding.
@@ -50,6 +52,8 @@ class RankedBits {
     const uint64_t inside = index % kBits;
     return (blocks_[index / kBits * kWords + 1 + inside / 64] >> (inside % 64)) & 1;
   }
+
+  void Prefetch(uint64_t index) const { lm::Prefetch(blocks_ + index / kBits * kWords); }
 
   // How many ones stand before a bit.
   uint64_t Rank(uint64_t index) const {

@@ -22,8 +22,8 @@
 
 #include "lm/csrc/automaton.h"
 #include "lm/csrc/bit_array.h"
-#include "lm/csrc/lookup.h"
 #include "lm/csrc/position_table.h"
+#include "lm/csrc/prefetch.h"
 #include "lm/csrc/word_search.h"
 
 namespace lm {
@@ -155,47 +155,50 @@ class CompactAutomaton {
     }
   }
 
-  // Advance(lookup->state, word) in steps, until Step returns true: then the look-up has the log
-  // probability, and the state after the word.
-  void Begin(Lookup* lookup, uint32_t word) const {
-    lookup->word = word;
-    lookup->log_prob = 0.0f;
-    lookup->scored = false;
-    AskForHistory(lookup);
+  // Find in steps, for who has many to make: each reads what the one before has asked the memory
+  // for, so that they wait at the same time.
+  struct Query {
+    uint32_t state;
+    uint32_t word;
+    uint64_t first = 0, last = 0;  // the arcs of the state
+  };
+  static constexpr bool kArcsTakeTwoSteps = true;
+
+  void PrefetchUnigram(uint32_t word) const {
+    if (word < num_words_) Prefetch(parts_.unigrams + word);
   }
-  bool Step(Lookup* lookup) const {
-    uint32_t& state = lookup->state;
-    const uint32_t word = lookup->word;
-    if (lookup->stage == Lookup::Stage::kHistory) {
-      const Range range = ArcsOf(state);
-      if (range.first == range.last) return BackOff(lookup);
-      if (InTable(range)) {
-        table_.PrefetchHome(state, word);
-      } else {
-        const uint64_t guess = GuessWord(range.last - range.first, word, word_spread_);
-        Prefetch(parts_.arcs + (range.first + guess - first_packed_) * arc_bits_ / 8);
-      }
-      lookup->first = range.first;
-      lookup->last = range.last;
-      lookup->stage = Lookup::Stage::kArcs;
-      return false;
+  Arc Unigram(uint32_t word) const {
+    return {word, LogProb(word), Destination(Automaton::kEmpty, word, word)};
+  }
+  void PrefetchHistory(uint32_t state) const { PrefetchState(state); }
+  // False where the arc is not there.
+  bool PrefetchArcs(Query* query) const {
+    const Range range = ArcsOf(query->state);
+    query->first = range.first;
+    query->last = range.last;
+    if (InTable(range)) {
+      table_.PrefetchHome(query->state, query->word);
+    } else if (range.first != range.last) {
+      const uint64_t guess = GuessWord(range.last - range.first, query->word, word_spread_);
+      Prefetch(parts_.arcs + (range.first + guess - first_packed_) * arc_bits_ / 8);
     }
-    uint64_t index = word;
-    if (state == Automaton::kEmpty) {
-      if (word >= num_words_) {
-        lookup->log_prob = -std::numeric_limits<float>::infinity();
-        return true;
-      }
-    } else if (!FindIndex(state, {lookup->first, lookup->last}, word, &index)) {
-      return BackOff(lookup);
+    return range.first != range.last;
+  }
+  void PrefetchArc(Query* query) const {
+    if (InTable({query->first, query->last})) {
+      const uint64_t position = table_.Guess(query->state, query->word);
+      Prefetch(parts_.arcs + (query->first + position - first_packed_) * arc_bits_ / 8);
+      spells_state_.Prefetch(query->first + position);
+    } else {
+      spells_state_.Prefetch(query->first);
     }
-    if (!lookup->scored) lookup->log_prob += LogProb(index);
-    lookup->scored = true;
-    if (spells_state_.Get(index)) {
-      state = Spelled(index);
-      return true;
-    }
-    return state == Automaton::kEmpty || BackOff(lookup);
+  }
+  // `shorter`: where an arc leads that spells no state.
+  bool Find(const Query& query, uint32_t shorter, Arc* arc) const {
+    uint64_t index;
+    if (!FindIndex(query.state, {query.first, query.last}, query.word, &index)) return false;
+    *arc = {query.word, LogProb(index), spells_state_.Get(index) ? Spelled(index) : shorter};
+    return true;
   }
   // A hint that Final(state) comes.
   void PrefetchFinal(uint32_t state) const { PrefetchState(state); }
@@ -315,23 +318,6 @@ class CompactAutomaton {
     Prefetch(parts_.offsets + ((block[1] >> 6) + state % kStatesPerBlock * width) / 8);
     Prefetch(parts_.states + uint64_t{state} * state_bits_ / 8);
   }
-  void AskForHistory(Lookup* lookup) const {
-    if (lookup->state != Automaton::kEmpty && lookup->word < num_words_) {
-      PrefetchState(lookup->state);
-      lookup->stage = Lookup::Stage::kHistory;
-    } else {
-      lookup->state = Automaton::kEmpty;
-      if (lookup->word < num_words_) Prefetch(parts_.unigrams + lookup->word);
-      lookup->stage = Lookup::Stage::kArcs;
-    }
-  }
-  bool BackOff(Lookup* lookup) const {
-    if (!lookup->scored) lookup->log_prob += backoff(lookup->state);
-    lookup->state = backoff_state(lookup->state);
-    AskForHistory(lookup);
-    return false;
-  }
-
   static void Require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
   }

@@ -8,7 +8,7 @@
 
 #include "lm/csrc/arc_index.h"
 #include "lm/csrc/bit_array.h"
-#include "lm/csrc/lookup.h"
+#include "lm/csrc/prefetch.h"
 
 namespace lm {
 
@@ -28,6 +28,12 @@ class PositionTable {
 
   void PrefetchHome(uint32_t state, uint32_t word) const {
     Prefetch(slots_ + SlotHome(SlotHash(state, word), num_slots_));
+  }
+
+  // What the first slot proposes, or 0; within the longest list.
+  uint64_t Guess(uint32_t state, uint32_t word) const {
+    const uint32_t position = slots_[SlotHome(SlotHash(state, word), num_slots_)] & PositionMask();
+    return position == 0 ? 0 : position - 1;
   }
 
   // The position for which `is_word(position)` among those that the slots propose, or kNone.

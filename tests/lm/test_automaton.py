@@ -112,7 +112,7 @@ def test_words_and_ids(tmp_path: Path) -> None:
 
 @st.composite
 def models(draw: st.DrawFn) -> NgramModel:
-    order = draw(st.integers(1, 5))
+    order = draw(st.integers(1, 6))
     model = random_model(draw(st.integers(0, 1000)), order=order, lines=25)
     above = sum(model.counts[1:])
     if above and draw(st.booleans()):
@@ -198,6 +198,55 @@ def test_many_sentences_at_once_score_as_each_alone(layout: str, resident: bool)
             assert ends[index] == native.final(state)
     with pytest.raises(ValueError, match="at_once: expected at least 1"):
         native.score(words, offsets, 0)
+
+
+LAYOUTS = {
+    "fast": lambda automaton: automaton,
+    "compact": lambda automaton: automaton.compact(),
+    "8 bits": lambda automaton: automaton.compact(bits=8),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    model=models(),
+    layout=st.sampled_from(list(LAYOUTS)),
+    resident=st.booleans(),
+    at_once=st.integers(1, 4),
+    data=st.data(),
+)
+def test_sentences_score_as_word_by_word(
+    model: NgramModel, layout: str, resident: bool, at_once: int, data: st.DataObject
+) -> None:
+    """To the last bit, where histories of any length are known or have been pruned."""
+    automaton = LAYOUTS[layout](NgramAutomaton.from_model(model))
+    native = (automaton.resident() if resident else automaton)._native
+    words = st.integers(-1, native.num_words) | st.sampled_from([-(2**31), 2**31 - 1])
+    sentences = data.draw(st.lists(st.lists(words, max_size=12), max_size=6))
+    offsets = np.cumsum([0, *map(len, sentences)], dtype=np.int64)
+    ids = np.array([word for sentence in sentences for word in sentence], dtype=np.int32)
+    log_probs, ends = native.score(ids, offsets, at_once)
+    expected, expected_ends = [], []
+    for sentence in sentences:
+        state = native.start
+        for word in sentence:
+            log_prob, state = native.advance(state, word % 2**32)
+            expected.append(log_prob)
+        expected_ends.append(native.final(state))
+    assert log_probs.tolist() == expected
+    assert ends.tolist() == expected_ends
+
+
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+def test_a_long_sentence(layout: str) -> None:
+    native = LAYOUTS[layout](NgramAutomaton.from_model(random_model(9, order=6)))._native
+    words = np.random.default_rng(0).integers(0, native.num_words, 20000).astype(np.int32)
+    log_probs, ends = native.score(words, np.array([0, len(words)]), 1)
+    state = native.start
+    for word, log_prob in zip(words.tolist(), log_probs.tolist(), strict=True):
+        expected, state = native.advance(state, word)
+        assert log_prob == expected
+    assert ends.tolist() == [native.final(state)]
 
 
 MANY_WORDS = "abcdefghijklmnopqrstuvwxyzäöüßéèêçñ0123456789"

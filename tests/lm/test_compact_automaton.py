@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from data.errors import SpeechError, UsageError
 from data.mapped_arrays import open_arrays, write_arrays
-from lm._automaton import pack
+from lm import _builder
 from lm.automaton import KIND, VERSION, NgramAutomaton
 from lm.estimate import EstimateOptions, estimate
 from lm.ngram import NgramModel
@@ -34,10 +35,8 @@ def models(draw: st.DrawFn) -> NgramModel:
 
 def raw(automaton: NgramAutomaton) -> NgramAutomaton:
     """In the compact layout without any table of values."""
-    arrays = pack(automaton._native, NO_VALUES, NO_VALUES)
-    arrays |= {"log_prob_table": NO_VALUES, "backoff_table": NO_VALUES}
-    metadata = {**automaton.metadata, "layout": "compact"}
-    return NgramAutomaton(arrays, automaton._vocabulary, metadata)
+    with mock.patch("lm.automaton_layouts.exact_table", return_value=NO_VALUES):
+        return automaton.compact()
 
 
 def compacted(automaton: NgramAutomaton, *, tables: bool) -> NgramAutomaton:
@@ -159,13 +158,13 @@ def test_no_damage_leads_out_of_the_arrays(data: st.DataObject) -> None:
         assert np.isfinite(changed.final(state))
 
 
-def test_pack_wants_sound_tables() -> None:
-    automaton = NgramAutomaton.from_model(random_model(1))._native
+def test_pack_wants_sound_tables(tmp_path: Path) -> None:
+    arrays, directory = NgramAutomaton.from_model(random_model(1)).arrays, str(tmp_path)
     for table in ([0.0], [0.0, 1.0, 2.0]):
         with pytest.raises(ValueError, match="expected no value or a power of two of them"):
-            pack(automaton, np.array(table, dtype=np.float32), NO_VALUES)
+            _builder.pack(arrays, np.array(table, dtype=np.float32), NO_VALUES, directory)
     with pytest.raises(ValueError, match="backoff_table: expected ascending values"):
-        pack(automaton, NO_VALUES, np.array([1.0, 0.0], dtype=np.float32))
+        _builder.pack(arrays, NO_VALUES, np.array([1.0, 0.0], dtype=np.float32), directory)
 
 
 def test_exact_tables() -> None:

@@ -1,0 +1,146 @@
+// Log probabilities of the words of sentences that are known as a whole, equal to those that Advance
+// and Final give one word after the other.
+//
+// Advance has to wait for where the word before led to. But where a history leads depends on its
+// words alone: from every word of the sentences the n-grams that begin there are walked through,
+// all walks by one arc at a time, so that their look-ups wait for the memory together. The longest
+// n-gram that ends in a word gives its log probability, less what the histories between cost that
+// the word before left: they are met on the way back from the longest history, as Advance does.
+#ifndef LM_CSRC_SENTENCE_SCORER_H_
+#define LM_CSRC_SENTENCE_SCORER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "lm/csrc/arc_index.h"
+#include "lm/csrc/automaton.h"
+
+namespace lm {
+
+// For Automaton and CompactAutomaton.
+template <typename View>
+class SentenceScorer {
+ public:
+  explicit SentenceScorer(const View& automaton) : automaton_(automaton) {}
+
+  // Sentence i has the words [offsets[i], offsets[i + 1]); log_probs has one for each word of all
+  // texts, finals one for each of these sentences.
+  void Score(const int32_t* words, const int64_t* offsets, size_t num_sentences, float* log_probs,
+             float* finals) {
+    Lay(words, offsets, num_sentences);
+    BeginWalks();
+    while (!walks_.empty()) LengthenWalks();
+    size_t p = 0;
+    for (size_t s = 0; s < num_sentences; ++s, ++p) {
+      for (int64_t i = offsets[s]; i < offsets[s + 1]; ++i, ++p) {
+        log_probs[i] = LogProb(places_[p].history, places_[p + 1]);
+      }
+      finals[s] = automaton_.Final(places_[p].history);
+    }
+  }
+
+ private:
+  static constexpr uint32_t kNoWord = UINT32_MAX;
+
+  // A word, or the <s> before the words of a sentence.
+  struct Place {
+    uint32_t word;     // kNoWord: <s>
+    uint32_t history;  // the longest that is known to end here
+    uint32_t source;   // of the longest n-gram that is known to end here: the history before
+    float log_prob;    // of that n-gram
+  };
+
+  // An n-gram that is a history, and where it ends.
+  struct Walk {
+    typename View::Query query;
+    size_t place;
+  };
+
+  void Lay(const int32_t* words, const int64_t* offsets, size_t num_sentences) {
+    places_.clear();
+    constexpr float kImpossible = -std::numeric_limits<float>::infinity();
+    for (size_t s = 0; s < num_sentences; ++s) {
+      places_.push_back({kNoWord, Automaton::kStart, Automaton::kEmpty, kImpossible});
+      for (int64_t i = offsets[s]; i < offsets[s + 1]; ++i) {
+        const uint32_t word = static_cast<uint32_t>(words[i]);
+        automaton_.PrefetchUnigram(word);
+        places_.push_back({word, Automaton::kEmpty, Automaton::kEmpty, kImpossible});
+      }
+    }
+    places_.push_back({kNoWord, Automaton::kEmpty, Automaton::kEmpty, kImpossible});
+  }
+
+  void BeginWalks() {
+    walks_.clear();
+    for (size_t p = 0; p + 1 < places_.size(); ++p) {
+      Place& place = places_[p];
+      if (place.word < automaton_.num_words()) {
+        const Arc arc = automaton_.Unigram(place.word);
+        place.log_prob = arc.log_prob;
+        place.history = arc.next;
+      }
+      if (place.history == Automaton::kEmpty) continue;
+      walks_.push_back({{place.history, 0}, p});
+      if (!Prepare(&walks_.back())) walks_.pop_back();
+    }
+  }
+
+  // All walks have the same length, so those that end in a word are shorter than these.
+  void LengthenWalks() {
+    Keep([this](Walk* walk) { return automaton_.PrefetchArcs(&walk->query); });
+    if constexpr (View::kArcsTakeTwoSteps) {
+      for (Walk& walk : walks_) automaton_.PrefetchArc(&walk.query);
+    }
+    Keep([this](Walk* walk) {
+      Place& place = places_[walk->place + 1];
+      Arc arc;
+      if (!automaton_.Find(walk->query, place.history, &arc)) return false;
+      place.log_prob = arc.log_prob;
+      place.source = walk->query.state;
+      if (arc.next == place.history) return false;  // the n-gram is no history
+      place.history = arc.next;
+      *walk = {{arc.next, 0}, walk->place + 1};
+      return Prepare(walk);
+    });
+  }
+
+  // Whether a walk goes on: not behind the end of a sentence.
+  bool Prepare(Walk* walk) const {
+    walk->query.word = places_[walk->place + 1].word;
+    if (walk->query.word < automaton_.num_words()) {
+      automaton_.PrefetchHistory(walk->query.state);
+      return true;
+    }
+    automaton_.PrefetchFinal(walk->query.state);
+    return false;
+  }
+
+  template <typename Test>
+  void Keep(const Test& test) {
+    size_t kept = 0;
+    for (Walk& walk : walks_) {
+      if (test(&walk)) walks_[kept++] = walk;
+    }
+    walks_.resize(kept);
+  }
+
+  float LogProb(uint32_t history, const Place& place) const {
+    if (place.word >= automaton_.num_words()) return place.log_prob;
+    float log_prob = 0.0f;
+    while (history != place.source && history != Automaton::kEmpty) {
+      log_prob += automaton_.backoff(history);
+      history = automaton_.backoff_state(history);
+    }
+    return log_prob + place.log_prob;
+  }
+
+  const View& automaton_;
+  std::vector<Place> places_;
+  std::vector<Walk> walks_;
+};
+
+}  // namespace lm
+
+#endif  // LM_CSRC_SENTENCE_SCORER_H_
