@@ -82,11 +82,7 @@ class KaldiReader:
             if size not in (b"\x04", b"\xfc"):
                 raise self.error(f"{expected}, an integer of 4 bytes", f"a size of {size!r}")
             return int.from_bytes(self._exactly(4, expected), "little", signed=size == b"\x04")
-        found = self.token(expected)
-        try:
-            return int(found)
-        except ValueError:
-            raise self.error(expected, repr(found)) from None
+        return self._integer(self.token(expected), expected)
 
     def real(self, expected: str) -> float:
         """The next number, of single or double precision."""
@@ -112,10 +108,7 @@ class KaldiReader:
         self.expect("[")
         values = []
         while (found := self.token(expected)) != "]":
-            try:
-                values.append(int(found))
-            except ValueError:
-                raise self.error(expected, repr(found)) from None
+            values.append(self._integer(found, expected))
         return np.array(values, np.int32)
 
     def reals(self, expected: str) -> npt.NDArray[np.float32]:
@@ -133,6 +126,15 @@ class KaldiReader:
             except ValueError:
                 raise self.error(expected, repr(found)) from None
         return np.array(values, np.float32)
+
+    def _integer(self, text: str, expected: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise self.error(expected, repr(text)) from None
+        if not -(2**31) <= value < 2**31:
+            raise self.error(f"{expected}, an integer of 4 bytes", text)
+        return value
 
     def _read(self, size: int) -> bytes:
         ahead, self._ahead = self._ahead[:size], self._ahead[size:]

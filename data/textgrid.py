@@ -74,7 +74,8 @@ class _Values:
         """The next value, which has to be of a kind."""
         found, value = next(self._values, ("the end of the file", ""))
         if found != kind:
-            raise self.error(expected, f"{found} {value}".strip())
+            # A text may be long and have line ends of its own.
+            raise self.error(expected, f"{found} {repr(value[:40])[1:-1]}".strip())
         return value
 
     def text(self, expected: str) -> str:

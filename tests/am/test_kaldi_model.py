@@ -188,6 +188,9 @@ def test_contradictions_are_named(tmp_path: Path) -> None:
     assert "a tree with pdf-ids, found none" in refused(
         "ContextDependency 3 1 ToPdf NULL EndContextDependency ", read_kaldi_tree
     )
+    assert "a question's values, an integer of 4 bytes, found 99999999999" in refused(
+        tree.replace("[ 1 2 ]", "[ 1 99999999999 ]"), read_kaldi_tree
+    )
     deep = "SE 0 [ 1 ] { " * 400
     assert "a tree of depth 200 at most" in refused(
         f"ContextDependency 3 1 ToPdf {deep}", read_kaldi_tree

@@ -269,6 +269,7 @@ def test_what_does_not_belong_is_named_with_its_line(tmp_path: Path) -> None:
         ("1.25\n2.5", "1.25\n1.2", ":32: expected an interval that ends at 1.25 s or later"),
         ('"L-L%"', '"L-L%', ""),
         ("0.7", '"0.7"', ":13: expected a point's time, found text 0.7"),
+        ("0.7", '"0\n7"', r":13: expected a point's time, found text 0\n7"),
         ("\n4\n", "\n4.5\n", ":21: expected the size of tier 'phones', found 4.5"),
         ("\n4\n", "\n5\n", "expected an interval's xmin, found text IntervalTier"),
         ("\n3\n", "\n4\n", ":42: expected a tier's class, found the end of the file"),
