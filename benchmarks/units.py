@@ -13,6 +13,7 @@ counted, and said how they came out.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import shutil
 import sys
@@ -32,6 +33,7 @@ from data.lexicon import Lexicon
 from recognizer import bundle, scoring
 from recognizer.bundle import DEFAULT_MODEL, ModelBundle
 from recognizer.console import console, progress_bar
+from recognizer.evaluate import each_utterance
 from recognizer.first_pass_graph import graph_of_bundle
 from recognizer.model_config import RescoringOptions
 from recognizer.recognizer import Recognizer
@@ -47,13 +49,11 @@ class System:
 
     Attributes:
         name: of its units.
-        recognizer: the model.
         first: words of the first pass, by utterance.
         second: words of the second pass, by combination and utterance.
     """
 
     name: str
-    recognizer: Recognizer
     first: list[Words] = field(default_factory=list)
     second: dict[RescoringOptions, list[Words]] = field(default_factory=dict)
 
@@ -66,12 +66,16 @@ def main() -> None:
     if arguments.utterances:
         corpora = [replace(c, utterances=c.utterances[: arguments.utterances]) for c in corpora]
     pieces, words = ModelBundle(arguments.model), ModelBundle(arguments.words)
-    spelled = word_model(pieces, words, arguments.work)
-    systems = [System("words", Recognizer(spelled)), System("pieces", Recognizer(pieces))]
+    word_model(pieces, words, arguments.work)
+    systems = [System("words"), System("pieces")]
+    work = functools.partial(decode, (arguments.work, arguments.model), grid)
     for corpus in corpora:
         with progress_bar(corpus.name, len(corpus)) as advance:
-            for utterance in corpus:
-                decode(systems, utterance, grid)
+            for answers in each_utterance(corpus, work, arguments.jobs):
+                for system, (first, second) in zip(systems, answers, strict=True):
+                    system.first.append(first)
+                    for options, found in zip(grid.rescoring, second, strict=True):
+                        system.second.setdefault(options, []).append(found)
                 advance()
     rows = [row for system in systems for row in rows_of(system, corpora, words.lexicon)]
     for row in rows:
@@ -106,15 +110,26 @@ def word_model(pieces: ModelBundle, words: ModelBundle, directory: Path) -> Mode
     return bundle.write_config(directory, config)
 
 
-def decode(systems: Sequence[System], utterance: Utterance, grid: Grid) -> None:
-    """Both passes of every system on the same network outputs."""
-    scores = systems[0].recognizer.log_likelihoods(utterance.samples())
-    for system in systems:
-        lattice = system.recognizer.first_pass(scores)
-        system.first.append(system.recognizer.path_words(system.recognizer.first_best(lattice)))
-        found = system.recognizer.second_passes(lattice, grid.rescoring)
-        for options, words in zip(grid.rescoring, found, strict=True):
-            system.second.setdefault(options, []).append(words)
+def decode(
+    models: tuple[Path, ...], grid: Grid, utterance: Utterance
+) -> list[tuple[Words, list[Words]]]:
+    """Words of the first pass, and of the second with every combination, of each model.
+
+    The models have one network, whose outputs are computed once.
+    """
+    recognizers = _recognizers(models)
+    scores = recognizers[0].log_likelihoods(utterance.samples())
+    answers = []
+    for recognizer in recognizers:
+        lattice = recognizer.first_pass(scores)
+        first = recognizer.path_words(recognizer.first_best(lattice))
+        answers.append((first, recognizer.second_passes(lattice, grid.rescoring)))
+    return answers
+
+
+@functools.lru_cache(maxsize=1)
+def _recognizers(models: tuple[Path, ...]) -> tuple[Recognizer, ...]:
+    return tuple(Recognizer(model) for model in models)
 
 
 def rows_of(system: System, corpora: Sequence[Corpus], lexicon: Lexicon) -> list[dict[str, Any]]:
@@ -177,6 +192,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, default=Path("build/benchmark-units"), help="for the model of words"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--utterances", type=int, help="of each set, so many only")
     parser.add_argument("--lm-scales", type=float, nargs="+", default=(0.9, 1.0, 1.1, 1.2, 1.3))
     parser.add_argument("--penalties", type=float, nargs="+", default=(-0.5, 0.0, 0.5, 1.0))
