@@ -26,7 +26,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from am.training_checkpoint import read_checkpoint
 from am.training_learner import Place
-from am.training_ray_shard import ParameterShard, ShardStatus
+from am.training_ray_shard import ParameterShard, ShardStatus, write_shard
 from am.training_run import TrainingResult, TrainingRun
 from am.training_task import TrainingTask
 from data.errors import SpeechError
@@ -80,7 +80,8 @@ def train_on_ray(
                 break
         else:
             run.finish(servers.fetch(), **workers.facts())
-            run.save(workers.reported or [])
+            assert workers.reported is not None  # each reports that it is done
+            run.save(workers.reported)
     return run.result()
 
 
@@ -91,7 +92,7 @@ def _cluster(task: TrainingTask) -> Iterator[None]:
         yield
         return
     options = task.options
-    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if options.cluster.address:
         arguments["address"] = options.cluster.address
     else:
@@ -120,28 +121,36 @@ class _Servers:
         directory.mkdir(parents=True)
         shard = ray.remote(ParameterShard)
         vector = parameters_to_vector(run.parameters).detach().numpy()
-        self.handles: list[Any] = [
-            shard.options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote(
-                (directory / f"{index}.safetensors").absolute(),
-                values,
-                run.frames,
-                task.options,
-                task.planned_frames,
+        self.handles: list[Any] = []
+        for index, values in enumerate(np.array_split(vector, cluster.parameter_shards)):
+            path = (directory / f"{index}.safetensors").absolute()
+            write_shard(path, values, run.frames)
+            self.handles.append(
+                shard.options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote(
+                    path, task.options, task.planned_frames
+                )
             )
-            for index, values in enumerate(np.array_split(vector, cluster.parameter_shards))
-        ]
+        self.status()  # all have begun
 
     def fetch(self) -> list[Tensor]:
         """The parameters as they are now; the run's own are set to them."""
-        fetched = _get([handle.fetch.remote() for handle in self.handles])
+        fetched = self._ask([handle.fetch.remote() for handle in self.handles])
         vector = torch.from_numpy(np.concatenate([values for _, values in fetched]))
         vector_to_parameters(vector, self._run.parameters)
         return self._run.parameters
 
     def status(self) -> list[ShardStatus]:
         """What the shards tell about themselves."""
-        status: list[ShardStatus] = _get([handle.status.remote() for handle in self.handles])
+        status: list[ShardStatus] = self._ask([h.status.remote() for h in self.handles])
         return status
+
+    def _ask(self, references: list[Any]) -> Any:
+        try:
+            return _get(references)
+        except ray.exceptions.RayActorError as error:
+            # Ray starts shards again; this one could not even begin.
+            line = str(error).strip().splitlines()[-1]
+            raise SpeechError(f"training: a shard cannot go on: {line}") from None
 
 
 class _Workers:
@@ -235,6 +244,7 @@ def _get(references: Any) -> Any:
         return ray.get(references)
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
+        line = str(cause).strip().splitlines()[-1]
         raise SpeechError(
-            str(cause) if isinstance(cause, SpeechError) else f"training: {cause!r}"
+            line if isinstance(cause, SpeechError) else f"training: {type(cause).__name__}: {line}"
         ) from None

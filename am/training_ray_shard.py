@@ -21,6 +21,8 @@ from data.files import replace_file
 
 FloatArray = npt.NDArray[np.float32]
 
+_COUNTS = ("frames", "updates", "starts")
+
 
 class ShardStatus(NamedTuple):
     """What a shard tells about itself.
@@ -40,26 +42,27 @@ class ParameterShard:
     """One range of the parameters.
 
     Args:
-        path: of its checkpoint, on a disk that every machine sees. If it is there, the shard goes
-            on from it; whoever begins a run removes it first.
-        values: the parameters ``[K]`` at the beginning.
-        frames: trained on before.
+        path: of its checkpoint, which it begins with and goes on from; on a disk that every
+            machine sees. See `write_shard`.
         options: learning rates, and when to save.
         planned_frames: over which the learning rate decays.
+
+    Raises:
+        SpeechError: the checkpoint is missing or damaged.
     """
 
-    def __init__(
-        self, path: Path, values: FloatArray, frames: int, options: TrainingOptions,
-        planned_frames: int,
-    ) -> None:  # fmt: skip
+    def __init__(self, path: Path, options: TrainingOptions, planned_frames: int) -> None:
         self._path = path
         self._options = options
         self._planned_frames = planned_frames
-        self._values = np.array(values)  # what comes through Ray cannot be written to
-        self._frames, self._updates, self._restarts = frames, 0, 0
-        if path.exists():
-            self._read()
-            self._restarts += 1
+        try:
+            with safe_open(path, framework="numpy") as file:
+                found: dict[str, Any] = dict(file.metadata())
+                self._values: FloatArray = file.get_tensor("values")
+            self._frames, self._updates, starts = (int(found[name]) for name in _COUNTS)
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+            raise SpeechError(f"{path}: expected a shard of the parameters: {error}") from None
+        self._starts = starts + 1
         self._write()
 
     def fetch(self) -> tuple[int, FloatArray]:
@@ -88,29 +91,28 @@ class ParameterShard:
 
     def status(self) -> ShardStatus:
         """What it can tell about itself."""
-        return ShardStatus(self._updates, self._restarts, os.getpid())
+        return ShardStatus(self._updates, self._starts - 1, os.getpid())
 
     def _write(self) -> None:
-        counts = {"frames": self._frames, "updates": self._updates, "restarts": self._restarts}
-        with replace_file(self._path) as temporary:
-            save_file(
-                {"values": self._values},
-                temporary,
-                metadata={name: str(value) for name, value in counts.items()},
-            )
+        write_shard(self._path, self._values, self._frames, self._updates, self._starts)
 
-    def _read(self) -> None:
-        try:
-            with safe_open(self._path, framework="numpy") as file:
-                found: dict[str, Any] = dict(file.metadata())
-                values = file.get_tensor("values")
-            counts = [int(found[name]) for name in ("frames", "updates", "restarts")]
-        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-            raise SpeechError(f"{self._path}: not a whole checkpoint of a shard: {error}") from None
-        if values.shape != self._values.shape:
-            raise SpeechError(
-                f"{self._path}: expected {list(self._values.shape)} parameters, "
-                f"found {list(values.shape)}"
-            )
-        self._values = values
-        self._frames, self._updates, self._restarts = counts
+
+def write_shard(
+    path: Path, values: FloatArray, frames: int, updates: int = 0, starts: int = 0
+) -> None:
+    """Write the checkpoint of a shard.
+
+    Args:
+        path: file to write.
+        values: the parameters ``[K]``.
+        frames: that they were trained on.
+        updates: gradients that have been added in this run.
+        starts: how often the shard was started.
+    """
+    counts = (str(count) for count in (frames, updates, starts))
+    with replace_file(path) as temporary:
+        save_file(
+            {"values": np.ascontiguousarray(values)},
+            temporary,
+            metadata=dict(zip(_COUNTS, counts, strict=True)),
+        )

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from am.training_options import ClusterOptions
-from am.training_ray_shard import ParameterShard
+from am.training_ray_shard import ParameterShard, write_shard
 from data.errors import SpeechError
 from toy_training import toy_task
 
@@ -39,7 +39,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def test_a_shard_descends_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     path, values = tmp_path / "0", np.arange(4, dtype=np.float32)
     options = toy_task(tmp_path / "x", mode="ray", cluster=CLUSTER).options
-    arguments = (path, values, 0, options, 1000)
+    arguments = (path, options, 1000)
+    with pytest.raises(SpeechError, match="0: expected a shard of the parameters"):
+        ParameterShard(*arguments)
+    write_shard(path, values, 0)
     shard = ParameterShard(*arguments)
     rates = [options.learning_rate_at(10 * k, 1000) for k in range(7)]
     assert [shard.push(np.ones(4, dtype=np.float32), 10, version) for version in (0, 0, 1)] == [
@@ -56,7 +59,7 @@ def test_a_shard_descends_and_goes_on_from_its_checkpoint(tmp_path: Path) -> Non
     np.testing.assert_allclose(again.fetch()[1], values - sum(rates[:5]), rtol=1e-5)
     assert again.push(np.zeros(4, dtype=np.float32), 10, 7) == 0
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(SpeechError, match="not a whole checkpoint of a shard"):
+    with pytest.raises(SpeechError, match="0: expected a shard of the parameters"):
         ParameterShard(*arguments)
 
 
@@ -105,3 +108,11 @@ def test_what_goes_wrong_in_a_worker_is_said(cluster: None, tmp_path: Path) -> N
     )  # fmt: skip
     with pytest.raises(SpeechError, match="the loss is not finite"):
         train_on_ray(task)
+
+
+def test_a_shard_that_cannot_begin_is_an_error(
+    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(am.training_ray, "write_shard", lambda *_: None)
+    with pytest.raises(SpeechError, match=r"a shard cannot go on: .*[01]\.safetensors: expected a sh"):
+        train_on_ray(toy_task(tmp_path, mode="ray", cluster=CLUSTER))
