@@ -62,7 +62,7 @@ def train_async(
         while workers.running:
             workers.poll()
             stop = run.interrupted or (max_frames is not None and run.frames >= max_frames)
-            if run.evaluation_due and workers.running:
+            if run.evaluation_due and workers.running and not run.enough:
                 run.measure([p.detach().clone() for p in run.parameters])
             if workers.running and (stop or run.checkpoint_due):
                 with workers.paused():

@@ -53,17 +53,18 @@ class Worker:
     ) -> None:
         options = task.options
         keep_freed_memory()
-        torch.manual_seed(options.seed + index)
         self._task = task
         self._shards = shards
-        self._learners: list[Learner] = []
         threads = len(places)
-        for thread, place in enumerate(places):
-            part = task.part(index * threads + thread, options.workers * threads)
-            learner = part.make_learner(task.make_model())
+        parts = [
+            task.part(index * threads + thread, options.workers * threads)
+            for thread in range(threads)
+        ]
+        self._learners: list[Learner] = [part.make_learner(task.make_model()) for part in parts]
+        torch.manual_seed(options.seed + index)  # dropout
+        for learner, place in zip(self._learners, places, strict=True):
             if place is not None:
                 learner.go_to(place, task.directory)
-            self._learners.append(learner)
         self._pool = ThreadPoolExecutor(threads, initializer=_prepare_thread)
         self._versions: list[int] = []
         self._steps = 0
