@@ -6,15 +6,17 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import UsageError
+from data.files import COMPRESSED
 from lm.arpa_records import write_arpa_of_records
 from lm.automaton import NgramAutomaton
 from lm.automaton_build import BuildOptions
@@ -30,6 +32,7 @@ from lm.estimation import (
     tokenise,
     write_records,
 )
+from lm.estimation_cluster import ClusterOptions, on_cluster
 from lm.estimation_options import DISCOUNT_FALLBACK, MAX_ORDER, Discounts, EstimateOptions
 from lm.estimation_work import Step, WorkDirectory, open_work
 from lm.model_files import BINARY_SUFFIX, WriteOptions, check_output
@@ -41,6 +44,7 @@ from lm.vocabulary import choose
 __all__ = [
     "DISCOUNT_FALLBACK",
     "MAX_ORDER",
+    "ClusterOptions",
     "Discounts",
     "Estimate",
     "EstimateOptions",
@@ -93,12 +97,14 @@ class FileOptions:
         resources: memory, threads, and who is told of progress.
         temporary: directory for temporary files; None: that of the output.
         resume: go on where an interrupted estimate of the same model stopped.
+        cluster: the machines that count; None: this one.
     """
 
     write: WriteOptions = field(default_factory=WriteOptions)
     resources: Resources = field(default_factory=Resources)
     temporary: Path | None = None
     resume: bool = False
+    cluster: ClusterOptions | None = None
 
 
 def estimate(
@@ -136,8 +142,10 @@ def estimate(
         tempfile.TemporaryDirectory() as directory,
         open_work(Path(directory) / "estimate", {}) as work,
     ):
-        records, summary = _Estimation(work, options, resources or Resources()).run(
-            texts, None, lambda words, counts: vocabulary
+        resources = resources or Resources()
+        counter = _Counter(texts, None, resources)
+        records, summary = _Estimation(work, options, resources).run(
+            counter, lambda words, counts: vocabulary
         )
         return Estimate(_read_records(records.directory, summary.counts), summary.discounts)
 
@@ -189,7 +197,7 @@ def estimate_files(
     with file_errors():
         described = [_describe(text) for text in texts]
     sizes = [size for _, size, _ in described]
-    plain = not any(os.fspath(text).endswith((".gz", ".xz", ".zst")) for text in texts)
+    plain = not any(os.fspath(text).endswith(COMPRESSED) for text in texts)
     total = sum(size for size in sizes if size) if plain and None not in sizes else None
     description = {
         "text": described,
@@ -198,16 +206,62 @@ def estimate_files(
         "discount fallback": options.discount_fallback and list(options.discount_fallback),
         "smoothing": "kneser-ney" if options.continuation_counts else "absolute",
         "least count": min_count,
+        "parts for a cluster": files.cluster and files.cluster.parts,
         "vocabulary": vocabulary and hashlib.sha256("\n".join(vocabulary).encode()).hexdigest(),
     }
     parent = files.temporary or Path(output).parent
     path = parent / f".{Path(output).name}.estimate"
-    with file_errors(), open_work(path, description, resume=files.resume) as work:
-        records, summary = _Estimation(work, options, files.resources).run(
-            [(text_name(text), read_blocks(text)) for text in texts], total, words_of
-        )
+    with (
+        file_errors(),
+        ExitStack() as stack,
+        open_work(path, description, resume=files.resume) as work,
+    ):
+        counter: TextCounter
+        if files.cluster is None:
+            blocks = [(text_name(text), read_blocks(text)) for text in texts]
+            counter = _Counter(blocks, total, files.resources)
+        else:
+            counter = stack.enter_context(on_cluster(texts, files.cluster, files.resources))
+        records, summary = _Estimation(work, options, files.resources).run(counter, words_of)
         _write_model(records.directory, output, work.path, files)
     return summary
+
+
+class TextCounter(Protocol):
+    """Counts the words of text, then its n-grams; see `lm.estimation_cluster` for another."""
+
+    def read(self, directory: Path) -> None:
+        """Read the text and leave in a directory what is needed from it."""
+
+    def words(self, directory: Path) -> tuple[list[str], NDArray[np.uint64]]:
+        """The words by id, and how often each occurs, from what `read` left."""
+
+    def count(self, order: int, num_words: int, read: Path, directory: Path) -> list[str]:
+        """Count n-grams into sorted runs in a directory, and name them; see `count_ngrams`."""
+
+
+class _Counter:
+    """Counts here; a `TextCounter`."""
+
+    def __init__(self, texts: _Texts, size: int | None, resources: Resources) -> None:
+        self._texts = texts
+        self._size = size
+        self._resources = resources
+
+    def read(self, directory: Path) -> None:
+        tokenise(
+            self._texts,
+            directory,
+            lambda count: self._resources.progress("reading", count, self._size),
+        )
+
+    def words(self, directory: Path) -> tuple[list[str], NDArray[np.uint64]]:
+        text = open_tokens(directory)
+        return text.words, text.counts
+
+    def count(self, order: int, num_words: int, read: Path, directory: Path) -> list[str]:
+        text = open_tokens(read)
+        return count_ngrams(text, order, directory, self._resources, num_words=num_words)
 
 
 class _Estimation:
@@ -218,27 +272,28 @@ class _Estimation:
         self._options = options
         self._resources = resources
 
-    def run(
-        self, texts: _Texts, size: int | None, choose_words: _Vocabulary
-    ) -> tuple[Step, Summary]:
+    def run(self, counter: TextCounter, choose_words: _Vocabulary) -> tuple[Step, Summary]:
         """The model as records, and what it is.
 
         Args:
-            texts: name and content of each.
-            size: bytes of all; None: nobody knows.
+            counter: of the text.
             choose_words: the vocabulary, from the text's words and their counts; None: all.
         """
         work, options, resources = self._work, self._options, self._resources
-        read = self._work.step("words", lambda directory: self._tokenise(texts, size, directory))
-        text = open_tokens(read.directory)
+
+        def read_text(directory: Path) -> dict[str, Any]:
+            counter.read(directory)
+            return {}
+
+        read = work.step("words", read_text)
+        text_words, text_counts = counter.words(read.directory)
         words = ModelWords.choose(
-            text.words, text.counts, choose_words(text.words, text.counts), options.cutoff(1)
+            text_words, text_counts, choose_words(text_words, text_counts), options.cutoff(1)
         )
-        size_of_ids = len(words.words)
+        num_words = len(words.words)
 
         def count(directory: Path) -> dict[str, Any]:
-            runs = count_ngrams(text, options.order, directory, resources, num_words=size_of_ids)
-            return {"runs": runs}
+            return {"runs": counter.count(options.order, num_words, read.directory, directory)}
 
         counted = work.step("counts", count)
         runs = [counted.directory / run for run in counted.values["runs"]]
@@ -262,10 +317,6 @@ class _Estimation:
         work.forget("adjusted")
         work.forget("backoffs")
         return records, Summary(tuple(records.values["counts"]), tuple(discounts))
-
-    def _tokenise(self, texts: _Texts, size: int | None, directory: Path) -> dict[str, Any]:
-        tokenise(texts, directory, lambda count: self._resources.progress("reading", count, size))
-        return {}
 
 
 def _write_model(

@@ -149,10 +149,21 @@ def tokenise(
     tokenizer.counts().tofile(directory / _COUNTS)
 
 
+def write_words(directory: Path, words: Sequence[str], counts: NDArray[np.uint64]) -> None:
+    """Leave words and their counts in a directory, as `tokenise` does."""
+    (directory / _WORDS).write_bytes("".join(f"{word}\n" for word in words).encode())
+    counts.tofile(directory / _COUNTS)
+
+
+def read_words(directory: Path) -> tuple[list[str], NDArray[np.uint64]]:
+    """The words and counts in a directory."""
+    words = (directory / _WORDS).read_bytes().decode().split("\n")[:-1]
+    return words, np.fromfile(directory / _COUNTS, dtype=np.uint64)
+
+
 def open_tokens(directory: Path) -> TokenisedText:
     """What `tokenise` left in a directory."""
-    words = (directory / _WORDS).read_bytes().decode().split("\n")[:-1]
-    counts = np.fromfile(directory / _COUNTS, dtype=np.uint64)
+    words, counts = read_words(directory)
     path = directory / _TOKENS
     return TokenisedText(path, words, counts, path.stat().st_size // 4)
 

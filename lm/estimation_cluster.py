@@ -10,7 +10,6 @@ repeats those of a machine that is lost.
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.cluster import ray_cluster
 from data.errors import SpeechError, UsageError
 from data.files import COMPRESSED
 from lm.estimation import (
@@ -31,7 +31,9 @@ from lm.estimation import (
     join_words,
     merge_counts,
     open_tokens,
+    read_words,
     tokenise,
+    write_words,
 )
 from lm.text_files import STANDARD_INPUT, read_blocks
 
@@ -47,14 +49,14 @@ class ClusterOptions:
     """Which machines count, and how the work is cut.
 
     Attributes:
-        address: of a Ray cluster's head, "auto" for the one that this machine belongs to, or
-            "local" for processes of this machine alone.
+        address: of a Ray cluster's head, or "auto" for the one that this machine belongs to; "":
+            processes of this machine alone.
         parts: pieces of text that are counted apart, about; compressed files stay whole. Should be
             a few for each processor of the cluster.
         memory: bytes of buffers of a task that counts.
     """
 
-    address: str = "auto"
+    address: str = ""
     parts: int = 2
     memory: int = 1 << 30
 
@@ -107,7 +109,7 @@ def split_texts(paths: Sequence[str | os.PathLike[str]], parts: int) -> list[Tex
     if STANDARD_INPUT in names:
         raise UsageError("standard input cannot be read by a cluster: expected files")
     sizes = [Path(name).stat().st_size for name in names]
-    target = max(sum(sizes) // parts, 1)
+    target = max(-(-sum(sizes) // parts), 1)
     result: list[TextPart] = []
     for name, size in zip(names, sizes, strict=True):
         if name.endswith(COMPRESSED):
@@ -136,7 +138,7 @@ def _line_after(path: str, place: int) -> int:
 
 
 class ClusterCounter:
-    """Counts words, then n-grams, of texts on a cluster; made by `on_cluster`."""
+    """Counts words, then n-grams, on a cluster; a `lm.estimate.TextCounter`. See `on_cluster`."""
 
     def __init__(
         self, ray: Any, parts: Sequence[TextPart], options: ClusterOptions, resources: Resources
@@ -146,45 +148,44 @@ class ClusterCounter:
         self._options = options
         self._resources = resources
 
-    def words(self) -> tuple[list[str], NDArray[np.uint64], list[NDArray[np.uint32]]]:
-        """Words and counts of all texts, and ids of the words of each part; see `join_words`."""
+    def read(self, directory: Path) -> None:
+        """Leave the words of all texts, and which of them those of each part are."""
         task = self._ray.remote(_words_of)
         answers = [task.remote(part) for part in self._parts]
-        return join_words([self._get(answer, "reading words") for answer in answers])
+        parts = []
+        for answer in answers:
+            parts.append(self._get(answer))
+            self._resources.progress("reading words", 1, len(answers))
+        words, counts, ids = join_words(parts)
+        write_words(directory, words, counts)
+        for index, of_part in enumerate(ids):
+            of_part.tofile(directory / f"ids.{index}")
 
-    def runs(
-        self, ids: Sequence[NDArray[np.uint32]], num_words: int, order: int, directory: Path
-    ) -> list[str]:
-        """Count the n-grams of an order into one sorted run for each part.
+    def words(self, directory: Path) -> tuple[list[str], NDArray[np.uint64]]:
+        """The words of all texts, and their counts."""
+        return read_words(directory)
 
-        Args:
-            ids: of the words of each part.
-            num_words: of all.
-            order: words in an n-gram.
-            directory: where to.
-
-        Returns:
-            The names of the runs.
-        """
+    def count(self, order: int, num_words: int, read: Path, directory: Path) -> list[str]:
+        """Count the n-grams of an order into one sorted run for each part."""
         task = self._ray.remote(_counts_of).options(
             num_returns="streaming", _generator_backpressure_num_objects=_BLOCKS_AHEAD
         )
-        answers = [
-            task.remote(part, part_ids, num_words, order, self._options.memory)
-            for part, part_ids in zip(self._parts, ids, strict=True)
-        ]
+        answers = []
+        for index, part in enumerate(self._parts):
+            ids = np.fromfile(read / f"ids.{index}", dtype=np.uint32)
+            answers.append(task.remote(part, ids, num_words, order, self._options.memory))
         names: list[str] = []
         for index, blocks in enumerate(answers):
             names.append(f"ngrams.part{index}.run")
             with (directory / names[-1]).open("wb") as stream:
                 for block in blocks:
-                    stream.write(self._get(block, None).data)
-            self._resources.progress(f"counting {order}-grams", 1, len(self._parts))
+                    stream.write(self._get(block).data)
+            self._resources.progress(f"counting {order}-grams", 1, len(answers))
         return names
 
-    def _get(self, answer: Any, stage: str | None) -> Any:
+    def _get(self, answer: Any) -> Any:
         try:
-            result = self._ray.get(answer)
+            return self._ray.get(answer)
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, SpeechError):
                 raise error.cause from None
@@ -192,9 +193,6 @@ class ClusterCounter:
         except self._ray.exceptions.RayError as error:
             found = str(error).strip().splitlines()[0]
             raise SpeechError(f"counting on a cluster: failed: {found}") from error
-        if stage is not None:
-            self._resources.progress(stage, 1, len(self._parts))
-        return result
 
 
 @contextmanager
@@ -207,26 +205,9 @@ def on_cluster(
         UsageError: Ray is not installed; standard input is among the texts.
         SpeechError: there is no such cluster.
     """
-    try:
-        import ray
-    except ImportError:
-        raise UsageError(
-            "counting on a cluster needs Ray: pip install 'recognizer[cluster]'"
-        ) from None
     parts = split_texts(texts, options.parts)
-    mine = not ray.is_initialized()
-    if mine:
-        where = {} if options.address == "local" else {"address": options.address}
-        try:
-            ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError) as error:
-            found = str(error).strip().splitlines()[0]
-            raise SpeechError(f"Ray cluster {options.address}: cannot connect: {found}") from error
-    try:
+    with ray_cluster(options.address) as ray:
         yield ClusterCounter(ray, parts, options, resources)
-    finally:
-        if mine:
-            ray.shutdown()
 
 
 def _words_of(part: TextPart) -> tuple[list[str], NDArray[np.uint64]]:
@@ -253,5 +234,3 @@ def _counts_of(
         for begin in range(0, size, _BLOCK):
             count = min(_BLOCK, size - begin)
             yield np.fromfile(merged, dtype=np.uint8, count=count, offset=begin)
-
-

@@ -78,7 +78,7 @@ std::vector<uint64_t> WriteProbabilities(const std::vector<lm::Discounts>& disco
 NB_MODULE(_estimate, m) {
   m.doc() = "Estimates n-gram models from text, in bounded memory.";
   lm::TranslateFileErrors();
-  nb::exception<lm::Cancelled>(m, "Cancelled");
+  nb::exception<lm::Cancelled>(m, "CancelledError");
   const auto no_gil = nb::call_guard<nb::gil_scoped_release>();
 
   nb::class_<lm::Progress>(m, "Progress")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from recognizer.cli.lm_estimate import estimate
+from recognizer.cli.lm_options import number_list, output_options, work_options, write_options_of
 from recognizer.cli.lm_progress import reading, stages, working
 from recognizer.cli.lm_units import units
 
 if TYPE_CHECKING:
-    from lm.model_files import WriteOptions
     from lm.ngram import NgramModel
     from lm.perplexity import Perplexity
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @click.group()
@@ -34,178 +31,6 @@ def lm() -> None:
       recognizer lm prune large.arpa.gz --ngrams 200000 --output small.arpa.gz
       recognizer lm perplexity large.arpa.gz dev.txt
     """
-
-
-def _output_options(command: _Command) -> _Command:
-    """The options of all commands that write a model."""
-    options = (
-        click.option(
-            "--output",
-            metavar="FILE",
-            type=click.Path(),
-            required=True,
-            help="The model to write: .arpa, .arpa.gz or .ngram.",
-        ),
-        click.option(
-            "--decimals",
-            metavar="N",
-            type=click.IntRange(1, 9),
-            help="Of numbers in an ARPA file [default: 6; `convert`: as many as it takes].",
-        ),
-        click.option(
-            "--layout",
-            type=click.Choice(("fast", "compact")),
-            help="Of a .ngram file: compact takes half the memory or less [default: fast].",
-        ),
-        click.option(
-            "--bits",
-            metavar="N",
-            type=click.IntRange(8, 16),
-            help="Quantise the numbers of a compact .ngram file [default: exact].",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-class _Bytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """An amount such as 500M or 4G, in bytes."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: Any, context: Any) -> int:
-        match = re.fullmatch(r"(\d+)([KMGT]?)", str(value), re.IGNORECASE)
-        if match is None:
-            self.fail(f"expected a size such as 500M or 4G, found {value!r}", param, context)
-        return int(match[1]) << 10 * " KMGT".index(match[2].upper() or " ")
-
-
-def _work_options(command: _Command) -> _Command:
-    """The options of commands that sort on disk what memory does not hold."""
-    options = (
-        click.option(
-            "--memory",
-            metavar="SIZE",
-            type=_Bytes(),
-            default="4G",
-            show_default=True,
-            help="For sorting; the vocabulary and some buffers come on top.",
-        ),
-        click.option(
-            "--temporary",
-            metavar="DIR",
-            type=click.Path(),
-            help="Where temporary files go [default: beside the output].",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-@lm.command()
-@click.argument("texts", metavar="TEXT...", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--order", metavar="N", type=click.IntRange(1, 6), default=5, show_default=True, help="1 to 6."
-)
-@click.option(
-    "--vocabulary", metavar="FILE", type=click.Path(), help="The model's words, one a line."
-)
-@click.option(
-    "--min-count",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Instead: words that occur at least so often.",
-)
-@click.option(
-    "--cutoffs",
-    metavar="LIST",
-    help="By order, separated by commas: n-grams that occur at most so often are left out; the "
-    "last number holds for all higher orders.",
-)
-@click.option(
-    "--smoothing",
-    type=click.Choice(("kneser-ney", "absolute")),
-    default="kneser-ney",
-    show_default=True,
-    help="Absolute: lower orders count occurrences too, as hard pruning wants it.",
-)
-@click.option(
-    "--discount-fallback",
-    is_flag=True,
-    help="Discounts 0.5, 1, 1.5 where the text is too small or artificial to determine them.",
-)
-@_output_options
-@_work_options
-@click.option(
-    "--threads", metavar="N", type=click.IntRange(min=1), help="That work at once [default: all]."
-)
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Go on where the same command was interrupted; its temporary files are still there.",
-)
-def estimate(
-    texts: tuple[str, ...],
-    order: int,
-    vocabulary: str | None,
-    min_count: int | None,
-    cutoffs: str | None,
-    smoothing: str,
-    discount_fallback: bool,
-    output: str,
-    memory: int,
-    temporary: str | None,
-    threads: int | None,
-    resume: bool,
-    **write: Any,
-) -> None:
-    """Estimate an interpolated modified Kneser-Ney model from all TEXT together.
-
-    The result is that of KenLM's lmplz, whatever --memory and --threads. Without --vocabulary and
-    --min-count the model has all words of the text. Prints the number of n-grams and the discounts
-    of each order.
-
-    \b
-    Example:
-      recognizer lm estimate --order 3 --min-count 3 --output small.arpa.gz text.txt.gz
-    """
-    from lm.estimate import DISCOUNT_FALLBACK, EstimateOptions, FileOptions, estimate_files
-    from lm.estimation import Resources, available_threads
-    from lm.text_files import STANDARD_INPUT, read_word_list
-
-    write_options = _write_options(output, **write)
-    if vocabulary is not None and min_count is not None:
-        raise click.UsageError("expected either --vocabulary or --min-count, found both")
-    if texts.count(STANDARD_INPUT) > 1:
-        raise click.UsageError("standard input can be read once")
-    options = EstimateOptions(
-        order=order,
-        cutoffs=tuple(_numbers(cutoffs, int, "--cutoffs") or ()),
-        discount_fallback=DISCOUNT_FALLBACK if discount_fallback else None,
-        continuation_counts=smoothing == "kneser-ney",
-    )
-    words = None if vocabulary is None else read_word_list(vocabulary)
-    with stages() as progress:
-        summary = estimate_files(
-            texts,
-            output,
-            options,
-            vocabulary=words,
-            min_count=min_count,
-            files=FileOptions(
-                write=write_options,
-                resources=Resources(memory, threads or available_threads(), progress),
-                temporary=None if temporary is None else Path(temporary),
-                resume=resume,
-            ),
-        )
-    for n, (count, discounts) in enumerate(
-        zip(summary.counts, summary.discounts, strict=True), start=1
-    ):
-        shown = " ".join(f"{discount:.4f}" for discount in discounts)
-        click.echo(f"{n}-grams\t{count}\tdiscounts {shown}")
 
 
 @lm.command()
@@ -229,7 +54,7 @@ def estimate(
     help="Take the probabilities of histories from another model of the same text, made by "
     "`estimate --smoothing absolute`: Kneser-Ney's lower orders are not the text's frequencies.",
 )
-@_output_options
+@output_options
 def prune(
     model: str,
     threshold: float | None,
@@ -252,7 +77,7 @@ def prune(
     from lm.prune import history_probs, pruning_losses
     from lm.prune import prune as prune_model
 
-    write_options = _write_options(output, **write)
+    write_options = write_options_of(output, **write)
     if (threshold is None) == (ngrams is None):
         raise click.UsageError("expected either --threshold or --ngrams")
     with working(f"reading {model}"):
@@ -281,7 +106,7 @@ def prune(
     help="Text that the weights shall suit best; may be repeated.",
 )
 @click.option("--weights", metavar="LIST", help="Instead: by model, separated by commas, sum 1.")
-@_output_options
+@output_options
 def interpolate(
     models: tuple[str, ...],
     dev: tuple[str, ...],
@@ -307,8 +132,8 @@ def interpolate(
     from lm.perplexity import perplexity
     from lm.text_files import split_words
 
-    write_options = _write_options(output, **write)
-    given = _numbers(weights, float, "--weights")
+    write_options = write_options_of(output, **write)
+    given = number_list(weights, float, "--weights")
     if (given is None) == (not dev):
         raise click.UsageError("expected either --dev or --weights")
     if given is not None and len(given) != len(models):
@@ -390,8 +215,8 @@ def _perplexity_row(name: str, result: Perplexity) -> str:
 
 @lm.command()
 @click.argument("model", type=click.Path())
-@_output_options
-@_work_options
+@output_options
+@work_options
 def convert(model: str, output: str, memory: int, temporary: str | None, **write: Any) -> None:
     """Write MODEL as an ARPA file or in our binary, by the ending of --output's name.
 
@@ -409,7 +234,7 @@ def convert(model: str, output: str, memory: int, temporary: str | None, **write
     from lm.automaton_build import BuildOptions
     from lm.model_files import convert as convert_model
 
-    write_options = _write_options(output, **write)
+    write_options = write_options_of(output, **write)
     build_options = BuildOptions(memory, None if temporary is None else Path(temporary))
     with stages() as progress:
         convert_model(model, output, write_options, build_options, progress)
@@ -437,40 +262,5 @@ def check(models: tuple[str, ...]) -> None:
         click.echo(f"{model}\t{automaton.layout}\t{counts}")
 
 
-def _write_options(
-    output: str, decimals: int | None, layout: str | None, bits: int | None
-) -> WriteOptions:
-    """The options of `_output_options`, checked before any work is done."""
-    from lm.automaton import COMPACT, FAST
-    from lm.model_files import BINARY_SUFFIX, WriteOptions, check_output
-
-    check_output(output)
-    if output.endswith(BINARY_SUFFIX):
-        wrong = ["--decimals"] if decimals is not None else []
-    else:
-        given = (("--layout", layout), ("--bits", bits))
-        wrong = [name for name, value in given if value is not None]
-    if wrong:
-        raise click.UsageError(f"{wrong[0]} does not go with the output {output}")
-    return WriteOptions(
-        decimals=decimals,
-        layout=layout or (FAST if bits is None else COMPACT),
-        bits=bits,
-    )
-
-
-_Number = TypeVar("_Number", int, float)
-
-
-def _numbers(text: str | None, kind: type[_Number], option: str) -> list[_Number] | None:
-    if text is None:
-        return None
-    try:
-        return [kind(part) for part in text.split(",")]
-    except ValueError:
-        raise click.BadParameter(
-            f"expected numbers separated by commas, found {text!r}", param_hint=option
-        ) from None
-
-
+lm.add_command(estimate)
 lm.add_command(units)
