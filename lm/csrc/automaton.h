@@ -69,11 +69,7 @@ class Automaton {
     if (state == kEmpty) return arcs_ + word;
     const uint64_t first_arc = states_[state].first_arc;
     if (first_arc & AbsenceMark(word)) return nullptr;
-    if (first_arc & kInTable) return table_.Find(state, word);
-    const Arc* const arcs = begin(state);
-    const uint64_t index = FindWord([arcs](uint64_t i) { return arcs[i].word; },
-                                    static_cast<uint64_t>(end(state) - arcs), word, word_spread_);
-    return index == kNotFound ? nullptr : arcs + index;
+    return first_arc & kInTable ? table_.Find(state, word) : Search(state, word);
   }
 
   // The same with the arc copied out, and all arcs by ascending word: what CompactAutomaton has too.
@@ -113,8 +109,13 @@ class Automaton {
     if (size != 0) Prefetch(first + GuessWord(size, query->word, word_spread_));
     return size != 0;
   }
+  // Where an arc leads that spells no state stands in it.
   bool Find(const Query& query, uint32_t /*shorter*/, Arc* arc) const {
-    return Find(query.state, query.word, arc);
+    const bool in_table = states_[query.state].first_arc & kInTable;
+    const Arc* const found = in_table ? table_.Find(query.state, query.word)
+                                      : Search(query.state, query.word);
+    if (found != nullptr) *arc = *found;
+    return found != nullptr;
   }
   // A hint that Final(state) comes.
   void PrefetchFinal(uint32_t state) const {
@@ -189,6 +190,13 @@ class Automaton {
 
  private:
   uint64_t FirstArc(uint32_t state) const { return states_[state].first_arc & kArcNumberMask; }
+
+  const Arc* Search(uint32_t state, uint32_t word) const {
+    const Arc* const arcs = begin(state);
+    const uint64_t index = FindWord([arcs](uint64_t i) { return arcs[i].word; },
+                                    static_cast<uint64_t>(end(state) - arcs), word, word_spread_);
+    return index == kNotFound ? nullptr : arcs + index;
+  }
 
   void ValidateTable() const {
     uint64_t empty = 0;

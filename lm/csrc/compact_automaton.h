@@ -160,7 +160,7 @@ class CompactAutomaton {
   struct Query {
     uint32_t state;
     uint32_t word;
-    uint64_t first = 0, last = 0;  // the arcs of the state
+    uint64_t first = 0, last = 0;  // the arcs of the state, or kProposed: the first may be it
   };
   static constexpr bool kArcsTakeTwoSteps = true;
 
@@ -179,24 +179,33 @@ class CompactAutomaton {
     if (InTable(range)) {
       table_.PrefetchHome(query->state, query->word);
     } else if (range.first != range.last) {
-      const uint64_t guess = GuessWord(range.last - range.first, query->word, word_spread_);
+      const uint64_t guess = GuessWord(Size(range), query->word, word_spread_);
       Prefetch(parts_.arcs + (range.first + guess - first_packed_) * arc_bits_ / 8);
     }
     return range.first != range.last;
   }
-  void PrefetchArc(Query* query) const {
-    if (InTable({query->first, query->last})) {
-      const uint64_t position = table_.Guess(query->state, query->word);
-      Prefetch(parts_.arcs + (query->first + position - first_packed_) * arc_bits_ / 8);
-      spells_state_.Prefetch(query->first + position);
-    } else {
-      spells_state_.Prefetch(query->first);
+  // The second step, from the slot to the arc; false as above.
+  bool PrefetchArc(Query* query) const {
+    const Range range{query->first, query->last};
+    if (InTable(range)) {
+      const uint64_t position =
+          table_.Find(query->state, query->word, [&range](uint64_t i) { return i < Size(range); });
+      if (position == PositionTable::kNone) return false;
+      query->first += position;
+      query->last = kProposed;
+      Prefetch(parts_.arcs + (query->first - first_packed_) * arc_bits_ / 8);
     }
+    spells_state_.Prefetch(query->first);
+    return true;
   }
   // `shorter`: where an arc leads that spells no state.
   bool Find(const Query& query, uint32_t shorter, Arc* arc) const {
-    uint64_t index;
-    if (!FindIndex(query.state, {query.first, query.last}, query.word, &index)) return false;
+    uint64_t index = query.first;
+    if (query.last != kProposed) {
+      if (!Search({query.first, query.last}, query.word, &index)) return false;
+    } else if (Word(index) != query.word) {  // a slot of another word with the same mark
+      if (!FindIndex(query.state, query.word, &index)) return false;
+    }
     *arc = {query.word, LogProb(index), spells_state_.Get(index) ? Spelled(index) : shorter};
     return true;
   }
@@ -237,7 +246,7 @@ class CompactAutomaton {
     uint64_t in_table = 0;
     for (uint32_t state = 1; state < num_states(); ++state) {
       const Range range = ArcsOf(state);
-      if (range.last - range.first > kShortList) in_table += range.last - range.first;
+      if (Size(range) > kShortList) in_table += Size(range);
     }
     return in_table == 0 ? 0 : PositionTable::SlotsFor(in_table);
   }
@@ -245,7 +254,7 @@ class CompactAutomaton {
     const PositionTable table(slots, num_slots, parts_.sizes.num_words + 1);
     for (uint32_t state = 1; state < num_states(); ++state) {
       const Range range = ArcsOf(state);
-      if (range.last - range.first <= kShortList) continue;
+      if (Size(range) <= kShortList) continue;
       for (uint64_t a = range.first; a < range.last; ++a) {
         table.Add(slots, state, Word(a), a - range.first);
       }
@@ -305,11 +314,15 @@ class CompactAutomaton {
     uint64_t last;
   };
 
+  static uint64_t Size(const Range& range) { return range.last - range.first; }
+
+  static constexpr uint64_t kProposed = UINT64_MAX;
+
   // Shorter lists are about two cache lines.
   static constexpr uint64_t kShortList = 16;
 
   bool InTable(const Range& range) const {
-    return table_.num_slots() != 0 && range.last - range.first > kShortList;
+    return table_.num_slots() != 0 && Size(range) > kShortList;
   }
 
   void PrefetchState(uint32_t state) const {
@@ -392,15 +405,17 @@ class CompactAutomaton {
   }
 
   bool FindIndex(uint32_t state, const Range& range, uint32_t word, uint64_t* index) const {
-    if (InTable(range)) {
-      const uint64_t position = table_.Find(state, word, [&](uint64_t i) {
-        return i < range.last - range.first && Word(range.first + i) == word;
-      });
-      *index = range.first + position;
-      return position != PositionTable::kNone;
-    }
+    if (!InTable(range)) return Search(range, word, index);
+    const uint64_t position = table_.Find(state, word, [&](uint64_t i) {
+      return i < Size(range) && Word(range.first + i) == word;
+    });
+    *index = range.first + position;
+    return position != PositionTable::kNone;
+  }
+
+  bool Search(const Range& range, uint32_t word, uint64_t* index) const {
     const uint64_t found = FindWord([this, &range](uint64_t i) { return Word(range.first + i); },
-                                    range.last - range.first, word, word_spread_);
+                                    Size(range), word, word_spread_);
     *index = range.first + found;
     return found != kNotFound;
   }

@@ -30,12 +30,6 @@ class PositionTable {
     Prefetch(slots_ + SlotHome(SlotHash(state, word), num_slots_));
   }
 
-  // What the first slot proposes, or 0; within the longest list.
-  uint64_t Guess(uint32_t state, uint32_t word) const {
-    const uint32_t position = slots_[SlotHome(SlotHash(state, word), num_slots_)] & PositionMask();
-    return position == 0 ? 0 : position - 1;
-  }
-
   // The position for which `is_word(position)` among those that the slots propose, or kNone.
   template <typename IsWord>
   uint64_t Find(uint32_t state, uint32_t word, const IsWord& is_word) const {

@@ -1,11 +1,11 @@
-// Log probabilities of the words of sentences that are known as a whole, equal to those that Advance
-// and Final give one word after the other.
+// Log probabilities of the words of sentences that are known as a whole: those that Advance and
+// Final give one word after the other, to the last bit.
 //
-// Advance has to wait for where the word before led to. But where a history leads depends on its
-// words alone: from every word of the sentences the n-grams that begin there are walked through,
-// all walks by one arc at a time, so that their look-ups wait for the memory together. The longest
-// n-gram that ends in a word gives its log probability, less what the histories between cost that
-// the word before left: they are met on the way back from the longest history, as Advance does.
+// Advance has to wait for the state that the word before led to. But a state is a history, which
+// depends on words alone: from every word of the sentences the n-grams that begin there are walked
+// through, all walks by one arc in turn, so that their look-ups wait for the memory together. The
+// longest n-gram that ends in a word gives its log probability; the longest history that ends
+// before it backs off to the history of that n-gram, as in Advance, and pays for it.
 #ifndef LM_CSRC_SENTENCE_SCORER_H_
 #define LM_CSRC_SENTENCE_SCORER_H_
 
@@ -91,7 +91,7 @@ class SentenceScorer {
   void LengthenWalks() {
     Keep([this](Walk* walk) { return automaton_.PrefetchArcs(&walk->query); });
     if constexpr (View::kArcsTakeTwoSteps) {
-      for (Walk& walk : walks_) automaton_.PrefetchArc(&walk.query);
+      Keep([this](Walk* walk) { return automaton_.PrefetchArc(&walk->query); });
     }
     Keep([this](Walk* walk) {
       Place& place = places_[walk->place + 1];
