@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from am.phones import PhoneTable
 from am.topology import Topology
 from am.transitions import TransitionModel
 from am.tree import monophone_tree
+from data.corpus import Corpus, Utterance
 from data.errors import SpeechError
 from data.graphemes import graphemic_lexicon
+from data.text import Normalization
 from decoding.build import GraphOptions
 from decoding.lattice import best_path
 from decoding.lattice_mbr import word_confidences
@@ -32,6 +35,7 @@ from lm.estimate import EstimateOptions, estimate
 from lm.pieces import MARK, PieceOptions, begins_word, train_pieces
 from lm.vocabulary import count_words
 from recognizer import bundle, formats
+from recognizer.evaluate import evaluate
 from recognizer.first_pass_graph import first_pass_graph
 from recognizer.model_config import FirstPassOptions
 from recognizer.recognizer import Recognizer
@@ -64,10 +68,18 @@ def whistle(text: str) -> np.ndarray:
     return toy.whistle(text, words=Spelled(), bins=BINS)
 
 
-def build(directory: Path, first_pass: FirstPassOptions) -> Path:
-    """A model directory with pieces for words, from nothing but the text and the letters' tones."""
+def build(
+    directory: Path, first_pass: FirstPassOptions = toy.ON_THE_FLY, script: Mapping[int, str] = {}
+) -> Path:
+    """A model directory with pieces for words, from nothing but the text and the letters' tones.
+
+    Args:
+        directory: is made.
+        first_pass: kind of search.
+        script: other letters in place of the text's (`str.translate`).
+    """
     directory.mkdir()
-    lines = TEXT.strip().splitlines()
+    lines = TEXT.translate(script).strip().splitlines()
     counts = count_words(lines)
     pieces = train_pieces(
         counts, directory.with_suffix(".pieces"), PieceOptions(size=30, algorithm="bpe")
@@ -93,18 +105,21 @@ def build(directory: Path, first_pass: FirstPassOptions) -> Path:
     tree.write(directory / bundle.TREE)
     transitions.write(directory / bundle.TRANSITIONS)
     graph.save(directory / bundle.graph_file(first_pass))
-    toy.write_network(toy.network(phones, tree, transitions, BINS), directory / bundle.ACOUSTIC)
-    search = SearchOptions(
-        acoustic_scale=1.0, beam=40.0
-    )  # the ear is trusted more than the small text
-    config = replace(toy.config(first_pass), units="pieces", search=search)
+    bins = {letter.translate(script): mel_bin for letter, mel_bin in BINS.items()}
+    toy.write_network(toy.network(phones, tree, transitions, bins), directory / bundle.ACOUSTIC)
+    # The ear is trusted more than the small text.
+    search = SearchOptions(acoustic_scale=1.0, beam=40.0)
+    normalization: Normalization = "letters" if script else "english"
+    config = replace(
+        toy.config(first_pass), units="pieces", search=search, normalization=normalization
+    )
     bundle.write_config(directory, config)
     return directory
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("open") / "model", toy.ON_THE_FLY)
+    return build(tmp_path_factory.mktemp("open") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +181,19 @@ def test_audio_that_ends_within_a_word(recognizer: Recognizer) -> None:
     first, _ = result.words
     assert first.word == "the"
     assert result.words[1].end == pytest.approx(0.93, abs=0.01)
+
+
+def test_any_script(tmp_path: Path) -> None:
+    script = str.maketrans("eghnostw", "егхноств")
+    model = build(tmp_path / "model", script=script)
+    text = "the ghost went on"
+    soundfile.write(tmp_path / "a.wav", whistle(text), toy.RATE)
+    spoken = text.translate(script)
+    heard = Utterance("a", tmp_path / "a.wav", "s", f"{spoken.upper()}!")
+    evaluation = evaluate(Corpus("cyrillic", (heard,)), model)
+    assert evaluation.rescored.words == 4
+    assert evaluation.rescored.errors == 0
+    assert evaluation.scores[0].rescored == tuple(spoken.split())
 
 
 def test_lattices_hold_pieces(recognizer: Recognizer) -> None:
