@@ -10,9 +10,14 @@ and queries, by one thread, in processor seconds, each in a process of its own. 
 turns, and of three turns the best counts.
 
 Queries of ours are measured from a mapped file and `resident`, that is, read into huge pages, as
-`kenlm_benchmark` reads its models; and with the look-ups of 16 sentences on their way at a time, as
-texts are scored, and of one, which is the way of `kenlm_benchmark`. The summary's speeds are those
-of resident automata that score texts; the ratios hold the other ways too.
+`kenlm_benchmark` reads its models; and one sentence at a time, which is the way of
+`kenlm_benchmark` (a word that its program asks for does not wait for the one before either, since
+KenLM's addresses depend on words alone), and 16 at a time, as texts are scored. The summary's
+`query_speedup_vs_kenlm_probing` and `_trie` compare like with like: the automaton resident, in the
+fast layout for probing and the exact compact one for the trie, real text, one sentence at a time.
+`ratios` holds the other ways too. Peak memory is that of the model and the queries, in MB (10^6
+bytes): what a process had above what it held before it opened the model, and of KenLM's the whole.
+A resident automaton is copied from a mapped file, whose pages count until then.
 """
 
 from __future__ import annotations
@@ -20,7 +25,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -34,6 +38,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.measured_process import measured
 from data.files import read_lines
 from lm.automaton import COMPACT, FAST, NgramAutomaton
 from lm.perplexity import perplexity
@@ -128,22 +133,12 @@ def split(text: Path, limit: int | None, train: Path, test: Path) -> int:
 
 def estimation_row(name: str, command: Sequence[str], words: int) -> Row:
     """What a command takes that estimates a model and writes it as ARPA."""
-    begin = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert child.stderr is not None
-    said = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - begin
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{command[0]}: failed: {said.decode(errors='replace')[-500:]}")
+    found = measured(command)
     return {
         "what": "estimation",
         "system": name,
-        "words_per_second": round(words / seconds),
-        "seconds": round(seconds, 1),
-        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_memory_mb": round(usage.ru_maxrss / 1024),
+        "words_per_second": round(words / found["seconds"]),
+        **found,
     }
 
 
@@ -180,7 +175,7 @@ def ask(model: Path, queries: Path, resident: bool) -> Row:
     """One turn of an automaton of ours."""
     asked = np.load(queries)
     texts, offsets = {name: asked[name] for name in ("text", "random")}, asked["offsets"]
-    before = resident_bytes()
+    before = memory_bytes("VmRSS")
     begin = time.process_time()
     automaton = NgramAutomaton.open(model, validate=False, resident=resident)
     row: Row = {"load_seconds": time.process_time() - begin}
@@ -190,14 +185,14 @@ def ask(model: Path, queries: Path, resident: bool) -> Row:
             automaton.score_ids(words, offsets, at_once=at_once)
             seconds = time.process_time() - begin
             row[f"{name}_queries_per_second{suffix}"] = (len(words) + len(offsets) - 1) / seconds
-    row["resident_mb"] = (resident_bytes() - before) / 2**20
+    row["peak_memory_mb"] = (memory_bytes("VmHWM") - before) / 1e6
     return row
 
 
-def resident_bytes() -> int:
-    """Of this process: mapped pages count where they are in memory."""
+def memory_bytes(field: str) -> int:
+    """Of this process, now (VmRSS) or at most (VmHWM): pages of files count where they are in."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
 @dataclass
@@ -218,14 +213,14 @@ class System:
 
     def row(self) -> Row:
         """The least time and memory, and the most queries, of all turns."""
-        measured: Row = {}
+        best: Row = {}
         for key in self.turns[0]:
             values = [turn[key] for turn in self.turns]
             if "per_second" in key:
-                measured[key] = round(max(values))
+                best[key] = round(max(values))
             else:
-                measured[key] = round(min(values), 4 if "seconds" in key else None)
-        return {"what": "queries", **self.known, **measured}
+                best[key] = round(min(values), 4 if "seconds" in key else None)
+        return {"what": "queries", **self.known, **best}
 
 
 @dataclass
@@ -254,8 +249,7 @@ class Kenlm(System):
         turn: Row = {}
         for name, ids in self.ids.items():
             command = ["kenlm_benchmark", "-m", str(self.path), "-q", "-t", "1"]
-            # The most memory that a process had counts that of the one it was started by, so a
-            # shell, which is small, stands between.
+            # A shell stands between for the reason of measured_process.py.
             said = run(["sh", "-c", '"$@"; exit "$?"', "sh", *command], ids).stdout
             found = [
                 re.search(pattern, said.decode())
@@ -268,7 +262,7 @@ class Kenlm(System):
             load, speed, memory = (float(match[1]) for match in found if match is not None)
             turn["load_seconds"] = load
             turn[f"{name}_queries_per_second{ONE_SENTENCE}"] = speed
-            turn["resident_mb"] = memory / 2**20
+            turn["peak_memory_mb"] = memory / 1e6
         self.turns.append(turn)
 
 
@@ -374,8 +368,8 @@ def summary(rows: Sequence[Row]) -> Row:
     speedup = peer and round(ours["words_per_second"] / peer["words_per_second"], 3)
     return {
         "estimate_speedup_vs_lmplz": speedup,
-        "query_speedup_vs_kenlm_probing": found.get(f"{FAST}, resident: text"),
-        "query_speedup_vs_kenlm_trie": found.get(f"{COMPACT}, resident: text"),
+        "query_speedup_vs_kenlm_probing": found.get(f"{FAST}, resident: text{ONE_SENTENCE}"),
+        "query_speedup_vs_kenlm_trie": found.get(f"{COMPACT}, resident: text{ONE_SENTENCE}"),
         "bytes_per_ngram": by_system[COMPACT]["bytes_per_ngram"],
         "bytes_per_ngram_quantised": by_system[QUANTISED]["bytes_per_ngram"],
     }
