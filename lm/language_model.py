@@ -141,12 +141,15 @@ class EpsilonBackoffModel:
         return reached
 
 
-def read_language_model(path: str | os.PathLike[str]) -> LanguageModel[Any]:
+def read_language_model(
+    path: str | os.PathLike[str], *, resident: bool = False
+) -> LanguageModel[Any]:
     """A large model with exact back-off.
 
     Args:
         path: a file of `NgramAutomaton.save`, which is mapped; an ARPA file, plain or compressed,
             which is made into an automaton in memory; or a KenLM binary, which KenLM answers for.
+        resident: read a file of `NgramAutomaton.save` into memory (`NgramAutomaton.resident`).
 
     Raises:
         SpeechError: the file is missing or damaged.
@@ -159,7 +162,7 @@ def read_language_model(path: str | os.PathLike[str]) -> LanguageModel[Any]:
     if head == _KENLM_MAGIC:
         return KenlmModel(path)
     if head[8:9] == b"{":  # after the header's length in eight bytes
-        return NgramAutomaton.open(path)
+        return NgramAutomaton.open(path, resident=resident)
     return NgramAutomaton.from_model(read_arpa(path))
 
 

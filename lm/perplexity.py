@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -56,6 +58,23 @@ class Perplexity:
     def oov_rate(self) -> float:
         """Share of the words that are outside the vocabulary."""
         return self.oov / self.words if self.words else 0.0
+
+
+def worth_loading(model: str | os.PathLike[str], texts: Iterable[str | os.PathLike[str]]) -> bool:
+    """Whether an automaton is better read into memory (`NgramAutomaton.resident`) for some texts.
+
+    Reading it takes about as long as asking the mapped file takes longer for a text of a twentieth
+    of its size. Compressed text counts as it is, and standard input, whose size nobody knows, not
+    at all. A file of more than half of the machine's memory stays mapped.
+    """
+    size = _size(model)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 2 * size <= memory and size <= 20 * sum(map(_size, texts))
+
+
+def _size(path: str | os.PathLike[str]) -> int:
+    """Bytes of a file, 0 of what is none."""
+    return Path(path).stat().st_size if Path(path).is_file() else 0
 
 
 def perplexity(model: LanguageModel[State], lines: Iterable[str]) -> Perplexity:

@@ -191,10 +191,10 @@ def perplexity(model: str, texts: tuple[str, ...]) -> None:
     """
     from lm.language_model import read_language_model
     from lm.perplexity import perplexity as perplexity_of
-    from lm.perplexity import total
+    from lm.perplexity import total, worth_loading
 
     with working(f"reading {model}"):
-        opened = read_language_model(model)
+        opened = read_language_model(model, resident=worth_loading(model, texts))
     results: list[Perplexity] = []
     click.echo("file\tsentences\twords\toov\tlog10_prob\tperplexity\tperplexity_with_oov")
     for text in texts:

@@ -8,9 +8,9 @@ import pytest
 import lm.perplexity
 from lm.arpa import write_arpa
 from lm.automaton import NgramAutomaton
-from lm.language_model import BackoffModel, KenlmModel
+from lm.language_model import BackoffModel, KenlmModel, read_language_model
 from lm.ngram import LOG_OF_10
-from lm.perplexity import Perplexity, perplexity, total
+from lm.perplexity import Perplexity, perplexity, total, worth_loading
 from lm_models import random_lines, random_model
 
 LINES = [*random_lines(7, "abcdxy", 50), "", "<unk> a", "z z"]
@@ -67,3 +67,28 @@ def test_total() -> None:
     assert math.isnan(nothing.perplexity)
     assert math.isnan(nothing.perplexity_with_oov)
     assert Perplexity(1, 1, 1, -1.0, -2.0).log10_prob * LOG_OF_10 == pytest.approx(-3.0)
+
+
+def test_when_a_model_is_worth_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"model": 4000, "short": 150, "other": 50}
+    for name, size in sizes.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    model, short, other = (tmp_path / name for name in sizes)
+    assert not worth_loading(model, [short])
+    assert worth_loading(model, [short, other])
+    assert not worth_loading(model, [short, "-"])
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 1000, "SC_PHYS_PAGES": 7}.get)
+    assert not worth_loading(model, [short, other])
+
+
+def test_a_model_read_into_memory_says_the_same(tmp_path: Path) -> None:
+    model = random_model(3, order=3)
+    NgramAutomaton.from_model(model).save(tmp_path / "model.ngram")
+    lines = random_lines(4)
+    mapped, resident = (
+        read_language_model(tmp_path / "model.ngram", resident=resident)
+        for resident in (False, True)
+    )
+    assert isinstance(resident, NgramAutomaton)
+    assert "slots" in resident.arrays
+    assert perplexity(resident, lines) == perplexity(mapped, lines)
