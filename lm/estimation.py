@@ -91,7 +91,10 @@ class Resources:
             except BaseException:
                 native.cancel()
                 raise
-        result = future.result()
+        try:
+            result = future.result()
+        except OverflowError as error:
+            raise SpeechError(f"{stage}: {error}") from None
         self.progress(stage, total - told, total)
         return result
 
@@ -140,7 +143,7 @@ def tokenise(
                 tokenizer.feed(piece)
                 on_read(len(piece))
             tokenizer.end()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise SpeechError(str(error)) from None
     tokenizer.close()
     if not tokenizer.num_sentences:

@@ -79,7 +79,7 @@ class Adjuster {
       const int n = open_;
       const bool raw = n == longest_ || !options_.continuation_counts;
       if (occurrences_[n] > kMaxCount) {
-        throw std::length_error("an n-gram occurs more than 2^31 - 1 times");
+        throw std::overflow_error("an n-gram occurs more than 2^31 - 1 times");
       }
       const auto count = static_cast<uint32_t>(raw ? occurrences_[n] : continuations_[n]);
       Gather(n, at_end_ ? occurrences_[n] : count);

@@ -103,7 +103,7 @@ uint32_t WordTable::Find(std::string_view word, uint64_t* hash) const {
 }
 
 uint32_t WordTable::Add(std::string_view word, uint64_t hash) {
-  if (ends_.size() + 1 >= kAbsent) throw std::length_error("more words than 32 bits can number");
+  if (ends_.size() + 1 >= kAbsent) throw std::overflow_error("more words than 32 bits can number");
   if (2 * (ends_.size() + 1) > slots_.size()) Grow();
   const size_t mask = slots_.size() - 1;
   size_t i = hash & mask;
