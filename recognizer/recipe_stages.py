@@ -195,20 +195,20 @@ class _Steps:
         units.lexicon.write(directory / bundle.LEXICON)
         # Hard pruning wants lower orders that keep the text's marginals, which Kneser-Ney's are
         # not (Chelba et al. 2010): the first pass's model counts occurrences in all orders.
-        absolute = estimate(
-            read_lines(sentences),
-            vocabulary,
-            replace(smoothing, continuation_counts=False),
-        ).model
-        first = prune(absolute, ngrams=options.first_pass_ngrams)
-        whole = estimate(
-            read_lines(sentences),
-            vocabulary,
-            smoothing,
-        ).model
-        losses = pruning_losses(whole, history_probs(whole, absolute))
-        del absolute
-        large = prune(whole, ngrams=options.rescoring_ngrams, losses=losses)
+        absolute = replace(smoothing, continuation_counts=False)
+        model = estimate(read_lines(sentences), vocabulary, absolute).model
+        # Both models have the same n-grams: one's are the other's histories, row by row.
+        histories = history_probs(model)
+        first = prune(
+            model,
+            ngrams=options.first_pass_ngrams,
+            losses=pruning_losses(model, histories),
+        )
+        model = estimate(read_lines(sentences), vocabulary, smoothing).model
+        losses = pruning_losses(model, histories)
+        del histories
+        large = prune(model, ngrams=options.rescoring_ngrams, losses=losses)
+        del model, losses
         models = {
             bundle.FIRST_PASS: self._rounded(first, directory / FIRST_PASS_ARPA),
             bundle.RESCORING: self._rounded(large, directory / bundle.RESCORING_ARPA).compact(),
