@@ -96,18 +96,20 @@ class Automaton {
   }
   Arc Unigram(uint32_t word) const { return arcs_[word]; }
   void PrefetchHistory(uint32_t state) const { Prefetch(states_ + state); }
-  // False where the arc is not there.
+  // False where the arc is not there. No branch depends on the history.
   bool PrefetchArcs(Query* query) const {
     const uint64_t first_arc = states_[query->state].first_arc;
-    if (first_arc & AbsenceMark(query->word)) return false;
-    if (first_arc & kInTable) {
-      Prefetch(table_.home(query->state, query->word));
-      return true;
-    }
     const Arc* const first = begin(query->state);
     const uint64_t size = static_cast<uint64_t>(end(query->state) - first);
-    if (size != 0) Prefetch(first + GuessWord(size, query->word, word_spread_));
-    return size != 0;
+    if (table_.num_slots() == 0) {
+      Prefetch(first + GuessWord(size, query->word, word_spread_));
+      return size != 0;
+    }
+    const bool in_table = first_arc & kInTable;
+    const void* const home = table_.home(query->state, query->word);
+    Prefetch(in_table ? home : first);
+    Prefetch(in_table ? home : first + size);
+    return !(first_arc & AbsenceMark(query->word));
   }
   // Where an arc leads that spells no state stands in it.
   bool Find(const Query& query, uint32_t /*shorter*/, Arc* arc) const {

@@ -31,7 +31,7 @@ class SentenceScorer {
              float* finals) {
     Lay(words, offsets, num_sentences);
     BeginWalks();
-    while (!walks_.empty()) LengthenWalks();
+    while (num_walks_ != 0) LengthenWalks();
     size_t p = 0;
     for (size_t s = 0; s < num_sentences; ++s, ++p) {
       for (int64_t i = offsets[s]; i < offsets[s + 1]; ++i, ++p) {
@@ -43,6 +43,7 @@ class SentenceScorer {
 
  private:
   static constexpr uint32_t kNoWord = UINT32_MAX;
+  static constexpr float kImpossible = -std::numeric_limits<float>::infinity();
 
   // A word, or the <s> before the words of a sentence.
   struct Place {
@@ -52,78 +53,79 @@ class SentenceScorer {
     float log_prob;    // of that n-gram
   };
 
-  // An n-gram that is a history, and where it ends.
+  // An n-gram that is a history, and the place after it.
   struct Walk {
     typename View::Query query;
-    size_t place;
+    Place* next;
   };
 
   void Lay(const int32_t* words, const int64_t* offsets, size_t num_sentences) {
-    places_.clear();
-    constexpr float kImpossible = -std::numeric_limits<float>::infinity();
+    places_.resize(static_cast<size_t>(offsets[num_sentences] - offsets[0]) + num_sentences + 1);
+    Place* place = places_.data();
     for (size_t s = 0; s < num_sentences; ++s) {
-      places_.push_back({kNoWord, Automaton::kStart, Automaton::kEmpty, kImpossible});
+      *place++ = {kNoWord, Automaton::kStart, Automaton::kEmpty, kImpossible};
       for (int64_t i = offsets[s]; i < offsets[s + 1]; ++i) {
         const uint32_t word = static_cast<uint32_t>(words[i]);
         automaton_.PrefetchUnigram(word);
-        places_.push_back({word, Automaton::kEmpty, Automaton::kEmpty, kImpossible});
+        *place++ = {word, Automaton::kEmpty, Automaton::kEmpty, kImpossible};
       }
     }
-    places_.push_back({kNoWord, Automaton::kEmpty, Automaton::kEmpty, kImpossible});
+    *place = {kNoWord, Automaton::kEmpty, Automaton::kEmpty, kImpossible};
   }
 
   void BeginWalks() {
-    walks_.clear();
-    for (size_t p = 0; p + 1 < places_.size(); ++p) {
-      Place& place = places_[p];
-      if (place.word < automaton_.num_words()) {
-        const Arc arc = automaton_.Unigram(place.word);
-        place.log_prob = arc.log_prob;
-        place.history = arc.next;
+    walks_.resize(places_.size());
+    Walk* kept = walks_.data();
+    for (Place *place = places_.data(), *last = &places_.back(); place != last; ++place) {
+      if (place->word < automaton_.num_words()) {
+        const Arc arc = automaton_.Unigram(place->word);
+        place->log_prob = arc.log_prob;
+        place->history = arc.next;
       }
-      if (place.history == Automaton::kEmpty) continue;
-      walks_.push_back({{place.history, 0}, p});
-      if (!Prepare(&walks_.back())) walks_.pop_back();
+      kept += place->history != Automaton::kEmpty && Begin(kept, place->history, place + 1);
     }
+    num_walks_ = static_cast<size_t>(kept - walks_.data());
   }
 
-  // All walks have the same length, so those that end in a word are shorter than these.
+  // All walks have the same length, so the histories that end in a word are shorter than these.
   void LengthenWalks() {
     Keep([this](Walk* walk) { return automaton_.PrefetchArcs(&walk->query); });
     if constexpr (View::kArcsTakeTwoSteps) {
       Keep([this](Walk* walk) { return automaton_.PrefetchArc(&walk->query); });
     }
     Keep([this](Walk* walk) {
-      Place& place = places_[walk->place + 1];
+      Place* const place = walk->next;
       Arc arc;
-      if (!automaton_.Find(walk->query, place.history, &arc)) return false;
-      place.log_prob = arc.log_prob;
-      place.source = walk->query.state;
-      if (arc.next == place.history) return false;  // the n-gram is no history
-      place.history = arc.next;
-      *walk = {{arc.next, 0}, walk->place + 1};
-      return Prepare(walk);
+      if (!automaton_.Find(walk->query, place->history, &arc)) return false;
+      place->log_prob = arc.log_prob;
+      place->source = walk->query.state;
+      if (arc.next == place->history) return false;  // the n-gram is no history
+      place->history = arc.next;
+      return Begin(walk, arc.next, place + 1);
     });
   }
 
   // Whether a walk goes on: not behind the end of a sentence.
-  bool Prepare(Walk* walk) const {
-    walk->query.word = places_[walk->place + 1].word;
-    if (walk->query.word < automaton_.num_words()) {
-      automaton_.PrefetchHistory(walk->query.state);
+  bool Begin(Walk* walk, uint32_t history, Place* next) const {
+    walk->query.state = history;
+    walk->query.word = next->word;
+    walk->next = next;
+    if (next->word < automaton_.num_words()) {
+      automaton_.PrefetchHistory(history);
       return true;
     }
-    automaton_.PrefetchFinal(walk->query.state);
+    automaton_.PrefetchFinal(history);
     return false;
   }
 
   template <typename Test>
   void Keep(const Test& test) {
-    size_t kept = 0;
-    for (Walk& walk : walks_) {
-      if (test(&walk)) walks_[kept++] = walk;
+    Walk* const first = walks_.data();
+    Walk* kept = first;
+    for (Walk *walk = first, *last = first + num_walks_; walk != last; ++walk) {
+      if (test(walk)) *kept++ = *walk;
     }
-    walks_.resize(kept);
+    num_walks_ = static_cast<size_t>(kept - first);
   }
 
   float LogProb(uint32_t history, const Place& place) const {
@@ -139,6 +141,7 @@ class SentenceScorer {
   const View& automaton_;
   std::vector<Place> places_;
   std::vector<Walk> walks_;
+  size_t num_walks_ = 0;  // of them, in front
 };
 
 }  // namespace lm
