@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("--dev", type=Path, nargs="+", required=True)
     parser.add_argument("--order", type=int, default=5)
-    parser.add_argument("--cutoffs", default="0,1,2,2,2", help="of the model to compare with")
+    parser.add_argument("--cutoffs", default="0,1,1,1,1", help="of the model to compare with")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     begin = time.perf_counter()
