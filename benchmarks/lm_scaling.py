@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,8 @@ from typing import Any
 import numpy as np
 
 sys.path.append(sys.path.pop(0))  # lm.py beside this file is not the package lm
+
+from measured_process import measured
 
 from data.files import read_lines
 from lm.automaton import NgramAutomaton
@@ -100,21 +101,12 @@ def run(command: Sequence[str], temporary: Path) -> Row:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    begin = time.perf_counter()
-    child = subprocess.Popen([*COMMAND, *command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - begin
-    done.set()
-    watcher.join()
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{' '.join(command[:2])}: failed")
-    return {
-        "seconds": round(seconds, 1),
-        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_memory_mb": round(usage.ru_maxrss * 1024 / MEGABYTE),
-        "temporary_disk_mb": round(most / MEGABYTE),
-    }
+    try:
+        found = measured([*COMMAND, *command])
+    finally:
+        done.set()
+        watcher.join()
+    return {**found, "temporary_disk_mb": round(most / MEGABYTE)}
 
 
 def disk_usage(directory: Path) -> int:

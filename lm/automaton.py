@@ -364,7 +364,8 @@ class NgramAutomaton:
         Args:
             words: ids, int32 `[N]`; those of no word have log probability minus infinity.
             offsets: where each sentence begins, int64 `[S + 1]`.
-            at_once: sentences whose look-ups wait for the memory at the same time.
+            at_once: sentences whose look-ups wait for the memory together; those of one sentence
+                always do.
         """
         return self._native.score(words, offsets, at_once)
 
