@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,6 +27,7 @@ from am.training_learner import Place
 from am.training_ray_shard import ParameterShard, ShardStatus, write_shard
 from am.training_run import TrainingResult, TrainingRun
 from am.training_task import TrainingTask
+from data.cluster import ray_cluster
 from data.errors import SpeechError
 
 try:
@@ -63,7 +62,9 @@ def train_on_ray(
         places = [*run.restore(*read_checkpoint(run.checkpoint_path), workers=threads)]
     if run.finished:
         return run.result()
-    with run.session(), _cluster(task):
+    # On one machine, more threads than cores only make each other slower.
+    cores = max(os.cpu_count() or 1, threads)
+    with run.session(), ray_cluster(task.options.cluster.address, cores):
         servers = _Servers(run)
         workers = _Workers(run, servers, places)
         while workers.running:
@@ -83,31 +84,6 @@ def train_on_ray(
             assert workers.reported is not None  # each reports that it is done
             run.save(workers.reported)
     return run.result()
-
-
-@contextmanager
-def _cluster(task: TrainingTask) -> Iterator[None]:
-    """Connected to Ray; a cluster of this machine alone if none is named or connected already."""
-    if ray.is_initialized():
-        yield
-        return
-    options = task.options
-    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    if options.cluster.address:
-        arguments["address"] = options.cluster.address
-    else:
-        # On one machine, more threads than cores only make each other slower.
-        cpus = max(os.cpu_count() or 1, options.workers * options.cluster.threads)
-        arguments |= {"num_cpus": cpus, "include_dashboard": False}
-    try:
-        ray.init(**arguments)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        line = str(error).strip().splitlines()[0]
-        raise SpeechError(f"Ray at {options.cluster.address or 'this machine'}: {line}") from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 class _Servers:

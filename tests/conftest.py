@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,3 +52,15 @@ def static_graph(corpora: Path) -> DecodingGraph:
     lexicon = bundle.lexicon.restricted_to(words & set(bundle.lexicon.words))
     parts = (lexicon, bundle.phones, bundle.tree, bundle.transitions)
     return build_graph(*parts, model, graph_options(bundle.config.graph))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """Connected to a Ray cluster of this machine, as if it had four processors."""
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'recognizer[cluster]'")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own, at its start and end
+        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()
+        gc.collect()  # processes that Ray started and left

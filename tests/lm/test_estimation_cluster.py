@@ -1,11 +1,8 @@
-"""Counting on a cluster of two workers of this machine."""
+"""Counting on a cluster of this machine."""
 
 from __future__ import annotations
 
-import gc
 import gzip
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,17 +33,6 @@ def test_parts_are_whole_lines_of_the_whole_text(
     assert len(blocks) <= parts
 
 
-@pytest.fixture(scope="module")
-def two_workers() -> Iterator[None]:
-    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'recognizer[cluster]'")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Ray's own, at its start and end
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-        yield
-        ray.shutdown()
-        gc.collect()  # processes that Ray started and left
-
-
 @pytest.fixture
 def texts(tmp_path: Path) -> list[Path]:
     lines = text()
@@ -59,20 +45,20 @@ def texts(tmp_path: Path) -> list[Path]:
     return [plain, packed, last]
 
 
-@pytest.mark.parametrize("min_count", [None, 3])
-def test_two_workers_give_the_model_of_one_machine(
-    two_workers: None, texts: list[Path], tmp_path: Path, min_count: int | None
+@pytest.mark.parametrize(("workers", "min_count"), [(2, None), (6, 3)])
+def test_workers_give_the_model_of_one_machine(
+    cluster: None, texts: list[Path], tmp_path: Path, workers: int, min_count: int | None
 ) -> None:
     one, many = tmp_path / "one.arpa", tmp_path / "many.arpa"
     alone = estimate_files(texts, one, OPTIONS, min_count=min_count)
-    files = FileOptions(cluster=ClusterOptions(parts=6))
-    assert len(split_texts(texts, 6)) > 4
+    files = FileOptions(cluster=ClusterOptions(parts=workers))
+    assert len(split_texts(texts, workers)) >= workers
     assert estimate_files(texts, many, OPTIONS, min_count=min_count, files=files) == alone
     assert one.read_bytes() == many.read_bytes()
 
 
 def test_wrong_text_is_named_by_its_file_and_line(
-    two_workers: None, texts: list[Path], tmp_path: Path
+    cluster: None, texts: list[Path], tmp_path: Path
 ) -> None:
     texts[2].write_bytes(b"good\nbad \xff\n")
     output = tmp_path / "model.arpa"
