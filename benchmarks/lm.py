@@ -1,6 +1,7 @@
 """Language models beside KenLM's: see lm_measurements.py, which this starts.
 
-python benchmarks/lm.py TEXT [--order N] [--lines N] [--memory 4G] [--json FILE]
+python benchmarks/lm.py TEXT [--order N] [--lines N] [--memory 4G] [--estimate-only]
+    [--json FILE]
 """
 
 import runpy

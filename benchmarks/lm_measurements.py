@@ -2,7 +2,8 @@
 
 Started by lm.py:
 
-    python benchmarks/lm.py TEXT [--order N] [--lines N] [--memory 4G] [--json FILE]
+    python benchmarks/lm.py TEXT [--order N] [--lines N] [--memory 4G] [--estimate-only]
+        [--json FILE]
 
 A model is estimated from 19 of 20 lines of the text, in the memory given, and asked for the words
 of the twentieth and for as many words drawn at random. Estimation is measured by the clock; loading
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--order", type=int, default=5)
     parser.add_argument("--lines", type=int, default=None, help="of the text; default: all")
     parser.add_argument("--memory", default="4G", help="of both estimators; default: 4G")
+    parser.add_argument("--estimate-only", action="store_true", help="no queries: large texts")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--resident", action="store_true", help=argparse.SUPPRESS)
@@ -72,7 +74,13 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as directory:
         limits = (arguments.lines, arguments.memory)
-        rows = measure(arguments.text, arguments.order, limits, Path(directory))
+        rows = measure(
+            arguments.text,
+            arguments.order,
+            limits,
+            Path(directory),
+            queries=not arguments.estimate_only,
+        )
     for row in rows:
         print("  ".join(f"{key}={value}" for key, value in row.items()))
     result = {"rows": rows, "ratios": ratios(rows), "summary": summary(rows)}
@@ -81,7 +89,9 @@ def main() -> None:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(text: Path, order: int, limits: tuple[int | None, str], directory: Path) -> list[Row]:
+def measure(
+    text: Path, order: int, limits: tuple[int | None, str], directory: Path, *, queries: bool
+) -> list[Row]:
     """All rows; files go to the directory.
 
     Args:
@@ -89,6 +99,7 @@ def measure(text: Path, order: int, limits: tuple[int | None, str], directory: P
         order: of the model.
         limits: lines of the text; memory for estimation.
         directory: for files.
+        queries: whether the models are asked too.
     """
     lines, memory = limits
     train, test, drawn = (directory / f"{name}.txt" for name in ("train", "test", "random"))
@@ -107,6 +118,8 @@ def measure(text: Path, order: int, limits: tuple[int | None, str], directory: P
         command += [f"--arpa={directory / 'lmplz.arpa'}", "-T", str(directory)]
         rows.append(estimation_row("lmplz", [*command, "--discount_fallback"], words))
         (directory / "lmplz.arpa").unlink()
+    if not queries:
+        return rows
     fast = directory / "fast.ngram"
     NgramAutomaton.build(arpa, fast)
     draw(NgramAutomaton.open(fast), test, drawn)
@@ -370,8 +383,8 @@ def summary(rows: Sequence[Row]) -> Row:
         "estimate_speedup_vs_lmplz": speedup,
         "query_speedup_vs_kenlm_probing": found.get(f"{FAST}, resident: text{ONE_SENTENCE}"),
         "query_speedup_vs_kenlm_trie": found.get(f"{COMPACT}, resident: text{ONE_SENTENCE}"),
-        "bytes_per_ngram": by_system[COMPACT]["bytes_per_ngram"],
-        "bytes_per_ngram_quantised": by_system[QUANTISED]["bytes_per_ngram"],
+        "bytes_per_ngram": by_system.get(COMPACT, {}).get("bytes_per_ngram"),
+        "bytes_per_ngram_quantised": by_system.get(QUANTISED, {}).get("bytes_per_ngram"),
     }
 
 
