@@ -1,12 +1,14 @@
 """Count cut-offs beside relative-entropy pruning: perplexity at the same number of n-grams.
 
-    python benchmarks/lm_pruning.py TEXT --dev DIR... [--order N] [--cutoffs LIST] [--json FILE]
+    python benchmarks/lm_pruning.py TEXT --dev DIR... [--order N] [--cutoffs LIST] [--sizes LIST]
+        [--json FILE]
 
 Estimates three models from the text: with cut-offs; without; and without by absolute discounting,
 whose lower orders are the text's marginals. The second is then pruned to the n-grams that the
 first has, with histories' probabilities of its own and with those of the third (SRILM's
--prune-history-lm), and so is the third. Perplexities are on the transcripts of the data
-directories, unknown words left out; all models have the same words.
+-prune-history-lm), and so is the third; with --sizes, to these numbers of n-grams above unigrams
+too. Perplexities are on the transcripts of the data directories, unknown words left out; all models
+have the same words.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 sys.path.append(sys.path.pop(0))  # lm.py beside this file is not the package lm
 
@@ -52,6 +57,18 @@ class Table:
         self.rows.append(row)
         print(json.dumps(row), flush=True)
 
+    def add_pruned(
+        self,
+        name: str,
+        model: NgramModel,
+        sizes: Sequence[int],
+        histories: Sequence[npt.NDArray[np.floating]],
+    ) -> None:
+        """Measure a model pruned to several sizes."""
+        losses = pruning_losses(model, histories)
+        for ngrams in sizes:
+            self.add(name, prune(model, ngrams=ngrams, losses=losses))
+
 
 def main() -> None:
     """Print the rows; with --json write them."""
@@ -60,6 +77,7 @@ def main() -> None:
     parser.add_argument("--dev", type=Path, nargs="+", required=True)
     parser.add_argument("--order", type=int, default=5)
     parser.add_argument("--cutoffs", default="0,1,1,1,1", help="of the model to compare with")
+    parser.add_argument("--sizes", default="", help="more sizes to prune to")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     begin = time.perf_counter()
@@ -72,20 +90,19 @@ def main() -> None:
         return estimate(read_lines(arguments.text), options=chosen).model
 
     cut = model(cutoffs=tuple(int(count) for count in arguments.cutoffs.split(",")))
-    ngrams = sum(cut.counts[1:])
+    sizes = [sum(cut.counts[1:]), *(int(size) for size in arguments.sizes.split(",") if size)]
     table.add(f"Kneser-Ney, cut-offs {arguments.cutoffs}", cut)
     del cut
     absolute = model(continuation_counts=False)
+    histories = history_probs(absolute)
     table.add("absolute discounting", absolute)
-    table.add("absolute discounting, pruned", prune(absolute, ngrams=ngrams))
-    whole = model()
-    table.add("Kneser-Ney", whole)
-    losses = pruning_losses(whole, history_probs(whole, absolute))
+    table.add_pruned("absolute discounting, pruned", absolute, sizes, histories)
     del absolute
-    pruned = prune(whole, ngrams=ngrams, losses=losses)
-    table.add("Kneser-Ney, pruned, histories by absolute discounting", pruned)
-    del losses, pruned
-    table.add("Kneser-Ney, pruned, histories by itself", prune(whole, ngrams=ngrams))
+    whole = model()  # of the same n-grams, in the same order
+    table.add("Kneser-Ney", whole)
+    name = "Kneser-Ney, pruned, histories by absolute discounting"
+    table.add_pruned(name, whole, sizes, histories)
+    table.add_pruned("Kneser-Ney, pruned, histories by itself", whole, sizes, history_probs(whole))
     print(f"{time.perf_counter() - begin:.0f} seconds", file=sys.stderr)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps({"rows": table.rows}, indent=1) + "\n")
