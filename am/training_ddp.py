@@ -8,6 +8,7 @@ their part in each.
 from __future__ import annotations
 
 import datetime
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +100,9 @@ def process_group() -> Iterator[bool]:
             f"training: another process of the group has ended: {str(error).splitlines()[0]}"
         ) from error
     finally:
+        # DistributedDataParallel stands in cycles, and holds the group until these are collected:
+        # at the interpreter's end that would be too late for the group's threads.
+        gc.collect()
         distributed.destroy_process_group()
 
 

@@ -223,7 +223,7 @@ estimate_files([Path(sys.argv[1])], Path(sys.argv[2]), options, files=files)
 def interrupt(text_path: Path, output: Path, stage: str, number: int) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, text_path, output, stage, str(number)],
-        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -331,7 +331,7 @@ except SpeechError as error:
 def test_a_full_disk(large: Path, tmp_path: Path, limit: int, message: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", LIMITED, large, tmp_path / "model.arpa", str(limit)],
-        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
