@@ -29,6 +29,10 @@ Place = tuple[bytes, dict[str, Any]]
 state of their batcher. Bytes go from process to process; tensors would be shared memory."""
 
 
+class DivergedError(SpeechError):
+    """The loss of a training is not finite any more."""
+
+
 class Sums(NamedTuple):
     """Of one chunk or many: loss (natural log), frames whose best output is the label, frames."""
 
@@ -126,10 +130,10 @@ def check_finite(sums: Sums) -> None:
     """Stop before a step that would spoil every weight.
 
     Raises:
-        SpeechError: the loss is not finite.
+        DivergedError: the loss is not finite.
     """
     if not math.isfinite(sums.loss):
-        raise SpeechError(
+        raise DivergedError(
             "training: the loss is not finite; lower the learning rate or set max_gradient_norm"
         )
 

@@ -99,6 +99,7 @@ class TrainingOptions:
         optimizer: "sgd" (without momentum) or "adam" (with decoupled weight decay).
         learning_rate: at the beginning.
         final_learning_rate: at the end; it decays exponentially with the frames seen.
+        decay_frames: the final rate is reached after so many frames, and kept; 0: at the end.
         warmup_frames: the rate first grows linearly over this many frames.
         reduction: loss of a chunk, "sum" over its labelled frames or their "mean".
         weight_decay: of "adam".
@@ -115,6 +116,8 @@ class TrainingOptions:
         held_out_fraction: part of the utterances, chosen by a hash of their ids, that is never
             trained on.
         evaluate_frames: measure on the held-out part after each so many frames; 0: each epoch.
+        patience: end when the held-out accuracy has failed to improve in so many measurements one
+            after the other; 0: only after `epochs` or `max_frames`.
         checkpoint_seconds: write a checkpoint after so many seconds.
         tensorboard: write curves for TensorBoard too, where that package is installed.
         length_tolerance: features and labels of an utterance may differ by so many frames (both
@@ -134,6 +137,7 @@ class TrainingOptions:
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     final_learning_rate: float = 5e-5
+    decay_frames: int = 0
     warmup_frames: int = 0
     reduction: str = "mean"
     weight_decay: float = 0.0
@@ -146,6 +150,7 @@ class TrainingOptions:
     threads: int = 0
     held_out_fraction: float = 0.04
     evaluate_frames: int = 0
+    patience: int = 0
     checkpoint_seconds: float = 300.0
     tensorboard: bool = True
     length_tolerance: int = 3
@@ -159,7 +164,7 @@ class TrainingOptions:
             _require(name, value, "an integer > 0", isinstance(value, int) and value > 0)
         for name in (
             "max_frames", "warmup_frames", "average_frames", "threads", "evaluate_frames",
-            "length_tolerance", "shards_at_once", "seed",
+            "patience", "decay_frames", "length_tolerance", "shards_at_once", "seed",
         ):  # fmt: skip
             value = getattr(self, name)
             _require(name, value, "an integer >= 0", isinstance(value, int) and value >= 0)
@@ -184,7 +189,9 @@ class TrainingOptions:
             # Updates of several workers mix at the parameters: there is no one optimiser's state.
             where = f'in mode "{self.mode}"'
             _require("optimizer", self.optimizer, f"sgd {where}", self.optimizer == "sgd")
-            _require("average_frames", self.average_frames, f"0 {where}", not self.average_frames)
+            for name in ("average_frames", "patience"):
+                value = getattr(self, name)
+                _require(name, value, f"0 {where}", not value)
         else:
             where = 'in mode "async" or "ray"'
             _require("workers", self.workers, f"more than 1 only {where}", self.workers == 1)
@@ -203,7 +210,7 @@ class TrainingOptions:
 
     def learning_rate_at(self, frames: int, planned_frames: int) -> float:
         """Rate after ``frames`` of ``planned_frames``: warm-up times exponential decay."""
-        progress = min(frames / max(planned_frames, 1), 1.0)
+        progress = min(frames / max(self.decay_frames or planned_frames, 1), 1.0)
         ratio = self.final_learning_rate / self.learning_rate
         rate = self.learning_rate * math.pow(ratio, progress)
         if frames < self.warmup_frames:

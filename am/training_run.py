@@ -73,6 +73,7 @@ class TrainingRun:
         self.seconds = 0.0
         self.best: Evaluation | None = None
         self.last: Evaluation | None = None
+        self._failures = 0  # measurements since the best
         self._next_evaluation = self._evaluation_interval()
         self._recent = Sums()
         self._speed_since = (0.0, 0)
@@ -139,6 +140,11 @@ class TrainingRun:
         return 0 < self.task.options.max_frames <= self.frames
 
     @property
+    def impatient(self) -> bool:
+        """Whether the held-out accuracy has failed to improve often enough."""
+        return 0 < self.task.options.patience <= self._failures
+
+    @property
     def interrupted(self) -> bool:
         """Whether somebody asked for an end."""
         return self._interrupt.requested
@@ -174,8 +180,10 @@ class TrainingRun:
         model = self._copy_with(weights)
         result = evaluate(model, self.task.data.held_out, precision=self.task.options.precision)
         self.last = result
+        self._failures += 1
         if self.best is None or result.accuracy > self.best.accuracy:
             self.best = result
+            self._failures = 0
             self._write_network(model, self.best_path, result)
         recent, speed = self._recent, self._speed()
         loss, accuracy = (value / max(recent.frames, 1) for value in (recent.loss, recent.correct))
@@ -244,6 +252,7 @@ class TrainingRun:
             "seconds": self.seconds,
             "next_evaluation": self._next_evaluation,
             "recent": self._recent,
+            "failures": self._failures,
             "places": [place for _, place in places],
             "best": dataclasses.asdict(self.best) if self.best else None,
             "last": dataclasses.asdict(self.last) if self.last else None,
@@ -288,6 +297,7 @@ class TrainingRun:
         self.seconds = progress["seconds"]
         self._next_evaluation = progress["next_evaluation"]
         self._recent = Sums(*progress["recent"])
+        self._failures = progress.get("failures", 0)
         self.best = Evaluation(**progress["best"]) if progress["best"] else None
         self.last = Evaluation(**progress["last"]) if progress["last"] else None
         return [

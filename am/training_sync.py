@@ -106,8 +106,11 @@ class SyncTrainer:
         with run.session(record=leads):
             while not run.finished:
                 stop = leads and (run.interrupted or self.chunks + 1 == stop_at)
-                alive, save, stop = self._step(leads and run.checkpoint_due, stop)
-                if not alive or run.enough:
+                impatient = leads and run.impatient
+                alive, save, stop, impatient = self._step(
+                    leads and run.checkpoint_due, stop, impatient
+                )
+                if not alive or run.enough or impatient:
                     run.finished = True
                     if leads:
                         run.finish(self._final_weights())
@@ -119,23 +122,25 @@ class SyncTrainer:
                     break
         return run.result()
 
-    def _step(self, save: bool, stop: bool) -> tuple[bool, bool, bool]:
-        """One step of all processes; whether there was anything to do, to save, to stop.
+    def _step(self, save: bool, stop: bool, impatient: bool) -> tuple[bool, bool, bool, bool]:
+        """One step of all processes; whether there was anything to do, to save, to stop, to end.
 
         Args:
             save: process 0 wants a checkpoint after this step.
-            stop: and an end.
+            stop: and an interruption.
+            impatient: and the end of the training.
         """
         options, group = self.task.options, self.group
         chunk = self.learner.next_chunk()
         # Where others are not done yet, a process without utterances takes part all the same.
         result, own = self.learner.forward(chunk or self._nothing())
-        loss, correct, frames, *flags = group.add([*own, chunk is not None, save, stop])
+        wishes = [chunk is not None, save, stop, impatient]
+        loss, correct, frames, *flags = group.add([*own, *wishes])
         sums = Sums(loss, int(correct), int(frames))
         check_finite(sums)
-        alive, save, stop = (flag > 0 for flag in flags)
+        alive, save, stop, impatient = (flag > 0 for flag in flags)
         if not alive:
-            return False, False, False
+            return False, False, False, False
         self.chunks += 1
         gradients = self.learner.gradients(result)
         if sums.frames:
@@ -145,7 +150,7 @@ class SyncTrainer:
             self.optimizer.step()
             self.run.count(sums, self.learner.epoch)
             self._move_average(sums.frames)
-        return True, save, stop
+        return True, save, stop, impatient
 
     def _nothing(self) -> Chunk:
         streams, dim = self.task.options.streams, self.task.network.input_dim

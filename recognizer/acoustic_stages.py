@@ -156,7 +156,7 @@ def acoustic_stages(
         labelled = [corpus.labelled(made) for corpus in corpora(number)]
         silence = silence_pdfs(transitions.phones, transitions)
         initial = None if number == 1 else work / f"network_{number - 1}" / NETWORK_FILE
-        _train(labelled, made.num_pdfs, silence, options, work, directory, initial)
+        train_on_labels(labelled, made.num_pdfs, silence, options, work, directory, initial)
 
     table = to_table(options)
     stages = [
@@ -168,14 +168,14 @@ def acoustic_stages(
             "growing the phonetic decision tree",
             check,
         ),
-        _features_stage(options, lambda: load().corpora, inputs, after, check, jobs),
+        features_stage(options, lambda: load().corpora, inputs, after, check, jobs),
     ]
     passes = options.realign + 1
     before: tuple[str, ...] = ()
     for number in range(1, passes + 1):
         name = "network" if number == passes else f"network_{number}"
         stages.append(
-            _network_stage(
+            network_stage(
                 name,
                 options,
                 ("tree", "features", *before),
@@ -233,16 +233,16 @@ def state_stages(
     def network(directory: Path) -> None:
         given = load()
         outputs, silence = len(given.states.names), given.states.silence
-        _train(given.corpora, outputs, silence, options, work, directory)
+        train_on_labels(given.corpora, outputs, silence, options, work, directory)
 
     return [
         Stage("states", {"inputs": inputs}, (), states, "collecting the states", check),
-        _features_stage(options, lambda: load().corpora, inputs, (), check, jobs),
-        _network_stage("network", options, ("states", "features"), network),
+        features_stage(options, lambda: load().corpora, inputs, (), check, jobs),
+        network_stage("network", options, ("states", "features"), network),
     ]
 
 
-def _features_stage(
+def features_stage(
     options: AcousticOptions,
     corpora: Callable[[], Sequence[AlignedCorpus] | Sequence[LabelledCorpus]],
     inputs: Any,
@@ -250,6 +250,17 @@ def _features_stage(
     check: Callable[[], None],
     jobs: int,
 ) -> Stage:
+    """Stage ``features``: those of all sets in files, if they are to be kept.
+
+    Args:
+        options: which features.
+        corpora: gives the sets.
+        inputs: plain values that stand for the sets.
+        after: stages that the sets come from.
+        check: raises if they cannot be there.
+        jobs: processes.
+    """
+
     def features(directory: Path) -> None:
         for corpus in corpora() if options.cache_features else ():
             cache_features(
@@ -275,7 +286,7 @@ def _features_stage(
     )
 
 
-def _network_stage(
+def network_stage(
     name: str,
     options: AcousticOptions,
     after: tuple[str, ...],
@@ -283,6 +294,15 @@ def _network_stage(
     *,
     first: bool = True,
 ) -> Stage:
+    """A stage that trains a network.
+
+    Args:
+        name: of the stage.
+        options: which network.
+        after: stages that it reads.
+        run: trains it, given the stage's directory (`train_on_labels`).
+        first: false for the trainings after a realignment.
+    """
     table = to_table(options)
     training = table["training"] if first else table.get("realign_training", table["training"])
     return Stage(
@@ -301,16 +321,11 @@ def _network_stage(
     )
 
 
-def _train(
-    corpora: Sequence[LabelledCorpus],
-    outputs: int,
-    silence: Collection[int],
-    options: AcousticOptions,
-    work: Path,
-    directory: Path,
-    initial: Path | None = None,
-) -> None:
-    tables: dict[str, dict[float, FeatureTable]] = {
+def feature_tables(
+    corpora: Sequence[LabelledCorpus], options: AcousticOptions, work: Path
+) -> dict[str, dict[float, FeatureTable]]:
+    """The features of each set at each speed: those of stage ``features``, or computed anew."""
+    return {
         corpus.name: {
             speed: FeatureFile.of(corpus.name, speed, work / "features")
             if options.cache_features
@@ -319,6 +334,32 @@ def _train(
         }
         for corpus in corpora
     }
+
+
+def train_on_labels(
+    corpora: Sequence[LabelledCorpus],
+    outputs: int,
+    silence: Collection[int],
+    options: AcousticOptions,
+    work: Path,
+    directory: Path,
+    initial: Path | None = None,
+) -> None:
+    """Train a network and write it with its priors to `NETWORK_FILE`.
+
+    Args:
+        corpora: training sets, whose features lie in ``work`` / "features" if they are kept.
+        outputs: number of labels.
+        silence: the labels of silence and noise.
+        options: shape and training.
+        work: parent of the stages' directories.
+        directory: of this training.
+        initial: file of the network that it starts from, outputs and all.
+
+    Raises:
+        SpeechError: the training was interrupted, or its data cannot be used.
+    """
+    tables = feature_tables(corpora, options, work)
     result = train_network(corpora, outputs, silence, tables, options, directory, initial=initial)
     for line in result.dropped:
         console.print(f"dropped {line}")

@@ -156,6 +156,22 @@ class Recipe:
             )
 
 
+def find_recipe(name: str) -> Path:
+    """The file of a recipe by its built-in name or its path.
+
+    Raises:
+        UsageError: neither.
+    """
+    path = BUILT_IN / f"{name}.toml"
+    if path.exists():
+        return path
+    path = Path(name)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in BUILT_IN.glob("*.toml")))
+        raise UsageError(f"expected a recipe ({known}) or a TOML file, found {name!r}")
+    return path
+
+
 def read_recipe(name: str) -> Recipe:
     """Read a recipe by its built-in name or its path.
 
@@ -163,12 +179,7 @@ def read_recipe(name: str) -> Recipe:
         UsageError: neither.
         SpeechError: the file has another form (names the field).
     """
-    path = BUILT_IN / f"{name}.toml"
-    if not path.exists():
-        path = Path(name)
-        if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in BUILT_IN.glob("*.toml")))
-            raise UsageError(f"expected a recipe ({known}) or a TOML file, found {name!r}")
+    path = find_recipe(name)
     return from_table(Recipe, read_toml(path), str(path))
 
 

@@ -26,9 +26,8 @@ from recognizer import bundle, model_config
 from recognizer.acoustic_stages import NETWORK_FILE, AcousticInputs, acoustic_stages, read_tree
 from recognizer.acoustic_training import AlignedCorpus
 from recognizer.alignment_file import read_paths, write_paths
-from recognizer.calibrate import calibrate, write_scale
-from recognizer.console import console, progress_bar
-from recognizer.evaluate import Evaluation, evaluate
+from recognizer.console import console
+from recognizer.development import development_sets, measure_model, training_record, tune_model
 from recognizer.first_pass_graph import first_pass_graph
 from recognizer.flat_start import flat_start
 from recognizer.gmm_aligner import FlatStartModel
@@ -47,7 +46,6 @@ from recognizer.recipe_units import (
     word_units,
 )
 from recognizer.stages import Stage
-from recognizer.tune import tune, write_choice
 
 LAST_TRIPHONES = "aligner"
 FIRST_PASS_ARPA = "first_pass.arpa.gz"
@@ -353,7 +351,7 @@ class _Steps:
                 search=recipe.search,
                 lattice=recipe.lattice,
                 training_data=(
-                    *(self._record(one) for one in recipe.training),
+                    *(training_record(one, self._corpus(one)) for one in recipe.training),
                     model_config.TrainingData(
                         " ".join(recipe.lm.text), recipe.lm.text_licence, words=self._text_words()
                     ),
@@ -363,52 +361,14 @@ class _Steps:
         )
 
     def tune(self, directory: Path) -> None:
-        model = self._work / "model"
-        corpora = self._development_sets()
-        utterances = sum(len(corpus) for corpus in corpora)
-        with progress_bar("tuning", utterances) as advance:
-            tuning = tune(
-                corpora, model, self._recipe.tuning.grid, jobs=self._jobs, progress=advance
-            )
-        with replace_text(directory / "tuning.md") as stream:
-            stream.write(tuning.table())
-        write_choice(model, tuning)
-        with progress_bar("confidences", utterances) as advance:
-            calibration = calibrate(corpora, model, jobs=self._jobs, progress=advance)
-        write_scale(model, calibration)
-        for name, counts in zip(tuning.data, tuning.best.counts, strict=True):
-            console.print(f"{counts} {name}")
+        grid, sets = self._recipe.tuning.grid, self._development_sets()
+        tune_model(self._work / "model", sets, grid, directory, jobs=self._jobs)
 
     def evaluate(self, directory: Path) -> None:
-        model = self._work / "model"
-        results = []
-        for corpus in self._development_sets():
-            evaluation = self._evaluated(corpus, model)
-            evaluation.write(directory / corpus.name.replace("/", "-"))
-            found = evaluation.result()
-            results.append(
-                model_config.Measurement(
-                    data=corpus.name,
-                    utterances=found["utterances"],
-                    words=found["words"],
-                    first_pass_wer=found["first_pass"]["wer"],
-                    wer=found["wer"],
-                    wer_low=found["wer_low"],
-                    wer_high=found["wer_high"],
-                )
-            )
-            console.print(f"{corpus.name}: {evaluation.first_pass} first-pass")
-            console.print(f"{corpus.name}: {evaluation.rescored} rescored")
-        config = bundle.ModelBundle(model).config
-        bundle.write_config(model, replace(config, results=tuple(results)))
-
-    def _evaluated(self, corpus: Corpus, model: Path) -> Evaluation:
-        with progress_bar(corpus.name, len(corpus)) as advance:
-            return evaluate(corpus, model, jobs=self._jobs, progress=lambda _: advance())
+        measure_model(self._work / "model", self._development_sets(), directory, jobs=self._jobs)
 
     def _development_sets(self) -> list[Corpus]:
-        names = self._recipe.tuning.data
-        return [replace(read_corpus(self._corpora / name), name=name) for name in names]
+        return development_sets(self._recipe.tuning.data, self._corpora)
 
     def _sentences(self, files: list[Path]) -> Iterator[str]:
         if self._recipe.lm.books:
@@ -432,15 +392,6 @@ class _Steps:
     def _aligner_lexicon(self) -> Lexicon:
         training = (self._corpus(one) for one in self._recipe.training)
         return transcript_lexicon(self._recipe.lexicon, self._corpora, training)
-
-    def _record(self, one: TrainingSet) -> model_config.TrainingData:
-        utterances = list(self._corpus(one))
-        return model_config.TrainingData(
-            one.data,
-            one.licence,
-            hours=round(sum(u.duration for u in utterances) / 3600, 2),
-            words=sum(len(u.words) for u in utterances),
-        )
 
     def _text_words(self) -> int:
         return sum(len(line.split()) for line in read_lines(self._text))

@@ -12,62 +12,85 @@ namespace {
 
 constexpr uint32_t kNone = UINT32_MAX;
 
+using Interval = WordClasses::Interval;
+
+uint64_t Mix(uint64_t hash, uint64_t value) {
+  hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+  return hash ^ (hash >> 29);
+}
+
 struct HashOfSet {
-  size_t operator()(const std::vector<uint32_t>& values) const {
-    uint64_t hash = values.size();
-    for (const uint32_t value : values) {
-      hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
-      hash ^= hash >> 29;
+  size_t operator()(const std::vector<Interval>& intervals) const {
+    uint64_t hash = intervals.size();
+    for (const Interval& one : intervals) {
+      hash = Mix(hash, static_cast<uint64_t>(one.begin) << 32 | one.end);
     }
     return static_cast<size_t>(hash);
   }
 };
 
-// Interns sets of words, given as unions of sets interned before and single words.
+// Interns sets of words, given as unions of sets interned before and single words. A word is known
+// by its place in the order in which words were met: a set is then a few intervals of places.
 class Interner {
  public:
   explicit Interner(size_t max_words) : max_words_(max_words) {}
 
-  // parts: classes, and words with bit 31 set; reordered.
+  // parts: classes, and places of words with bit 31 set; reordered.
   uint32_t Union(std::vector<uint32_t>* parts) {
     std::sort(parts->begin(), parts->end());
     parts->erase(std::unique(parts->begin(), parts->end()), parts->end());
     // Sorted, kAnything stands first.
     if (!parts->empty() && parts->front() == WordClasses::kAnything) return parts->front();
     if (parts->size() == 1 && !(parts->front() & kWord)) return parts->front();
-    const auto [known, is_new] = class_of_parts_.try_emplace(*parts, kNone);
-    if (!is_new) return known->second;
-    words_.clear();
+    union_.clear();
     for (const uint32_t part : *parts) {
       if (part & kWord) {
-        words_.push_back(part & ~kWord);
+        union_.push_back({part & ~kWord, (part & ~kWord) + 1});
       } else {
-        const auto begin = classes.words.begin();
-        words_.insert(words_.end(), begin + static_cast<std::ptrdiff_t>(classes.offsets[part]),
+        const auto begin = classes.intervals.begin();
+        union_.insert(union_.end(), begin + static_cast<std::ptrdiff_t>(classes.offsets[part]),
                       begin + static_cast<std::ptrdiff_t>(classes.offsets[part + 1]));
       }
     }
-    std::sort(words_.begin(), words_.end());
-    words_.erase(std::unique(words_.begin(), words_.end()), words_.end());
-    if (words_.size() > max_words_) return known->second = WordClasses::kAnything;
+    if (Merge() > max_words_) return WordClasses::kAnything;
     const uint32_t number = classes.num_classes();
-    const auto [same, first] = class_of_words_.try_emplace(words_, number);
-    if (first) {
-      classes.words.insert(classes.words.end(), words_.begin(), words_.end());
-      classes.offsets.push_back(classes.words.size());
+    const auto [same, is_new] = class_of_set_.try_emplace(union_, number);
+    if (is_new) {
+      classes.intervals.insert(classes.intervals.end(), union_.begin(), union_.end());
+      classes.offsets.push_back(classes.intervals.size());
     }
-    known->second = same->second;
     return same->second;
   }
 
   static constexpr uint32_t kWord = 1u << 31;
-  WordClasses classes{{}, {0, 0}, {}, {}};  // with kAnything
+  WordClasses classes{{}, {}, {0, 0}, {}};  // with kAnything
 
  private:
+  // Makes the intervals of the union ascending and apart; returns how many words they hold.
+  size_t Merge() {
+    std::sort(union_.begin(), union_.end(),
+              [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
+    size_t kept = 0;
+    size_t num_words = 0;
+    for (const Interval& one : union_) {
+      if (kept > 0 && one.begin <= union_[kept - 1].end) {
+        Interval& last = union_[kept - 1];
+        if (one.end > last.end) {
+          num_words += one.end - last.end;
+          last.end = one.end;
+        }
+      } else {
+        num_words += one.end - one.begin;
+        union_[kept++] = one;
+      }
+    }
+    union_.resize(kept);
+    return num_words;
+  }
+
   const size_t max_words_;
-  std::unordered_map<std::vector<uint32_t>, uint32_t, HashOfSet> class_of_parts_;
-  std::unordered_map<std::vector<uint32_t>, uint32_t, HashOfSet> class_of_words_;
-  std::vector<uint32_t> words_;
+  std::unordered_map<std::vector<Interval>, uint32_t, HashOfSet> class_of_set_;
+  std::vector<Interval> union_;
 };
 
 }  // namespace
@@ -103,7 +126,7 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
   std::vector<uint32_t> class_of_state(n, kNone);
   std::vector<uint32_t> index(n, kNone);
   std::vector<uint32_t> lowest(n, 0);
-  std::vector<bool> met;  // words
+  std::vector<uint32_t> place_of_word;  // kNone: not met yet
   std::vector<Visit> visits;
   std::vector<uint32_t> open;
   std::vector<uint32_t> parts;
@@ -123,7 +146,7 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
       for (uint32_t i = 0; i < end; ++i) {
         const Step taken = step(member, i);
         if (taken.word != 0) {
-          parts.push_back(Interner::kWord | taken.word);
+          parts.push_back(Interner::kWord | place_of_word[taken.word]);
         } else if (class_of_state[taken.next] != kNone) {
           parts.push_back(class_of_state[taken.next]);
         }
@@ -142,9 +165,13 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
       if (visits.back().arc < num_steps(state)) {
         const Step taken = step(state, visits.back().arc++);
         if (taken.word != 0) {
-          if (taken.word >= met.size()) met.resize(taken.word + size_t{1}, false);
-          if (!met[taken.word]) interner.classes.order.push_back(taken.word);
-          met[taken.word] = true;
+          if (taken.word >= place_of_word.size()) {
+            place_of_word.resize(taken.word + size_t{1}, kNone);
+          }
+          if (place_of_word[taken.word] == kNone) {
+            place_of_word[taken.word] = static_cast<uint32_t>(interner.classes.order.size());
+            interner.classes.order.push_back(taken.word);
+          }
           continue;
         }
         if (index[taken.next] == kNone) {

@@ -17,12 +17,20 @@ struct WordClasses {
   // where a sentence can end: as if every word and the end could come. It lists no words.
   static constexpr uint32_t kAnything = 0;
 
+  struct Interval {
+    uint32_t begin;
+    uint32_t end;
+    bool operator==(const Interval& other) const {
+      return begin == other.begin && end == other.end;
+    }
+  };
+
   std::vector<uint32_t> class_of_state;  // [num_states]
-  std::vector<uint64_t> offsets;         // [num_classes + 1]
-  std::vector<uint32_t> words;           // ascending within a class
   // All words, in an order in which those of a class are next to each other or nearly so: that in
   // which a depth-first walk meets them.
   std::vector<uint32_t> order;
+  std::vector<uint64_t> offsets;    // [num_classes + 1]
+  std::vector<Interval> intervals;  // of places in that order, ascending within a class, apart
 
   uint32_t num_classes() const { return static_cast<uint32_t>(offsets.size() - 1); }
 };

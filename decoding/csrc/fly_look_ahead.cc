@@ -24,7 +24,10 @@ LookAheadClasses::LookAheadClasses(const WordClasses& classes, const lm::Automat
     : automaton_(automaton) {
   positions_.assign(automaton.num_words(), kNowhere);
   uint32_t count = 0;
+  std::vector<uint32_t> before;  // positions before each place of the order
+  std::vector<float> costs;      // of unigrams, by position
   for (const uint32_t word : classes.order) {
+    before.push_back(count);
     if (words[word] < 0) continue;
     uint32_t& position = positions_[static_cast<size_t>(words[word])];
     if (position != kNowhere) {
@@ -32,27 +35,24 @@ LookAheadClasses::LookAheadClasses(const WordClasses& classes, const lm::Automat
                                   ": expected another word of the language model than before");
     }
     position = count++;
+    const auto own = static_cast<uint32_t>(words[word]);
+    costs.push_back(-automaton.Find(lm::Automaton::kEmpty, own)->log_prob);
   }
+  before.push_back(count);
   unigram_costs_.assign(classes.num_classes(), kInfinity);
   unigram_costs_[WordClasses::kAnything] = 0.0f;
   offsets_.push_back(0);
-  std::vector<uint32_t> places;
   for (uint32_t c = 0; c < classes.num_classes(); ++c) {
-    places.clear();
     for (uint64_t i = classes.offsets[c]; i < classes.offsets[c + 1]; ++i) {
-      const int32_t word = words[classes.words[i]];
-      if (word < 0) continue;
-      places.push_back(positions_[static_cast<size_t>(word)]);
-      const lm::Arc* const arc =
-          automaton.Find(lm::Automaton::kEmpty, static_cast<uint32_t>(word));
-      unigram_costs_[c] = std::min(unigram_costs_[c], -arc->log_prob);
-    }
-    std::sort(places.begin(), places.end());
-    for (size_t i = 0; i < places.size(); ++i) {
-      if (i > 0 && places[i] == places[i - 1] + 1) {
-        ++intervals_.back().end;
+      const Interval one{before[classes.intervals[i].begin], before[classes.intervals[i].end]};
+      if (one.begin == one.end) continue;
+      for (uint32_t position = one.begin; position < one.end; ++position) {
+        unigram_costs_[c] = std::min(unigram_costs_[c], costs[position]);
+      }
+      if (intervals_.size() > offsets_.back() && intervals_.back().end == one.begin) {
+        intervals_.back().end = one.end;
       } else {
-        intervals_.push_back({places[i], places[i] + 1});
+        intervals_.push_back(one);
       }
     }
     offsets_.push_back(static_cast<uint32_t>(intervals_.size()));

@@ -25,10 +25,7 @@ class LookAheadClasses {
  public:
   static constexpr uint32_t kNowhere = UINT32_MAX;
 
-  struct Interval {
-    uint32_t begin;
-    uint32_t end;
-  };
+  using Interval = WordClasses::Interval;  // of positions
 
   // words: for each word of the graph the automaton's, -1 where it has none.
   // Throws std::invalid_argument if two of them are the same.

@@ -7,6 +7,8 @@
 #include <malloc.h>
 #endif
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -70,14 +72,26 @@ class ComposedGraph {
   std::unique_ptr<decoding::FlyGraph> graph_;
 };
 
+// The words of each class ascending, for tests.
 nb::tuple GiveWordClasses(const ComposedGraph& graph, size_t max_words) {
   decoding::WordClasses classes;
+  std::vector<uint64_t> offsets;
+  std::vector<uint32_t> words;
   {
     nb::gil_scoped_release release;
     classes = decoding::MakeWordClasses(graph.mapped(), max_words);
+    for (uint32_t c = 0; c < classes.num_classes(); ++c) {
+      offsets.push_back(words.size());
+      for (uint64_t i = classes.offsets[c]; i < classes.offsets[c + 1]; ++i) {
+        const auto [begin, end] = classes.intervals[i];
+        words.insert(words.end(), classes.order.begin() + begin, classes.order.begin() + end);
+      }
+      std::sort(words.begin() + static_cast<std::ptrdiff_t>(offsets.back()), words.end());
+    }
+    offsets.push_back(words.size());
   }
-  return nb::make_tuple(Give(std::move(classes.class_of_state)), Give(std::move(classes.offsets)),
-                        Give(std::move(classes.words)), Give(std::move(classes.order)));
+  return nb::make_tuple(Give(std::move(classes.class_of_state)), Give(std::move(offsets)),
+                        Give(std::move(words)), Give(std::move(classes.order)));
 }
 
 // The look-ahead by itself, for tests.

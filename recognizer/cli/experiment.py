@@ -1,0 +1,84 @@
+"""``recognizer experiment``: comparisons of networks."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def experiment() -> None:
+    """Compare networks that are trained alike."""
+
+
+@experiment.command()
+@click.argument("experiment", default="paper_tables")
+@click.option(
+    "--corpora", type=click.Path(), required=True, help="Directory of the sets that it names."
+)
+@click.option("--work", type=click.Path(), required=True, help="Directory of all results.")
+@click.option(
+    "--output",
+    type=click.Path(),
+    required=True,
+    help="Markdown file in which the tables are written or renewed, figures beside it.",
+)
+@click.option("--size", "sizes", type=int, multiple=True, help="Only networks of this size.")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(["dnn", "lstm", "lstmp"]),
+    multiple=True,
+    help="Only networks of this kind.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes.  [default: 1]")
+def tables(
+    experiment: str,
+    corpora: str,
+    work: str,
+    output: str,
+    sizes: tuple[int, ...],
+    kinds: tuple[str, ...],
+    jobs: int,
+) -> None:
+    """Train the networks of the paper's tables at a smaller scale, and write the tables.
+
+    DNNs, LSTMs and LSTMPs of the same numbers of parameters and of several depths learn the same
+    labels, each with the best of several learning rates, until the held-out accuracy has twice
+    failed to improve. Frame accuracies and word error rates go into the file --output, renewed
+    whenever another network is done. EXPERIMENT is a built-in recipe's name or a TOML file.
+
+    Networks that are done are skipped and an interrupted training goes on: run the same command
+    again. Several processes may work in one directory WORK, on different kinds or sizes, once the
+    first has prepared labels and features. Needs torch: pip install 'recognizer[train]'.
+
+    \b
+    Example:
+      recognizer experiment tables --corpora corpora --work exp/tables --output tables.md
+    """
+    import os
+
+    # Utterances are what runs in parallel here; numpy reads this when it is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+    from pathlib import Path
+
+    from data.errors import UsageError
+    from recognizer.experiment import TablesExperiment
+    from recognizer.experiment_report import write_report
+    from recognizer.experiment_run import TablesRun
+    from recognizer.options import from_table, read_toml
+    from recognizer.recipe import find_recipe
+
+    path = find_recipe(experiment)
+    plan = from_table(TablesExperiment, read_toml(path), str(path))
+    for size in sizes:
+        if size not in plan.sizes:
+            raise UsageError(f"--size: expected one of {list(plan.sizes)}, found {size}")
+    run = TablesRun(plan, Path(corpora), Path(work), jobs)
+    run.prepare()
+    for entrant in run.entrants:
+        if (sizes and entrant.size not in sizes) or (kinds and entrant.kind not in kinds):
+            continue
+        run.run(entrant)
+        write_report(list(run.findings()), run.entrants, Path(output))
+    click.echo(output)

@@ -1,0 +1,62 @@
+"""``recognizer retrain``: a model with a network trained anew."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "--corpora", type=click.Path(), required=True, help="Directory of the sets that it names."
+)
+@click.option("--work", type=click.Path(), required=True, help="Directory of all results.")
+@click.option("--from", "first", metavar="STAGE", help="Run this stage and the later ones anew.")
+@click.option("--until", "last", metavar="STAGE", help="Stop after this stage.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes.  [default: 1]")
+def retrain(
+    recipe: str, corpora: str, work: str, first: str | None, last: str | None, jobs: int
+) -> None:
+    """Train a model's network anew, as RECIPE says: a built-in recipe's name, or a TOML file.
+
+    The model aligns the training sets, and the network is trained on with these labels, or a new
+    one in its place (fresh = true). Tree, lexicon, graph and language models stay, so neither text
+    nor a flat start is needed. Then scales are tuned and error rates measured on development sets.
+    The stages are align, features, network, model, tune and evaluate; those that are done are
+    skipped, and an interrupted one goes on. The new model is WORK/model, printed at the end. Needs
+    torch: pip install 'recognizer[train]'.
+
+    \b
+    Example:
+      cat > mine.toml <<'END'
+      model = "english"
+      [[training]]
+      data = "meetings/train"
+      licence = "our own"
+      [acoustic.training]
+      epochs = 4
+      learning_rate = 2e-4
+      [tuning]
+      data = ["meetings/dev"]
+      END
+      recognizer retrain mine.toml --corpora data --work exp/mine
+      recognize --model exp/mine/model recording.wav
+    """
+    import os
+
+    # Utterances are what runs in parallel here; numpy reads this when it is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+    from pathlib import Path
+
+    from recognizer.options import from_table, read_toml
+    from recognizer.recipe import find_recipe
+    from recognizer.retrain import RetrainRecipe, retrain_stages
+    from recognizer.stages import run_stages
+
+    path = find_recipe(recipe)
+    made = from_table(RetrainRecipe, read_toml(path), str(path))
+    stages = retrain_stages(made, Path(corpora), Path(work), jobs=jobs)
+    run_stages(stages, Path(work), first=first, last=last)
+    if last is None:
+        click.echo(Path(work) / "model")

@@ -1,0 +1,125 @@
+"""The tables and the figure of a `recognizer.experiment`, written into a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import get_args
+
+from data.errors import SpeechError
+from data.files import replace_text
+from recognizer.experiment import Entrant, Kind
+from recognizer.experiment_run import Finding
+from recognizer.scoring import improvement_probability, total, wer_interval
+
+BEGIN = "<!-- recognizer experiment tables: begin -->"
+END = "<!-- recognizer experiment tables: end -->"
+
+_SURE = 0.95
+
+
+def write_report(findings: Sequence[Finding], entrants: Sequence[Entrant], document: Path) -> None:
+    """Write the tables between the two marks of a document, or behind its end; figures beside it.
+
+    Args:
+        findings: of the networks that are done.
+        entrants: all networks, which gives how many are missing.
+        document: a Markdown file.
+
+    Raises:
+        SpeechError: only one of the marks is there, or the file cannot be written.
+    """
+    old = document.read_text(encoding="utf-8") if document.exists() else ""
+    before, begin, rest = old.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if bool(begin) != bool(end):
+        raise SpeechError(f"{document}: expected both {BEGIN} and {END}, or none, found one")
+    if not begin:
+        before = f"{old.rstrip()}\n\n" if old.strip() else ""
+        after = "\n"
+    parts = [BEGIN, ""]
+    for size, group in groupby(findings, key=lambda finding: finding.entrant.size):
+        found = list(group)
+        planned = sum(entrant.size == size for entrant in entrants)
+        parts += [f"### About {size:,} parameters", ""]
+        if len(found) < planned:
+            parts += [f"{len(found)} of {planned} networks are done.", ""]
+        parts += [*_table(found), "", *_claims(found), ""]
+        figure = _figure(found, document.with_name(f"{document.stem}-{size}.svg"))
+        parts += [f"![Held-out accuracy while training]({figure.name})", ""]
+    parts.append(END)
+    with replace_text(document) as stream:
+        stream.write(before + "\n".join(parts) + after)
+
+
+def _table(found: Sequence[Finding]) -> Iterator[str]:
+    best = min(found, key=lambda finding: total(finding.rescored).errors)
+    words = total(best.rescored).words
+    names = (
+        "network", "layers", "C", "P", "parameters", "learning rate", "frames, millions",
+        "training %", "held-out %", "dev %", "WER %, first pass", f"WER % (errors of {words:,})",
+        "95 %", f"{best.entrant.name} is better",
+    )  # fmt: skip
+    yield f"| {' | '.join(names)} |"
+    yield "|---" * len(names) + "|"
+    for finding in found:
+        shape, counts = finding.entrant.shape, total(finding.rescored)
+        interval = wer_interval(finding.rescored)
+        paired = improvement_probability(finding.rescored, best.rescored)
+        cells = (
+            finding.entrant.kind.upper(), shape.layers, shape.cells, shape.projection or "",
+            f"{finding.entrant.parameters:,}", f"{finding.learning_rate:g}",
+            f"{finding.best_frames / 1e6:.1f} of {finding.frames / 1e6:.1f}",
+            *(f"{100 * share:.2f}" for share in (
+                finding.training_accuracy, finding.held_out_accuracy, finding.dev_accuracy
+            )),
+            f"{total(finding.first_pass).wer:.2f}", f"{counts.wer:.2f} ({counts.errors})",
+            f"{interval.low:.2f} to {interval.high:.2f}",
+            "" if finding is best else f"{paired:.3f}",
+        )  # fmt: skip
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def _claims(found: Sequence[Finding]) -> Iterator[str]:
+    """How the orders of the paper's tables fare here, pair by pair."""
+    of = {(finding.entrant.kind, finding.entrant.shape.layers): finding for finding in found}
+    depths = sorted({layers for _, layers in of})
+    kinds: tuple[tuple[str, Kind, Kind], ...] = (
+        ("LSTMP better than LSTM of the same depth", "lstmp", "lstm"),
+        ("LSTM better than DNN of the same depth", "lstm", "dnn"),
+        ("LSTMP better than DNN of the same depth", "lstmp", "dnn"),
+    )
+    yield "The paper's orders, by word errors after rescoring (probability by paired bootstrap):"
+    yield ""
+    for claim, one, other in kinds:
+        pairs = [((one, d), (other, d), f"{d}") for d in depths]
+        yield from _claim(f"{claim}: at depth", pairs, of)
+    for kind in get_args(Kind):
+        pairs = [((kind, d), (kind, 1), f"{d}") for d in depths if d > 1]
+        yield from _claim(f"{kind.upper()} deeper better than one layer: at depth", pairs, of)
+
+
+def _claim(
+    text: str,
+    pairs: Sequence[tuple[tuple[Kind, int], tuple[Kind, int], str]],
+    of: dict[tuple[Kind, int], Finding],
+) -> Iterator[str]:
+    verdicts = []
+    for better, worse, name in pairs:
+        if better not in of or worse not in of:
+            continue
+        a, b = of[better], of[worse]
+        sure = improvement_probability(b.rescored, a.rescored)
+        wers = f"{total(a.rescored).wer:.2f} against {total(b.rescored).wer:.2f}"
+        verdict = "yes" if sure >= _SURE else "no" if sure <= 1 - _SURE else "not clear"
+        verdicts.append(f"{name} {verdict} ({wers}, {sure:.3f})")
+    if verdicts:
+        yield f"* {text} {'; '.join(verdicts)}."
+
+
+def _figure(found: Sequence[Finding], path: Path) -> Path:
+    from am.training_curves import plot_curves, read_curve
+
+    plot_curves({finding.entrant.name: read_curve(finding.curve) for finding in found}, path)
+    return path

@@ -1,0 +1,321 @@
+"""A model's network trained anew on labels that the model itself finds; all else of it stays.
+
+Tree, lexicon, graph and language models are those of an existing model, so that neither text nor
+a flat start is needed: to go on training with better alignments, to adapt a model to other speech,
+or to try another network in its place (`recognizer.experiment`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from am.features import FbankOptions
+from am.network_options import NetworkOptions
+from am.tree import TreeOptions
+from data.corpus import Corpus, Utterance, read_corpus
+from data.derivation import derived_lexicon
+from data.errors import SpeechError, UsageError
+from data.graphemes import graphemic_lexicon
+from data.lexicon import Lexicon
+from decoding.search import SearchOptions
+from recognizer import bundle, model_config
+from recognizer.acoustic_stages import (
+    NETWORK_FILE,
+    features_stage,
+    network_stage,
+    train_on_labels,
+)
+from recognizer.acoustic_training import (
+    AcousticOptions,
+    AlignedCorpus,
+    LabelledCorpus,
+    silence_pdfs,
+)
+from recognizer.alignment_file import read_paths, write_paths
+from recognizer.bundle import DEFAULT_MODEL, ModelBundle
+from recognizer.console import console
+from recognizer.development import development_sets, measure_model, training_record, tune_model
+from recognizer.network_aligner import NetworkAligner
+from recognizer.options import to_table
+from recognizer.recipe import TrainingSet, TuningOptions
+from recognizer.stages import Stage
+
+
+@dataclass(frozen=True)
+class RetrainRecipe:
+    """What a file of `recognizer retrain` says.
+
+    Attributes:
+        training: corpora to train on.
+        tuning: development sets and grid.
+        model: the model directory to start from; "english" is that of this package.
+        fresh: train a network from random weights, of any shape; otherwise training goes on from
+            the model's own, of the same shape.
+        acoustic: versions of the recordings, network and training. Tree and features are the
+            model's, so their options, `initial` and `realign` must not be set.
+        search: beams in place of the model's; the acoustic scale is tuned.
+        name: of the new model; by default the old one's, as are the next two.
+        licence: SPDX expression of the new model.
+        description: one line.
+    """
+
+    training: tuple[TrainingSet, ...]
+    tuning: TuningOptions
+    model: str = DEFAULT_MODEL.name
+    fresh: bool = False
+    acoustic: AcousticOptions = AcousticOptions()
+    search: SearchOptions | None = None
+    name: str | None = None
+    licence: str | None = None
+    description: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.training:
+            raise UsageError("expected at least one training set [[training]], found none")
+        check_fixed(self.acoustic)
+
+
+def check_fixed(options: AcousticOptions) -> None:
+    """Refuse options of what is the model's own.
+
+    Raises:
+        UsageError: one of them is set.
+    """
+    for name, default in (
+        ("tree", TreeOptions()), ("features", FbankOptions()), ("initial", None), ("realign", 0),
+        ("realign_training", None),
+    ):  # fmt: skip
+        if getattr(options, name) != default:
+            raise UsageError(f"acoustic.{name}: expected nothing, it is the model's own; found it")
+
+
+def model_path(name: str) -> Path:
+    """The directory of a model by its path, or of the one that comes with the package."""
+    path = Path(name)
+    return DEFAULT_MODEL if name == DEFAULT_MODEL.name and not path.exists() else path
+
+
+class ModelLabels:
+    """Training sets with the labels that a model gives to their frames.
+
+    Args:
+        model: the model.
+        sets: training sets.
+        corpora: directory that their names are relative to.
+        work: parent of the stages' directories.
+        jobs: threads and processes.
+    """
+
+    def __init__(
+        self,
+        model: ModelBundle,
+        sets: Sequence[TrainingSet],
+        corpora: Path,
+        work: Path,
+        jobs: int = 1,
+    ) -> None:
+        self.model = model
+        self.sets = tuple(sets)
+        self._corpora = corpora
+        self._work = work
+        self._jobs = jobs
+        self.labelled = cache(self._labelled)
+
+    @property
+    def outputs(self) -> int:
+        """Number of labels."""
+        return self.model.transitions.num_pdfs
+
+    @property
+    def silence(self) -> frozenset[int]:
+        """The labels of silence and noise."""
+        return silence_pdfs(self.model.phones, self.model.transitions)
+
+    def stages(self, options: AcousticOptions) -> list[Stage]:
+        """Stages ``align`` and ``features``."""
+        inputs = {
+            "model": {name: one.sha256 for name, one in sorted(self.model.config.files.items())},
+            "sets": [one.data for one in self.sets],
+        }
+        align = Stage("align", inputs, (), self._align, "aligning with the model", self._check)
+        features = features_stage(
+            options, self.labelled, inputs["sets"], ("align",), self._check, self._jobs
+        )
+        return [align, features]
+
+    def corpus(self, one: TrainingSet) -> Corpus:
+        """A set, its transcripts as the model writes words."""
+        return read_corpus(self._corpora / one.data).normalized(self.model.config.normalization)
+
+    def _check(self) -> None:
+        for one in self.sets:
+            self.corpus(one)
+
+    def _align(self, directory: Path) -> None:
+        for one in self.sets:
+            target = directory / f"{one.name}.safetensors"
+            if target.exists():
+                continue
+            utterances = self.corpus(one).utterances
+            aligner = NetworkAligner(self.model, self._lexicon(utterances))
+            aligned = aligner.align(utterances, jobs=self._jobs)
+            console.print(
+                f"{one.data}: {len(aligned.paths)} of {len(utterances)} utterances aligned, "
+                f"{aligned.unknown.total()} words outside the lexicon"
+            )
+            for utterance, reason in sorted(aligned.failed.items()):
+                console.print(f"{one.data}: {utterance}: not aligned: {reason}")
+            if not aligned.paths:
+                raise SpeechError(f"{one.data}: expected utterances to align, found none")
+            write_paths(target, aligned.paths)
+
+    def _lexicon(self, utterances: Sequence[Utterance]) -> Lexicon:
+        """Pronunciations of all words that there are pronunciations of."""
+        words = {word for utterance in utterances for word in utterance.words}
+        if self.model.config.units == "pieces":
+            return graphemic_lexicon(words).lexicon
+        known = self.model.lexicon
+        unknown = {word for word in words if word not in known}
+        english = self.model.config.language.split("-")[0] == "en"
+        if not unknown or not english:
+            return known
+        return known.merged_with(derived_lexicon(unknown, known))
+
+    def _labelled(self) -> tuple[LabelledCorpus, ...]:
+        return tuple(
+            AlignedCorpus.from_paths(
+                one.name,
+                list(self.corpus(one)),
+                read_paths(self._work / "align" / f"{one.name}.safetensors"),
+                self.model.transitions,
+            ).labelled(self.model.tree)
+            for one in self.sets
+        )
+
+
+def with_network(
+    model: ModelBundle,
+    network: Path,
+    config: model_config.ModelConfig,
+    to: Path,
+    *,
+    link: bool = False,
+) -> None:
+    """A copy of a model with another network.
+
+    Args:
+        model: gives everything but the network.
+        network: its file.
+        config: of the new model.
+        to: its directory.
+        link: make symbolic links to the model's files instead of copies.
+
+    Raises:
+        SpeechError: a file is missing or does not fit the others.
+    """
+    to.mkdir(parents=True, exist_ok=True)
+    for name in model.config.files:
+        target = to / name
+        if name == bundle.ACOUSTIC:
+            shutil.copyfile(network, target)
+        elif link:
+            target.unlink(missing_ok=True)
+            target.symlink_to((model.path / name).resolve())
+        else:
+            shutil.copyfile(model.path / name, target)
+    bundle.write_config(to, config)
+
+
+def retrain_stages(
+    recipe: RetrainRecipe, corpora: Path, work: Path, *, jobs: int = 1
+) -> list[Stage]:
+    """Stages ``align``, ``features``, ``network``, ``model``, ``tune`` and ``evaluate``.
+
+    Args:
+        recipe: what is made.
+        corpora: directory of the corpora that it names.
+        work: parent of the stages' directories.
+        jobs: processes or threads, where a stage can use several.
+
+    Raises:
+        UsageError: there is no such model, or its network has another shape than the recipe's.
+        SpeechError: the model is damaged.
+    """
+    old = ModelBundle(model_path(recipe.model))
+    options = replace(recipe.acoustic, features=old.config.features)
+    if not recipe.fresh:
+        shape = NetworkOptions.of(
+            options.network, old.transitions.num_pdfs, old.config.features.num_bins
+        )
+        if shape != old.network.options:
+            raise UsageError(
+                f"acoustic.network: expected the shape of the network that training starts from, "
+                f"{old.network.options}, found {shape}"
+            )
+    labels = ModelLabels(old, recipe.training, corpora, work, jobs)
+
+    def network(directory: Path) -> None:
+        initial = None if recipe.fresh else old.path / bundle.ACOUSTIC
+        train_on_labels(
+            labels.labelled(), labels.outputs, labels.silence, options, work, directory, initial
+        )
+
+    def model(directory: Path) -> None:
+        records = [training_record(one, labels.corpus(one)) for one in recipe.training]
+        new = {record.name for record in records}
+        config = old.config
+        config = replace(
+            config,
+            name=recipe.name or config.name,
+            licence=recipe.licence or config.licence,
+            description=config.description if recipe.description is None else recipe.description,
+            acoustic=model_config.AcousticOptions(
+                output_delay=options.network.output_delay,
+                priors=options.priors,
+                silence_weight=options.silence_weight,
+            ),
+            search=recipe.search or config.search,
+            training_data=(
+                *records,
+                # Its labels, at least, come from what the old model was trained on.
+                *(record for record in config.training_data if record.name not in new),
+            ),
+            results=(),
+            record={**config.record, "retrained": to_table(recipe)},
+        )
+        with_network(old, work / "network" / NETWORK_FILE, config, directory)
+
+    def sets() -> list[Corpus]:
+        return development_sets(recipe.tuning.data, corpora)
+
+    def check() -> None:
+        sets()
+
+    table = to_table(recipe)
+    model_options = {"search": table.get("search"), "name": recipe.name}
+    return [
+        *labels.stages(options),
+        network_stage("network", options, ("align", "features"), network),
+        Stage("model", model_options, ("network",), model, "putting the model together"),
+        Stage(
+            "tune",
+            table["tuning"],
+            ("model",),
+            lambda directory: tune_model(
+                work / "model", sets(), recipe.tuning.grid, directory, jobs=jobs
+            ),
+            "tuning on development sets",
+            check,
+        ),
+        Stage(
+            "evaluate",
+            {},
+            ("tune",),
+            lambda directory: measure_model(work / "model", sets(), directory, jobs=jobs),
+            "measuring on development sets",
+        ),
+    ]
