@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,8 @@ from am.inference import DelayedSession, FloatArray, NetworkModel, checked_featu
 from am.network_file import Network
 from data.errors import SpeechError, UsageError
 
-PRECISIONS = ("float32", "int8")
+Precision = Literal["float32", "int8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 LEVEL_VARIABLE = "RECOGNIZER_CPU_LEVEL"
 """Environment variable that names the level of instructions; `cpu_levels` tells which there are."""

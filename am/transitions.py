@@ -12,6 +12,8 @@ exactly at the frames whose transition-id leaves HMM state 0 forwards.
 
 from __future__ import annotations
 
+import copy
+import math
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -66,7 +68,7 @@ class TransitionModel:
             states = topology.states(phone)
             for arc, (to, probability) in enumerate(states[state].transitions):
                 loop, ends = to == state, to == len(states)
-                log_prob = float(np.log(probability))
+                log_prob = math.log(probability)
                 columns.append((pdf, phone, state, arc, index + 1, loop, ends, log_prob))
         table = list(zip(*columns, strict=True))
         self.pdf: IntArray = _frozen(np.array(table[0], dtype=np.int32))
@@ -209,7 +211,7 @@ class TransitionModel:
         return slice(first, end)
 
     def _with_log_prob(self, log_prob: FloatArray) -> TransitionModel:
-        model = TransitionModel(self.topology, self.phones, self.tuples)
+        model = copy.copy(self)
         model.log_prob = _frozen(log_prob)
         return model
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from num2words import num2words
-
 MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 
 MAX_DIGITS = 15
@@ -72,8 +70,8 @@ def _apart(match: re.Match[str], words: str) -> str:
 def cardinal(digits: str) -> str:
     """105 as `one hundred and five`; 007 digit by digit."""
     if len(digits) > MAX_DIGITS or (len(digits) > 1 and digits[0] == "0"):
-        return " ".join(num2words(int(digit)) for digit in digits)
-    return str(num2words(int(digits)))
+        return " ".join(_words(int(digit)) for digit in digits)
+    return _words(int(digits))
 
 
 @lru_cache(maxsize=4096)
@@ -81,7 +79,7 @@ def ordinal(digits: str) -> str:
     """22 as `twenty-second`."""
     if len(digits) > MAX_DIGITS:
         return cardinal(digits)
-    return str(num2words(int(digits), to="ordinal"))
+    return _words(int(digits), to="ordinal")
 
 
 @lru_cache(maxsize=4096)
@@ -155,3 +153,9 @@ def _fraction_words(top: int, bottom: int, one: str) -> str:
     if top == 1:
         return f"{one} {name}"
     return f"{cardinal(str(top))} {name}s"
+
+
+def _words(number: int, to: str = "cardinal") -> str:
+    from num2words import num2words  # only where there are numbers: recognition knows of none
+
+    return str(num2words(number, to=to))

@@ -10,16 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from data.abbreviations import BARE, NEEDS_CARE, expand_abbreviations
 from data.files import read_lines
+from data.normalization import Normalization
 from data.numbers import spell_numbers
 from data.sentences import sentences
 
 __all__ = ["Normalization", "fold", "keep_letters", "normalize", "read_lines", "sentences"]
-
-Normalization = Literal["english", "letters"]
 
 _LIKE_APOSTROPHES = "\u2018\u2019\u201b\u02bc\u02b9\u2032\u00b4`"
 _FOLDED = str.maketrans(

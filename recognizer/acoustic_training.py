@@ -15,7 +15,7 @@ import numpy.typing as npt
 from am.adaptation import with_new_outputs
 from am.contexts import FrameContexts, frame_contexts, frame_pdfs
 from am.features import FbankOptions, MfccOptions
-from am.inference_native import NativeNetwork
+from am.inference_native import NativeNetwork, Precision
 from am.network_file import Network, read_network, write_network
 from am.network_options import NetworkOptions, NetworkShape
 from am.phones import PhoneTable
@@ -60,6 +60,7 @@ class AcousticOptions:
         priors: what the states' priors are relative frequencies of: "labels" of training frames, or
             "posteriors" that the trained network gives them on average.
         silence_weight: divisor of the counts of silence states in the priors.
+        precision: of the network's weights in recognition, "float32" or "int8".
         realign: how often the trained network aligns its training sets anew and is trained on from
             there with these labels.
         realign_training: how it is trained then; by default as the first time.
@@ -74,6 +75,7 @@ class AcousticOptions:
     initial: str | None = None
     priors: PriorSource = "labels"
     silence_weight: float = SILENCE_WEIGHT
+    precision: Precision = "float32"
     realign: int = 0
     realign_training: TrainingOptions | None = None
 

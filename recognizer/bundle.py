@@ -135,7 +135,8 @@ class ModelBundle:
 
         def make(path: Path) -> NativeNetwork:
             # Not `network`, which would stay in memory beside the engine's own form of it.
-            return NativeNetwork(self._read_network(self.path / ACOUSTIC))
+            network = self._read_network(self.path / ACOUSTIC)
+            return NativeNetwork(network, self.config.acoustic.precision)
 
         return self._part(_ENGINE, make)
 

@@ -15,7 +15,6 @@ from am.network_file import read_network
 from data.corpus import Corpus
 from data.errors import SpeechError
 from data.files import replace_text
-from recognizer import model_config
 from recognizer.acoustic_stages import (
     NETWORK_FILE,
     feature_tables,
@@ -266,7 +265,8 @@ class TablesRun:
         config = replace(
             config,
             name=entrant.name,
-            acoustic=model_config.AcousticOptions(
+            acoustic=replace(
+                config.acoustic,
                 output_delay=entrant.shape.output_delay,
                 priors=self._options.priors,
                 silence_weight=self._options.silence_weight,

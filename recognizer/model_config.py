@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from am.features import FbankOptions
+from am.inference_native import Precision
 from am.priors import PriorSource
 from data.errors import UsageError
-from data.text import Normalization
+from data.normalization import Normalization
 from decoding.on_the_fly import BackoffMode
 from decoding.search import SearchOptions
 
@@ -25,11 +26,14 @@ class AcousticOptions:
             training frames, or the network's "posteriors" (recorded, not made again).
         silence_weight: divisor of the silence states' counts that is already in the log priors
             (recorded, not applied again).
+        precision: of the weights in recognition, "float32" or "int8" (rounded when the network is
+            read: its file holds float32).
     """
 
     output_delay: int = 5
     priors: PriorSource = "labels"
     silence_weight: float = 2.7
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)

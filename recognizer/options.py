@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tomli_w
-
 from data.errors import SpeechError
 
 if sys.version_info >= (3, 11):
@@ -43,6 +41,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 def to_toml(options: Any) -> str:
     """The TOML text of a dataclass; fields that are None are left out, as TOML has no null."""
+    import tomli_w  # recognition writes none
+
     return tomli_w.dumps(to_table(options))
 
 

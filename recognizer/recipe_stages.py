@@ -338,6 +338,7 @@ class _Steps:
                     output_delay=recipe.acoustic.network.output_delay,
                     priors=recipe.acoustic.priors,
                     silence_weight=recipe.acoustic.silence_weight,
+                    precision=recipe.acoustic.precision,
                 ),
                 features=recipe.acoustic.features,
                 normalization=recipe.normalization,

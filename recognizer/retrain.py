@@ -277,6 +277,7 @@ def retrain_stages(
                 output_delay=options.network.output_delay,
                 priors=options.priors,
                 silence_weight=options.silence_weight,
+                precision=options.precision,
             ),
             search=recipe.search or config.search,
             training_data=(
@@ -296,7 +297,8 @@ def retrain_stages(
         sets()
 
     table = to_table(recipe)
-    model_options = {"search": table.get("search"), "name": recipe.name}
+    model_options = {key: table.get(key) for key in ("search", "name", "licence", "description")}
+    model_options["precision"] = options.precision
     return [
         *labels.stages(options),
         network_stage("network", options, ("align", "features"), network),

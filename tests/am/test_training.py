@@ -161,6 +161,51 @@ def test_max_frames_ends_the_run(tmp_path: Path) -> None:
     assert 4000 <= result.frames < 4000 + options.streams * options.chunk
 
 
+def measurements(directory: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (directory / "training.jsonl").read_text().splitlines()]
+
+
+def test_patience_ends_the_run(tmp_path: Path) -> None:
+    options = dataclasses.replace(
+        OPTIONS, epochs=1000, evaluate_frames=700, patience=2, learning_rate=2e-2
+    )
+    result = run(tmp_path, options).train()
+    assert result.finished and result.best is not None
+    accuracies = [entry["held_out_accuracy"] for entry in measurements(tmp_path)]
+    best = accuracies.index(max(accuracies))
+    # Two measurements after the best, and the one that every training ends with.
+    assert len(accuracies) == best + 1 + 2 + 1
+    # Nowhere before had it failed twice.
+    records = [k for k in range(best) if accuracies[k] > max(accuracies[:k], default=0.0)]
+    assert all(max(accuracies[k + 1 : k + 3]) > accuracies[k] for k in records)
+    assert accuracies[best] == pytest.approx(result.best.accuracy, abs=1e-5)
+
+
+def test_patience_outlives_an_interruption(tmp_path: Path) -> None:
+    options = dataclasses.replace(OPTIONS, epochs=1000, patience=2, learning_rate=2e-2)
+    whole = run(tmp_path / "whole", options).train()
+    trainer = run(tmp_path / "cut", options)
+    chunks = 0
+    while not trainer.train(max_chunks=7).finished:
+        trainer = run(tmp_path / "cut", options)
+        trainer.restore()
+        chunks += 7
+    assert chunks > 50
+    assert trainer.run.frames == whole.frames
+    for key, array in weights_of(whole.last_path).items():
+        np.testing.assert_array_equal(weights_of(tmp_path / "cut" / "last.safetensors")[key], array)
+
+
+def test_rate_decays_over_its_own_frames() -> None:
+    options = dataclasses.replace(
+        OPTIONS, learning_rate=1e-2, final_learning_rate=1e-4, decay_frames=1000
+    )
+    rates = [options.learning_rate_at(frames, 10_000) for frames in (0, 500, 1000, 10_000)]
+    assert rates == pytest.approx([1e-2, 1e-3, 1e-4, 1e-4])
+    with pytest.raises(UsageError, match="patience: expected 0 in mode"):
+        TrainingOptions(mode="async", optimizer="sgd", patience=2)
+
+
 def test_interrupt_finishes_the_chunk_and_saves(tmp_path: Path) -> None:
     calls = 0
 

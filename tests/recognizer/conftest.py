@@ -72,3 +72,12 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return Ran(int(exit_info.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Corpora of a made-up language, and a recipe's work directory after a whole run."""
+    pytest.importorskip("torch", reason="training needs torch")
+    import babble_recipe
+
+    return babble_recipe.make(tmp_path_factory.mktemp("recipe"))

@@ -1,0 +1,7 @@
+"""The names of the ways in which transcripts and text become words; `data.text` has the ways."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Normalization = Literal["english", "letters"]

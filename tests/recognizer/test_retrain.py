@@ -1,0 +1,162 @@
+"""A model's network trained anew, all else staying as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from am.network_file import read_network
+from conftest import Ran
+from data.errors import SpeechError
+from recognizer.bundle import ModelBundle, file_record
+from recognizer.options import from_table, read_toml
+from recognizer.recipe import find_recipe
+from recognizer.retrain import RetrainRecipe
+
+pytest.importorskip("torch", reason="training needs torch")
+
+RECIPE = """
+model = "{model}"
+name = "babble again"
+[[training]]
+data = "train"
+licence = "CC0-1.0"
+[acoustic]
+speeds = [1.0, 0.9]
+precision = "int8"
+[acoustic.network]
+layers = 1
+cells = 48
+projection = 24
+[acoustic.training]
+epochs = 2
+streams = 8
+learning_rate = 1e-3
+final_learning_rate = 5e-4
+held_out_fraction = 0.1
+threads = 1
+tensorboard = false
+[tuning]
+data = ["dev"]
+[tuning.grid]
+acoustic_scales = [0.1]
+lm_scales = [1.0]
+word_insertion_penalties = [0.0]
+[search]
+beam = 12.0
+"""
+
+
+@pytest.fixture(scope="module")
+def retrained(
+    made: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """The old model and the work directory of its retraining."""
+    from recognizer.retrain import retrain_stages
+    from recognizer.stages import run_stages
+
+    corpora, old = made[0], made[1] / "model"
+    root = tmp_path_factory.mktemp("retrain")
+    path = root / "recipe.toml"
+    path.write_text(RECIPE.format(model=old))
+    recipe = from_table(RetrainRecipe, read_toml(path), str(path))
+    run_stages(retrain_stages(recipe, corpora, root / "work"), root / "work")
+    return old, root / "work"
+
+
+def test_only_the_network_is_another(retrained: tuple[Path, Path]) -> None:
+    old, work = retrained
+    before, after = ModelBundle(old), ModelBundle(work / "model")
+    after.check()
+    for name, record in after.config.files.items():
+        same = name != "acoustic.safetensors"
+        assert (record == before.config.files[name]) == same, name
+    assert after.config.name == "babble again"
+    assert after.config.licence == before.config.licence
+    assert after.config.search.beam == 12.0
+    assert after.config.acoustic.precision == "int8"
+    assert after.acoustic_model.precision == "int8"  # type: ignore[attr-defined]
+    assert [one.name for one in after.config.training_data] == ["train", "text.txt"]
+    assert after.config.record["retrained"]["name"] == "babble again"
+    assert after.config.record["name"] == "babble"  # how the old one was made
+
+
+def test_training_goes_on_from_the_old_network(retrained: tuple[Path, Path]) -> None:
+    old, work = retrained
+    before = read_network(old / "acoustic.safetensors")
+    after = read_network(work / "model" / "acoustic.safetensors")
+    for name, tensor in before.tensors.items():
+        if name.endswith("weight") or ".w_" in name:
+            moved = np.abs(after.tensors[name] - tensor).mean()
+            assert 0 < moved < 0.3 * np.abs(tensor).mean(), name
+    assert after.metadata["training"]["held_out"]["accuracy"] > 0.5
+
+
+def test_it_recognises_its_language(retrained: tuple[Path, Path]) -> None:
+    old, work = retrained
+    (now,) = ModelBundle(work / "model").config.results
+    assert now.data == "dev"
+    assert now.wer < 15.0
+    assert (work / "tune" / "tuning.md").exists()
+
+
+def test_a_network_of_another_shape_needs_a_fresh_start(
+    made: tuple[Path, Path], tmp_path: Path, command: Callable[..., Ran]
+) -> None:
+    path = tmp_path / "recipe.toml"
+    recipe = RECIPE.format(model=made[1] / "model").replace("cells = 48", "cells = 32")
+    path.write_text(recipe)
+    where = ("--corpora", made[0], "--work", tmp_path / "work")
+    ran = command("recognizer", "retrain", path, *where)
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1
+    assert "acoustic.network: expected the shape" in ran.err
+    path.write_text("fresh = true\n" + recipe)
+    ran = command("recognizer", "retrain", path, *where, "--until", "network")
+    assert ran.code == 0, ran.err
+    network = read_network(tmp_path / "work" / "network" / "acoustic.safetensors")
+    assert network.options.cells == 32
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("[acoustic.tree]\nnum_leaves = 50", "acoustic.tree: expected nothing"),
+        ("[acoustic.features]\nnum_bins = 23", "acoustic.features: expected nothing"),
+        ("[acoustic]\nrealign = 1", "acoustic.realign: expected nothing"),
+    ],
+)
+def test_what_is_the_models_own_is_not_an_option(wrong: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    head = RECIPE.format(model="english").split("[acoustic]")[0]
+    path.write_text(head + '[tuning]\ndata = ["dev"]\n' + wrong)
+    with pytest.raises(SpeechError, match=message):
+        from_table(RetrainRecipe, read_toml(path), str(path))
+
+
+def test_a_model_that_is_not_there(
+    made: tuple[Path, Path], tmp_path: Path, command: Callable[..., Ran]
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.format(model=tmp_path / "none"))
+    ran = command("recognizer", "retrain", path, "--corpora", made[0], "--work", tmp_path / "work")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "expected a model directory" in ran.err
+
+
+def test_built_in_recipe_has_the_shipped_shape() -> None:
+    path = find_recipe("english_retrained")
+    recipe = from_table(RetrainRecipe, read_toml(path), str(path))
+    bundle = ModelBundle()
+    network = bundle.network.options
+    shape = recipe.acoustic.network
+    assert (shape.layers, shape.cells, shape.projection) == (
+        network.layers,
+        network.cells,
+        network.projection,
+    )
+    record = file_record(bundle.path / "acoustic.safetensors")
+    assert record == bundle.config.files["acoustic.safetensors"]
