@@ -96,7 +96,7 @@ def test_training_goes_on_from_the_old_network(retrained: tuple[Path, Path]) -> 
 
 
 def test_it_recognises_its_language(retrained: tuple[Path, Path]) -> None:
-    old, work = retrained
+    _, work = retrained
     (now,) = ModelBundle(work / "model").config.results
     assert now.data == "dev"
     assert now.wer < 15.0
