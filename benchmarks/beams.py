@@ -1,0 +1,135 @@
+"""What a narrower beam costs and saves: error rates of both passes, processor time of each part.
+
+    python benchmarks/beams.py mini-librispeech/dev excerpts80/dev --beams 15 13.5 12 --json b.json
+
+Every beam recognises the same utterances, utterance by utterance in turn, on one thread. Times are
+those of the processor, so that other work on the machine disturbs little; the real-time factor
+holds features, network, search, lattice and rescoring, but not the start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+if __name__ == "__main__":
+    # Behind the packages, for one of which this file would be taken.
+    sys.path.append(sys.path.pop(0))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from rich.console import Console
+from rich.table import Table
+
+from am.features import fbank
+from am.inference import scaled_log_likelihoods
+from am.inference_native import PRECISIONS, NativeNetwork
+from data.corpus import read_corpus
+from recognizer.bundle import ModelBundle
+from recognizer.recognizer import Recognizer
+from recognizer.scoring import ErrorCounts, count_errors
+
+Result = TypeVar("Result")
+
+
+class Contestant:
+    """A recogniser with a beam and a precision, its errors and its times."""
+
+    def __init__(self, bundle: ModelBundle, beam: float, lattice_beam: float) -> None:
+        self.beam, self.lattice_beam = beam, lattice_beam
+        config = replace(
+            bundle.config,
+            search=replace(bundle.config.search, beam=beam, lattice_beam=lattice_beam),
+        )
+        bundle.config = config
+        self.recognizer = Recognizer(bundle)
+        self.first: dict[str, ErrorCounts] = {}
+        self.second: dict[str, ErrorCounts] = {}
+        self.seconds = {"search and lattice": 0.0, "rescoring": 0.0}
+
+    def recognize(self, name: str, reference: tuple[str, ...], scores: Any) -> None:
+        """One utterance."""
+        recognizer = self.recognizer
+        lattice = self._timed("search and lattice", lambda: recognizer.first_pass(scores))
+        rescored = self._timed("rescoring", lambda: recognizer.second_pass(lattice))
+        for counts, path in (
+            (self.first, recognizer.first_best(lattice)),
+            (self.second, rescored.best),
+        ):
+            found = count_errors(reference, recognizer.path_words(path))
+            counts[name] = counts.get(name, ErrorCounts()) + found
+
+    def _timed(self, part: str, work: Callable[[], Result]) -> Result:
+        began = time.process_time()
+        result = work()
+        self.seconds[part] += time.process_time() - began
+        return result
+
+
+def main() -> None:
+    """Recognise, print the table and write the file."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--model", type=Path, help="model directory (default: the package's)")
+    parser.add_argument("--beams", type=float, nargs="+", default=[15.0, 14.0, 13.0, 12.0])
+    parser.add_argument("--lattice-beams", type=float, nargs="+", default=[8.0])
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--every", type=int, default=1, help="take every Nth utterance")
+    parser.add_argument("--json", type=Path, help="write rows to this file")
+    arguments = parser.parse_args()
+    bundle = ModelBundle(arguments.model)
+    network = NativeNetwork(bundle.network, arguments.precision)
+    pairs = [(beam, lattice) for beam in arguments.beams for lattice in arguments.lattice_beams]
+    contestants = [Contestant(bundle, *pair) for pair in pairs]
+    bundle_features = bundle.config.features
+    before, audio = 0.0, 0.0
+    for data in arguments.data:
+        corpus = read_corpus(data).normalized(bundle.config.normalization)
+        for utterance in list(corpus)[:: arguments.every]:
+            samples = utterance.samples()
+            began = time.process_time()
+            scores = log_likelihoods(network, samples, bundle_features)
+            before += time.process_time() - began
+            audio += len(samples) / 16000
+            for contestant in contestants:
+                contestant.recognize(str(data), utterance.words, scores)
+    rows = [row(contestant, before, audio) for contestant in contestants]
+    console = Console(width=120)
+    table = Table(*rows[0], title=f"{audio / 60:.1f} minutes, {arguments.precision}")
+    for one in rows:
+        table.add_row(*map(str, one.values()))
+    console.print(table)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+
+
+def log_likelihoods(network: NativeNetwork, samples: Any, features: Any) -> Any:
+    """Scaled log-likelihoods of samples."""
+    return scaled_log_likelihoods(network, fbank(samples, features))
+
+
+def row(contestant: Contestant, before: float, audio: float) -> dict[str, Any]:
+    """The figures of one contestant."""
+    result: dict[str, Any] = {"beam": contestant.beam, "lattice beam": contestant.lattice_beam}
+    for name in contestant.first:
+        first, second = contestant.first[name], contestant.second[name]
+        short = Path(name).parent.name or name
+        result[f"{short}, first pass"] = f"{first.wer:.2f} ({first.errors})"
+        result[f"{short}, rescored"] = f"{second.wer:.2f} ({second.errors})"
+    times = {"features and network": before, **contestant.seconds}
+    for part, seconds in times.items():
+        result[f"{part}, RTF"] = round(seconds / audio, 4)
+    result["RTF"] = round(sum(times.values()) / audio, 4)
+    return result
+
+
+if __name__ == "__main__":
+    main()
