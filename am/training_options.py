@@ -99,7 +99,8 @@ class TrainingOptions:
         optimizer: "sgd" (without momentum) or "adam" (with decoupled weight decay).
         learning_rate: at the beginning.
         final_learning_rate: at the end; it decays exponentially with the frames seen.
-        decay_frames: the final rate is reached after so many frames, and kept; 0: at the end.
+        decay_frames: the final rate is reached after so many frames, and the decay goes on alike
+            beyond; 0: it is reached at the end. For trainings that end by `patience`.
         warmup_frames: the rate first grows linearly over this many frames.
         reduction: loss of a chunk, "sum" over its labelled frames or their "mean".
         weight_decay: of "adam".
@@ -210,7 +211,10 @@ class TrainingOptions:
 
     def learning_rate_at(self, frames: int, planned_frames: int) -> float:
         """Rate after ``frames`` of ``planned_frames``: warm-up times exponential decay."""
-        progress = min(frames / max(self.decay_frames or planned_frames, 1), 1.0)
+        if self.decay_frames:
+            progress = frames / self.decay_frames
+        else:
+            progress = min(frames / max(planned_frames, 1), 1.0)
         ratio = self.final_learning_rate / self.learning_rate
         rate = self.learning_rate * math.pow(ratio, progress)
         if frames < self.warmup_frames:

@@ -200,8 +200,8 @@ def test_rate_decays_over_its_own_frames() -> None:
     options = dataclasses.replace(
         OPTIONS, learning_rate=1e-2, final_learning_rate=1e-4, decay_frames=1000
     )
-    rates = [options.learning_rate_at(frames, 10_000) for frames in (0, 500, 1000, 10_000)]
-    assert rates == pytest.approx([1e-2, 1e-3, 1e-4, 1e-4])
+    rates = [options.learning_rate_at(frames, 10_000) for frames in (0, 500, 1000, 2000)]
+    assert rates == pytest.approx([1e-2, 1e-3, 1e-4, 1e-6])
     with pytest.raises(UsageError, match="patience: expected 0 in mode"):
         TrainingOptions(mode="async", optimizer="sgd", patience=2)
 
