@@ -78,6 +78,7 @@ def state_priors(
     counts: npt.ArrayLike,
     silence_pdfs: Collection[int],
     silence_weight: float = SILENCE_WEIGHT,
+    known: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Log prior of each state.
 
@@ -86,9 +87,12 @@ def state_priors(
             for the states that no label names.
         silence_pdfs: the pdf-ids of every state of every silence phone.
         silence_weight: divisor of their counts; 1 leaves the priors as counted.
+        known: log priors ``[S]`` of the network that training started from, the weight in them:
+            states that were hardly ever seen now keep them, and the whole is renormalised.
 
     Returns:
-        ``[S]`` float32, natural log. States that were hardly ever seen get `DISABLED_LOG_PRIOR`.
+        ``[S]`` float32, natural log. States that were hardly ever seen, then as now, get
+        `DISABLED_LOG_PRIOR`.
 
     Raises:
         UsageError: an impossible weight or pdf-id.
@@ -109,4 +113,9 @@ def state_priors(
     log_priors = np.full(len(counts), DISABLED_LOG_PRIOR, dtype=np.float32)
     seen = counts > _LEAST_SHARE * total
     log_priors[seen] = np.log(counts[seen] / total)
+    if known is not None:
+        kept = ~seen & (known < DISABLED_LOG_PRIOR)
+        if kept.any():
+            log_priors[kept] = known[kept]
+            log_priors[seen | kept] -= np.log(np.exp(log_priors[seen | kept], dtype=float).sum())
     return log_priors

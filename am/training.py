@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from am.batching import Augment
+from am.network_file import read_network
 from am.network_options import NetworkOptions
 from am.priors import SILENCE_WEIGHT, state_priors
 from am.training_data import TrainingSet, TrainingUtterance
@@ -104,7 +105,8 @@ def make_task(
         held_out: utterances to measure on; without them a part is split off ``utterances``.
         augment: change of features on the fly, instead of ``options.augment``; in modes of
             several processes, a function of a module.
-        initial: file of a network of the same shape to start from.
+        initial: file of a network of the same shape to start from; its normalisation of the input
+            stays, and so do the priors of states that the labels lack.
         metadata: facts that go into the network's file (feature options, corpora).
         progress: show the progress on standard error.
 
@@ -119,12 +121,17 @@ def make_task(
         held_out_fraction=options.held_out_fraction if held_out is None else 0.0,
         held_out=held_out or (),
     )
+    known = None
+    if initial is not None:
+        given = read_network(Path(initial))
+        if given.options == network:  # otherwise making the model says what differs
+            known = given.tensors.get("log_priors")
     return TrainingTask(
         data,
         network,
         options,
         Path(directory),
-        state_priors(data.label_counts, silence_pdfs, silence_weight),
+        state_priors(data.label_counts, silence_pdfs, silence_weight, known),
         dict(metadata or {}),
         Path(initial) if initial is not None else None,
         augment,

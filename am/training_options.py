@@ -186,6 +186,10 @@ class TrainingOptions:
         ):
             value = getattr(self, name)
             _require(name, value, " or ".join(choices), value in choices)
+        if self.decay_frames:
+            least = self.final_learning_rate
+            expected = f"at least {least}, the final one, as it decays without end,"
+            _require("learning_rate", self.learning_rate, expected, self.learning_rate >= least)
         if self.mode in ("async", "ray"):
             # Updates of several workers mix at the parameters: there is no one optimiser's state.
             where = f'in mode "{self.mode}"'

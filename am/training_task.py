@@ -54,7 +54,7 @@ class TrainingTask:
 
     @property
     def planned_frames(self) -> int:
-        """Labelled frames over which the learning rate decays."""
+        """Labelled frames to train on, unless patience ends it before."""
         return self.options.max_frames or self.data.frames * self.options.epochs
 
     @property
@@ -88,9 +88,10 @@ class TrainingTask:
             given = read_network(self.initial)
             if given.options != self.network:
                 raise SpeechError(f"{self.initial}: expected {self.network}, found {given.options}")
-            model.load_tensors(given.tensors)
-        model.input.mean.copy_(torch.from_numpy(self.data.mean))
-        model.input.inv_std.copy_(torch.from_numpy(self.data.inv_std))
+            model.load_tensors(given.tensors)  # its hidden layers expect its normalisation
+        else:
+            model.input.mean.copy_(torch.from_numpy(self.data.mean))
+            model.input.inv_std.copy_(torch.from_numpy(self.data.inv_std))
         return model.train()
 
     def make_learner(self, model: NetworkModule) -> Learner:

@@ -99,8 +99,10 @@ def main() -> None:
             scores = log_likelihoods(network, samples, bundle_features)
             before += time.process_time() - began
             audio += len(samples) / 16000
+            contestants.append(contestants.pop(0))  # nobody is always the first
             for contestant in contestants:
                 contestant.recognize(str(data), utterance.words, scores)
+    contestants.sort(key=lambda one: (-one.beam, -one.lattice_beam))
     rows = [row(contestant, before, audio) for contestant in contestants]
     console = Console(width=120)
     table = Table(*rows[0], title=f"{audio / 60:.1f} minutes, {arguments.precision}")
@@ -121,9 +123,8 @@ def row(contestant: Contestant, before: float, audio: float) -> dict[str, Any]:
     result: dict[str, Any] = {"beam": contestant.beam, "lattice beam": contestant.lattice_beam}
     for name in contestant.first:
         first, second = contestant.first[name], contestant.second[name]
-        short = Path(name).parent.name or name
-        result[f"{short}, first pass"] = f"{first.wer:.2f} ({first.errors})"
-        result[f"{short}, rescored"] = f"{second.wer:.2f} ({second.errors})"
+        result[f"{name}, first pass"] = f"{first.wer:.2f} ({first.errors})"
+        result[f"{name}, rescored"] = f"{second.wer:.2f} ({second.errors})"
     times = {"features and network": before, **contestant.seconds}
     for part, seconds in times.items():
         result[f"{part}, RTF"] = round(seconds / audio, 4)

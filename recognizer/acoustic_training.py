@@ -60,7 +60,8 @@ class AcousticOptions:
         priors: what the states' priors are relative frequencies of: "labels" of training frames, or
             "posteriors" that the trained network gives them on average.
         silence_weight: divisor of the counts of silence states in the priors.
-        precision: of the network's weights in recognition, "float32" or "int8".
+        precision: of the network's weights in recognition, "float32" or "int8"; by default float32,
+            or that of the model whose network is trained anew.
         realign: how often the trained network aligns its training sets anew and is trained on from
             there with these labels.
         realign_training: how it is trained then; by default as the first time.
@@ -75,7 +76,7 @@ class AcousticOptions:
     initial: str | None = None
     priors: PriorSource = "labels"
     silence_weight: float = SILENCE_WEIGHT
-    precision: Precision = "float32"
+    precision: Precision | None = None
     realign: int = 0
     realign_training: TrainingOptions | None = None
 
@@ -385,14 +386,16 @@ def with_posterior_priors(
 ) -> Network:
     """The network with priors that are its own posteriors' averages over training utterances.
 
-    States without a label stay disabled. About `PRIOR_FRAMES` frames, spread over the utterances,
-    are enough.
+    States without a label keep the priors that they have. About `PRIOR_FRAMES` frames, spread over
+    the utterances, are enough.
     """
     known = list(utterances)
     labels = count_labels((utterance.labels for utterance in known), network.options.outputs)
     step = max(1, int(labels.sum()) // PRIOR_FRAMES)
     sums = sum_posteriors(NativeNetwork(network), (u.load()[0] for u in known[::step]))
-    log_priors = state_priors(np.where(labels > 0, sums, 0.0), silence, silence_weight)
+    log_priors = state_priors(
+        np.where(labels > 0, sums, 0.0), silence, silence_weight, network.log_priors
+    )
     record = {
         "source": "posteriors", "silence_weight": silence_weight, "frames": round(sums.sum())
     }  # fmt: skip

@@ -8,17 +8,19 @@ graph, language models and scales. `recognizer.experiment_run` trains and measur
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
 from am.network_options import NetworkOptions, NetworkShape
+from am.training_options import TrainingOptions
 from data.errors import UsageError
 from decoding.search import SearchOptions
 from recognizer.acoustic_training import AcousticOptions
 from recognizer.bundle import DEFAULT_MODEL
 from recognizer.recipe import TrainingSet
-from recognizer.retrain import check_fixed
+from recognizer.retrain import check_fixed, check_names
 
 Kind = Literal["dnn", "lstm", "lstmp"]
 
@@ -59,11 +61,13 @@ class TablesExperiment:
         sizes: numbers of parameters.
         depths: numbers of hidden layers.
         learning_rates: each shape is trained a little with each of them, and then to the end with
-            the one of the best held-out accuracy. The final rate keeps its ratio to it.
+            the one of the best held-out accuracy; where that is the highest or the lowest, up to
+            three more are tried beyond it. The final rate keeps its ratio to the first.
         search_frames: how long these short trainings are.
         accuracy_utterances: frame accuracy on training data is measured on so many of them.
-        acoustic: training, alike for all; network, tree and features must not be set.
-        search: beams in place of the model's.
+        acoustic: training, alike for all; it ends by `patience`, so that must be set, and so must
+            `decay_frames`. Network, tree, features and precision must not be set, nor `epochs`.
+        search: beams in place of the model's; the acoustic scale stays the model's.
     """
 
     training: tuple[TrainingSet, ...]
@@ -75,7 +79,9 @@ class TablesExperiment:
     learning_rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3)
     search_frames: int = 500_000
     accuracy_utterances: int = 200
-    acoustic: AcousticOptions = AcousticOptions()
+    acoustic: AcousticOptions = AcousticOptions(
+        training=TrainingOptions(patience=2, decay_frames=5_000_000)
+    )
     search: SearchOptions | None = None
 
     def __post_init__(self) -> None:
@@ -84,14 +90,29 @@ class TablesExperiment:
             if not values or len(set(values)) < len(values):
                 raise UsageError(f"{name}: expected distinct values, at least one")
         for name in ("sizes", "depths", "learning_rates"):
-            if min(getattr(self, name)) <= 0:
+            if not all(0 < value < math.inf for value in getattr(self, name)):
                 raise UsageError(f"{name}: expected numbers above 0, found {getattr(self, name)}")
         for name in ("search_frames", "accuracy_utterances"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name}: expected a number above 0, found {getattr(self, name)}")
-        check_fixed(self.acoustic)
+        check_fixed(self.acoustic, ("precision",))
+        check_names([one.name for one in (*self.training, *self.dev_sets)])
         if self.acoustic.network != NetworkShape():
             raise UsageError("acoustic.network: expected nothing: the experiment makes its shapes")
+        training = self.acoustic.training
+        for name in ("patience", "decay_frames"):
+            if not getattr(training, name):
+                raise UsageError(f"acoustic.training.{name}: expected a number above 0, found 0")
+        for name in ("epochs", "max_frames"):
+            if getattr(training, name) != getattr(TrainingOptions(), name):
+                raise UsageError(
+                    f"acoustic.training.{name}: expected nothing: patience ends the training"
+                )
+
+    @property
+    def dev_sets(self) -> tuple[TrainingSet, ...]:
+        """The development sets as something to align."""
+        return tuple(TrainingSet(name, licence="") for name in self.dev)
 
     def entrants(self, outputs: int, input_dim: int) -> tuple[Entrant, ...]:
         """All networks, size by size.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
+from am.training_curves import plot_curves, read_curve
 from data.errors import SpeechError
 from data.files import replace_text
+from recognizer.evaluate import check_directory
 from recognizer.experiment import Entrant, Kind
 from recognizer.experiment_run import Finding
 from recognizer.scoring import improvement_probability, total, wer_interval
@@ -17,6 +20,19 @@ BEGIN = "<!-- recognizer experiment tables: begin -->"
 END = "<!-- recognizer experiment tables: end -->"
 
 _SURE = 0.95
+
+
+def check_document(document: Path) -> None:
+    """Refuse a document that tables cannot be written into, before long work.
+
+    Raises:
+        SpeechError: there is no such directory, the document is no UTF-8 text, only one of the
+            marks is there, or matplotlib is missing.
+    """
+    check_directory(document.parent)
+    _parts(document)
+    if find_spec("matplotlib") is None:
+        raise SpeechError("figures need matplotlib: pip install 'recognizer[train]'")
 
 
 def write_report(findings: Sequence[Finding], entrants: Sequence[Entrant], document: Path) -> None:
@@ -30,14 +46,6 @@ def write_report(findings: Sequence[Finding], entrants: Sequence[Entrant], docum
     Raises:
         SpeechError: only one of the marks is there, or the file cannot be written.
     """
-    old = document.read_text(encoding="utf-8") if document.exists() else ""
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if bool(begin) != bool(end):
-        raise SpeechError(f"{document}: expected both {BEGIN} and {END}, or none, found one")
-    if not begin:
-        before = f"{old.rstrip()}\n\n" if old.strip() else ""
-        after = "\n"
     parts = [BEGIN, ""]
     for size, group in groupby(findings, key=lambda finding: finding.entrant.size):
         found = list(group)
@@ -49,8 +57,24 @@ def write_report(findings: Sequence[Finding], entrants: Sequence[Entrant], docum
         figure = _figure(found, document.with_name(f"{document.stem}-{size}.svg"))
         parts += [f"![Held-out accuracy while training]({figure.name})", ""]
     parts.append(END)
+    before, after = _parts(document)  # as late as can be: others may write into it, too
+    document.parent.mkdir(parents=True, exist_ok=True)
     with replace_text(document) as stream:
         stream.write(before + "\n".join(parts) + after)
+
+
+def _parts(document: Path) -> tuple[str, str]:
+    """What stands before and behind the tables of a document."""
+    try:
+        text = document.read_text(encoding="utf-8") if document.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpeechError(f"{document}: expected Markdown in UTF-8: {error}") from None
+    if (BEGIN in text) != (END in text):
+        raise SpeechError(f"{document}: expected both {BEGIN} and {END}, or none, found one")
+    if BEGIN not in text:
+        return (f"{text.rstrip()}\n\n" if text.strip() else ""), "\n"
+    before, _, rest = text.partition(BEGIN)
+    return before, rest.partition(END)[2]
 
 
 def _table(found: Sequence[Finding]) -> Iterator[str]:
@@ -90,7 +114,10 @@ def _claims(found: Sequence[Finding]) -> Iterator[str]:
         ("LSTM better than DNN of the same depth", "lstm", "dnn"),
         ("LSTMP better than DNN of the same depth", "lstmp", "dnn"),
     )
-    yield "The paper's orders, by word errors after rescoring (probability by paired bootstrap):"
+    yield (
+        "The paper's orders, by word errors after rescoring, with the share of paired bootstrap "
+        f"samples in which the claim holds; clear from {_SURE:.0%} on:"
+    )
     yield ""
     for claim, one, other in kinds:
         pairs = [((one, d), (other, d), f"{d}") for d in depths]
@@ -110,16 +137,15 @@ def _claim(
         if better not in of or worse not in of:
             continue
         a, b = of[better], of[worse]
-        sure = improvement_probability(b.rescored, a.rescored)
+        better_sure = improvement_probability(b.rescored, a.rescored)
+        worse_sure = improvement_probability(a.rescored, b.rescored)
         wers = f"{total(a.rescored).wer:.2f} against {total(b.rescored).wer:.2f}"
-        verdict = "yes" if sure >= _SURE else "no" if sure <= 1 - _SURE else "not clear"
-        verdicts.append(f"{name} {verdict} ({wers}, {sure:.3f})")
+        verdict = "yes" if better_sure >= _SURE else "no" if worse_sure >= _SURE else "not clear"
+        verdicts.append(f"{name} {verdict} ({wers}, {better_sure:.3f})")
     if verdicts:
         yield f"* {text} {'; '.join(verdicts)}."
 
 
 def _figure(found: Sequence[Finding], path: Path) -> Path:
-    from am.training_curves import plot_curves, read_curve
-
     plot_curves({finding.entrant.name: read_curve(finding.curve) for finding in found}, path)
     return path

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from am.network_file import read_network
+from am.training_curves import read_curve
 from data.corpus import Corpus
 from data.errors import SpeechError
 from data.files import replace_text
@@ -21,27 +24,24 @@ from recognizer.acoustic_stages import (
     network_stage,
     train_on_labels,
 )
-from recognizer.acoustic_training import (
-    AcousticOptions,
-    train_network,
-    training_utterances,
-)
+from recognizer.acoustic_training import AcousticOptions, train_network, training_utterances
 from recognizer.bundle import ModelBundle
 from recognizer.console import console, progress_bar
 from recognizer.development import development_sets
 from recognizer.evaluate import UtteranceScore, evaluate
 from recognizer.experiment import Entrant, TablesExperiment
+from recognizer.model_config import ModelConfig
 from recognizer.options import to_table
-from recognizer.recipe import TrainingSet
-from recognizer.retrain import ModelLabels, model_path, with_network
+from recognizer.retrain import ModelLabels, check_apart, model_path, with_network
 from recognizer.scoring import ErrorCounts
-from recognizer.stages import Stage, run_stages
+from recognizer.stages import Stage, run_stages, stages_done
 
 if TYPE_CHECKING:
     from am.training_data import TrainingUtterance
 
-RESULT = "result.json"
+_RESULT = "result.json"
 _RATES = "rates.json"
+_FURTHER = 3  # learning rates beyond those given, where the best is the highest or lowest
 _EPOCHS = 1000  # patience ends a training long before
 
 
@@ -84,7 +84,7 @@ class TablesRun:
         jobs: processes or threads, where a stage can use several.
 
     Raises:
-        UsageError: there is no such model, or a size that is too small.
+        UsageError: there is no such model, it lies in the work directory, or a size is too small.
         SpeechError: the model is damaged.
     """
 
@@ -98,21 +98,58 @@ class TablesRun:
         self.model = ModelBundle(model_path(experiment.model))
         self._options = replace(experiment.acoustic, features=self.model.config.features)
         self._labels = ModelLabels(self.model, experiment.training, corpora, work, jobs)
-        dev = [TrainingSet(name, licence="") for name in experiment.dev]
+        check_apart(self.model, work)
         self._dev_work = work / "dev"
-        self._dev_labels = ModelLabels(self.model, dev, corpora, self._dev_work, jobs)
+        self._dev_labels = ModelLabels(
+            self.model, experiment.dev_sets, corpora, self._dev_work, jobs
+        )
         self._dev_sets = cache(lambda: development_sets(experiment.dev, corpora))
         self.entrants = experiment.entrants(
             self.model.transitions.num_pdfs, self.model.config.features.num_bins
         )
 
     def prepare(self) -> None:
-        """Labels and features of all sets."""
-        run_stages(self._labels.stages(self._options), self._work)
-        run_stages(self._dev_labels.stages(replace(self._options, speeds=(1.0,))), self._dev_work)
+        """Labels and features of all sets; a second process waits for the first.
 
-    def run(self, entrant: Entrant) -> None:
-        """Search its learning rate, train it to the end, measure it; what is done is skipped."""
+        Raises:
+            SpeechError: a set is missing, or nothing of it can be aligned.
+        """
+        with _locked(self._work / "prepare.lock", wait=True):
+            run_stages(self._labels.stages(self._options), self._work)
+            dev = self._dev_labels.stages(replace(self._options, speeds=(1.0,)))
+            run_stages(dev, self._dev_work)
+
+    def run(self, entrant: Entrant) -> bool:
+        """Search its learning rate, train it to the end, measure it.
+
+        Returns:
+            Whether there was anything to do: it may be done, or another process be at it.
+
+        Raises:
+            SpeechError: the training was interrupted, or every learning rate diverges.
+        """
+        with _locked(self._work / f"{entrant.name}.lock", wait=False) as mine:
+            if not mine:
+                console.print(f"{entrant.name}: left to the process that is at it")
+                return False
+            stages = self._stages(entrant)
+            if stages_done(stages, self._work):
+                console.print(f"{entrant.name}: done before")
+                return False
+            run_stages(stages, self._work)
+        return True
+
+    def findings(self) -> Iterator[Finding]:
+        """Of the networks that are done with the options of now, in the experiment's order.
+
+        Raises:
+            SpeechError: a file of results is damaged.
+        """
+        for entrant in self.entrants:
+            if stages_done(self._stages(entrant), self._work):
+                yield self._read(entrant)
+
+    def _stages(self, entrant: Entrant) -> list[Stage]:
         table = to_table(self.experiment)
         own = replace(self._options, network=entrant.shape)
         inputs = self._labels.stages(self._options)
@@ -120,42 +157,60 @@ class TablesRun:
         rates = network_stage(
             f"{entrant.name}.rates", own, after, lambda directory: self._search(entrant, directory)
         )
-        search = {"rates": table["learning_rates"], "frames": table["search_frames"]}
+        search = {
+            "rates": table["learning_rates"],
+            "frames": table["search_frames"],
+            "further": _FURTHER,
+        }
         rates = replace(
             rates, options={**rates.options, **search}, summary="searching a learning rate"
         )
         training = network_stage(
             entrant.name, own, (*after, rates.name), lambda d: self._train(entrant, d)
         )
-        config = self.model.config
+        config = self._model_config(entrant)
         measuring = Stage(
             f"{entrant.name}.dev",
             {
                 "dev": table["dev"],
-                "search": to_table(self.experiment.search or config.search),
-                "rescoring": to_table(config.rescoring),
                 "accuracy_utterances": table["accuracy_utterances"],
+                **{
+                    name: to_table(getattr(config, name))
+                    for name in ("first_pass", "search", "lattice", "rescoring")
+                },
             },
             (training.name,),
             lambda directory: self._measure(entrant, directory),
             "measuring",
         )
-        run_stages([*inputs, rates, training, measuring], self._work)
-
-    def findings(self) -> Iterator[Finding]:
-        """Of the networks that are done, in the experiment's order."""
-        for entrant in self.entrants:
-            path = self._work / f"{entrant.name}.dev" / RESULT
-            if path.exists():
-                yield self._read(entrant, path)
+        return [*inputs, rates, training, measuring]
 
     def _search(self, entrant: Entrant, directory: Path) -> None:
         found: dict[str, float | None] = {}
-        for rate in self.experiment.learning_rates:
-            found[f"{rate:g}"] = self._short_training(entrant, rate, directory / f"{rate:g}")
-        console.print(f"{entrant.name}: held-out accuracy by learning rate: {found}")
-        if not any(found.values()):
-            raise SpeechError(f"{entrant.name}: no learning rate led anywhere: {found}")
+
+        def attempt(rate: float) -> None:
+            found[repr(rate)] = self._short_training(entrant, rate, directory / repr(rate))
+
+        rates = sorted(self.experiment.learning_rates)
+        step = rates[-1] / rates[-2] if len(rates) > 1 else 2.0
+        for rate in rates:
+            attempt(rate)
+        for _ in range(_FURTHER):
+            # The best of them must have a worse one on either side.
+            best = float(_best_rate(found))
+            if best == rates[-1]:
+                rates.append(best * step)
+                attempt(rates[-1])
+            elif best == rates[0]:
+                rates.insert(0, best / step)
+                attempt(rates[0])
+        said = ", ".join(
+            f"{rate}: {accuracy:.4f}" if accuracy is not None else f"{rate}: diverged"
+            for rate, accuracy in found.items()
+        )
+        console.print(f"{entrant.name}: held-out accuracy by learning rate: {said}")
+        if found[_best_rate(found)] is None:
+            raise SpeechError(f"{entrant.name}: every learning rate diverged: {said}")
         _write_json(directory / _RATES, found)
 
     def _short_training(self, entrant: Entrant, rate: float, directory: Path) -> float | None:
@@ -194,16 +249,15 @@ class TablesRun:
             epochs=_EPOCHS,
             learning_rate=rate,
             final_learning_rate=rate * ratio,
-            decay_frames=training.decay_frames or training.max_frames,
         )
         return replace(self._options, network=entrant.shape, training=training)
 
-    def _best_rate(self, entrant: Entrant) -> float:
-        found = json.loads((self._work / f"{entrant.name}.rates" / _RATES).read_text())
-        return float(max(found, key=lambda rate: found[rate] or -math.inf))
+    def _rate(self, entrant: Entrant) -> float:
+        """The best learning rate that was found."""
+        return float(_best_rate(_read_json(self._work / f"{entrant.name}.rates" / _RATES)))
 
     def _train(self, entrant: Entrant, directory: Path) -> None:
-        options = self._trained_with(entrant, self._best_rate(entrant))
+        options = self._trained_with(entrant, self._rate(entrant))
         labels = self._labels
         train_on_labels(
             labels.labelled(), labels.outputs, labels.silence, options, self._work, directory
@@ -216,11 +270,12 @@ class TablesRun:
         first: list[ErrorCounts] = []
         rescored: list[ErrorCounts] = []
         for corpus in self._dev_sets():
+            console.print(f"{entrant.name}: recognising {corpus.name}")
             scores = self._scores(corpus, model)
             first += [score.first_pass_counts for score in scores]
             rescored += [score.rescored_counts for score in scores]
         _write_json(
-            directory / RESULT,
+            directory / _RESULT,
             accuracies
             | {
                 name: [dataclasses.astuple(one) for one in counts]
@@ -240,7 +295,7 @@ class TablesRun:
         trained = [u for u in self._utterances(self._labels, options, self._work)
                    if not is_held_out(u.id, held_out)]  # fmt: skip
         data = CheckedData.of(
-            trained[:: max(1, len(trained) // self.experiment.accuracy_utterances)],
+            trained[:: math.ceil(len(trained) / self.experiment.accuracy_utterances)],
             held_out=self._utterances(self._dev_labels, options, self._dev_work),
             input_dim=options.features.num_bins,
             outputs=self._labels.outputs,
@@ -249,7 +304,9 @@ class TablesRun:
         network = from_network(read_network(path))
         parts = {"training": data.training, "dev": data.held_out}
         return {
-            f"{name}_accuracy": round(evaluate_frames(network, part).accuracy, 5)
+            f"{name}_accuracy": evaluate_frames(
+                network, part, precision=options.training.precision
+            ).accuracy
             for name, part in parts.items()
         }
 
@@ -261,8 +318,13 @@ class TablesRun:
 
     def _assemble(self, entrant: Entrant, network: Path, directory: Path) -> Path:
         """The model with this network; its other files are links."""
+        with_network(self.model, network, self._model_config(entrant), directory, link=True)
+        return directory
+
+    def _model_config(self, entrant: Entrant) -> ModelConfig:
         config = self.model.config
-        config = replace(
+        scale = config.search.acoustic_scale
+        return replace(
             config,
             name=entrant.name,
             acoustic=replace(
@@ -271,37 +333,72 @@ class TablesRun:
                 priors=self._options.priors,
                 silence_weight=self._options.silence_weight,
             ),
-            search=self.experiment.search or config.search,
+            search=replace(self.experiment.search or config.search, acoustic_scale=scale),
             results=(),
         )
-        with_network(self.model, network, config, directory, link=True)
-        return directory
 
     def _scores(self, corpus: Corpus, model: Path) -> tuple[UtteranceScore, ...]:
         with progress_bar(corpus.name, len(corpus)) as advance:
             evaluation = evaluate(corpus, model, jobs=self._jobs, progress=lambda _: advance())
+        if evaluation.failed:
+            first = evaluation.failed[0]
+            raise SpeechError(f"{corpus.name}: {first.utterance}: {first.error}")
         console.print(f"{corpus.name}: {evaluation.rescored} rescored")
         return evaluation.scores
 
-    def _read(self, entrant: Entrant, path: Path) -> Finding:
-        from am.training_curves import read_curve
+    def _read(self, entrant: Entrant) -> Finding:
+        directory = self._work / entrant.name
+        path = self._work / f"{entrant.name}.dev" / _RESULT
+        result = _read_json(path)
+        trained = read_network(directory / NETWORK_FILE).metadata["training"]
+        try:
+            return Finding(
+                entrant,
+                self._rate(entrant),
+                int(read_curve(directory)[-1]["frames"]),
+                trained["frames"],
+                float(result["training_accuracy"]),
+                trained["held_out"]["accuracy"],
+                float(result["dev_accuracy"]),
+                tuple(ErrorCounts(*counts) for counts in result["first_pass"]),
+                tuple(ErrorCounts(*counts) for counts in result["rescored"]),
+                directory,
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise SpeechError(f"{path}: expected the results of a network: {error!r}") from None
 
-        result = json.loads(path.read_text(encoding="utf-8"))
-        curve = self._work / entrant.name
-        log = read_curve(curve)
-        best = max(log, key=lambda entry: entry["held_out_accuracy"])
-        return Finding(
-            entrant,
-            self._best_rate(entrant),
-            int(log[-1]["frames"]),
-            int(best["frames"]),
-            result["training_accuracy"],
-            best["held_out_accuracy"],
-            result["dev_accuracy"],
-            tuple(ErrorCounts(*counts) for counts in result["first_pass"]),
-            tuple(ErrorCounts(*counts) for counts in result["rescored"]),
-            curve,
-        )
+
+@contextmanager
+def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
+    """While this process alone has a lock; yields whether it has it. It ends with the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _best_rate(found: Mapping[str, float | None]) -> str:
+    """The learning rate of the highest accuracy."""
+
+    def accuracy(rate: str) -> float:
+        value = found[rate]
+        return -math.inf if value is None else value
+
+    return max(found, key=accuracy)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SpeechError(f"{path}: expected results of a run as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise SpeechError(f"{path}: expected results of a run as JSON, found {found!r}")
+    return found
 
 
 def _write_json(path: Path, value: Any) -> None:

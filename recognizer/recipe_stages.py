@@ -72,6 +72,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     language: dict[str, str] = {}
     if recipe.normalization != "english":
         language["normalization"] = recipe.normalization
+    precision = {"precision": recipe.acoustic.precision} if recipe.acoustic.precision else {}
     training = [one.data for one in recipe.training]
     spelled = {"words_of": training} if recipe.lexicon == GRAPHEMES else {}
     stages = [
@@ -140,7 +141,8 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         Stage(
             "model",
             {key: table[key] for key in ("name", "language", "licence", "search", "lattice")}
-            | {"description": recipe.description},
+            | {"description": recipe.description}
+            | precision,
             ("lm", "tree", "network", "graph"),
             steps.model,
             "putting the model together",
@@ -338,7 +340,7 @@ class _Steps:
                     output_delay=recipe.acoustic.network.output_delay,
                     priors=recipe.acoustic.priors,
                     silence_weight=recipe.acoustic.silence_weight,
-                    precision=recipe.acoustic.precision,
+                    precision=recipe.acoustic.precision or "float32",
                 ),
                 features=recipe.acoustic.features,
                 normalization=recipe.normalization,

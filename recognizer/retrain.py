@@ -8,14 +8,12 @@ or to try another network in its place (`recognizer.experiment`).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
-from am.features import FbankOptions
-from am.network_options import NetworkOptions
-from am.tree import TreeOptions
+from am.network_options import NetworkShape
 from data.corpus import Corpus, Utterance, read_corpus
 from data.derivation import derived_lexicon
 from data.errors import SpeechError, UsageError
@@ -56,7 +54,8 @@ class RetrainRecipe:
         fresh: train a network from random weights, of any shape; otherwise training goes on from
             the model's own, of the same shape.
         acoustic: versions of the recordings, network and training. Tree and features are the
-            model's, so their options, `initial` and `realign` must not be set.
+            model's, so their options, `initial` and `realign` must not be set, nor, unless
+            ``fresh``, the network's shape.
         search: beams in place of the model's; the acoustic scale is tuned.
         name: of the new model; by default the old one's, as are the next two.
         licence: SPDX expression of the new model.
@@ -76,21 +75,49 @@ class RetrainRecipe:
     def __post_init__(self) -> None:
         if not self.training:
             raise UsageError("expected at least one training set [[training]], found none")
-        check_fixed(self.acoustic)
+        check_fixed(self.acoustic, () if self.fresh else ("network",))
+        check_names(one.name for one in self.training)
 
 
-def check_fixed(options: AcousticOptions) -> None:
+def check_fixed(options: AcousticOptions, further: Sequence[str] = ()) -> None:
     """Refuse options of what is the model's own.
+
+    Args:
+        options: of a training.
+        further: names of more of them that must not be set.
 
     Raises:
         UsageError: one of them is set.
     """
-    for name, default in (
-        ("tree", TreeOptions()), ("features", FbankOptions()), ("initial", None), ("realign", 0),
-        ("realign_training", None),
-    ):  # fmt: skip
-        if getattr(options, name) != default:
-            raise UsageError(f"acoustic.{name}: expected nothing, it is the model's own; found it")
+    never = ("tree", "features", "initial", "realign", "realign_training")
+    for name in (*never, *further):
+        if getattr(options, name) != getattr(AcousticOptions(), name):
+            raise UsageError(f"acoustic.{name}: expected nothing: it is the model's own")
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse sets whose files would have the same names.
+
+    Raises:
+        UsageError: there are two.
+    """
+    known: set[str] = set()
+    for name in names:
+        if name in known:
+            raise UsageError(f"expected sets of distinct names, found {name!r} twice")
+        known.add(name)
+
+
+def check_apart(model: ModelBundle, work: Path) -> None:
+    """Refuse a work directory that holds the model, whose stages would replace it.
+
+    Raises:
+        UsageError: it does.
+    """
+    if model.path.resolve().is_relative_to(work.resolve()):
+        raise UsageError(
+            f"{work}: expected a work directory that does not hold the model {model.path}"
+        )
 
 
 def model_path(name: str) -> Path:
@@ -137,8 +164,13 @@ class ModelLabels:
 
     def stages(self, options: AcousticOptions) -> list[Stage]:
         """Stages ``align`` and ``features``."""
+        config = self.model.config
         inputs = {
-            "model": {name: one.sha256 for name, one in sorted(self.model.config.files.items())},
+            "model": {name: one.sha256 for name, one in sorted(config.files.items())},
+            "acoustic_scale": config.search.acoustic_scale,
+            "graph": to_table(config.graph),
+            "precision": config.acoustic.precision,
+            "normalization": config.normalization,
             "sets": [one.data for one in self.sets],
         }
         align = Stage("align", inputs, (), self._align, "aligning with the model", self._check)
@@ -148,7 +180,11 @@ class ModelLabels:
         return [align, features]
 
     def corpus(self, one: TrainingSet) -> Corpus:
-        """A set, its transcripts as the model writes words."""
+        """A set, its transcripts as the model writes words.
+
+        Raises:
+            SpeechError: it is missing or damaged.
+        """
         return read_corpus(self._corpora / one.data).normalized(self.model.config.normalization)
 
     def _check(self) -> None:
@@ -174,16 +210,23 @@ class ModelLabels:
             write_paths(target, aligned.paths)
 
     def _lexicon(self, utterances: Sequence[Utterance]) -> Lexicon:
-        """Pronunciations of all words that there are pronunciations of."""
+        """The model's pronunciations, and what can be derived or spelled with its phones."""
         words = {word for utterance in utterances for word in utterance.words}
-        if self.model.config.units == "pieces":
-            return graphemic_lexicon(words).lexicon
-        known = self.model.lexicon
-        unknown = {word for word in words if word not in known}
-        english = self.model.config.language.split("-")[0] == "en"
-        if not unknown or not english:
-            return known
-        return known.merged_with(derived_lexicon(unknown, known))
+        phones = set(self.model.phones.base_phones)
+        config, known, made = self.model.config, Lexicon(()), Lexicon(())
+        if config.units == "pieces":
+            made = graphemic_lexicon(words).lexicon
+        else:
+            known = self.model.lexicon
+            if config.language.split("-")[0] == "en":
+                made = derived_lexicon({word for word in words if word not in known}, known)
+        spoken = [
+            pronunciation
+            for word in made.words
+            for pronunciation in made[word]
+            if phones.issuperset(pronunciation.phones)
+        ]
+        return known.merged_with(Lexicon(spoken)) if spoken else known
 
     def _labelled(self) -> tuple[LabelledCorpus, ...]:
         return tuple(
@@ -215,7 +258,7 @@ def with_network(
         link: make symbolic links to the model's files instead of copies.
 
     Raises:
-        SpeechError: a file is missing or does not fit the others.
+        SpeechError: the files do not fit each other.
     """
     to.mkdir(parents=True, exist_ok=True)
     for name in model.config.files:
@@ -242,20 +285,20 @@ def retrain_stages(
         jobs: processes or threads, where a stage can use several.
 
     Raises:
-        UsageError: there is no such model, or its network has another shape than the recipe's.
+        UsageError: there is no such model, or it lies in the work directory.
         SpeechError: the model is damaged.
     """
     old = ModelBundle(model_path(recipe.model))
-    options = replace(recipe.acoustic, features=old.config.features)
+    check_apart(old, work)
+    options = replace(
+        recipe.acoustic,
+        features=old.config.features,
+        precision=recipe.acoustic.precision or old.config.acoustic.precision,
+    )
     if not recipe.fresh:
-        shape = NetworkOptions.of(
-            options.network, old.transitions.num_pdfs, old.config.features.num_bins
-        )
-        if shape != old.network.options:
-            raise UsageError(
-                f"acoustic.network: expected the shape of the network that training starts from, "
-                f"{old.network.options}, found {shape}"
-            )
+        given = to_table(old.network.options)
+        shape = {field.name: given[field.name] for field in fields(NetworkShape)}
+        options = replace(options, network=NetworkShape(**shape))
     labels = ModelLabels(old, recipe.training, corpora, work, jobs)
 
     def network(directory: Path) -> None:
@@ -266,27 +309,26 @@ def retrain_stages(
 
     def model(directory: Path) -> None:
         records = [training_record(one, labels.corpus(one)) for one in recipe.training]
-        new = {record.name for record in records}
         config = old.config
         config = replace(
             config,
-            name=recipe.name or config.name,
-            licence=recipe.licence or config.licence,
+            name=config.name if recipe.name is None else recipe.name,
+            licence=config.licence if recipe.licence is None else recipe.licence,
             description=config.description if recipe.description is None else recipe.description,
             acoustic=model_config.AcousticOptions(
                 output_delay=options.network.output_delay,
                 priors=options.priors,
                 silence_weight=options.silence_weight,
-                precision=options.precision,
+                precision=options.precision or "float32",
             ),
             search=recipe.search or config.search,
-            training_data=(
-                *records,
-                # Its labels, at least, come from what the old model was trained on.
-                *(record for record in config.training_data if record.name not in new),
-            ),
+            # The labels, at least, come from what the old model was trained on.
+            training_data=(*records, *(r for r in config.training_data if r not in records)),
             results=(),
-            record={**config.record, "retrained": to_table(recipe)},
+            record={
+                **config.record,
+                "retrained": [*config.record.get("retrained", []), to_table(recipe)],
+            },
         )
         with_network(old, work / "network" / NETWORK_FILE, config, directory)
 
@@ -297,12 +339,20 @@ def retrain_stages(
         sets()
 
     table = to_table(recipe)
-    model_options = {key: table.get(key) for key in ("search", "name", "licence", "description")}
-    model_options["precision"] = options.precision
+    training = network_stage("network", options, ("align", "features"), network)
+    if recipe.fresh:
+        training = replace(training, options={**training.options, "fresh": True})
+    kept = to_table(replace(old.config, results=(), files={}))
     return [
         *labels.stages(options),
-        network_stage("network", options, ("align", "features"), network),
-        Stage("model", model_options, ("network",), model, "putting the model together"),
+        training,
+        Stage(
+            "model",
+            {"recipe": table, "model": kept},
+            ("network",),
+            model,
+            "putting the model together",
+        ),
         Stage(
             "tune",
             table["tuning"],

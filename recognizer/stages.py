@@ -104,6 +104,19 @@ def run_stages(
         console.print(f"{stage.name}: {time.monotonic() - begin:.0f} s")
 
 
+def stages_done(stages: Sequence[Stage], work: Path) -> bool:
+    """Whether all these stages are done with the options and inputs that they have now.
+
+    Raises:
+        SpeechError: a stage's record is damaged.
+    """
+    records = [(stage, _read_record(work / stage.name)) for stage in stages]
+    return all(
+        record.get("done") and record.get("digest") == _digest(stage, work)
+        for stage, record in records
+    )
+
+
 def _digest(stage: Stage, work: Path) -> str:
     """Stands for a stage's options and for the very runs of the stages that it reads."""
     runs = [_read_record(work / name).get("run") for name in stage.after]

@@ -43,13 +43,14 @@ def tables(
     """Train the networks of the paper's tables at a smaller scale, and write the tables.
 
     DNNs, LSTMs and LSTMPs of the same numbers of parameters and of several depths learn the same
-    labels, each with the best of several learning rates, until the held-out accuracy has twice
-    failed to improve. Frame accuracies and word error rates go into the file --output, renewed
-    whenever another network is done. EXPERIMENT is a built-in recipe's name or a TOML file.
+    labels, each with the best of several learning rates, until the held-out accuracy fails to
+    improve as often as the experiment says (twice). Frame accuracies and word error rates go into
+    the file --output, renewed whenever another network is done. EXPERIMENT is a built-in
+    recipe's name or a TOML file.
 
     Networks that are done are skipped and an interrupted training goes on: run the same command
-    again. Several processes may work in one directory WORK, on different kinds or sizes, once the
-    first has prepared labels and features. Needs torch: pip install 'recognizer[train]'.
+    again. Several processes may share a directory WORK: each takes what no other is at. Needs
+    torch: pip install 'recognizer[train]'.
 
     \b
     Example:
@@ -64,21 +65,25 @@ def tables(
 
     from data.errors import UsageError
     from recognizer.experiment import TablesExperiment
-    from recognizer.experiment_report import write_report
+    from recognizer.experiment_report import check_document, write_report
     from recognizer.experiment_run import TablesRun
     from recognizer.options import from_table, read_toml
     from recognizer.recipe import find_recipe
 
     path = find_recipe(experiment)
     plan = from_table(TablesExperiment, read_toml(path), str(path))
-    for size in sizes:
-        if size not in plan.sizes:
-            raise UsageError(f"--size: expected one of {list(plan.sizes)}, found {size}")
+    for option, asked, known in (("size", sizes, plan.sizes), ("kind", kinds, plan.kinds)):
+        for value in asked:
+            if value not in known:
+                raise UsageError(f"--{option}: expected one of {list(known)}, found {value!r}")
+    document = Path(output)
+    check_document(document)
     run = TablesRun(plan, Path(corpora), Path(work), jobs)
     run.prepare()
     for entrant in run.entrants:
         if (sizes and entrant.size not in sizes) or (kinds and entrant.kind not in kinds):
             continue
-        run.run(entrant)
-        write_report(list(run.findings()), run.entrants, Path(output))
+        if run.run(entrant):
+            write_report(list(run.findings()), run.entrants, document)
+    write_report(list(run.findings()), run.entrants, document)
     click.echo(output)
