@@ -9,6 +9,8 @@ SAMPLE := recognizer/samples/synthetic.flac
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# What pip does for packages that are not editable, so that commands start quickly at once.
+COMPILE = $(BIN)/python -m compileall -q am data decoding lm recognizer
 NATIVE := CMakeLists.txt $(wildcard */csrc/*)
 SANITIZE := build/sanitize
 
@@ -40,11 +42,13 @@ $(BIN)/python:
 $(VENV)/installed: pyproject.toml $(NATIVE) | $(BIN)/python
 	@echo "Installing the recognizer into $(VENV) (once: a few minutes)" >&2
 	@$(PIP) install --editable . >&2
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	@echo "Installing the recognizer with what training and tests need into $(VENV)" >&2
 	@$(PIP) install --constraint constraints.txt --editable '.[train,cluster,test]' >&2
+	@$(COMPILE)
 	@touch $@ $(VENV)/installed
 
 # A second environment sees the first one's packages, but holds our own built with sanitizers.

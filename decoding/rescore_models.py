@@ -46,9 +46,9 @@ def native_model(
     if not isinstance(automaton, NgramAutomaton):
         engine: LanguageModel[Any] = automaton
         return _rescore.PythonModel(lambda: _NumberedHistories(engine, symbols), len(symbols))
-    word_ids = automaton.word_ids(symbols)
-    unknown = automaton.word_ids([UNKNOWN])[0]
-    word_ids = np.where(word_ids < 0, unknown, word_ids).astype(np.int32)
+    word_ids = automaton.word_ids([*symbols, UNKNOWN])
+    unknown = word_ids[-1]
+    word_ids = np.where(word_ids < 0, unknown, word_ids)[:-1].astype(np.int32)
     compact = automaton.layout == COMPACT
     kind = _rescore.CompactAutomatonModel if compact else _rescore.AutomatonModel
     return kind(automaton.arrays, word_ids, epsilon)

@@ -273,11 +273,14 @@ class NgramAutomaton:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Words by id, `<unk>` among them; `<s>` and `</s>` are no words."""
-        words = self._vocabulary.tobytes().decode("utf-8").split("\n")[:-1]
-        if len(words) != self._native.num_words:
-            found = f"{len(words)} words for {self._native.num_words} unigrams"
+        self._check_vocabulary()
+        return tuple(self._vocabulary.tobytes().decode("utf-8").split("\n")[:-1])
+
+    def _check_vocabulary(self) -> None:
+        words = np.count_nonzero(self._vocabulary == ord("\n"))
+        if words != self._native.num_words:
+            found = f"{words} words for {self._native.num_words} unigrams"
             raise SpeechError(f"vocabulary of an n-gram automaton: found {found}")
-        return tuple(words)
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -304,9 +307,17 @@ class NgramAutomaton:
         return len(self.metadata["counts"].split())
 
     def word_ids(self, symbols: Sequence[str]) -> npt.NDArray[np.int32]:
-        """The id of each symbol, int32 `[len(symbols)]`; -1 where the model has no such word."""
-        ids = self._ids
-        return np.fromiter((ids.get(s, -1) for s in symbols), dtype=np.int32, count=len(symbols))
+        """The id of each symbol, int32 `[len(symbols)]`; -1 where the model has no such word.
+
+        Raises:
+            SpeechError: a symbol holds a line feed, or the model's vocabulary is damaged.
+        """
+        self._check_vocabulary()
+        text = "".join(f"{symbol}\n" for symbol in symbols).encode()
+        ids = _automaton.word_ids(self._vocabulary, np.frombuffer(text, dtype=np.uint8))
+        if len(ids) != len(symbols):
+            raise SpeechError("words: expected no line feed in a word, found one")
+        return ids
 
     def start(self) -> int:
         """The state at the beginning of a sentence."""

@@ -80,6 +80,11 @@ def begins_word(piece: str) -> bool:
     return piece.startswith(MARK)
 
 
+def any_begins_word(pieces: Sequence[str]) -> bool:
+    """Whether any piece begins a word: quick for many."""
+    return f"\n{MARK}" in "\n" + "\n".join(pieces)
+
+
 def join_pieces(pieces: Sequence[str]) -> tuple[JoinedWord, ...]:
     """The words of a sequence of pieces.
 

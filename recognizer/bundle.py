@@ -45,7 +45,7 @@ from decoding.search import Decoder, SearchOptions
 from lm import automaton
 from lm.automaton import FAST, NgramAutomaton
 from lm.language_model import LanguageModel, read_language_model
-from lm.pieces import begins_word
+from lm.pieces import any_begins_word
 from recognizer.model_config import FORMAT_VERSION, FileRecord, FirstPassOptions, ModelConfig
 from recognizer.options import from_table, read_toml, to_toml
 
@@ -161,7 +161,7 @@ class ModelBundle:
                     f"{path}: expected the {self.transitions.num_transition_ids} transition-ids "
                     f"of {TRANSITIONS} with their pdfs, found others"
                 )
-            found = "pieces" if any(map(begins_word, graph.words)) else "words"
+            found = "pieces" if any_begins_word(graph.words) else "words"
             if found != self.config.units:
                 raise SpeechError(
                     f"{path}: units: expected {self.config.units} as in {CONFIG}, found {found}"

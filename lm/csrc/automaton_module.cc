@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "lm/csrc/automaton_arrays.h"
 #include "lm/csrc/compact_arrays.h"
 #include "lm/csrc/sentence_scorer.h"
+#include "lm/csrc/word_lookup.h"
 
 namespace nb = nanobind;
 
@@ -163,12 +165,28 @@ void FillCompactSlots(const Compact& compact,
   compact.view().FillSlots(slots.data(), slots.shape(0));
 }
 
+std::string_view Text(const Vector<uint8_t>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.shape(0)};
+}
+
+nb::object WordIds(const Vector<uint8_t>& vocabulary, const Vector<uint8_t>& words) {
+  std::vector<int32_t> ids;
+  {
+    nb::gil_scoped_release release;
+    const lm::WordLookup lookup(Text(vocabulary));
+    lm::ForEachLine(Text(words), [&](std::string_view word) { ids.push_back(lookup.Find(word)); });
+  }
+  return arrays::Give(std::move(ids));
+}
+
 }  // namespace
 
 NB_MODULE(_automaton, m) {
   m.doc() = "A back-off n-gram model as a deterministic automaton.";
   Fast::Bind(m, "Automaton");
   Compact::Bind(m, "CompactAutomaton");
+  m.def("word_ids", &WordIds, nb::arg("vocabulary").noconvert(), nb::arg("words").noconvert(),
+        "Place in the vocabulary of each word, -1: none; a line feed follows each word of both.");
   m.def("num_slots", &NumSlots, nb::arg("states").noconvert(), nb::arg("arcs").noconvert(),
         "Rows that the index of a valid automaton's arcs takes.");
   m.def("fill_slots", &FillSlots, nb::arg("states").noconvert(), nb::arg("arcs").noconvert(),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from data.errors import SpeechError
 from data.mapped_arrays import open_arrays, write_arrays
+from lm import _automaton
 from lm.arpa import read_arpa, write_arpa
 from lm.automaton import NgramAutomaton
 from lm.estimate import EstimateOptions, estimate
@@ -100,6 +101,9 @@ def test_words_and_ids(tmp_path: Path) -> None:
     ids = automaton.word_ids(["c", "<eps>", "a", BEGIN, UNKNOWN])
     assert ids.dtype == np.int32
     assert ids.tolist() == [3, -1, 1, -1, 0]
+    assert automaton.word_ids([]).tolist() == []
+    with pytest.raises(SpeechError, match="no line feed in a word"):
+        automaton.word_ids(["a", "b\nc"])
     assert automaton.order == 3
     log_prob, state = automaton.score(automaton.start(), "d")
     assert log_prob == pytest.approx((-0.25 - 1.5) * LOG_OF_10)
@@ -383,3 +387,19 @@ def test_foreign_files(tmp_path: Path) -> None:
         write_arrays(path, arrays, kind="ngram-automaton", version=1)
         with pytest.raises(SpeechError, match=r"model\.lm: expected an array"):
             NgramAutomaton.open(path)
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=3), unique=True
+    ),
+    st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=3)),
+)
+def test_words_are_found_by_their_spelling(vocabulary: list[str], words: list[str]) -> None:
+    asked = words + vocabulary
+
+    def encoded(lines: list[str]) -> np.ndarray:
+        return np.frombuffer("".join(f"{line}\n" for line in lines).encode(), dtype=np.uint8)
+
+    found = _automaton.word_ids(encoded(vocabulary), encoded(asked)).tolist()
+    assert found == [vocabulary.index(word) if word in vocabulary else -1 for word in asked]
