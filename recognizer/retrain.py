@@ -13,6 +13,9 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+from am.network_file import Network, read_network, write_network
 from am.network_options import NetworkShape
 from data.corpus import Corpus, Utterance, read_corpus
 from data.derivation import derived_lexicon
@@ -53,6 +56,9 @@ class RetrainRecipe:
         model: the model directory to start from; "english" is that of this package.
         fresh: train a network from random weights, of any shape; otherwise training goes on from
             the model's own, of the same shape.
+        share: the new network's weights are this share of the trained ones and the rest of those
+            that training started from; below one it keeps more of what it knew (Wortsman et al.
+            2022, "Robust fine-tuning of zero-shot models").
         acoustic: versions of the recordings, network and training. Tree and features are the
             model's, so their options, `initial` and `realign` must not be set, nor, unless
             ``fresh``, the network's shape.
@@ -66,6 +72,7 @@ class RetrainRecipe:
     tuning: TuningOptions
     model: str = DEFAULT_MODEL.name
     fresh: bool = False
+    share: float = 1.0
     acoustic: AcousticOptions = AcousticOptions()
     search: SearchOptions | None = None
     name: str | None = None
@@ -75,6 +82,9 @@ class RetrainRecipe:
     def __post_init__(self) -> None:
         if not self.training:
             raise UsageError("expected at least one training set [[training]], found none")
+        if not 0 < self.share <= 1 or (self.fresh and self.share < 1):
+            expected = "1 with a fresh network" if self.fresh else "a number in (0, 1]"
+            raise UsageError(f"share: expected {expected}, found {self.share}")
         check_fixed(self.acoustic, () if self.fresh else ("network",))
         check_names(one.name for one in self.training)
 
@@ -240,6 +250,23 @@ class ModelLabels:
         )
 
 
+def mixed_networks(old: Network, new: Network, share: float) -> Network:
+    """A network whose weights are means of those of two networks of the same shape.
+
+    Args:
+        old: the network that the training of the new one started from.
+        new: gives the priors and the metadata.
+        share: of the new one's weights.
+    """
+    tensors = {
+        name: ((1 - share) * old.tensors[name] + share * tensor).astype(np.float32)
+        for name, tensor in new.tensors.items()
+        if name != "log_priors"
+    }
+    metadata = {**new.metadata, "share": share}
+    return Network(new.options, {**tensors, "log_priors": new.log_priors}, metadata)
+
+
 def with_network(
     model: ModelBundle,
     network: Path,
@@ -330,7 +357,13 @@ def retrain_stages(
                 "retrained": [*config.record.get("retrained", []), to_table(recipe)],
             },
         )
-        with_network(old, work / "network" / NETWORK_FILE, config, directory)
+        trained = work / "network" / NETWORK_FILE
+        if recipe.share < 1:
+            mixed = mixed_networks(old.network, read_network(trained), recipe.share)
+            trained = directory / "mixed.safetensors"
+            write_network(mixed, trained)
+        with_network(old, trained, config, directory)
+        (directory / "mixed.safetensors").unlink(missing_ok=True)
 
     def sets() -> list[Corpus]:
         return development_sets(recipe.tuning.data, corpora)

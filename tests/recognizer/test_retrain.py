@@ -10,11 +10,11 @@ import pytest
 
 from am.network_file import read_network
 from conftest import Ran
-from data.errors import SpeechError
+from data.errors import SpeechError, UsageError
 from recognizer.bundle import ModelBundle
 from recognizer.options import from_table, read_toml
-from recognizer.recipe import find_recipe
-from recognizer.retrain import RetrainRecipe
+from recognizer.recipe import TrainingSet, TuningOptions, find_recipe
+from recognizer.retrain import RetrainRecipe, mixed_networks
 
 pytest.importorskip("torch", reason="training needs torch")
 
@@ -89,6 +89,25 @@ def test_training_goes_on_from_the_old_network(retrained: tuple[Path, Path]) -> 
             moved = np.abs(after.tensors[name] - tensor).mean()
             assert 0 < moved < 0.3 * np.abs(tensor).mean(), name
     assert after.metadata["training"]["held_out"]["accuracy"] > 0.5
+
+
+def test_a_share_of_the_new_weights(retrained: tuple[Path, Path]) -> None:
+    old, work = retrained
+    before = read_network(old / "acoustic.safetensors")
+    after = read_network(work / "model" / "acoustic.safetensors")
+    mixed = mixed_networks(before, after, 0.25)
+    for name, tensor in mixed.tensors.items():
+        if name == "log_priors":
+            np.testing.assert_array_equal(tensor, after.log_priors)
+        else:
+            mean = 0.75 * before.tensors[name] + 0.25 * after.tensors[name]
+            np.testing.assert_allclose(tensor, mean, rtol=1e-6)
+    assert mixed.metadata["share"] == 0.25
+    for share, fresh in ((0.0, False), (1.5, False), (0.5, True)):
+        with pytest.raises(UsageError, match="share: expected"):
+            RetrainRecipe(
+                (TrainingSet("train", ""),), TuningOptions(("dev",)), share=share, fresh=fresh
+            )
 
 
 def test_it_recognises_its_language(retrained: tuple[Path, Path]) -> None:
