@@ -7,7 +7,12 @@ import click
 
 @click.group()
 def experiment() -> None:
-    """Compare networks that are trained alike."""
+    """Compare networks that are trained alike.
+
+    \b
+    Example:
+      recognizer experiment tables --corpora corpora --work exp/tables --output tables.md
+    """
 
 
 @experiment.command()

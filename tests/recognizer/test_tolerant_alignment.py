@@ -103,8 +103,8 @@ def test_a_missing_word_becomes_garbage_and_the_rest_stays(
         assert [segment.word for segment in found] == [
             *words[:lacking], GARBAGE, *words[lacking + 1 :]
         ]  # fmt: skip
-        assert abs(found[lacking].start - truth[lacking].start) <= 5
-        assert abs(found[lacking].end - truth[lacking].end) <= 5
+        assert abs(found[lacking].start - truth[lacking].start) <= 8
+        assert abs(found[lacking].end - truth[lacking].end) <= 8
         for i in set(range(len(words))) - {lacking - 1, lacking, lacking + 1}:
             assert near(found[i], truth[i])
 
@@ -120,8 +120,12 @@ def test_a_word_too_many_is_skipped_and_the_rest_stays(
             path = tolerant.path(more, scores)
             assert path.skipped(more) == (at,)
             truth = words_of(strict, words, scores)
-            found = tolerant.segments(more, path).words
-            assert all(map(near, found, truth)) and len(found) == len(truth)
+            # A sound beside the word that is not there may become garbage.
+            found = [one for one in tolerant.segments(more, path).words if one.word != GARBAGE]
+            assert [one.word for one in found] == list(words)
+            assert len(tolerant.segments(more, path).words) <= len(words) + 1
+            for i in set(range(len(words))) - {at - 1, at}:
+                assert near(found[i], truth[i])
 
 
 def test_half_the_audio_and_none(aligners: tuple[Aligner, Aligner], scored: list[Scored]) -> None:
