@@ -1,12 +1,14 @@
-"""A network to start training from: the hidden layers of a trained one below a new output layer."""
+"""A network to start training from, made of a trained one: with other outputs, or deeper."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from am.network_file import Network
 from am.network_options import NetworkOptions
-from data.errors import SpeechError
+from data.errors import SpeechError, UsageError
 
 _OUTPUT = "output."
 
@@ -49,3 +51,46 @@ def with_new_outputs(
         else:
             tensors[name] = random.uniform(-initial_range, initial_range, shape).astype(np.float32)
     return Network(options, tensors)
+
+
+def with_more_layers(
+    network: Network,
+    layers: int,
+    *,
+    initial_range: float = 0.02,
+    forget_bias: float = 0.0,
+    seed: int = 0,
+) -> Network:
+    """A trained LSTM(P) network with new layers between its own and its outputs.
+
+    What is below has been learnt already, so that a deep network needs fewer passes than from
+    random weights (layer-wise training; Seide et al. 2011, "Feature engineering in
+    context-dependent deep neural networks", section 4).
+
+    Args:
+        network: trained; all its weights are kept.
+        layers: how many to add, each of the size of the others.
+        initial_range: weights of the new layers are uniform in (-range, range).
+        forget_bias: their initial bias of forget gates; their other biases are 0.
+        seed: of these weights.
+
+    Raises:
+        UsageError: fewer than one layer, or another kind of network.
+    """
+    old = network.options
+    if old.kind != "lstm" or layers < 1:
+        raise UsageError(
+            f"expected one layer or more of an LSTM to add, found {layers} of {old.kind}"
+        )
+    options = replace(old, layers=old.layers + layers)
+    random = np.random.default_rng(seed)
+    tensors = dict(network.tensors)
+    for name, shape in options.shapes().items():
+        if name in tensors:
+            continue
+        if name.endswith(".bias"):
+            tensors[name] = np.zeros(shape, np.float32)
+            tensors[name][options.cells : 2 * options.cells] = forget_bias
+        else:
+            tensors[name] = random.uniform(-initial_range, initial_range, shape).astype(np.float32)
+    return Network(options, tensors, network.metadata)

@@ -20,7 +20,7 @@ from decoding.search import SearchOptions
 from recognizer.acoustic_training import AcousticOptions
 from recognizer.bundle import DEFAULT_MODEL
 from recognizer.recipe import TrainingSet
-from recognizer.retrain import check_fixed, check_names
+from recognizer.retrain import check_fixed, check_sets
 
 Kind = Literal["dnn", "lstm", "lstmp"]
 
@@ -96,7 +96,7 @@ class TablesExperiment:
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name}: expected a number above 0, found {getattr(self, name)}")
         check_fixed(self.acoustic, ("precision",))
-        check_names([one.name for one in (*self.training, *self.dev_sets)])
+        check_sets((*self.training, *self.dev_sets))
         if self.acoustic.network != NetworkShape():
             raise UsageError("acoustic.network: expected nothing: the experiment makes its shapes")
         training = self.acoustic.training

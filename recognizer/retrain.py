@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from am.adaptation import with_more_layers
 from am.network_file import Network, read_network, write_network
 from am.network_options import NetworkShape
 from data.corpus import Corpus, Utterance, read_corpus
@@ -56,6 +57,7 @@ class RetrainRecipe:
         model: the model directory to start from; "english" is that of this package.
         fresh: train a network from random weights, of any shape; otherwise training goes on from
             the model's own, of the same shape.
+        deepen: layers to add above the network's own, which start from random weights.
         share: the new network's weights are this share of the trained ones and the rest of those
             that training started from; below one it keeps more of what it knew (Wortsman et al.
             2022, "Robust fine-tuning of zero-shot models").
@@ -72,6 +74,7 @@ class RetrainRecipe:
     tuning: TuningOptions
     model: str = DEFAULT_MODEL.name
     fresh: bool = False
+    deepen: int = 0
     share: float = 1.0
     acoustic: AcousticOptions = AcousticOptions()
     search: SearchOptions | None = None
@@ -82,11 +85,15 @@ class RetrainRecipe:
     def __post_init__(self) -> None:
         if not self.training:
             raise UsageError("expected at least one training set [[training]], found none")
-        if not 0 < self.share <= 1 or (self.fresh and self.share < 1):
-            expected = "1 with a fresh network" if self.fresh else "a number in (0, 1]"
+        if self.deepen < 0 or (self.fresh and self.deepen):
+            expected = "0 with a fresh network" if self.fresh else "a number of layers >= 0"
+            raise UsageError(f"deepen: expected {expected}, found {self.deepen}")
+        another = self.fresh or self.deepen > 0
+        if not 0 < self.share <= 1 or (another and self.share < 1):
+            expected = "1 with a fresh or a deeper network" if another else "a number in (0, 1]"
             raise UsageError(f"share: expected {expected}, found {self.share}")
         check_fixed(self.acoustic, () if self.fresh else ("network",))
-        check_names(one.name for one in self.training)
+        check_sets(self.training)
 
 
 def check_fixed(options: AcousticOptions, further: Sequence[str] = ()) -> None:
@@ -105,17 +112,19 @@ def check_fixed(options: AcousticOptions, further: Sequence[str] = ()) -> None:
             raise UsageError(f"acoustic.{name}: expected nothing: it is the model's own")
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Refuse sets whose files would have the same names.
+def check_sets(sets: Iterable[TrainingSet]) -> None:
+    """Refuse sets whose files would have the same names, and what only a flat start looks at.
 
     Raises:
-        UsageError: there are two.
+        UsageError: there is such a set.
     """
     known: set[str] = set()
-    for name in names:
-        if name in known:
-            raise UsageError(f"expected sets of distinct names, found {name!r} twice")
-        known.add(name)
+    for one in sets:
+        if one.bootstrap:
+            raise UsageError(f"{one.data}: bootstrap: expected nothing: there is no flat start")
+        if one.name in known:
+            raise UsageError(f"expected sets of distinct names, found {one.name!r} twice")
+        known.add(one.name)
 
 
 def check_apart(model: ModelBundle, work: Path) -> None:
@@ -322,16 +331,29 @@ def retrain_stages(
         features=old.config.features,
         precision=recipe.acoustic.precision or old.config.acoustic.precision,
     )
-    if not recipe.fresh:
-        given = to_table(old.network.options)
+    initial = None if recipe.fresh else old.network
+    if initial is not None and recipe.deepen:
+        training = options.training
+        initial = with_more_layers(
+            initial,
+            recipe.deepen,
+            initial_range=training.initial_range,
+            forget_bias=training.forget_bias,
+            seed=training.seed,
+        )
+    if initial is not None:
+        given = to_table(initial.options)
         shape = {field.name: given[field.name] for field in fields(NetworkShape)}
         options = replace(options, network=NetworkShape(**shape))
     labels = ModelLabels(old, recipe.training, corpora, work, jobs)
 
     def network(directory: Path) -> None:
-        initial = None if recipe.fresh else old.path / bundle.ACOUSTIC
+        start = None
+        if initial is not None:
+            start = directory / "initial.safetensors"
+            write_network(initial, start)
         train_on_labels(
-            labels.labelled(), labels.outputs, labels.silence, options, work, directory, initial
+            labels.labelled(), labels.outputs, labels.silence, options, work, directory, start
         )
 
     def model(directory: Path) -> None:
@@ -372,13 +394,15 @@ def retrain_stages(
         sets()
 
     table = to_table(recipe)
-    training = network_stage("network", options, ("align", "features"), network)
+    network_training = network_stage("network", options, ("align", "features"), network)
     if recipe.fresh:
-        training = replace(training, options={**training.options, "fresh": True})
+        network_training = replace(
+            network_training, options={**network_training.options, "fresh": True}
+        )
     kept = to_table(replace(old.config, results=(), files={}))
     return [
         *labels.stages(options),
-        training,
+        network_training,
         Stage(
             "model",
             {"recipe": table, "model": kept},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from recognizer.cli.stage_options import work_options
+
 
 @click.group()
 def experiment() -> None:
@@ -17,10 +19,7 @@ def experiment() -> None:
 
 @experiment.command()
 @click.argument("experiment", default="paper_tables")
-@click.option(
-    "--corpora", type=click.Path(), required=True, help="Directory of the sets that it names."
-)
-@click.option("--work", type=click.Path(), required=True, help="Directory of all results.")
+@work_options
 @click.option(
     "--output",
     type=click.Path(),
@@ -35,7 +34,6 @@ def experiment() -> None:
     multiple=True,
     help="Only networks of this kind.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes.  [default: 1]")
 def tables(
     experiment: str,
     corpora: str,

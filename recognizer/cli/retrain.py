@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import click
 
+from recognizer.cli.stage_options import stage_range, work_options
+
 
 @click.command()
 @click.argument("recipe")
-@click.option(
-    "--corpora", type=click.Path(), required=True, help="Directory of the sets that it names."
-)
-@click.option("--work", type=click.Path(), required=True, help="Directory of all results.")
-@click.option("--from", "first", metavar="STAGE", help="Run this stage and the later ones anew.")
-@click.option("--until", "last", metavar="STAGE", help="Stop after this stage.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes.  [default: 1]")
+@work_options
+@stage_range
 def retrain(
     recipe: str, corpora: str, work: str, first: str | None, last: str | None, jobs: int
 ) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from recognizer.cli.stage_options import stage_range
+
 
 @click.command()
 @click.argument("recipe", type=click.Path())
-@click.option("--from", "first", metavar="STAGE", help="Run this stage and the later ones anew.")
-@click.option("--until", "last", metavar="STAGE", help="Stop after this stage.")
+@stage_range
 @click.option(
     "--mode",
     type=click.Choice(["single", "async", "ddp", "ray"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,11 +104,44 @@ def test_a_share_of_the_new_weights(retrained: tuple[Path, Path]) -> None:
             mean = 0.75 * before.tensors[name] + 0.25 * after.tensors[name]
             np.testing.assert_allclose(tensor, mean, rtol=1e-6)
     assert mixed.metadata["share"] == 0.25
-    for share, fresh in ((0.0, False), (1.5, False), (0.5, True)):
-        with pytest.raises(UsageError, match="share: expected"):
-            RetrainRecipe(
-                (TrainingSet("train", ""),), TuningOptions(("dev",)), share=share, fresh=fresh
-            )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"share": 0.0}, "share: expected a number in"),
+        ({"share": 1.5}, "share: expected a number in"),
+        ({"share": 0.5, "fresh": True}, "share: expected 1 with a fresh"),
+        ({"share": 0.5, "deepen": 1}, "share: expected 1 with a fresh or a deeper"),
+        ({"deepen": -1}, "deepen: expected a number of layers >= 0, found -1"),
+        ({"deepen": 1, "fresh": True}, "deepen: expected 0 with a fresh network, found 1"),
+    ],
+)
+def test_options_that_exclude_each_other(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        RetrainRecipe((TrainingSet("train", ""),), TuningOptions(("dev",)), **wrong)
+
+
+def test_training_goes_on_with_a_deeper_network(made: tuple[Path, Path], tmp_path: Path) -> None:
+    from recognizer.retrain import retrain_stages
+    from recognizer.stages import run_stages
+
+    path = tmp_path / "recipe.toml"
+    text = RECIPE.format(model=made[1] / "model").replace("epochs = 2", "epochs = 6")
+    path.write_text(f"deepen = 1\n{text}")
+    recipe = from_table(RetrainRecipe, read_toml(path), str(path))
+    work = tmp_path / "work"
+    run_stages(retrain_stages(recipe, made[0], work), work, last="model")
+    before = ModelBundle(made[1] / "model").network
+    after = ModelBundle(work / "model").network
+    assert after.options.layers == before.options.layers + 1
+    start = read_network(work / "network" / "initial.safetensors")
+    for name, tensor in after.tensors.items():
+        if name in before.tensors and name != "log_priors":
+            np.testing.assert_array_equal(start.tensors[name], before.tensors[name])
+        if ".w_" in name:
+            assert (tensor != start.tensors[name]).any()
+    assert after.metadata["training"]["held_out"]["accuracy"] > 0.5
 
 
 def test_it_recognises_its_language(retrained: tuple[Path, Path]) -> None:
@@ -225,6 +259,10 @@ def test_sets_of_the_same_name_are_refused(tmp_path: Path) -> None:
         ("[acoustic.tree]\nnum_leaves = 50", "acoustic.tree: expected nothing"),
         ("[acoustic.features]\nnum_bins = 23", "acoustic.features: expected nothing"),
         ("[acoustic]\nrealign = 1", "acoustic.realign: expected nothing"),
+        (
+            '[[training]]\ndata = "first"\nlicence = ""\nbootstrap = true',
+            "first: bootstrap: expected nothing: there is no flat start",
+        ),
     ],
 )
 def test_what_is_the_models_own_is_not_an_option(wrong: str, message: str, tmp_path: Path) -> None:
