@@ -1,4 +1,4 @@
-"""A network to start training from, made of a trained one: with other outputs, or deeper."""
+"""Networks made of trained ones: with other outputs, deeper, or means of two."""
 
 from __future__ import annotations
 
@@ -94,3 +94,30 @@ def with_more_layers(
         else:
             tensors[name] = random.uniform(-initial_range, initial_range, shape).astype(np.float32)
     return Network(options, tensors, network.metadata)
+
+
+def mixed_networks(old: Network, new: Network, share: float) -> Network:
+    """A network whose weights are means of those of two networks of the same shape.
+
+    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models": between a network and what
+    further training made of it, there often lie better ones than both.
+
+    Args:
+        old: the network that the training of the new one started from.
+        new: gives the priors and the metadata, but for accuracies, which were not the mean's.
+        share: of the new one's weights.
+
+    Raises:
+        UsageError: the shapes differ.
+    """
+    if old.options != new.options:
+        raise UsageError(f"expected networks of one shape, found {old.options} and {new.options}")
+    tensors = {
+        name: ((1 - share) * old.tensors[name] + share * tensor).astype(np.float32)
+        for name, tensor in new.tensors.items()
+        if name != "log_priors"
+    }
+    record = new.metadata.get("training", {})
+    training = {name: value for name, value in record.items() if name != "held_out"}
+    metadata = {**new.metadata, "training": training, "share": share}
+    return Network(new.options, {**tensors, "log_priors": new.log_priors}, metadata)

@@ -1,8 +1,9 @@
-"""The file of a trained network: float32 weights, log priors and options in one safetensors.
+"""The file of a trained network: weights, log priors and options in one safetensors.
 
-Nothing here imports torch: training writes this file, inference reads it. The tensors' names are
-those of `am.network_options`, and ``log_priors`` ``[S]`` (natural log), absent until training ends.
-The metadata hold ``format``, ``options`` (JSON) and free JSON facts.
+Weights are float32; matrices may be stored as float16, in half the space. Nothing here imports
+torch: training writes this file, inference reads it. The tensors' names are those of
+`am.network_options`, and ``log_priors`` ``[S]`` (natural log), absent until training ends. The
+metadata hold ``format``, ``options`` (JSON) and free JSON facts.
 
 Files of the former format "lstmp-1", which held LSTMP networks only, are read too.
 """
@@ -15,7 +16,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,9 @@ _FORMER = "lstmp-1"
 """Its options are some of today's, and what it could not say are today's defaults."""
 
 FloatArray = npt.NDArray[np.float32]
+
+Storage = Literal["float32", "float16"]
+"""Type of weight matrices in the file; float16 keeps 11 bits of each, more than int8 inference."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise SpeechError(f"{path}: not a whole safetensors file: {error}") from None
     found = metadata.pop("format", None)
@@ -128,8 +132,19 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     return Network(options, tensors, values)
 
 
-def write_network(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a network's file under a temporary name and move it into place."""
+def write_network(
+    network: Network, path: str | os.PathLike[str], *, storage: Storage = "float32"
+) -> None:
+    """Write a network's file under a temporary name and move it into place.
+
+    Args:
+        network: its weights and metadata.
+        path: of the file.
+        storage: type of the matrices in it; vectors such as biases and priors stay float32.
+
+    Raises:
+        SpeechError: a weight is beyond the range of the storage.
+    """
     path = Path(path)
     metadata = {"format": FORMAT, "options": json.dumps(network.options.to_table())}
     for key, value in network.metadata.items():
@@ -137,6 +152,20 @@ def write_network(network: Network, path: str | os.PathLike[str]) -> None:
             raise UsageError(f"{path}: metadata {key} is reserved")
         metadata[key] = json.dumps(value)
     temporary = path.with_name(path.name + ".tmp")
-    arrays = {name: np.ascontiguousarray(array) for name, array in network.tensors.items()}
+    arrays = {
+        name: np.ascontiguousarray(array if array.ndim < 2 else _stored(name, array, storage))
+        for name, array in network.tensors.items()
+    }
     save_file(arrays, temporary, metadata=metadata)
     temporary.replace(path)
+
+
+def _stored(name: str, array: FloatArray, storage: Storage) -> npt.NDArray[np.floating]:
+    limit = float(np.finfo(storage).max)
+    if np.abs(array).max() > limit:
+        raise SpeechError(f"tensor {name}: expected weights of at most {limit} as {storage}")
+    return array.astype(storage, copy=False)
+
+
+def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array.astype(np.float32) if array.dtype == np.float16 else array

@@ -21,6 +21,7 @@ from data.errors import SpeechError
 from data.files import replace_file
 
 FORMAT = "training-2"
+CHECKPOINT_FILE = "checkpoint.safetensors"
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:

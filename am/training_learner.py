@@ -21,16 +21,12 @@ from am.batching import Augment, Chunk, StreamBatcher
 from am.network_module import ChunkLoss, NetworkModule, State, reset_state
 from am.training_checkpoint import take
 from am.training_data import TrainingUtterance
+from am.training_errors import DivergedError
 from am.training_options import TrainingOptions
-from data.errors import SpeechError
 
 Place = tuple[bytes, dict[str, Any]]
 """Where streams are: their states and torch's random generator in the form of safetensors, and the
 state of their batcher. Bytes go from process to process; tensors would be shared memory."""
-
-
-class DivergedError(SpeechError):
-    """The loss of a training is not finite any more."""
 
 
 class Sums(NamedTuple):

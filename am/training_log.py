@@ -85,17 +85,19 @@ def checking(items: Iterable[Item], *, enabled: bool) -> Iterable[Item]:
 class TrainingProgress:
     """Bar on standard error: share of the planned frames, frames/s, loss and frame accuracy.
 
-    Where standard error is no terminal only the measurements are printed, a line each.
+    Where standard error is no terminal only the measurements are printed, a line each. Nobody knows
+    how many frames a training takes that ends by patience: None.
     """
 
-    def __init__(self, planned_frames: int, *, enabled: bool) -> None:
+    def __init__(self, planned_frames: int | None, *, enabled: bool) -> None:
         self._enabled = enabled
         self._console = Console(stderr=True)
         self._live = enabled and self._console.is_terminal
+        share = [TextColumn("{task.percentage:5.1f} %")] if planned_frames else []
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
-            TextColumn("{task.percentage:5.1f} %"),
+            *share,
             TextColumn("{task.fields[speed]:,.0f} frames/s"),
             TextColumn("loss {task.fields[loss]:.3f}"),
             TextColumn("accuracy {task.fields[accuracy]:.1%}"),

@@ -188,7 +188,7 @@ class TrainingOptions:
             _require(name, value, " or ".join(choices), value in choices)
         if self.decay_frames:
             least = self.final_learning_rate
-            expected = f"at least {least}, the final one, as it decays without end,"
+            expected = f"at least {least}, the final one, as it decays without end"
             _require("learning_rate", self.learning_rate, expected, self.learning_rate >= least)
         if self.mode in ("async", "ray"):
             # Updates of several workers mix at the parameters: there is no one optimiser's state.
@@ -214,7 +214,10 @@ class TrainingOptions:
         )  # fmt: skip
 
     def learning_rate_at(self, frames: int, planned_frames: int) -> float:
-        """Rate after ``frames`` of ``planned_frames``: warm-up times exponential decay."""
+        """Rate after ``frames``: warm-up times exponential decay.
+
+        The decay is over ``decay_frames``, or else over ``planned_frames``, where it ends.
+        """
         if self.decay_frames:
             progress = frames / self.decay_frames
         else:

@@ -45,7 +45,7 @@ class ParameterShard:
         path: of its checkpoint, which it begins with and goes on from; on a disk that every
             machine sees. See `write_shard`.
         options: learning rates, and when to save.
-        planned_frames: over which the learning rate decays.
+        planned_frames: over which the learning rate decays, unless the options say.
 
     Raises:
         SpeechError: the checkpoint is missing or damaged.

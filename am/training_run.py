@@ -17,9 +17,9 @@ from torch import Tensor
 from am.network_file import write_network
 from am.network_module import NetworkModule
 from am.networks import make_network
-from am.training_checkpoint import part_of, take, write_checkpoint
+from am.training_checkpoint import CHECKPOINT_FILE, part_of, take, write_checkpoint
 from am.training_evaluation import Evaluation, evaluate
-from am.training_learner import Place, Sums
+from am.training_learner import Place, Sums, check_finite
 from am.training_log import TrainingLog, TrainingProgress
 from am.training_runtime import Interrupt
 from am.training_task import TrainingTask
@@ -85,7 +85,7 @@ class TrainingRun:
     @property
     def checkpoint_path(self) -> Path:
         """File of the checkpoint."""
-        return self.task.directory / "checkpoint.safetensors"
+        return self.task.directory / CHECKPOINT_FILE
 
     @property
     def best_path(self) -> Path:
@@ -116,7 +116,9 @@ class TrainingRun:
             TrainingLog(
                 self.task.directory, keep_frames=self.frames, tensorboard=options.tensorboard
             ) as self._log,
-            TrainingProgress(self.task.planned_frames, enabled=self.task.progress) as progress,
+            TrainingProgress(
+                None if options.patience else self.task.planned_frames, enabled=self.task.progress
+            ) as progress,
             self._interrupt,
         ):
             self._progress = progress
@@ -174,11 +176,15 @@ class TrainingRun:
         Args:
             weights: one for each parameter.
             further: numbers for the log.
+
+        Raises:
+            DivergedError: the weights are spoiled.
         """
         while self.evaluation_due:
             self._next_evaluation += self._evaluation_interval()
         model = self._copy_with(weights)
         result = evaluate(model, self.task.data.held_out, precision=self.task.options.precision)
+        check_finite(Sums(result.cross_entropy))  # the last step may have spoiled the weights
         self.last = result
         self._failures += 1
         if self.best is None or result.accuracy > self.best.accuracy:

@@ -30,7 +30,9 @@ from rich.table import Table
 from am.features import fbank
 from am.inference import scaled_log_likelihoods
 from am.inference_native import PRECISIONS, NativeNetwork
+from data.audio import SAMPLE_RATE
 from data.corpus import read_corpus
+from data.errors import SpeechError
 from recognizer.bundle import ModelBundle
 from recognizer.recognizer import Recognizer
 from recognizer.scoring import ErrorCounts, count_errors
@@ -39,16 +41,15 @@ Result = TypeVar("Result")
 
 
 class Contestant:
-    """A recogniser with a beam and a precision, its errors and its times."""
+    """A recogniser with its beams, its errors and its times."""
 
     def __init__(self, bundle: ModelBundle, beam: float, lattice_beam: float) -> None:
         self.beam, self.lattice_beam = beam, lattice_beam
-        config = replace(
-            bundle.config,
-            search=replace(bundle.config.search, beam=beam, lattice_beam=lattice_beam),
-        )
-        bundle.config = config
-        self.recognizer = Recognizer(bundle)
+        given = bundle.config
+        search = replace(given.search, beam=beam, lattice_beam=lattice_beam)
+        bundle.config = replace(given, search=search)
+        self.recognizer = Recognizer(bundle)  # which keeps the options of now
+        bundle.config = given
         self.first: dict[str, ErrorCounts] = {}
         self.second: dict[str, ErrorCounts] = {}
         self.seconds = {"search and lattice": 0.0, "rescoring": 0.0}
@@ -81,41 +82,46 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="model directory (default: the package's)")
     parser.add_argument("--beams", type=float, nargs="+", default=[15.0, 14.0, 13.0, 12.0])
     parser.add_argument("--lattice-beams", type=float, nargs="+", default=[8.0])
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--precision", choices=PRECISIONS, help="instead of the model's own")
     parser.add_argument("--every", type=int, default=1, help="take every Nth utterance")
     parser.add_argument("--json", type=Path, help="write rows to this file")
     arguments = parser.parse_args()
+    if arguments.every < 1:
+        parser.error(f"--every: expected a number above 0, found {arguments.every}")
+    try:
+        run(arguments)
+    except SpeechError as error:
+        sys.exit(f"beams.py: {error}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Recognise with what the command line asks for."""
     bundle = ModelBundle(arguments.model)
-    network = NativeNetwork(bundle.network, arguments.precision)
+    precision = arguments.precision or bundle.config.acoustic.precision
+    network = NativeNetwork(bundle.network, precision)
     pairs = [(beam, lattice) for beam in arguments.beams for lattice in arguments.lattice_beams]
     contestants = [Contestant(bundle, *pair) for pair in pairs]
-    bundle_features = bundle.config.features
     before, audio = 0.0, 0.0
     for data in arguments.data:
         corpus = read_corpus(data).normalized(bundle.config.normalization)
         for utterance in list(corpus)[:: arguments.every]:
             samples = utterance.samples()
             began = time.process_time()
-            scores = log_likelihoods(network, samples, bundle_features)
+            scores = scaled_log_likelihoods(network, fbank(samples, bundle.config.features))
             before += time.process_time() - began
-            audio += len(samples) / 16000
+            audio += len(samples) / SAMPLE_RATE
             contestants.append(contestants.pop(0))  # nobody is always the first
             for contestant in contestants:
                 contestant.recognize(str(data), utterance.words, scores)
     contestants.sort(key=lambda one: (-one.beam, -one.lattice_beam))
     rows = [row(contestant, before, audio) for contestant in contestants]
     console = Console(width=120)
-    table = Table(*rows[0], title=f"{audio / 60:.1f} minutes, {arguments.precision}")
+    table = Table(*rows[0], title=f"{audio / 60:.1f} minutes, {precision}")
     for one in rows:
         table.add_row(*map(str, one.values()))
     console.print(table)
     if arguments.json:
         arguments.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
-
-
-def log_likelihoods(network: NativeNetwork, samples: Any, features: Any) -> Any:
-    """Scaled log-likelihoods of samples."""
-    return scaled_log_likelihoods(network, fbank(samples, features))
 
 
 def row(contestant: Contestant, before: float, audio: float) -> dict[str, Any]:

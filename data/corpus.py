@@ -12,7 +12,8 @@ from data.audio import Samples, audio_duration, read_audio
 from data.command import open_pipe
 from data.errors import SpeechError
 from data.files import read_lines
-from data.text import NORMALIZATIONS, Normalization
+from data.normalization import Normalization
+from data.text import NORMALIZATIONS
 
 
 @dataclass(frozen=True)

@@ -278,6 +278,10 @@ class NgramAutomaton:
 
     def _check_vocabulary(self) -> None:
         words = np.count_nonzero(self._vocabulary == ord("\n"))
+        if len(self._vocabulary) and self._vocabulary[-1] != ord("\n"):
+            raise SpeechError(
+                "vocabulary of an n-gram automaton: expected a line feed at its end, found none"
+            )
         if words != self._native.num_words:
             found = f"{words} words for {self._native.num_words} unigrams"
             raise SpeechError(f"vocabulary of an n-gram automaton: found {found}")

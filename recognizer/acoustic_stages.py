@@ -358,13 +358,13 @@ def train_on_labels(
 
     Raises:
         SpeechError: the training was interrupted, or its data cannot be used.
+        DivergedError: its loss is not finite any more.
     """
     tables = feature_tables(corpora, options, work)
     result = train_network(corpora, outputs, silence, tables, options, directory, initial=initial)
     for line in result.dropped:
         console.print(f"dropped {line}")
-    if not result.finished or result.best is None:
-        raise SpeechError("training was interrupted; the same command goes on from here")
+    assert result.best is not None  # as it is finished
     console.print(
         f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped; "
         f"held-out frame accuracy {result.best.accuracy:.2%}"
@@ -379,6 +379,15 @@ def train_on_labels(
         options.silence_weight,
     )
     write_network(network, directory / NETWORK_FILE)
+
+
+def store_network(source: Path, options: AcousticOptions, target: Path) -> None:
+    """Put a trained network into a model, as the options say.
+
+    Raises:
+        SpeechError: a damaged file, or weights beyond the range of the storage.
+    """
+    write_network(read_network(source), target, storage=options.storage)
 
 
 def read_tree(directory: Path) -> tuple[Tree, TransitionModel]:

@@ -16,7 +16,7 @@ from am.adaptation import with_new_outputs
 from am.contexts import FrameContexts, frame_contexts, frame_pdfs
 from am.features import FbankOptions, MfccOptions
 from am.inference_native import NativeNetwork, Precision
-from am.network_file import Network, read_network, write_network
+from am.network_file import Network, Storage, read_network, write_network
 from am.network_options import NetworkOptions, NetworkShape
 from am.phones import PhoneTable
 from am.priors import SILENCE_WEIGHT, PriorSource, count_labels, state_priors, sum_posteriors
@@ -29,7 +29,7 @@ from data.alignment import Alignment
 from data.corpus import Utterance
 from data.drops import Drops, refuse
 from data.errors import SpeechError, UsageError
-from recognizer.bundle import ACOUSTIC, DEFAULT_MODEL
+from recognizer.bundle import ACOUSTIC, model_path
 from recognizer.feature_cache import FeatureTable
 from recognizer.gmm_features import gmm_features
 from recognizer.options import to_table
@@ -62,6 +62,7 @@ class AcousticOptions:
         silence_weight: divisor of the counts of silence states in the priors.
         precision: of the network's weights in recognition, "float32" or "int8"; by default float32,
             or that of the model whose network is trained anew.
+        storage: of the weight matrices in the model's file, "float32" or "float16", half as large.
         realign: how often the trained network aligns its training sets anew and is trained on from
             there with these labels.
         realign_training: how it is trained then; by default as the first time.
@@ -77,6 +78,7 @@ class AcousticOptions:
     priors: PriorSource = "labels"
     silence_weight: float = SILENCE_WEIGHT
     precision: Precision | None = None
+    storage: Storage = "float32"
     realign: int = 0
     realign_training: TrainingOptions | None = None
 
@@ -321,10 +323,12 @@ def train_network(
         features: by corpus name and speed, with speed 1.0.
         options: shape and training.
         directory: of the results.
-        initial: file of the network that it starts from, in a training after a realignment.
+        initial: file of the network that it starts from, outputs and all; then ``options`` may have
+            another way of training, `realign_training`.
 
     Raises:
-        SpeechError: no torch, or unusable data.
+        SpeechError: no torch, unusable data, or the training was interrupted.
+        DivergedError: its loss is not finite any more.
     """
     require_torch()
     from am.training import train
@@ -336,7 +340,7 @@ def train_network(
     elif options.initial is not None:
         initial = directory / "initial.safetensors"
         write_network(_initial_network(options, network), initial)
-    return train(
+    result = train(
         list(training_utterances(corpora, features)),
         network,
         training,
@@ -351,6 +355,9 @@ def train_network(
             "priors": {"source": "labels", "silence_weight": options.silence_weight},
         },
     )
+    if not result.finished or result.best is None:
+        raise SpeechError("training was interrupted; the same command goes on from here")
+    return result
 
 
 def check_network(options: AcousticOptions) -> None:
@@ -363,9 +370,7 @@ def check_network(options: AcousticOptions) -> None:
 def _initial_network(options: AcousticOptions, network: NetworkOptions) -> Network:
     """The hidden layers that training starts from, below new outputs."""
     assert options.initial is not None
-    path = Path(options.initial)
-    if options.initial == DEFAULT_MODEL.name and not path.exists():
-        path = DEFAULT_MODEL
+    path = model_path(options.initial)
     if path.is_dir():
         path /= ACOUSTIC
     training = options.training
@@ -386,8 +391,8 @@ def with_posterior_priors(
 ) -> Network:
     """The network with priors that are its own posteriors' averages over training utterances.
 
-    States without a label keep the priors that they have. About `PRIOR_FRAMES` frames, spread over
-    the utterances, are enough.
+    States without a label, or with next to no posterior, keep the priors that they have. About
+    `PRIOR_FRAMES` frames, spread over the utterances, are enough.
     """
     known = list(utterances)
     labels = count_labels((utterance.labels for utterance in known), network.options.outputs)

@@ -19,6 +19,7 @@ written last, so a directory that has one is complete.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -69,6 +70,12 @@ DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "english"
 """The model that comes with the package."""
 
 Part = TypeVar("Part")
+
+
+def model_path(name: str) -> Path:
+    """The directory of a model by its path, or of the one that comes with the package."""
+    path = Path(name)
+    return DEFAULT_MODEL if name == DEFAULT_MODEL.name and not path.exists() else path
 
 
 class ModelBundle:
@@ -322,6 +329,32 @@ def write_config(directory: str | Path, config: ModelConfig) -> ModelBundle:
     with replace_text(directory / CONFIG) as stream:
         stream.write(to_toml(replace(config, files=files)))
     return ModelBundle(directory)
+
+
+def copy_around_network(
+    model: ModelBundle, config: ModelConfig, to: Path, *, link: bool = False
+) -> None:
+    """Make a model of the network that lies in a directory and of all else of another model.
+
+    Args:
+        model: gives everything but the network.
+        config: of the new model.
+        to: its directory, where the network's file is.
+        link: make symbolic links to the model's files instead of copies.
+
+    Raises:
+        SpeechError: the files do not fit each other.
+    """
+    for name in model.config.files:
+        if name == ACOUSTIC:
+            continue
+        target = to / name
+        if link:
+            target.unlink(missing_ok=True)
+            target.symlink_to((model.path / name).resolve())
+        else:
+            shutil.copyfile(model.path / name, target)
+    write_config(to, config)
 
 
 def file_record(path: Path) -> FileRecord:

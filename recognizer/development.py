@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from data.corpus import Corpus, Utterance, read_corpus
+from data.errors import SpeechError
 from data.files import replace_text
 from recognizer import model_config
 from recognizer.bundle import ModelBundle, write_config
 from recognizer.calibrate import calibrate, write_scale
 from recognizer.console import console, progress_bar
-from recognizer.evaluate import evaluate
+from recognizer.evaluate import Evaluation, evaluate
 from recognizer.recipe import TrainingSet
 from recognizer.tune import Grid, tune, write_choice
 
@@ -48,6 +49,9 @@ def tune_model(
         grid: what to try.
         directory: gets ``tuning.md``, the table of all that was tried.
         jobs: processes.
+
+    Raises:
+        SpeechError: an utterance cannot be recognised, or a damaged model.
     """
     utterances = sum(len(corpus) for corpus in corpora)
     with progress_bar("tuning", utterances) as advance:
@@ -62,6 +66,20 @@ def tune_model(
         console.print(f"{counts} {name}")
 
 
+def evaluated(corpus: Corpus, model: Path, *, jobs: int = 1) -> Evaluation:
+    """What a model makes of a development set, every utterance of it.
+
+    Raises:
+        SpeechError: an utterance cannot be recognised, or a damaged model.
+    """
+    with progress_bar(corpus.name, len(corpus)) as advance:
+        evaluation = evaluate(corpus, model, jobs=jobs, progress=lambda _: advance())
+    if evaluation.failed:
+        first = evaluation.failed[0]
+        raise SpeechError(f"{corpus.name}: {first.utterance}: {first.error}")
+    return evaluation
+
+
 def measure_model(
     model: Path, corpora: Sequence[Corpus], directory: Path, *, jobs: int = 1
 ) -> None:
@@ -72,11 +90,13 @@ def measure_model(
         corpora: development sets.
         directory: gets a directory of results for each.
         jobs: processes.
+
+    Raises:
+        SpeechError: an utterance cannot be recognised, or a damaged model.
     """
     results = []
     for corpus in corpora:
-        with progress_bar(corpus.name, len(corpus)) as advance:
-            evaluation = evaluate(corpus, model, jobs=jobs, progress=lambda _: advance())
+        evaluation = evaluated(corpus, model, jobs=jobs)
         evaluation.write(directory / corpus.name.replace("/", "-"))
         found = evaluation.result()
         results.append(

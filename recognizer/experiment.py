@@ -19,8 +19,8 @@ from data.errors import UsageError
 from decoding.search import SearchOptions
 from recognizer.acoustic_training import AcousticOptions
 from recognizer.bundle import DEFAULT_MODEL
+from recognizer.model_labels import check_fixed, check_sets
 from recognizer.recipe import TrainingSet
-from recognizer.retrain import check_fixed, check_sets
 
 Kind = Literal["dnn", "lstm", "lstmp"]
 
@@ -66,8 +66,10 @@ class TablesExperiment:
         search_frames: how long these short trainings are.
         accuracy_utterances: frame accuracy on training data is measured on so many of them.
         acoustic: training, alike for all; it ends by `patience`, so that must be set, and so must
-            `decay_frames`. Network, tree, features and precision must not be set, nor `epochs`.
-        search: beams in place of the model's; the acoustic scale stays the model's.
+            `decay_frames`. What the model or the experiment gives must not be set: network, tree,
+            features, precision, storage, `initial`, `realign`, `epochs` and `max_frames`.
+        search: all search options in place of the model's, but for the acoustic scale; those not
+            given are the defaults.
     """
 
     training: tuple[TrainingSet, ...]
@@ -95,8 +97,10 @@ class TablesExperiment:
         for name in ("search_frames", "accuracy_utterances"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name}: expected a number above 0, found {getattr(self, name)}")
-        check_fixed(self.acoustic, ("precision",))
+        check_fixed(self.acoustic, ("precision", "storage"))
         check_sets((*self.training, *self.dev_sets))
+        if self.search is not None and self.search.acoustic_scale != SearchOptions.acoustic_scale:
+            raise UsageError("search.acoustic_scale: expected nothing: it is the model's own")
         if self.acoustic.network != NetworkShape():
             raise UsageError("acoustic.network: expected nothing: the experiment makes its shapes")
         training = self.acoustic.training

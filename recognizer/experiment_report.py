@@ -26,8 +26,8 @@ def check_document(document: Path) -> None:
     """Refuse a document that tables cannot be written into, before long work.
 
     Raises:
-        SpeechError: there is no such directory, the document is no UTF-8 text, only one of the
-            marks is there, or matplotlib is missing.
+        SpeechError: there is no such directory, the document is no UTF-8 text, its marks are
+            not one pair, or matplotlib is missing.
     """
     check_directory(document.parent)
     _parts(document)
@@ -44,7 +44,7 @@ def write_report(findings: Sequence[Finding], entrants: Sequence[Entrant], docum
         document: a Markdown file.
 
     Raises:
-        SpeechError: only one of the marks is there, or the file cannot be written.
+        SpeechError: the marks are not one pair, or the file cannot be written.
     """
     parts = [BEGIN, ""]
     for size, group in groupby(findings, key=lambda finding: finding.entrant.size):
@@ -69,8 +69,12 @@ def _parts(document: Path) -> tuple[str, str]:
         text = document.read_text(encoding="utf-8") if document.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise SpeechError(f"{document}: expected Markdown in UTF-8: {error}") from None
-    if (BEGIN in text) != (END in text):
-        raise SpeechError(f"{document}: expected both {BEGIN} and {END}, or none, found one")
+    marks = text.count(BEGIN), text.count(END)
+    if marks not in ((0, 0), (1, 1)) or text.find(BEGIN) > text.find(END):
+        raise SpeechError(
+            f"{document}: expected {BEGIN} and behind it {END}, once each or not at all, "
+            f"found {marks[0]} and {marks[1]}"
+        )
     if BEGIN not in text:
         return (f"{text.rstrip()}\n\n" if text.strip() else ""), "\n"
     before, _, rest = text.partition(BEGIN)

@@ -6,7 +6,8 @@ import dataclasses
 import fcntl
 import json
 import math
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from am.network_file import read_network
 from am.training_curves import read_curve
-from data.corpus import Corpus
+from am.training_errors import DivergedError
 from data.errors import SpeechError
 from data.files import replace_text
 from recognizer.acoustic_stages import (
@@ -24,15 +25,19 @@ from recognizer.acoustic_stages import (
     network_stage,
     train_on_labels,
 )
-from recognizer.acoustic_training import AcousticOptions, train_network, training_utterances
-from recognizer.bundle import ModelBundle
-from recognizer.console import console, progress_bar
-from recognizer.development import development_sets
-from recognizer.evaluate import UtteranceScore, evaluate
+from recognizer.acoustic_training import (
+    AcousticOptions,
+    check_network,
+    train_network,
+    training_utterances,
+)
+from recognizer.bundle import ACOUSTIC, ModelBundle, copy_around_network, model_path
+from recognizer.console import console
+from recognizer.development import development_sets, evaluated
 from recognizer.experiment import Entrant, TablesExperiment
 from recognizer.model_config import ModelConfig
+from recognizer.model_labels import ModelLabels, check_apart
 from recognizer.options import to_table
-from recognizer.retrain import ModelLabels, check_apart, model_path, with_network
 from recognizer.scoring import ErrorCounts
 from recognizer.stages import Stage, run_stages, stages_done
 
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
 
 _RESULT = "result.json"
 _RATES = "rates.json"
+_DIVERGED = "diverged.json"
 _FURTHER = 3  # learning rates beyond those given, where the best is the highest or lowest
 _EPOCHS = 1000  # patience ends a training long before
 
@@ -112,8 +118,12 @@ class TablesRun:
         """Labels and features of all sets; a second process waits for the first.
 
         Raises:
-            SpeechError: a set is missing, or nothing of it can be aligned.
+            SpeechError: a set is missing, nothing of it can be aligned, or there is no torch.
         """
+        # What cannot work is told now, not after hours.
+        check_network(self._options)
+        for labels in (self._labels, self._dev_labels):
+            labels.check()
         with _locked(self._work / "prepare.lock", wait=True):
             run_stages(self._labels.stages(self._options), self._work)
             dev = self._dev_labels.stages(replace(self._options, speeds=(1.0,)))
@@ -126,7 +136,8 @@ class TablesRun:
             Whether there was anything to do: it may be done, or another process be at it.
 
         Raises:
-            SpeechError: the training was interrupted, or every learning rate diverges.
+            SpeechError: the training was interrupted, or the labels are not those of `prepare`.
+            DivergedError: the training diverges with every learning rate.
         """
         with _locked(self._work / f"{entrant.name}.lock", wait=False) as mine:
             if not mine:
@@ -136,6 +147,10 @@ class TablesRun:
             if stages_done(stages, self._work):
                 console.print(f"{entrant.name}: done before")
                 return False
+            if not stages_done(self._labels.stages(self._options), self._work):
+                raise SpeechError(
+                    f"{self._work}: another experiment has made its labels or features"
+                )
             run_stages(stages, self._work)
         return True
 
@@ -148,6 +163,16 @@ class TablesRun:
         for entrant in self.entrants:
             if stages_done(self._stages(entrant), self._work):
                 yield self._read(entrant)
+
+    @contextmanager
+    def latest_findings(self) -> Iterator[list[Finding]]:
+        """The `findings`, and until the block ends no other process gets them to report.
+
+        Raises:
+            SpeechError: a file of results is damaged.
+        """
+        with _locked(self._work / "report.lock", wait=True):
+            yield list(self.findings())
 
     def _stages(self, entrant: Entrant) -> list[Stage]:
         table = to_table(self.experiment)
@@ -186,37 +211,19 @@ class TablesRun:
         return [*inputs, rates, training, measuring]
 
     def _search(self, entrant: Entrant, directory: Path) -> None:
-        found: dict[str, float | None] = {}
-
-        def attempt(rate: float) -> None:
-            found[repr(rate)] = self._short_training(entrant, rate, directory / repr(rate))
-
-        rates = sorted(self.experiment.learning_rates)
-        step = rates[-1] / rates[-2] if len(rates) > 1 else 2.0
-        for rate in rates:
-            attempt(rate)
-        for _ in range(_FURTHER):
-            # The best of them must have a worse one on either side.
-            best = float(_best_rate(found))
-            if best == rates[-1]:
-                rates.append(best * step)
-                attempt(rates[-1])
-            elif best == rates[0]:
-                rates.insert(0, best / step)
-                attempt(rates[0])
+        found = search_rates(
+            self.experiment.learning_rates,
+            lambda rate: self._short_training(entrant, rate, directory / repr(rate)),
+        )
         said = ", ".join(
             f"{rate}: {accuracy:.4f}" if accuracy is not None else f"{rate}: diverged"
             for rate, accuracy in found.items()
         )
         console.print(f"{entrant.name}: held-out accuracy by learning rate: {said}")
-        if found[_best_rate(found)] is None:
-            raise SpeechError(f"{entrant.name}: every learning rate diverged: {said}")
         _write_json(directory / _RATES, found)
 
     def _short_training(self, entrant: Entrant, rate: float, directory: Path) -> float | None:
         """Held-out accuracy that a learning rate leads to; None where the training diverges."""
-        from am.training_learner import DivergedError
-
         options = self._trained_with(entrant, rate)
         training = replace(
             options.training,
@@ -236,8 +243,7 @@ class TablesRun:
             )
         except DivergedError:
             return None
-        if not result.finished or result.best is None:
-            raise SpeechError("training was interrupted; the same command goes on from here")
+        assert result.best is not None  # as it is finished
         return result.best.accuracy
 
     def _trained_with(self, entrant: Entrant, rate: float) -> AcousticOptions:
@@ -252,26 +258,58 @@ class TablesRun:
         )
         return replace(self._options, network=entrant.shape, training=training)
 
-    def _rate(self, entrant: Entrant) -> float:
-        """The best learning rate that was found."""
-        return float(_best_rate(_read_json(self._work / f"{entrant.name}.rates" / _RATES)))
-
     def _train(self, entrant: Entrant, directory: Path) -> None:
-        options = self._trained_with(entrant, self._rate(entrant))
+        """To the end, with the best learning rate with which it does not diverge."""
+        from am.training_checkpoint import CHECKPOINT_FILE
+
+        found = {
+            float(rate): accuracy
+            for rate, accuracy in _read_json(self._work / f"{entrant.name}.rates" / _RATES).items()
+        }
+        record = directory / _DIVERGED
+        diverged = _read_json(record) if record.exists() else {}
         labels = self._labels
-        train_on_labels(
-            labels.labelled(), labels.outputs, labels.silence, options, self._work, directory
-        )
+        while True:
+            left = {
+                rate: accuracy
+                for rate, accuracy in found.items()
+                if accuracy is not None and repr(rate) not in diverged
+            }
+            if not left:
+                raise DivergedError(f"{entrant.name}: training diverges with every learning rate")
+            rate = best_rate(left)
+            options = self._trained_with(entrant, rate)
+            try:
+                train_on_labels(
+                    labels.labelled(),
+                    labels.outputs,
+                    labels.silence,
+                    options,
+                    self._work,
+                    directory,
+                )
+                return
+            except DivergedError as error:
+                console.print(f"{entrant.name}: learning rate {rate}: {error}", markup=False)
+                # The next one must not go on from where this one got to.
+                (directory / CHECKPOINT_FILE).unlink(missing_ok=True)
+                diverged[repr(rate)] = str(error)
+                _write_json(record, diverged)
 
     def _measure(self, entrant: Entrant, directory: Path) -> None:
         network = self._work / entrant.name / NETWORK_FILE
         accuracies = self._accuracies(network)
-        model = self._assemble(entrant, network, directory / "model")
+        model = directory / "model"
+        model.mkdir(exist_ok=True)
+        shutil.copyfile(network, model / ACOUSTIC)
+        copy_around_network(self.model, self._model_config(entrant), model, link=True)
         first: list[ErrorCounts] = []
         rescored: list[ErrorCounts] = []
         for corpus in self._dev_sets():
             console.print(f"{entrant.name}: recognising {corpus.name}")
-            scores = self._scores(corpus, model)
+            evaluation = evaluated(corpus, model, jobs=self._jobs)
+            console.print(f"{corpus.name}: {evaluation.rescored} rescored")
+            scores = evaluation.scores
             first += [score.first_pass_counts for score in scores]
             rescored += [score.rescored_counts for score in scores]
         _write_json(
@@ -301,6 +339,8 @@ class TablesRun:
             outputs=self._labels.outputs,
             tolerance=options.training.length_tolerance,
         )
+        for line in data.dropped:
+            console.print(f"dropped {line}", markup=False)
         network = from_network(read_network(path))
         parts = {"training": data.training, "dev": data.held_out}
         return {
@@ -315,11 +355,6 @@ class TablesRun:
     ) -> Iterator[TrainingUtterance]:
         labelled = labels.labelled()
         return training_utterances(labelled, feature_tables(labelled, options, work))
-
-    def _assemble(self, entrant: Entrant, network: Path, directory: Path) -> Path:
-        """The model with this network; its other files are links."""
-        with_network(self.model, network, self._model_config(entrant), directory, link=True)
-        return directory
 
     def _model_config(self, entrant: Entrant) -> ModelConfig:
         config = self.model.config
@@ -337,24 +372,16 @@ class TablesRun:
             results=(),
         )
 
-    def _scores(self, corpus: Corpus, model: Path) -> tuple[UtteranceScore, ...]:
-        with progress_bar(corpus.name, len(corpus)) as advance:
-            evaluation = evaluate(corpus, model, jobs=self._jobs, progress=lambda _: advance())
-        if evaluation.failed:
-            first = evaluation.failed[0]
-            raise SpeechError(f"{corpus.name}: {first.utterance}: {first.error}")
-        console.print(f"{corpus.name}: {evaluation.rescored} rescored")
-        return evaluation.scores
-
     def _read(self, entrant: Entrant) -> Finding:
         directory = self._work / entrant.name
         path = self._work / f"{entrant.name}.dev" / _RESULT
         result = _read_json(path)
-        trained = read_network(directory / NETWORK_FILE).metadata["training"]
+        network = read_network(directory / NETWORK_FILE)
         try:
+            trained = network.metadata["training"]
             return Finding(
                 entrant,
-                self._rate(entrant),
+                float(trained["options"]["learning_rate"]),
                 int(read_curve(directory)[-1]["frames"]),
                 trained["frames"],
                 float(result["training_accuracy"]),
@@ -365,7 +392,48 @@ class TablesRun:
                 directory,
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise SpeechError(f"{path}: expected the results of a network: {error!r}") from None
+            raise SpeechError(
+                f"{path} or {directory}: expected the results of a network: {error!r}"
+            ) from None
+
+
+def search_rates(
+    given: Sequence[float], attempt: Callable[[float], float | None]
+) -> dict[float, float | None]:
+    """Try learning rates, and further ones beyond them while the best is the highest or lowest.
+
+    Args:
+        given: the rates.
+        attempt: gives the accuracy that a rate leads to, None for a training that diverges.
+
+    Returns:
+        What each led to, in the order of the attempts.
+    """
+    rates = sorted(given)
+    step = rates[-1] / rates[-2] if len(rates) > 1 else 2.0
+    found = {rate: attempt(rate) for rate in rates}
+    for _ in range(_FURTHER):
+        # The best of them must have a worse one on either side.
+        best = best_rate(found)
+        if best == rates[0]:
+            rates.insert(0, best / step)
+            found[rates[0]] = attempt(rates[0])
+        elif best == rates[-1]:
+            rates.append(best * step)
+            found[rates[-1]] = attempt(rates[-1])
+        else:
+            break
+    return found
+
+
+def best_rate(found: Mapping[float, float | None]) -> float:
+    """The learning rate of the highest accuracy, the lowest of equals; None is below all."""
+
+    def key(rate: float) -> tuple[float, float]:
+        accuracy = found[rate]
+        return -math.inf if accuracy is None else accuracy, -rate
+
+    return max(found, key=key)
 
 
 @contextmanager
@@ -374,21 +442,14 @@ def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
-            return
+            if not wait:
+                yield False
+                return
+            console.print(f"{path.stem}: waiting for another process")
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield True
-
-
-def _best_rate(found: Mapping[str, float | None]) -> str:
-    """The learning rate of the highest accuracy."""
-
-    def accuracy(rate: str) -> float:
-        value = found[rate]
-        return -math.inf if value is None else value
-
-    return max(found, key=accuracy)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

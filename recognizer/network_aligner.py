@@ -110,7 +110,7 @@ class NetworkAligner(PartsAligner):
                 bundle.phones,
                 bundle.tree,
                 bundle.transitions,
-                lexicon or bundle.lexicon,
+                bundle.lexicon if lexicon is None else lexicon,
                 bundle.config.features,
                 align_options(bundle.config),
             )

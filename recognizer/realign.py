@@ -9,13 +9,12 @@ from pathlib import Path
 from am.features import FbankOptions
 from am.inference_native import NativeNetwork
 from am.network_file import read_network
-from data.errors import SpeechError
 from data.lexicon import Lexicon
 from decoding.align import AlignOptions
 from recognizer.acoustic_stages import read_tree
 from recognizer.acoustic_training import AlignedCorpus
-from recognizer.alignment_file import write_paths
-from recognizer.console import console
+from recognizer.align_sets import align_set
+from recognizer.aligned_set import AlignedSet
 from recognizer.network_aligner import AlignerParts, PartsAligner
 
 
@@ -58,23 +57,17 @@ class NetworkRealigner:
             )
         )
         for corpus in corpora:
+
+            def moved(aligned: AlignedSet, before: AlignedCorpus = corpus) -> str:
+                after = AlignedCorpus.from_paths(
+                    before.name, before.utterances, aligned.paths, transitions
+                )
+                return f"; {_moved(before, after):.2%} of the frames in another state than before"
+
             target = directory / f"{corpus.name}.safetensors"
-            if target.exists():
-                continue
-            aligned = aligner.align(corpus.utterances, jobs=self.jobs)
-            if not aligned.paths:
-                reason = next(iter(aligned.failed.values()), "no utterances")
-                raise SpeechError(f"{corpus.name}: expected utterances to align, found: {reason}")
-            again = AlignedCorpus.from_paths(
-                corpus.name, corpus.utterances, aligned.paths, transitions
+            align_set(
+                aligner, corpus.name, corpus.utterances, target, jobs=self.jobs, further=moved
             )
-            console.print(
-                f"{corpus.name}: {len(aligned.paths)} of {len(corpus.utterances)} utterances "
-                f"aligned; {_moved(corpus, again):.2%} of the frames in another state than before"
-            )
-            for utterance, reason in sorted(aligned.failed.items()):
-                console.print(f"{corpus.name}: {utterance}: not aligned: {reason}")
-            write_paths(target, aligned.paths)
 
 
 def _moved(before: AlignedCorpus, after: AlignedCorpus) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import SpeechError, UsageError
-from data.text import Normalization
+from data.normalization import Normalization
 from decoding.build import GraphOptions
 from decoding.search import SearchOptions
 from lm.pieces import PieceOptions

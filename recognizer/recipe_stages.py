@@ -23,9 +23,16 @@ from lm.ngram import NgramModel
 from lm.perplexity import perplexity
 from lm.prune import history_probs, prune, pruning_losses
 from recognizer import bundle, model_config
-from recognizer.acoustic_stages import NETWORK_FILE, AcousticInputs, acoustic_stages, read_tree
+from recognizer.acoustic_stages import (
+    NETWORK_FILE,
+    AcousticInputs,
+    acoustic_stages,
+    read_tree,
+    store_network,
+)
 from recognizer.acoustic_training import AlignedCorpus
-from recognizer.alignment_file import read_paths, write_paths
+from recognizer.align_sets import align_set
+from recognizer.alignment_file import read_paths
 from recognizer.console import console
 from recognizer.development import development_sets, measure_model, training_record, tune_model
 from recognizer.first_pass_graph import first_pass_graph
@@ -72,7 +79,11 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     language: dict[str, str] = {}
     if recipe.normalization != "english":
         language["normalization"] = recipe.normalization
-    precision = {"precision": recipe.acoustic.precision} if recipe.acoustic.precision else {}
+    put: dict[str, str] = {}
+    if recipe.acoustic.precision:
+        put["precision"] = recipe.acoustic.precision
+    if recipe.acoustic.storage != "float32":
+        put["storage"] = recipe.acoustic.storage
     training = [one.data for one in recipe.training]
     spelled = {"words_of": training} if recipe.lexicon == GRAPHEMES else {}
     stages = [
@@ -142,7 +153,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             "model",
             {key: table[key] for key in ("name", "language", "licence", "search", "lattice")}
             | {"description": recipe.description}
-            | precision,
+            | put,
             ("lm", "tree", "network", "graph"),
             steps.model,
             "putting the model together",
@@ -259,18 +270,7 @@ class _Steps:
         model = self._aligner()
         for one in self._recipe.training:
             target = directory / f"{one.name}.safetensors"
-            if target.exists():
-                continue
-            utterances = list(self._corpus(one))
-            aligned = model.align(utterances, jobs=self._jobs)
-            console.print(
-                f"{one.data}: {len(aligned.paths)} of {len(utterances)} utterances aligned, "
-                f"{aligned.unknown.total()} words outside the lexicon "
-                f"({len(aligned.unknown)} different)"
-            )
-            for utterance, reason in sorted(aligned.failed.items()):
-                console.print(f"{one.data}: {utterance}: not aligned: {reason}")
-            write_paths(target, aligned.paths)
+            align_set(model, one.data, list(self._corpus(one)), target, jobs=self._jobs)
 
     def aligned(self) -> AcousticInputs:
         """The training sets with the aligner's states."""
@@ -319,7 +319,6 @@ class _Steps:
         recipe, work = self._recipe, self._work
         graph = bundle.graph_file(recipe.first_pass)
         for stage, source, name in (
-            ("network", NETWORK_FILE, bundle.ACOUSTIC),
             ("tree", "tree.json", bundle.TREE),
             ("tree", "phones.txt", bundle.PHONES),
             ("tree", "transitions.json", bundle.TRANSITIONS),
@@ -329,6 +328,8 @@ class _Steps:
             ("lm", bundle.RESCORING, bundle.RESCORING),
         ):
             shutil.copyfile(work / stage / source, directory / name)
+        network = work / "network" / NETWORK_FILE
+        store_network(network, recipe.acoustic, directory / bundle.ACOUSTIC)
         bundle.write_config(
             directory,
             model_config.ModelConfig(

@@ -25,6 +25,7 @@ from recognizer.acoustic_stages import (
     StateInputs,
     acoustic_stages,
     state_stages,
+    store_network,
 )
 from recognizer.acoustic_training import AcousticOptions, AlignedCorpus, training_group
 from recognizer.alignment_checks import TOLERANCE, of_corpus
@@ -90,6 +91,8 @@ class TrainRecipe:
         labels = [one.label for one in self.sets]
         if len(set(labels)) < len(labels):
             raise UsageError(f"expected sets of distinct names, found {', '.join(labels)}")
+        if self.acoustic.precision is not None:
+            raise UsageError("acoustic.precision: expected nothing: no model.toml is written here")
         if not self.tolerance >= 0:
             raise UsageError(f"tolerance: expected seconds >= 0, found {self.tolerance}")
 
@@ -155,18 +158,19 @@ def _run(recipe: TrainRecipe, base: Path, first: str | None, last: str | None) -
             check=lambda: _check(recipe, base),
             jobs=recipe.jobs,
         )
+    storage = {"storage": options.storage} if options.storage != "float32" else {}
     files = TREE_FILES if recipe.labels == "phones" else (STATES_FILE,)
 
     def collect(directory: Path) -> None:
         for name in files:
             shutil.copyfile(work / stages[0].name / name, output / name)
-        shutil.copyfile(work / "network" / NETWORK_FILE, output / NETWORK_FILE)
+        store_network(work / "network" / NETWORK_FILE, options, output / NETWORK_FILE)
         console.print(f"acoustic model: {output}")
 
     stages.append(
         Stage(
             "model",
-            {"output": str(output)},
+            {"output": str(output)} | storage,
             (stages[0].name, "network"),
             collect,
             "collecting the model",

@@ -165,16 +165,19 @@ void FillCompactSlots(const Compact& compact,
   compact.view().FillSlots(slots.data(), slots.shape(0));
 }
 
-std::string_view Text(const Vector<uint8_t>& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.shape(0)};
+std::string_view Lines(const Vector<uint8_t>& bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.shape(0));
+  Expect(text.empty() || text.back() == '\n', "words: expected a line feed behind each of them");
+  return text;
 }
 
 nb::object WordIds(const Vector<uint8_t>& vocabulary, const Vector<uint8_t>& words) {
+  const std::string_view known = Lines(vocabulary), asked = Lines(words);
   std::vector<int32_t> ids;
   {
     nb::gil_scoped_release release;
-    const lm::WordLookup lookup(Text(vocabulary));
-    lm::ForEachLine(Text(words), [&](std::string_view word) { ids.push_back(lookup.Find(word)); });
+    const lm::WordLookup lookup(known);
+    lm::ForEachLine(asked, [&](std::string_view word) { ids.push_back(lookup.Find(word)); });
   }
   return arrays::Give(std::move(ids));
 }

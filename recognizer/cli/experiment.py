@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from recognizer.cli.stage_options import work_options
+from recognizer.cli.stage_options import numpy_on_one_thread, work_options
 
 
 @click.group()
@@ -30,9 +30,8 @@ def experiment() -> None:
 @click.option(
     "--kind",
     "kinds",
-    type=click.Choice(["dnn", "lstm", "lstmp"]),
     multiple=True,
-    help="Only networks of this kind.",
+    help="Only networks of this kind: dnn, lstm or lstmp.",
 )
 def tables(
     experiment: str,
@@ -59,14 +58,13 @@ def tables(
     Example:
       recognizer experiment tables --corpora corpora --work exp/tables --output tables.md
     """
-    import os
-
-    # Utterances are what runs in parallel here; numpy reads this when it is first imported.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    numpy_on_one_thread()
 
     from pathlib import Path
 
-    from data.errors import UsageError
+    from am.training_errors import DivergedError
+    from data.errors import SpeechError, UsageError
+    from recognizer.console import console
     from recognizer.experiment import TablesExperiment
     from recognizer.experiment_report import check_document, write_report
     from recognizer.experiment_run import TablesRun
@@ -83,10 +81,22 @@ def tables(
     check_document(document)
     run = TablesRun(plan, Path(corpora), Path(work), jobs)
     run.prepare()
+
+    def report() -> None:
+        with run.latest_findings() as findings:
+            write_report(findings, run.entrants, document)
+
+    diverged = []
     for entrant in run.entrants:
         if (sizes and entrant.size not in sizes) or (kinds and entrant.kind not in kinds):
             continue
-        if run.run(entrant):
-            write_report(list(run.findings()), run.entrants, document)
-    write_report(list(run.findings()), run.entrants, document)
+        try:
+            if run.run(entrant):
+                report()
+        except DivergedError as error:  # the others can still be compared
+            console.print(str(error), markup=False)
+            diverged.append(entrant.name)
+    report()
+    if diverged:
+        raise SpeechError(f"networks whose training diverges: {', '.join(diverged)}")
     click.echo(output)

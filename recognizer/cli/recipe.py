@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from recognizer.cli.stage_options import stage_range, work_options
+from recognizer.cli.stage_options import numpy_on_one_thread, stage_range, work_options
 
 
 @click.command()
@@ -25,10 +25,7 @@ def recipe(
       recognizer recipe mini_librispeech --corpora corpora --work exp/mini --jobs 2
       recognize --model exp/mini/model recording.wav
     """
-    import os
-
-    # Utterances are what runs in parallel here; numpy reads this when it is first imported.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    numpy_on_one_thread()
 
     from pathlib import Path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -31,3 +32,8 @@ def stage_range(command: _Command) -> _Command:
     )
     last = click.option("--until", "last", metavar="STAGE", help="Stop after this stage.")
     return first(last(command))
+
+
+def numpy_on_one_thread() -> None:
+    """Before numpy is first imported: utterances, not its products, are what runs in parallel."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

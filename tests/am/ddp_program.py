@@ -1,6 +1,7 @@
 """What torchrun starts in test_training_ddp: ``ddp_program.py DIRECTORY``.
 
-Trains the toy task in DIRECTORY/whole, and in DIRECTORY/cut in two pieces.
+Trains the toy task in DIRECTORY/whole, in DIRECTORY/cut in two pieces, and in DIRECTORY/patient
+until held-out accuracy fails to improve.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def main(directory: Path) -> None:
             assert not (directory / "cut" / "last.safetensors").exists()
             for name in ("whole", "cut"):
                 print(lead(toy_task(directory / name, **settings)))
+            patience = {"epochs": 1000, "patience": 1, "learning_rate": 2e-2}
+            print(lead(toy_task(directory / "patient", **settings | patience)))
         else:
             follow()
 

@@ -35,6 +35,24 @@ def test_write_and_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.log_priors, network.tensors["log_priors"])
 
 
+def test_matrices_as_float16(tmp_path: Path) -> None:
+    network = small()
+    path = tmp_path / "network.safetensors"
+    write_network(network, path, storage="float16")
+    stored, again = load_file(path), read_network(path)
+    for name, array in network.tensors.items():
+        assert again.tensors[name].dtype == np.float32
+        if array.ndim == 2:
+            assert stored[name].dtype == np.float16
+            np.testing.assert_allclose(again.tensors[name], array, rtol=2**-11, atol=2**-25)
+        else:
+            np.testing.assert_array_equal(stored[name], array)
+    network.tensors["layers.0.w_r"][3, 1] = -65536.0
+    with pytest.raises(SpeechError, match=r"layers.0.w_r: expected weights of at most 65504"):
+        write_network(network, path, storage="float16")
+    assert read_network(path).tensors["layers.0.w_r"][3, 1] != -65536.0
+
+
 def test_no_priors_yet(tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
     write_network(small(log_priors=False), path)

@@ -62,6 +62,14 @@ def test_wrong_use() -> None:
         state_priors([-1, 2], [])
 
 
+def test_states_that_are_not_seen_keep_what_was_known() -> None:
+    known = np.log(np.array([0.5, 0.25, 0.25, 1.0])).astype(np.float32)
+    known[3] = DISABLED_LOG_PRIOR
+    log_priors = state_priors([30, 0, 10, 0], silence_pdfs=[], known=known)
+    np.testing.assert_allclose(np.exp(log_priors[:3]), [0.6, 0.2, 0.2], rtol=1e-6)
+    assert log_priors[3] == DISABLED_LOG_PRIOR
+
+
 def test_hardly_ever_seen_is_never_seen() -> None:
     log_priors = state_priors([1.0, 1e-12, 1e-6], silence_pdfs=[])
     assert log_priors[1] == np.float32(DISABLED_LOG_PRIOR)

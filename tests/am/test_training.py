@@ -28,6 +28,7 @@ from am.training import (
     make_task,
     train,
 )
+from am.training_errors import DivergedError
 from am.training_sync import SyncTrainer
 from data.errors import SpeechError, UsageError
 from toy_training import DIM, NETWORK, STATES, make_utterances
@@ -204,6 +205,9 @@ def test_rate_decays_over_its_own_frames() -> None:
     assert rates == pytest.approx([1e-2, 1e-3, 1e-4, 1e-6])
     with pytest.raises(UsageError, match="patience: expected 0 in mode"):
         TrainingOptions(mode="async", optimizer="sgd", patience=2)
+    expected = "learning_rate: expected at least 0.01, the final one, as it decays without end, f"
+    with pytest.raises(UsageError, match=expected):
+        TrainingOptions(learning_rate=1e-3, final_learning_rate=1e-2, decay_frames=10)
 
 
 def test_interrupt_finishes_the_chunk_and_saves(tmp_path: Path) -> None:
@@ -319,8 +323,19 @@ def test_a_loss_that_explodes_is_named(tmp_path: Path) -> None:
         OPTIONS, optimizer="sgd", learning_rate=1e30, final_learning_rate=1e30,
         max_gradient_norm=0.0, reduction="sum", average_frames=0,
     )  # fmt: skip
-    with pytest.raises(SpeechError, match="not finite"):
+    with pytest.raises(DivergedError, match="not finite"):
         run(tmp_path, options).train()
+
+
+def test_weights_that_the_last_step_spoils_are_not_kept(tmp_path: Path) -> None:
+    """No further chunk shows what became of them: only the measurement at the end does."""
+    options = dataclasses.replace(
+        OPTIONS, optimizer="sgd", learning_rate=1e38, final_learning_rate=1e38, max_frames=1,
+        max_gradient_norm=0.0, reduction="sum", average_frames=0,
+    )  # fmt: skip
+    with pytest.raises(DivergedError, match="not finite"):
+        run(tmp_path, options).train()
+    assert not list(tmp_path.glob("*st.safetensors"))
 
 
 def test_needs_both_parts(tmp_path: Path) -> None:

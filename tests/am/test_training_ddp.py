@@ -13,6 +13,7 @@ import torch
 
 from am.network_file import read_network
 from am.training import TrainingOptions, train
+from am.training_curves import read_curve
 from am.training_sync import SyncTrainer
 from data.errors import UsageError
 from toy_training import NETWORK, make_utterances, toy_task
@@ -36,7 +37,7 @@ def test_two_processes_learn_and_go_on_with_the_same_bits(tmp_path: Path) -> Non
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
-    assert done.stdout.count("finished=True") == 2
+    assert done.stdout.count("finished=True") == 3
     whole, cut = (
         read_network(tmp_path / "runs" / name / "last.safetensors") for name in ("whole", "cut")
     )
@@ -44,6 +45,10 @@ def test_two_processes_learn_and_go_on_with_the_same_bits(tmp_path: Path) -> Non
         np.testing.assert_array_equal(cut.tensors[name], array, err_msg=name)
     assert whole.metadata["training"] == cut.metadata["training"]
     assert whole.metadata["training"]["held_out"]["accuracy"] > 0.5
+    # The last measurement but one, after which it ended, was the only one to be no better.
+    *judged, _ = (entry["held_out_accuracy"] for entry in read_curve(tmp_path / "runs" / "patient"))
+    assert 2 <= len(judged) < 1000
+    assert judged[-1] <= judged[-2] == max(judged)
 
 
 class _Two:

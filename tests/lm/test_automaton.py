@@ -403,3 +403,10 @@ def test_words_are_found_by_their_spelling(vocabulary: list[str], words: list[st
 
     found = _automaton.word_ids(encoded(vocabulary), encoded(asked)).tolist()
     assert found == [vocabulary.index(word) if word in vocabulary else -1 for word in asked]
+
+
+def test_a_line_feed_follows_every_word(tmp_path: Path) -> None:
+    whole, torn = (np.frombuffer(text, dtype=np.uint8) for text in (b"a\nb\n", b"a\nb"))
+    for pair in ((whole, torn), (torn, whole)):
+        with pytest.raises(ValueError, match="words: expected a line feed behind each of them"):
+            _automaton.word_ids(*pair)

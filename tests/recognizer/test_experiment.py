@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from am.network_options import NetworkOptions
+from am.training_errors import DivergedError
 from conftest import Ran
 from data.errors import SpeechError, UsageError
 from decoding.search import SearchOptions
 from recognizer.acoustic_training import AcousticOptions
 from recognizer.experiment import TablesExperiment, make_entrant
-from recognizer.experiment_run import Finding
+from recognizer.experiment_run import Finding, best_rate, search_rates
 from recognizer.options import from_table, read_toml
 from recognizer.recipe import TrainingSet, find_recipe
 from recognizer.scoring import ErrorCounts
@@ -77,6 +81,7 @@ def test_too_small_a_size_is_refused() -> None:
         ({"learning_rates": (float("nan"),)}, "learning_rates: expected numbers above 0"),
         ({"dev": ("train",)}, "expected sets of distinct names, found 'train' twice"),
         ({"acoustic": AcousticOptions()}, "patience: expected a number above 0"),
+        ({"search": SearchOptions(acoustic_scale=0.2)}, "search.acoustic_scale: expected nothing"),
     ],
 )
 def test_impossible_experiments(change: dict[str, object], message: str) -> None:
@@ -157,9 +162,9 @@ def test_training_ends_when_it_has_failed_twice(tables: tuple[list[object], Path
     from am.training_curves import read_curve
 
     _, work, _ = tables
-    for directory in work.glob("lstmp-?x*"):
-        if "." in directory.name:
-            continue
+    directories = [path for path in work.glob("lstmp-?x*") if "." not in path.name]
+    assert len(directories) == 2
+    for directory in directories:
         accuracies = [entry["held_out_accuracy"] for entry in read_curve(directory)]
         # Two failures after the best, and the measurement that every training ends with.
         *judged, _ = accuracies
@@ -190,12 +195,14 @@ def test_wrong_use_is_told_in_a_line(
     ran = command("recognizer", *arguments, "--output", document, "--kind", "lstm")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "--kind: expected one of ['dnn', 'lstmp'], found 'lstm'" in ran.err
+    begin, end = (f"<!-- recognizer experiment tables: {mark} -->\n" for mark in ("begin", "end"))
     torn = tmp_path / "torn.md"
-    torn.write_text("<!-- recognizer experiment tables: begin -->\n")
-    ran = command("recognizer", *arguments, "--output", torn)
-    assert ran.code == 1
-    assert "expected both" in ran.err
-    assert torn.read_text() == "<!-- recognizer experiment tables: begin -->\n"
+    for text in (begin, f"{end}words\n{begin}", 2 * (begin + end)):
+        torn.write_text(text)
+        ran = command("recognizer", *arguments, "--output", torn)
+        assert (ran.code, ran.err.count("\n")) == (1, 1)
+        assert "once each or not at all" in ran.err
+        assert torn.read_text() == text
 
 
 def test_results_of_other_options_are_not_shown(
@@ -223,14 +230,106 @@ def test_a_damaged_result_is_told_in_a_line(
     arguments, work, _ = tables
     path = next(work.glob("lstmp-1x*.dev")) / "result.json"
     whole = path.read_text()
-    for damaged in ("{", "[]", "{}", whole.replace('"rescored": [[', '"rescored": [["x", ')):
-        path.write_text(damaged)
-        ran = command("recognizer", *arguments, "--output", tmp_path / "tables.md")
-        assert ran.code == 1
-        last = ran.err.splitlines()[-1]
-        assert last.startswith(f"recognizer: {path}: expected")
-        assert not (tmp_path / "tables.md").exists()
-    path.write_text(whole)
+    try:
+        for damaged in ("{", "[]", "{}", whole.replace('"rescored": [[', '"rescored": [["x", ')):
+            path.write_text(damaged)
+            ran = command("recognizer", *arguments, "--output", tmp_path / "tables.md")
+            assert ran.code == 1
+            last = ran.err.splitlines()[-1]
+            assert last.startswith(f"recognizer: {path}")
+            assert ": expected" in last
+            assert not (tmp_path / "tables.md").exists()
+    finally:
+        path.write_text(whole)
+
+
+@pytest.mark.parametrize(
+    ("peak", "given", "tried"),
+    [
+        (2.0, (1.0, 2.0, 4.0), [1.0, 2.0, 4.0]),
+        (8.0, (1.0, 2.0, 4.0), [1.0, 2.0, 4.0, 8.0, 16.0]),
+        (1e9, (4.0, 1.0), [1.0, 4.0, 16.0, 64.0, 256.0]),
+        (0.25, (1.0, 2.0), [1.0, 2.0, 0.5, 0.25, 0.125]),
+        (3.0, (3.0,), [3.0, 1.5, 6.0]),
+    ],
+)
+def test_rates_are_tried_beyond_the_best(
+    peak: float, given: tuple[float, ...], tried: list[float]
+) -> None:
+    found = search_rates(given, lambda rate: -abs(math.log(rate / peak)))
+    assert list(found) == tried
+    assert best_rate(found) == min(tried, key=lambda rate: abs(math.log(rate / peak)))
+
+
+def test_rates_are_lowered_until_training_does_not_diverge() -> None:
+    found = search_rates((1.0, 2.0), lambda rate: 0.5 if rate < 0.2 else None)
+    assert found == {1.0: None, 2.0: None, 0.5: None, 0.25: None, 0.125: 0.5}
+    assert best_rate(found) == 0.125
+
+
+def test_a_rate_that_diverges_in_the_end_gives_way(
+    tables: tuple[list[object], Path, Path],
+    made: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from click.testing import CliRunner
+
+    from recognizer import experiment_run
+    from recognizer.cli.experiment import tables as run_tables
+
+    _, done, document = tables
+    work, plan_file = tmp_path / "work", document.with_name("plan.toml")
+    shutil.copytree(done, work, symlinks=True)
+    plan = from_table(TablesExperiment, read_toml(plan_file), str(plan_file))
+    run = experiment_run.TablesRun(plan, made[0], work)
+    entrant = run.entrants[2]
+    rates = json.loads((work / f"{entrant.name}.rates" / "rates.json").read_text())
+    first, second = sorted(rates, key=lambda rate: -rates[rate])[:2]
+    (work / entrant.name / "stage.json").unlink()
+    real, lasting = experiment_run.train_on_labels, False
+
+    def diverging(*arguments: Any) -> None:
+        options, directory = arguments[3], arguments[5]
+        checkpoint = directory / "checkpoint.safetensors"
+        assert not checkpoint.exists()
+        if lasting or repr(options.training.learning_rate) == first:
+            checkpoint.write_text("of this rate")
+            raise DivergedError("training: the loss is not finite")
+        real(*arguments)
+
+    monkeypatch.setattr(experiment_run, "train_on_labels", diverging)
+    assert run.run(entrant)
+    found = {one.entrant.name: one for one in run.findings()}
+    assert len(found) == 4
+    assert found[entrant.name].learning_rate == float(second)
+    # One that always diverges does not keep the others from the tables.
+    lasting = True
+    (work / entrant.name / "stage.json").unlink()
+    (work / f"{run.entrants[3].name}.dev" / "stage.json").unlink()
+    output = tmp_path / "tables.md"
+    where = ["--corpora", str(made[0]), "--work", str(work), "--output", str(output)]
+    ran = CliRunner().invoke(run_tables, [str(plan_file), *where])
+    assert isinstance(ran.exception, SpeechError)
+    assert str(ran.exception) == f"networks whose training diverges: {entrant.name}"
+    assert "3 of 4 networks are done" in output.read_text()
+    assert entrant.name not in output.read_text()
+
+
+def test_labels_of_another_experiment_are_refused(
+    tables: tuple[list[object], Path, Path], made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from recognizer.experiment_run import TablesRun
+
+    _, done, document = tables
+    path = document.with_name("plan.toml")
+    plan = from_table(TablesExperiment, read_toml(path), str(path))
+    other = replace(plan, acoustic=replace(plan.acoustic, speeds=(1.0, 0.9)))
+    run = TablesRun(other, made[0], done)
+    with pytest.raises(SpeechError, match="another experiment has made its labels or features"):
+        run.run(run.entrants[0])
 
 
 def test_equal_networks_are_not_told_apart() -> None:

@@ -25,7 +25,7 @@ from am.tree import monophone_tree
 from data.corpus import Corpus, Utterance
 from data.errors import SpeechError
 from data.graphemes import graphemic_lexicon
-from data.text import Normalization
+from data.normalization import Normalization
 from decoding.build import GraphOptions
 from decoding.lattice import best_path
 from decoding.lattice_mbr import word_confidences

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from am.adaptation import mixed_networks
 from am.network_file import read_network
 from conftest import Ran
 from data.errors import SpeechError, UsageError
+from recognizer.acoustic_training import AcousticOptions
 from recognizer.bundle import ModelBundle
 from recognizer.options import from_table, read_toml
 from recognizer.recipe import TrainingSet, TuningOptions, find_recipe
-from recognizer.retrain import RetrainRecipe, mixed_networks
+from recognizer.retrain import RetrainRecipe
 
 pytest.importorskip("torch", reason="training needs torch")
 
@@ -106,6 +109,36 @@ def test_a_share_of_the_new_weights(retrained: tuple[Path, Path]) -> None:
     assert mixed.metadata["share"] == 0.25
 
 
+def test_the_model_holds_the_mean(
+    made: tuple[Path, Path], retrained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from recognizer.retrain import retrain_stages
+    from recognizer.stages import run_stages
+
+    old, done = retrained
+    work, path = tmp_path / "work", tmp_path / "recipe.toml"
+    shutil.copytree(done, work)
+    path.write_text(f"share = 0.25\n{RECIPE.format(model=old)}")
+    recipe = from_table(RetrainRecipe, read_toml(path), str(path))
+    run_stages(retrain_stages(recipe, made[0], work), work, last="model")
+    trained = (work / "network" / "acoustic.safetensors").read_bytes()
+    assert trained == (done / "network" / "acoustic.safetensors").read_bytes()
+    before, new, mean = (
+        read_network(directory / "acoustic.safetensors")
+        for directory in (old, work / "network", work / "model")
+    )
+    expected = mixed_networks(before, new, 0.25)
+    assert mean.metadata == expected.metadata
+    assert "held_out" not in mean.metadata["training"]
+    for name, tensor in expected.tensors.items():
+        np.testing.assert_array_equal(mean.tensors[name], tensor)
+    made_with = ModelBundle(work / "model").config.record["retrained"][-1]
+    assert made_with["share"] == 0.25
+    assert made_with["acoustic"]["features"]["num_bins"] == before.options.input_dim
+    assert made_with["acoustic"]["network"]["cells"] == before.options.cells
+    assert "tree" not in made_with["acoustic"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -113,6 +146,10 @@ def test_a_share_of_the_new_weights(retrained: tuple[Path, Path]) -> None:
         ({"share": 1.5}, "share: expected a number in"),
         ({"share": 0.5, "fresh": True}, "share: expected 1 with a fresh"),
         ({"share": 0.5, "deepen": 1}, "share: expected 1 with a fresh or a deeper"),
+        (
+            {"share": 0.5, "acoustic": AcousticOptions(priors="posteriors")},
+            'acoustic.priors: expected "labels" with a share below 1, found "posteriors"',
+        ),
         ({"deepen": -1}, "deepen: expected a number of layers >= 0, found -1"),
         ({"deepen": 1, "fresh": True}, "deepen: expected 0 with a fresh network, found 1"),
     ],
@@ -128,12 +165,15 @@ def test_training_goes_on_with_a_deeper_network(made: tuple[Path, Path], tmp_pat
 
     path = tmp_path / "recipe.toml"
     text = RECIPE.format(model=made[1] / "model").replace("epochs = 2", "epochs = 6")
+    text = text.replace("[acoustic]\n", '[acoustic]\nstorage = "float16"\n')
     path.write_text(f"deepen = 1\n{text}")
     recipe = from_table(RetrainRecipe, read_toml(path), str(path))
     work = tmp_path / "work"
     run_stages(retrain_stages(recipe, made[0], work), work, last="model")
     before = ModelBundle(made[1] / "model").network
     after = ModelBundle(work / "model").network
+    sizes = [(work / name / "acoustic.safetensors").stat().st_size for name in ("network", "model")]
+    assert sizes[1] < 0.6 * sizes[0]
     assert after.options.layers == before.options.layers + 1
     start = read_network(work / "network" / "initial.safetensors")
     for name, tensor in after.tensors.items():
