@@ -20,7 +20,7 @@ from torch import Tensor
 from data.errors import SpeechError
 from data.files import replace_file
 
-FORMAT = "training-2"
+FORMAT = "training-3"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -283,8 +285,8 @@ class TrainingRun:
             Their places.
 
         Raises:
-            SpeechError: it is of another network, seed, mode, set of utterances or number of
-                workers.
+            SpeechError: it is of another network, optimizer, seed, mode, set of utterances or
+                number of workers.
         """
         path = self.checkpoint_path
         for key, own in self._identity().items():
@@ -303,7 +305,7 @@ class TrainingRun:
         self.seconds = progress["seconds"]
         self._next_evaluation = progress["next_evaluation"]
         self._recent = Sums(*progress["recent"])
-        self._failures = progress.get("failures", 0)
+        self._failures = progress["failures"]
         self.best = Evaluation(**progress["best"]) if progress["best"] else None
         self.last = Evaluation(**progress["last"]) if progress["last"] else None
         return [
@@ -313,11 +315,20 @@ class TrainingRun:
 
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint must have in common with the run that goes on from it."""
+        network = self.task.network.to_table()
         return {
+            **{f"network option {name}": value for name, value in network.items()},
+            "optimizer": self.task.options.optimizer,
             "mode": self.task.options.mode,
             "seed": self.task.options.seed,
             "utterances": len(self.task.data.training),
+            "hash of their names and lengths": self._data_hash,
         }
+
+    @cached_property
+    def _data_hash(self) -> str:
+        text = "\n".join(f"{u.id} {len(u.labels)}" for u in self.task.data.training)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _evaluation_interval(self) -> int:
         return self.task.options.evaluate_frames or self.task.data.frames

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import PurePosixPath
 
 from data.alignment import Alignment, Segment, Tier
@@ -26,7 +27,9 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _STATE = re.compile(r"s\d+")
 _TOKEN = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1(?=\s|$)|(\S+)""")
 _ESCAPE = re.compile(r"\\([0-7]{3}|.)")
-_SILENCES = ("sil", "sp")
+SILENCES = ("SIL", "sil", "sp")
+"""Phones that are no part of a word, unless a reader is told others."""
+
 # The names of a line by level, lowest first, if no line says so itself.
 _LEVELS: dict[Tier, tuple[Tier, ...]] = {
     "states": ("states", "phones", "words"),
@@ -46,20 +49,25 @@ class _Label:
 
 
 def read_mlf(
-    path: str | os.PathLike[str], *, level: Tier | None = None, drops: Drops | None = None
+    path: str | os.PathLike[str],
+    *,
+    level: Tier | None = None,
+    silences: Collection[str] = SILENCES,
+    drops: Drops | None = None,
 ) -> Iterator[Alignment]:
     """Read a master label file, utterance by utterance.
 
     An utterance is called after its pattern: `"*/name.lab"` and `"/a/path/name.rec"` are `name`.
     Names of phones lose their contexts (`sil-ah+t` is `ah`). A state gets its phone's name before
     its own (`ah.s2`) where the lines say which phone it is in. Scores are no probabilities and
-    left out; of alternatives (after `///`) the first is taken. What stands beside the phones `sil`
-    and `sp` is no word, and no such phone of no length is kept.
+    left out; of alternatives (after `///`) the first is taken. What stands beside a phone of
+    silence is no word, and no such phone of no length is kept.
 
     Args:
         path: the file, perhaps compressed.
         level: what the first name of a line is; by default states if all are called s2, s3, ...
             throughout an utterance, otherwise phones.
+        silences: the phones of silence.
         drops: counts utterances without times or with overlapping segments instead of raising.
 
     Raises:
@@ -80,20 +88,32 @@ def read_mlf(
             )  # fmt: skip
             continue
         try:
-            yield _alignment(utterance, labels, level)
+            yield _alignment(utterance, labels, level, silences)
         except SpeechError as error:
             refuse(drops, "impossible segments", f"{where}:{number}: {error}")
 
 
 def write_mlf(
-    alignments: Iterable[Alignment], path: str | os.PathLike[str], *, tier: Tier = "phones"
+    alignments: Iterable[Alignment],
+    path: str | os.PathLike[str],
+    *,
+    tier: Tier = "phones",
+    silences: Collection[str] = SILENCES,
 ) -> None:
     """Write one tier of alignments, times to 100 ns; words stand beside the phones they begin with.
 
     States are written as they are called, alone.
 
+    Args:
+        alignments: what to write.
+        path: of the file.
+        tier: that a line is for.
+        silences: the phones of silence, which words do not go on through.
+
     Raises:
-        SpeechError: an utterance id with letters that mean something in a pattern.
+        SpeechError: an utterance id with letters that mean something in a pattern, or what such a
+            file cannot say: words that do not begin and end with phones, phones with HTK's letters
+            for contexts (- and +).
     """
     with replace_text(path) as stream:
         stream.write(_HEADER + "\n")
@@ -102,15 +122,48 @@ def write_mlf(
                 raise SpeechError(
                     f"utterance {alignment.utterance}: expected an id that a pattern can name"
                 )
+            labels = _labels(alignment, tier)
+            _check_readable(alignment, labels, tier, silences)
             stream.write(f'"*/{alignment.utterance}.lab"\n')
-            words = list(alignment.words) if tier == "phones" else []
-            for segment in alignment.tier(tier):
-                line = f"{round(segment.start * UNITS)} {round(segment.end * UNITS)} "
-                line += _quoted(segment.label)
-                if words and segment.end > words[0].start:
-                    line += " " + _quoted(words.pop(0).label)
-                stream.write(line + "\n")
+            for label in labels:
+                stream.write(f"{label.start} {label.end} {' '.join(map(_quoted, label.names))}\n")
             stream.write(".\n")
+
+
+def _labels(alignment: Alignment, tier: Tier) -> list[_Label]:
+    """The lines of a tier."""
+    words = list(alignment.words) if tier == "phones" else []
+    labels = []
+    for segment in alignment.tier(tier):
+        names = [segment.label]
+        if words and segment.end > words[0].start:
+            names.append(words.pop(0).label)
+        labels.append(_Label(0, *_units(segment), tuple(names)))
+    return labels
+
+
+def _check_readable(
+    alignment: Alignment, labels: list[_Label], tier: Tier, silences: Collection[str]
+) -> None:
+    """Raises unless a reader finds in these lines what is to be written."""
+    again = _alignment(alignment.utterance, labels, tier, silences)
+    tiers: tuple[Tier, ...] = ("phones", "words") if tier == "phones" else (tier,)
+    for name in tiers:
+        wanted, found = (
+            [(segment.label, *_units(segment)) for segment in one.tier(name)]
+            for one in (alignment, again)
+        )
+        for segment, other in zip_longest(wanted, found):
+            if segment != other:
+                what = "nothing" if segment is None else f"{segment[0]} from {segment[1] / UNITS} s"
+                raise SpeechError(
+                    f"utterance {alignment.utterance}: {name}: a label file cannot hold {what}: "
+                    "expected words from phone to phone, and phones without - and +"
+                )
+
+
+def _units(segment: Segment) -> tuple[int, int]:
+    return round(segment.start * UNITS), round(segment.end * UNITS)
 
 
 def _entries(path: str | os.PathLike[str]) -> Iterator[tuple[int, str, list[_Label]]]:
@@ -184,7 +237,9 @@ def _label(where: str, number: int, line: str) -> _Label:
     return _Label(number, start, end, tuple(names))
 
 
-def _alignment(utterance: str, labels: list[_Label], level: Tier | None) -> Alignment:
+def _alignment(
+    utterance: str, labels: list[_Label], level: Tier | None, silences: Collection[str]
+) -> Alignment:
     if level is None:
         states = all(_STATE.fullmatch(label.names[0]) for label in labels)
         level = "states" if states else "phones"
@@ -200,7 +255,7 @@ def _alignment(utterance: str, labels: list[_Label], level: Tier | None) -> Alig
                 names[0] = f"{phone}.{names[0]}"
         elif level == "phones":
             names[0] = phone = _base(names[0])
-        if level != "words" and phone in _SILENCES:
+        if level != "words" and phone in silences:
             # HVite writes pauses that were not made as of no length, and calls the word of a pause
             # as the dictionary does (SENT-START, SILENCE).
             if label.start == label.end:
@@ -209,7 +264,7 @@ def _alignment(utterance: str, labels: list[_Label], level: Tier | None) -> Alig
         for index, tier in enumerate(levels):
             if index < len(names):
                 tiers[tier].append((names[index], label.start, label.end))
-            elif tiers[tier] and not (tier == "words" and phone in _SILENCES):
+            elif tiers[tier] and not (tier == "words" and phone in silences):
                 # A unit of a higher level goes on; a pause after a word is no part of it.
                 name, start, _ = tiers[tier][-1]
                 tiers[tier][-1] = (name, start, label.end)

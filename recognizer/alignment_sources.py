@@ -276,7 +276,8 @@ def _kaldi(source: AlignmentSource, files: list[Path], drops: Drops | None) -> I
 
 def _mlf(source: AlignmentSource, files: list[Path], drops: Drops | None) -> Iterator[Alignment]:
     for path in files:
-        yield from read_mlf(path, level=source.options.level, drops=drops)
+        options = source.options
+        yield from read_mlf(path, level=options.level, silences=options.silence, drops=drops)
 
 
 def _lhotse(source: AlignmentSource, files: list[Path], drops: Drops | None) -> Iterator[Alignment]:

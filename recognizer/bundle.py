@@ -253,6 +253,11 @@ class ModelBundle:
             ("input_dim", network.options.input_dim, self.config.features.num_bins),
             ("output_delay", network.options.output_delay, options.output_delay),
             ("priors", recorded.get("source", options.priors), options.priors),
+            (
+                "silence_weight",
+                recorded.get("silence_weight", options.silence_weight),
+                options.silence_weight,
+            ),
         ):
             if found != expected:
                 raise SpeechError(f"{path}: {name}: expected {expected}, found {found}")

@@ -22,14 +22,20 @@ def model() -> None:
 def show(directory: str | None) -> None:
     """Print what is known of the model in DIRECTORY [default: English].
 
+    Its network's shape, states and priors stand at the head, as comments; what follows is TOML.
+
     \b
     Example:
       recognizer model show
     """
     from recognizer.bundle import ModelBundle
+    from recognizer.model_summary import network_summary
     from recognizer.options import to_toml
 
-    click.echo(to_toml(ModelBundle(directory).config), nl=False)
+    bundle = ModelBundle(directory)
+    for line in network_summary(bundle):
+        click.echo(f"# {line}")
+    click.echo(to_toml(bundle.config), nl=False)
 
 
 @model.command()

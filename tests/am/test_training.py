@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from am.priors import count_labels, state_priors
 from am.training import (
     AugmentOptions,
     TrainingOptions,
+    TrainingUtterance,
     evaluate,
     make_task,
     train,
@@ -59,11 +61,13 @@ def run(
     directory: Path,
     options: TrainingOptions = OPTIONS,
     network: NetworkOptions = NETWORK,
+    utterances: Sequence[TrainingUtterance] | None = None,
     **arguments: Any,
 ) -> SyncTrainer:
     directory.mkdir(exist_ok=True)
-    utterances = make_utterances()
-    task = make_task(utterances, network, options, directory, progress=False, **arguments)
+    task = make_task(
+        utterances or make_utterances(), network, options, directory, progress=False, **arguments
+    )
     return SyncTrainer(task)
 
 
@@ -273,6 +277,21 @@ def test_start_from_a_trained_network(tmp_path: Path) -> None:
         make_utterances(), NETWORK, more, tmp_path / "b", initial=first.last_path, progress=False
     )
     assert second.last is not None and second.last.accuracy > first.last.accuracy - 0.05
+    for name, value in (("layers", 1), ("peepholes", False), ("output_delay", 0)):
+        changed = dataclasses.replace(NETWORK, **{name: value})
+        found = getattr(NETWORK, name)
+        with pytest.raises(SpeechError, match=f"option {name}: expected {value}, found {found}"):
+            run(tmp_path, network=changed).restore()
+    others = [
+        dataclasses.replace(
+            one, features=one.features[:-1], labels=one.labels[:-1], alternatives=()
+        )
+        for one in make_utterances()
+    ]
+    with pytest.raises(SpeechError, match="hash of their names and lengths: expected"):
+        run(tmp_path, utterances=others).restore()
+    with pytest.raises(SpeechError, match="optimizer: expected sgd, found adam"):
+        run(tmp_path, dataclasses.replace(OPTIONS, optimizer="sgd")).restore()
     other = dataclasses.replace(NETWORK, cells=17)
     with pytest.raises(SpeechError, match="cells=17"):
         train(make_utterances(), other, more, tmp_path / "c", initial=first.last_path)
@@ -313,8 +332,23 @@ def test_damaged_or_foreign_checkpoint(tmp_path: Path) -> None:
     trainer.run.checkpoint_path.write_bytes(whole)
     with pytest.raises(SpeechError, match="seed: expected 5, found 0"):
         run(tmp_path, dataclasses.replace(OPTIONS, seed=5)).restore()
+    for name, value in (("layers", 1), ("peepholes", False), ("output_delay", 0)):
+        changed = dataclasses.replace(NETWORK, **{name: value})
+        found = getattr(NETWORK, name)
+        with pytest.raises(SpeechError, match=f"option {name}: expected {value}, found {found}"):
+            run(tmp_path, network=changed).restore()
+    others = [
+        dataclasses.replace(
+            one, features=one.features[:-1], labels=one.labels[:-1], alternatives=()
+        )
+        for one in make_utterances()
+    ]
+    with pytest.raises(SpeechError, match="hash of their names and lengths: expected"):
+        run(tmp_path, utterances=others).restore()
+    with pytest.raises(SpeechError, match="optimizer: expected sgd, found adam"):
+        run(tmp_path, dataclasses.replace(OPTIONS, optimizer="sgd")).restore()
     other = dataclasses.replace(NETWORK, cells=17)
-    with pytest.raises(SpeechError, match="another shape"):
+    with pytest.raises(SpeechError, match="option cells: expected 17, found"):
         run(tmp_path, network=other).restore()
 
 

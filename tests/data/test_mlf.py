@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from alignments import HELLO, segments
 from data.alignment import Alignment, Segment, Tier
 from data.drops import Drops
 from data.errors import SpeechError
-from data.mlf import read_mlf, write_mlf
+from data.mlf import SILENCES, UNITS, read_mlf, write_mlf
 
 STATES = """#!MLF!#
 "*/one.rec"
@@ -113,6 +114,71 @@ def test_round_trip_of_any_tier(tmp_path: Path, phones: tuple[Segment, ...]) -> 
         write_mlf([given], path, tier=tier)
         found = only(path, tier)
         assert found.utterance == "a.b" and found.tier(tier) == phones
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["SIL", "sp", "AH", "T", "x'y", "7"]),
+            st.integers(1, 10**6),  # length
+            st.sampled_from([0, 0, 1, 5000]),  # and gap before it, in units of 100 ns
+            st.booleans(),  # whether a word begins with it
+        ),
+        max_size=12,
+    )
+)
+def test_round_trip_of_phones_and_words(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, bool]]
+) -> None:
+    """With pauses between and within what is said, and gaps."""
+    phones: list[Segment] = []
+    words: list[Segment] = []
+    end = 0
+    for label, length, gap, begins in steps:
+        start, end = end + gap, end + gap + length
+        phones.append(Segment(label, start / UNITS, end / UNITS))
+        if label in SILENCES:
+            continue
+        if begins or not words:
+            words.append(Segment(f"w{len(words)}", start / UNITS, end / UNITS))
+        else:
+            words[-1] = Segment(words[-1].label, words[-1].start, end / UNITS)
+    if not phones:
+        return
+    path = tmp_path_factory.mktemp("mlf") / "u.mlf"
+    given = Alignment("u", tuple(words), tuple(phones))
+    write_mlf([given], path)
+    found = only(path)
+    assert found == given
+
+
+@pytest.mark.parametrize(
+    ("words", "phones", "what"),
+    [
+        ([("a", 0.0, 0.15)], [("x", 0.0, 0.1), ("y", 0.1, 0.2)], "words: .* hold a from 0.0 s"),
+        ([("a", 0.05, 0.2)], [("x", 0.0, 0.1), ("y", 0.1, 0.2)], "words: .* hold a from 0.05 s"),
+        ([("a", 0.0, 0.1)], [], "words: .* hold a from 0.0 s"),
+        ([("a", 0.0, 0.1)], [("x", 0.0, 0.1), ("y", 0.1, 0.2)], "words: .* hold a from 0.0 s"),
+        ([], [("ax-h", 0.0, 0.1)], "phones: .* hold ax-h from 0.0 s"),
+        ([], [("a+", 0.0, 0.1)], "phones: .* hold a\\+ from 0.0 s"),
+    ],
+)
+def test_what_a_label_file_cannot_say(
+    tmp_path: Path,
+    words: list[tuple[str, float, float]],
+    phones: list[tuple[str, float, float]],
+    what: str,
+) -> None:
+    given = Alignment("u", *(tuple(Segment(*one) for one in tier) for tier in (words, phones)))
+    with pytest.raises(SpeechError, match=f"utterance u: {what}: expected words from phone"):
+        write_mlf([given], tmp_path / "u.mlf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_silences_may_be_called_otherwise(tmp_path: Path) -> None:
+    text = '#!MLF!#\n"*/u.lab"\n0 100000 a one\n100000 200000 pau\n200000 300000 b two\n.\n'
+    (found,) = read_mlf(write(tmp_path / "u.mlf", text), silences=("pau",))
+    assert found.words == (Segment("one", 0.0, 0.01), Segment("two", 0.02, 0.03))
 
 
 def test_round_trip_of_phones_with_words(tmp_path: Path) -> None:

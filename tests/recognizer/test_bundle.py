@@ -13,12 +13,14 @@ import pytest
 import toy
 from am.network_file import Network, read_network, write_network
 from am.network_options import NetworkOptions, NetworkShape
+from am.priors import DISABLED_LOG_PRIOR
 from data.errors import SpeechError, UsageError
 from decoding.mapped_graph import MappedGraph
 from decoding.on_the_fly import OnTheFlyDecoder
 from lm.arpa import write_arpa
 from lm.automaton import NgramAutomaton
 from lm.automaton_ngrams import ngram_model
+from recognizer.acoustic_training import silence_pdfs
 from recognizer.bundle import (
     ACOUSTIC,
     CONFIG,
@@ -35,6 +37,7 @@ from recognizer.bundle import (
     write_config,
 )
 from recognizer.model_config import FirstPassOptions, LatticeOptions, Measurement, TrainingData
+from recognizer.options import read_toml
 from recognizer.recognizer import Recognizer
 
 
@@ -287,9 +290,19 @@ def test_no_directory_is_wrong_use(tmp_path):
         ModelBundle(tmp_path / "none")
 
 
-def test_the_commands_show_and_check(command, toy_model, model):
+def test_the_commands_show_and_check(command, toy_model, model, tmp_path):
     shown = command("recognizer", "model", "show", toy_model)
     assert (shown.code, shown.err) == (0, "")
+    network = ModelBundle(toy_model).network
+    enabled = network.log_priors < DISABLED_LOG_PRIOR
+    pdfs = sorted(silence_pdfs(ModelBundle(toy_model).phones, ModelBundle(toy_model).transitions))
+    silence = np.exp(network.log_priors[pdfs][enabled[pdfs]]).sum()
+    head = shown.out.splitlines()[:2]
+    assert f", {network.options.parameter_count():,} parameters, {len(enabled)} states" in head[0]
+    assert head[1] == f"# priors: {silence:.1%} silence, states disabled: {sum(~enabled)}"
+    assert 0 < silence < 1
+    (tmp_path / "shown.toml").write_text(shown.out)
+    assert read_toml(tmp_path / "shown.toml")["name"] == "whistled"
     assert 'name = "whistled"' in shown.out
     assert 'priors = "labels"\n' in shown.out
     assert "silence_weight = " in shown.out

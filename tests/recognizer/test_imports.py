@@ -61,6 +61,22 @@ def test_recognising_loads_no_torch():
     assert done.returncode == 0, done.stderr
 
 
+def test_recognising_needs_no_torch():
+    """As where it is not installed: not even a function imports it on its way."""
+    script = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "from recognizer.cli.recognize import main\n"
+        "main()\n"
+    )
+    audio = ROOT / "recognizer" / "samples" / "synthetic.flac"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(audio)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) > 2
+
+
 def test_help_needs_no_numpy():
     script = (
         "import sys\n"
