@@ -148,6 +148,13 @@ class _Workers:
         self._draining = False
         self.restarts = 0
         self.running: dict[Any, int] = {}
+        wanted = run.task.options.workers * self._threads
+        have = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
+        if have < wanted:
+            run.say(
+                f"the cluster has {have:g} processors and the workers ask for {wanted}: "
+                "some wait until there are more"
+            )
         self.handles: list[Any] = [self._start(index) for index in range(run.task.options.workers)]
         for index in range(len(self.handles)):
             self._go_on(index)

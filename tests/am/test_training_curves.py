@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
+from am import training_log
 from am.training_curves import plot_curves, read_curve
+from am.training_log import TrainingProgress
 from am.training_sync import SyncTrainer, train_synchronously
 from data.errors import SpeechError, UsageError
 from toy_training import toy_task
@@ -54,6 +59,32 @@ def test_plot(trained: Path, tmp_path: Path, kind: str) -> None:
         text = content.decode()
         assert "<svg" in text and "frame accuracy" in text and "other" in text
     assert [path.name for path in tmp_path.iterdir()] == [picture.name]
+
+
+@pytest.mark.parametrize("planned", [1000, None])
+def test_the_bar_shows_speed_and_accuracy(
+    monkeypatch: pytest.MonkeyPatch, planned: int | None
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        training_log, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=150)
+    )
+    with TrainingProgress(planned, enabled=True) as progress:
+        progress.update(250, epoch=2, speed=5432.0, loss=1.25, accuracy=0.625)
+        progress.say("measured")
+    text = Text.from_ansi(screen.getvalue()).plain
+    for part in ("epoch 3", "5,432 frames/s", "loss 1.250", "accuracy 62.5%", "measured"):
+        assert part in text
+    assert ("25.0 %" in text) == (planned is not None)
+
+
+def test_elsewhere_than_on_a_terminal_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(training_log, "Console", lambda stderr: Console(file=screen))
+    with TrainingProgress(1000, enabled=True) as progress:
+        progress.update(250, epoch=2, speed=5432.0, loss=1.25, accuracy=0.625)
+        progress.say("measured")
+    assert screen.getvalue() == "measured\n"
 
 
 def test_what_cannot_be_plotted(trained: Path, tmp_path: Path) -> None:

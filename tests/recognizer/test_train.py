@@ -22,6 +22,7 @@ from data.kaldi_archive import write_int_vectors
 from data.textgrid import read_textgrid, write_textgrid
 from data.timit import write_timit
 from recognizer.acoustic_stages import NETWORK_FILE, STATES_FILE, TREE_FILES, read_tree
+from recognizer.alignment_file import read_paths
 from recognizer.state_labels import StateInventory
 from recognizer.train import train_from_file
 
@@ -344,7 +345,7 @@ def test_realignment_and_training_on_from_there(
     babble.LEXICON.write(made / "lexicon.txt")
     text = TRAIN.replace('"aligned"', '"whole"').replace('"acoustic"', '"again"')
     text = 'lexicon = "lexicon.txt"\n' + text.replace(
-        "[acoustic.tree]", "[acoustic]\nrealign = 1\n[acoustic.tree]"
+        "[acoustic.tree]", "[acoustic]\nrealign = 2\n[acoustic.tree]"
     )
     text += REALIGN
     (made / "realign.toml").write_text(text)
@@ -353,8 +354,10 @@ def test_realignment_and_training_on_from_there(
     assert "train: 40 of 40 utterances aligned" in said
     work = made / "again" / "work"
     assert sorted(path.name for path in work.iterdir()) == [
-        "features", "model", "network", "network_1", "realign_1", "tree",
+        "features", "model", "network", "network_1", "network_2", "realign_1", "realign_2", "tree",
     ]  # fmt: skip
+    for name in ("realign_1", "realign_2"):
+        assert len(read_paths(work / name / "train.safetensors")) == 40
     first = read_network(work / "network_1" / NETWORK_FILE).metadata["training"]["held_out"]
     last = read_network(made / "again" / NETWORK_FILE).metadata["training"]["held_out"]
     # The network's own alignment is easier for it to predict than segments cut evenly.

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 
 import babble
 from am.network_file import read_network
-from am.training_options import TrainingOptions
+from am.training_options import ClusterOptions, TrainingOptions
+from conftest import Ran
 from data.alignment import Alignment, Segment
 from data.errors import SpeechError, UsageError
 from data.textgrid import write_textgrid
@@ -97,6 +99,35 @@ def test_asynchronous_processes(data: Path) -> None:
     assert (options["mode"], options["workers"]) == ("async", 2)
     log = (data / "async/work/network/training.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["epoch"] >= 1.8
+
+
+def test_curves_are_plotted(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    log = tmp_path / "training.jsonl"
+    wanted = ("held_out_accuracy", "held_out_cross_entropy", "training_accuracy",
+              "training_cross_entropy", "seconds")  # fmt: skip
+    lines = [{"frames": frames, **dict.fromkeys(wanted, 0.5)} for frames in (10, 20)]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    picture = tmp_path / "curves.svg"
+    ran = command("recognizer", "curves", tmp_path, "-o", picture)
+    assert (ran.code, ran.err) == (0, "")
+    assert "frame accuracy" in picture.read_text()
+    log.unlink()
+    ran = command("recognizer", "curves", tmp_path, "-o", tmp_path / "none.svg")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert f"recognizer: {log}: expected the log" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == [picture.name]
+
+
+def test_workers_on_a_cluster(data: Path, cluster: None) -> None:
+    path = recipe(data, "ray", cache=False)
+    changes = {"mode": "ray", "workers": 2, "cluster": ClusterOptions(threads=2)}
+    train_from_file(path, changes=changes)
+    options = read_network(data / "ray" / NETWORK_FILE).metadata["training"]["options"]
+    assert (options["mode"], options["workers"]) == ("ray", 2)
+    log = (data / "ray/work/network/training.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["epoch"] >= 1.8
+    assert "staleness_mean" in log[-1]
 
 
 def test_torchrun_starts_processes_that_act_as_one(data: Path) -> None:
