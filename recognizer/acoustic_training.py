@@ -31,7 +31,7 @@ from data.drops import Drops, refuse
 from data.errors import SpeechError, UsageError
 from recognizer.bundle import ACOUSTIC, model_path
 from recognizer.feature_cache import FeatureTable
-from recognizer.gmm_features import gmm_features
+from recognizer.gmm_features import gmm_features, speaker_groups
 from recognizer.options import to_table
 
 if TYPE_CHECKING:
@@ -189,17 +189,20 @@ def grow_tree(
 ) -> tuple[Tree, TransitionModel]:
     """Grow the decision tree on MFCCs with differences, and estimate transition probabilities.
 
+    Features are computed for some speakers at a time and forgotten.
+
     Raises:
         SpeechError: no aligned utterance.
     """
     mfcc = MfccOptions()
     stats = TreeStats(len(phones), 3 * mfcc.num_ceps)
     for corpus in corpora:
-        features = gmm_features(corpus.utterances, mfcc, jobs)
-        for utterance in corpus.utterances:
-            contexts = corpus.contexts[utterance.id]
-            frames = min(len(contexts.phone), len(features[utterance.id]))
-            stats.add(features[utterance.id][:frames], _cut(contexts, frames))
+        for utterances in speaker_groups(corpus.utterances):
+            features = gmm_features(utterances, mfcc, jobs)
+            for utterance in utterances:
+                contexts = corpus.contexts[utterance.id]
+                frames = min(len(contexts.phone), len(features[utterance.id]))
+                stats.add(features[utterance.id][:frames], _cut(contexts, frames))
     tree = build_tree(stats, phones, topology, options)
     transitions = TransitionModel(topology, phones, tree.tuples())
     counts = np.zeros(transitions.num_transition_ids + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ from data.errors import SpeechError
 from recognizer.aligned_set import parallel
 
 FloatArray = npt.NDArray[np.float32]
+
+UTTERANCES_AT_ONCE = 500
+"""Enough to keep threads busy, little to keep in memory."""
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,25 @@ def gmm_features(
     for key, reason in data.failed.items():
         raise SpeechError(f"utterance {key}: {reason}")
     return dict(zip(data.ids, data.features, strict=True))
+
+
+def speaker_groups(
+    utterances: Iterable[Utterance], least: int = UTTERANCES_AT_ONCE
+) -> Iterator[list[Utterance]]:
+    """Cut a corpus into groups of whole speakers, since features are normalised by speaker.
+
+    Args:
+        utterances: of the corpus, its speakers in any order.
+        least: speakers are put together until a group has so many utterances.
+    """
+    speakers: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        speakers.setdefault(utterance.speaker, []).append(utterance)
+    group: list[Utterance] = []
+    for members in speakers.values():
+        group += members
+        if len(group) >= least:
+            yield group
+            group = []
+    if group:
+        yield group

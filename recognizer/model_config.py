@@ -27,7 +27,7 @@ class AcousticOptions:
         silence_weight: divisor of the silence states' counts that is already in the log priors
             (recorded, not applied again).
         precision: of the weights in recognition, "float32" or "int8" (rounded when the network is
-            read: its file holds float32).
+            read: its file holds more of them, see `am.network_file`).
     """
 
     output_delay: int = 5

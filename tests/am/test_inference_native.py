@@ -227,6 +227,23 @@ def test_shipped_model_on_a_corpus(corpora: Path, shipped: Network) -> None:
     assert (differences < 1e-4).mean() > 0.99999 and differences.max() < 1e-3
 
 
+def test_the_papers_best_shape_agrees_with_torch() -> None:
+    """2x800/512, with weights of the size that keeps signals alive."""
+    options = NetworkOptions(outputs=120, input_dim=40, layers=2, cells=800, projection=512)
+    rng = np.random.default_rng(3)
+    tensors = {
+        name: (rng.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
+        for name, shape in options.shapes().items()
+    }
+    tensors["input.inv_std"] = np.ones(40, np.float32)
+    network = Network(options, {**tensors, "log_priors": np.zeros(120, np.float32)})
+    features = rng.standard_normal((150, 40)).astype(np.float32)
+    expected = log_posteriors(TorchNetwork(network), features)
+    assert np.ptp(expected, axis=0).min() > 0.1
+    found = log_posteriors(NativeNetwork(network), features)
+    assert np.abs(found - expected).max() < 1e-4
+
+
 @EVERY_PRECISION
 def test_levels_agree(precision: str, shipped: Network, speech: FloatArray) -> None:
     results = [

@@ -67,14 +67,18 @@ def test_only_what_is_missing_is_computed(utterances: list[Utterance], tmp_path:
 def test_few_shards_are_mapped_at_a_time(
     utterances: list[Utterance], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache_features("toy", utterances, OPTIONS, SPEEDS, tmp_path)
+    monkeypatch.setattr(feature_cache, "UTTERANCES_PER_SHARD", 1)
+    speeds = (1.0, 0.9, 1.1)
+    cache_features("toy", utterances, OPTIONS, speeds, tmp_path)
     rows = [
-        row for speed in SPEEDS for row in FeatureFile.of("toy", speed, tmp_path).load().values()
+        row for speed in speeds for row in FeatureFile.of("toy", speed, tmp_path).load().values()
     ]
-    for row in rows:
-        assert row().base is None  # nothing refers to the file
-    assert feature_cache._open_shard.cache_info().currsize == 6
-    assert feature_cache._open_shard.cache_info().maxsize == 16
+    assert len(rows) == 21
+    kept = [row() for row in rows]
+    assert all(features.base is None for features in kept)  # nothing refers to a file
+    mapped = Path("/proc/self/maps").read_text().splitlines()
+    files = {line.split()[-1] for line in mapped if f"{tmp_path}/" in line}
+    assert len(files) == 16
 
 
 def test_a_damaged_file_is_named(utterances: list[Utterance], tmp_path: Path) -> None:
