@@ -61,6 +61,18 @@ def message(path: Path) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("encoding", "word"), [("", "hello"), ("_utf16", "grüßə")])
+def test_files_of_praat_itself(form: TextGridForm, encoding: str, word: str) -> None:
+    """Phones before words, points between them, empty labels; see praat/README.md."""
+    path = Path(__file__).with_name("praat") / f"{form}{encoding}.TextGrid"
+    assert read_textgrid(path) == Alignment(
+        f"{form}{encoding}",
+        (Segment(word, 0.31, 0.8), Segment('say"so"', 0.8, 1.25)),
+        (Segment("HH", 0.31, 0.4), Segment("AH", 0.4, 0.8), Segment("S", 0.8, 1.25)),
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_textgrid(tmp_path: Path, form: TextGridForm) -> None:
     path = tmp_path / "u.TextGrid"
     write_textgrid(HELLO, path, form=form)
