@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from am.network_options import NetworkOptions
 from data.errors import SpeechError, UsageError
@@ -156,7 +156,8 @@ def write_network(
         name: np.ascontiguousarray(array if array.ndim < 2 else _stored(name, array, storage))
         for name, array in network.tensors.items()
     }
-    save_file(arrays, temporary, metadata=metadata)
+    # Not its save_file, whose files only their owner may read.
+    temporary.write_bytes(save(arrays, metadata=metadata))
     temporary.replace(path)
 
 

@@ -24,7 +24,7 @@ from recognizer.bundle import DEFAULT_MODEL
 from recognizer.first_pass_graph import graph_options
 from recognizer.recognizer import Recognizer
 
-OPTIONS = SearchOptions(beam=13.0, lattice_beam=6.0, max_active=7000, acoustic_scale=0.1)
+OPTIONS = SearchOptions(beam=14.0, lattice_beam=6.0, max_active=7000, acoustic_scale=0.1)
 SCALE = OPTIONS.acoustic_scale
 
 

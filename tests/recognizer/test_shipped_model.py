@@ -24,8 +24,8 @@ MEGABYTE = 1e6
 # A development set's utterances and the exact words that the shipped model must find in them.
 EXACT = {
     "mini-librispeech/dev": {
-        "26-495-0000": "in sixteen sixty five written by a citizen who continued all the while "
-        "in london never made public before",
+        "26-495-0027": "there died but three of which not one within the whole city or liberties "
+        "and saint andrew's buried but fifteen which was very low",
         "26-496-0010": "magistrates and servants left in the city as they fled now out of the "
         "city so i should observe that the court removed early",
     },
