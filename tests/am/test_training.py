@@ -277,21 +277,6 @@ def test_start_from_a_trained_network(tmp_path: Path) -> None:
         make_utterances(), NETWORK, more, tmp_path / "b", initial=first.last_path, progress=False
     )
     assert second.last is not None and second.last.accuracy > first.last.accuracy - 0.05
-    for name, value in (("layers", 1), ("peepholes", False), ("output_delay", 0)):
-        changed = dataclasses.replace(NETWORK, **{name: value})
-        found = getattr(NETWORK, name)
-        with pytest.raises(SpeechError, match=f"option {name}: expected {value}, found {found}"):
-            run(tmp_path, network=changed).restore()
-    others = [
-        dataclasses.replace(
-            one, features=one.features[:-1], labels=one.labels[:-1], alternatives=()
-        )
-        for one in make_utterances()
-    ]
-    with pytest.raises(SpeechError, match="hash of their names and lengths: expected"):
-        run(tmp_path, utterances=others).restore()
-    with pytest.raises(SpeechError, match="optimizer: expected sgd, found adam"):
-        run(tmp_path, dataclasses.replace(OPTIONS, optimizer="sgd")).restore()
     other = dataclasses.replace(NETWORK, cells=17)
     with pytest.raises(SpeechError, match="cells=17"):
         train(make_utterances(), other, more, tmp_path / "c", initial=first.last_path)
