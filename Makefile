@@ -10,8 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What pip does for packages that are not editable, so that commands start quickly at once.
-COMPILE = $(BIN)/python -m compileall -q am data decoding lm recognizer
-NATIVE := CMakeLists.txt $(wildcard */csrc/*)
+COMPILE = $(BIN)/python -m compileall -q recognizer
+NATIVE := CMakeLists.txt $(wildcard */csrc/* */csrc/*/*)
 SANITIZE := build/sanitize
 
 .PHONY: recognize test sanitize clean
@@ -63,8 +63,8 @@ sanitize: $(VENV)/installed-test
 	cd $(SANITIZE) && ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	  venv/bin/python -m pytest --config-file ../../pyproject.toml --rootdir ../.. \
-	  ../../tests/lm ../../tests/decoding ../../tests/am/test_inference_native.py \
-	  ../../tests/am/test_inference_kinds.py \
+	  ../../tests/lm ../../tests/decoding ../../tests/am/nnet/test_inference_native.py \
+	  ../../tests/am/nnet/test_inference_kinds.py \
 	  ../../tests/recognizer/test_recognizer.py
 
 clean:

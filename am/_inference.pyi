@@ -1,4 +1,4 @@
-"""Networks in native code; `am.inference_native` is the interface to use."""
+"""Networks in native code; `recognizer.am.nnet.native` is the interface to use."""
 
 from collections.abc import Mapping, Sequence
 

@@ -34,7 +34,7 @@ import torch
 from am_measure import Machine
 from rich.console import Console
 
-from am.inference_native import cpu_levels
+from recognizer.am.nnet.native import cpu_levels
 
 PARTS = ("inference", "training", "features", "recognize")
 

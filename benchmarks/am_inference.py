@@ -12,9 +12,9 @@ from am_measure import Machine, Step, take_turns
 from rich.table import Table
 from torch import nn
 
-from am.inference_native import PRECISIONS, NativeNetwork
-from am.network_file import Network
-from am.network_options import NetworkOptions
+from recognizer.am.nnet.native import PRECISIONS, NativeNetwork
+from recognizer.am.nnet.network_file import Network
+from recognizer.am.nnet.options import NetworkOptions
 
 FloatArray = npt.NDArray[np.float32]
 Row = dict[str, Any]

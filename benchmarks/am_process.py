@@ -19,9 +19,9 @@ import soundfile
 from am_measure import take_turns
 from rich.table import Table
 
-from am.features import fbank
-from data.audio import read_audio
-from data.corpus import read_corpus
+from recognizer.am.features.fbank import fbank
+from recognizer.data.audio.reading import read_audio
+from recognizer.data.corpora.corpus import read_corpus
 
 Row = dict[str, Any]
 

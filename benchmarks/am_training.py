@@ -13,9 +13,9 @@ from am_measure import Step, take_turns
 from rich.table import Table
 from torch import nn
 
-from am.network_options import NetworkOptions
-from am.networks import make_network
-from am.training_runtime import keep_freed_memory
+from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.torch.networks import make_network
+from recognizer.am.training.engine.runtime import keep_freed_memory
 
 Row = dict[str, Any]
 

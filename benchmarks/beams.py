@@ -27,15 +27,15 @@ if __name__ == "__main__":
 from rich.console import Console
 from rich.table import Table
 
-from am.features import fbank
-from am.inference import scaled_log_likelihoods
-from am.inference_native import PRECISIONS, NativeNetwork
-from data.audio import SAMPLE_RATE
-from data.corpus import read_corpus
-from data.errors import SpeechError
-from recognizer.bundle import ModelBundle
+from recognizer.am.features.fbank import fbank
+from recognizer.am.nnet.inference import scaled_log_likelihoods
+from recognizer.am.nnet.native import PRECISIONS, NativeNetwork
+from recognizer.data.audio.reading import SAMPLE_RATE
+from recognizer.data.corpora.corpus import read_corpus
+from recognizer.data.errors import SpeechError
+from recognizer.evaluation.scoring import ErrorCounts, count_errors
+from recognizer.model.bundle import ModelBundle
 from recognizer.recognizer import Recognizer
-from recognizer.scoring import ErrorCounts, count_errors
 
 Result = TypeVar("Result")
 

@@ -23,12 +23,12 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from data.files import replace_text
-from decoding.mapped_graph import MappedGraph
-from recognizer.bundle import DEFAULT_MODEL, ModelBundle
-from recognizer.first_pass_graph import graph_of_bundle
-from recognizer.model_config import FirstPassOptions
-from recognizer.static_model import STATIC
+from recognizer.data.io.files import replace_text
+from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
+from recognizer.model.config import FirstPassOptions
+from recognizer.model.first_pass_graph import graph_of_bundle
+from recognizer.model.static import STATIC
 
 KINDS = {"on-the-fly": FirstPassOptions(), "static": STATIC}
 

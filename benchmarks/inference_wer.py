@@ -23,13 +23,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from am.features import fbank
-from am.inference import AcousticModel, log_posteriors
-from am.inference_native import PRECISIONS, NativeNetwork, cpu_levels
-from data.corpus import read_corpus
-from recognizer.bundle import ModelBundle
-from recognizer.console import progress_bar
-from recognizer.scoring import ErrorCounts, count_errors, improvement_probability, total
+from recognizer.am.features.fbank import fbank
+from recognizer.am.nnet.inference import AcousticModel, log_posteriors
+from recognizer.am.nnet.native import PRECISIONS, NativeNetwork, cpu_levels
+from recognizer.data.corpora.corpus import read_corpus
+from recognizer.data.io.console import progress_bar
+from recognizer.evaluation.scoring import ErrorCounts, count_errors, improvement_probability, total
+from recognizer.model.bundle import ModelBundle
 
 
 @dataclass

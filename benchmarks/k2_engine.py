@@ -22,17 +22,17 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from data.corpus import read_corpus
-from data.files import replace_text
-from decoding.graph import DecodingGraph
-from decoding.k2_engine import K2Decoder
-from decoding.lattice import best_path
-from decoding.lattice_oracle import oracle
-from decoding.search import Decoder, SearchOptions
-from recognizer.bundle import DEFAULT_MODEL
-from recognizer.first_pass_graph import graph_of_bundle
+from recognizer.data.corpora.corpus import read_corpus
+from recognizer.data.io.files import replace_text
+from recognizer.decoding.graph.graph import DecodingGraph
+from recognizer.decoding.k2.engine import K2Decoder
+from recognizer.decoding.lattice.lattice import best_path
+from recognizer.decoding.lattice.oracle import oracle
+from recognizer.decoding.search.search import Decoder, SearchOptions
+from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.first_pass_graph import graph_of_bundle
+from recognizer.model.static import STATIC
 from recognizer.recognizer import Recognizer
-from recognizer.static_model import STATIC
 
 SETTINGS = ((13.0, 7000), (15.0, 7000), (15.0, 10**6))  # beam, max_active
 TOLERANCE = 0.01  # of path costs

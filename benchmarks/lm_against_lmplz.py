@@ -21,10 +21,10 @@ import numpy as np
 
 sys.path.append(sys.path.pop(0))  # lm.py beside this file is not the package lm
 
-from lm.arpa import read_arpa
-from lm.estimate import EstimateOptions, FileOptions, estimate_files
-from lm.model_files import WriteOptions
-from lm.ngram import NgramModel, trie_keys
+from recognizer.lm.arpa.files import read_arpa
+from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions, estimate_files
+from recognizer.lm.model.model_files import WriteOptions
+from recognizer.lm.ngram.model import NgramModel, trie_keys
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from data.files import read_lines, replace_text
+from recognizer.data.io.files import read_lines, replace_text
 
 STREAMS = 4096
 BEGIN = 0

@@ -40,9 +40,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured_process import measured
-from data.files import read_lines
-from lm.automaton import COMPACT, FAST, NgramAutomaton
-from lm.perplexity import perplexity
+from recognizer.data.io.files import read_lines
+from recognizer.lm.automaton.automaton import COMPACT, FAST, NgramAutomaton
+from recognizer.lm.model.perplexity import perplexity
 
 STARTER = Path(__file__).with_name("lm.py")
 COMMAND = [sys.executable, "-c", "from recognizer.cli.main import main; main()", "lm"]

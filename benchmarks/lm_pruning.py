@@ -26,13 +26,13 @@ import numpy.typing as npt
 
 sys.path.append(sys.path.pop(0))  # lm.py beside this file is not the package lm
 
-from data.corpus import read_corpus
-from data.files import read_lines
-from lm.automaton import NgramAutomaton
-from lm.estimate import EstimateOptions, estimate
-from lm.ngram import NgramModel
-from lm.perplexity import perplexity
-from lm.prune import history_probs, prune, pruning_losses
+from recognizer.data.corpora.corpus import read_corpus
+from recognizer.data.io.files import read_lines
+from recognizer.lm.automaton.automaton import NgramAutomaton
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.model.perplexity import perplexity
+from recognizer.lm.model.prune import history_probs, prune, pruning_losses
+from recognizer.lm.ngram.model import NgramModel
 
 Row = dict[str, Any]
 

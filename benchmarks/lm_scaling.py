@@ -29,8 +29,8 @@ sys.path.append(sys.path.pop(0))  # lm.py beside this file is not the package lm
 
 from measured_process import measured
 
-from data.files import read_lines
-from lm.automaton import NgramAutomaton
+from recognizer.data.io.files import read_lines
+from recognizer.lm.automaton.automaton import NgramAutomaton
 
 Row = dict[str, Any]
 COMMAND = [sys.executable, "-c", "from recognizer.cli.main import main; main()", "lm"]

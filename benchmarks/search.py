@@ -41,10 +41,10 @@ from rich.table import Table
 from search_inputs import Inputs, sizes_in
 from search_tables import Row, Settings, beams_table, contestants_table, sizes_table
 
-from data.errors import SpeechError
-from data.files import replace_text
-from decoding.mapped_graph import MappedGraph
-from recognizer.bundle import DEFAULT_MODEL
+from recognizer.data.errors import SpeechError
+from recognizer.data.io.files import replace_text
+from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.model.bundle import DEFAULT_MODEL
 
 TABLES = {
     1: "Decoders",

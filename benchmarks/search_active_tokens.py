@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from decoding.graph import DecodingGraph
-from decoding.search import SearchOptions
+from recognizer.decoding.graph.graph import DecodingGraph
+from recognizer.decoding.search.search import SearchOptions
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]

@@ -23,12 +23,12 @@ import numpy.typing as npt
 from kaldifst.lib._kaldifst import _ArcIteratorLattice
 from search_worker import Found, Searcher
 
-from decoding.lattice import best_path, determinize
-from decoding.lattice_oracle import oracle
-from decoding.mapped_graph import MappedGraph
-from decoding.on_the_fly import BackoffMode, OnTheFlyDecoder
-from decoding.search import Decoder, SearchOptions
-from lm.automaton import NgramAutomaton
+from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.decoding.lattice.lattice import best_path, determinize
+from recognizer.decoding.lattice.oracle import oracle
+from recognizer.decoding.search.on_the_fly import BackoffMode, OnTheFlyDecoder
+from recognizer.decoding.search.search import Decoder, SearchOptions
+from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.recognizer import Recognizer
 
 FloatArray = npt.NDArray[np.float32]

@@ -20,11 +20,12 @@ import numpy as np
 from search_language_models import arpa_path, automaton_path
 from search_worker import Utterance
 
-from data.corpus import read_corpus
-from decoding.build import build_graph
-from decoding.mapped_graph import MappedGraph
-from lm.arpa import read_arpa
-from recognizer.bundle import (
+from recognizer.data.corpora.corpus import read_corpus
+from recognizer.data.io.console import console, progress_bar
+from recognizer.decoding.graph.build import build_graph
+from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.lm.arpa.files import read_arpa
+from recognizer.model.bundle import (
     ACOUSTIC,
     FIRST_PASS,
     LEXICON,
@@ -33,11 +34,10 @@ from recognizer.bundle import (
     ModelBundle,
     file_record,
 )
-from recognizer.console import console, progress_bar
-from recognizer.first_pass_graph import graph_of_bundle, graph_options
-from recognizer.model_config import FirstPassOptions
+from recognizer.model.config import FirstPassOptions
+from recognizer.model.first_pass_graph import graph_of_bundle, graph_options
+from recognizer.model.static import STATIC
 from recognizer.recognizer import Recognizer
-from recognizer.static_model import STATIC
 
 _POLL_SECONDS = 0.2
 

@@ -22,13 +22,13 @@ if __name__ == "__main__":
     # Behind the packages, one of which lm.py beside this file would be taken for.
     sys.path.append(sys.path.pop(0))
 
-from data.files import read_lines
-from lm.arpa import read_arpa, write_arpa
-from lm.automaton import NgramAutomaton
-from lm.estimate import EstimateOptions, estimate
-from lm.prune import prune, pruning_losses
-from recognizer.bundle import DEFAULT_MODEL, ModelBundle
-from recognizer.console import console
+from recognizer.data.io.console import console
+from recognizer.data.io.files import read_lines
+from recognizer.lm.arpa.files import read_arpa, write_arpa
+from recognizer.lm.automaton.automaton import NgramAutomaton
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.model.prune import prune, pruning_losses
+from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
 
 SIZES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 23.0)
 """Millions of n-grams."""

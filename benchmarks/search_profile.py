@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.table import Table
 from search_inputs import Inputs
 
-from decoding.lattice import best_path, determinize
-from decoding.mapped_graph import MappedGraph
-from decoding.search import Decoder
-from recognizer.bundle import DEFAULT_MODEL
+from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.decoding.lattice.lattice import best_path, determinize
+from recognizer.decoding.search.search import Decoder
+from recognizer.model.bundle import DEFAULT_MODEL
 
 
 def main() -> None:

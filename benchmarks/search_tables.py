@@ -22,11 +22,11 @@ from search_inputs import Inputs
 from search_language_models import automaton_path
 from search_worker import Contestant, Race, Timed, Utterance, Worker, race
 
-from decoding.mapped_graph import MappedGraph
-from decoding.search import SearchOptions
-from lm.automaton import NgramAutomaton
-from recognizer.console import progress_bar
-from recognizer.scoring import count_errors, total
+from recognizer.data.io.console import progress_bar
+from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.decoding.search.search import SearchOptions
+from recognizer.evaluation.scoring import count_errors, total
+from recognizer.lm.automaton.automaton import NgramAutomaton
 
 Row = dict[str, Any]
 

@@ -34,14 +34,14 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from am.features import fbank
-from am.inference import scaled_log_likelihoods
-from data.augment import speed_perturb
-from data.corpus import read_corpus
-from decoding.align import Aligner, AlignmentError, ForcedPath
-from decoding.tolerance import Tolerance
-from recognizer.bundle import ModelBundle
-from recognizer.network_aligner import align_options
+from recognizer.alignment.network_aligner import align_options
+from recognizer.am.features.fbank import fbank
+from recognizer.am.nnet.inference import scaled_log_likelihoods
+from recognizer.data.audio.augment import speed_perturb
+from recognizer.data.corpora.corpus import read_corpus
+from recognizer.decoding.alignment.align import Aligner, AlignmentError, ForcedPath
+from recognizer.decoding.alignment.tolerance import Tolerance
+from recognizer.model.bundle import ModelBundle
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from am.phones import PhoneTable
-from am.questions import make_questions
-from am.topology import Topology
-from am.tree import TreeOptions, build_tree
-from am.tree_stats import StatsTable
+from recognizer.am.hmm.phones import PhoneTable
+from recognizer.am.hmm.topology import Topology
+from recognizer.am.tree.growing import TreeOptions, build_tree
+from recognizer.am.tree.questions import make_questions
+from recognizer.am.tree.statistics import StatsTable
 
 DIM = 39
 

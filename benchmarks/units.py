@@ -26,19 +26,20 @@ if __name__ == "__main__":
     # Behind the packages, one of which lm.py beside this file would be taken for.
     sys.path.append(sys.path.pop(0))
 
-from data.corpus import Corpus, Utterance, read_corpus
-from data.files import replace_text
-from data.graphemes import graphemic_lexicon
-from data.lexicon import Lexicon
-from recognizer import bundle, scoring
-from recognizer.bundle import DEFAULT_MODEL, ModelBundle
-from recognizer.console import console, progress_bar
-from recognizer.evaluate import each_utterance
-from recognizer.first_pass_graph import graph_of_bundle
-from recognizer.model_config import RescoringOptions
+from recognizer.data.corpora.corpus import Corpus, Utterance, read_corpus
+from recognizer.data.io.console import console, progress_bar
+from recognizer.data.io.files import replace_text
+from recognizer.data.lexicon.graphemes import graphemic_lexicon
+from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.evaluation import scoring
+from recognizer.evaluation.evaluate import each_utterance
+from recognizer.evaluation.scoring import ErrorCounts
+from recognizer.evaluation.tune import Grid
+from recognizer.model import bundle
+from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
+from recognizer.model.config import RescoringOptions
+from recognizer.model.first_pass_graph import graph_of_bundle
 from recognizer.recognizer import Recognizer
-from recognizer.scoring import ErrorCounts
-from recognizer.tune import Grid
 
 Words = tuple[str, ...]
 

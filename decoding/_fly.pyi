@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decoding import _search
+from recognizer.decoding import _search
 
 MAX_ORDER: int
 

@@ -14,26 +14,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from data.errors import SpeechError as SpeechError
-    from data.errors import UsageError as UsageError
-    from recognizer.bundle import ModelBundle as ModelBundle
-    from recognizer.model_config import RescoringOptions as RescoringOptions
+    from recognizer.data.errors import SpeechError as SpeechError
+    from recognizer.data.errors import UsageError as UsageError
+    from recognizer.evaluation.scoring import word_error_rate as word_error_rate
+    from recognizer.model.bundle import ModelBundle as ModelBundle
+    from recognizer.model.config import RescoringOptions as RescoringOptions
     from recognizer.recognizer import Recognizer as Recognizer
     from recognizer.result import Hypothesis as Hypothesis
     from recognizer.result import Result as Result
     from recognizer.result import Word as Word
-    from recognizer.scoring import word_error_rate as word_error_rate
 
 _HOMES = {
     "Hypothesis": "recognizer.result",
-    "ModelBundle": "recognizer.bundle",
+    "ModelBundle": "recognizer.model.bundle",
     "Recognizer": "recognizer.recognizer",
-    "RescoringOptions": "recognizer.model_config",
+    "RescoringOptions": "recognizer.model.config",
     "Result": "recognizer.result",
-    "SpeechError": "data.errors",
-    "UsageError": "data.errors",
+    "SpeechError": "recognizer.data.errors",
+    "UsageError": "recognizer.data.errors",
     "Word": "recognizer.result",
-    "word_error_rate": "recognizer.scoring",
+    "word_error_rate": "recognizer.evaluation.scoring",
 }
 
 __all__ = list(_HOMES)

@@ -10,18 +10,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from am.features import fbank
-from am.inference import scaled_log_likelihoods
-from data.audio import SAMPLE_RATE, as_audio, read_audio
-from data.errors import UsageError
-from data.threads import thread_map
-from decoding.lattice import BestPath, CompactLattice, best_path, determinize, path_of_words
-from decoding.lattice_mbr import confidences, mbr
-from decoding.rescore import Rescored, RescoreOptions, Rescorer
-from decoding.word_times import word_times
-from lm.pieces import join_pieces, whole_words
-from recognizer.bundle import ModelBundle
-from recognizer.model_config import RescoringOptions
+from recognizer.am.features.fbank import fbank
+from recognizer.am.nnet.inference import scaled_log_likelihoods
+from recognizer.data.audio.reading import SAMPLE_RATE, as_audio, read_audio
+from recognizer.data.errors import UsageError
+from recognizer.data.parallel.threads import thread_map
+from recognizer.decoding.lattice.lattice import (
+    BestPath,
+    CompactLattice,
+    best_path,
+    determinize,
+    path_of_words,
+)
+from recognizer.decoding.lattice.mbr import confidences, mbr
+from recognizer.decoding.lattice.word_times import word_times
+from recognizer.decoding.rescoring.rescore import Rescored, RescoreOptions, Rescorer
+from recognizer.lm.units.pieces import join_pieces, whole_words
+from recognizer.model.bundle import ModelBundle
+from recognizer.model.config import RescoringOptions
 from recognizer.result import Hypothesis, Result, Word
 
 FloatArray = npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from decoding.lattice import CompactLattice
+    from recognizer.decoding.lattice.lattice import CompactLattice
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Result:
             was taken (audio cut off, or far too short for any word).
         lattice: what else may have been said, rescored, in the model's units (words or pieces of
             words); None where there was nothing to search.
-            `decoding.lattice.n_best` lists its word sequences, `decoding.lattice_kaldi` and
-            `decoding.lattice_slf` write it.
+            `recognizer.decoding.lattice.lattice.n_best` lists its word sequences,
+            `recognizer.decoding.lattice.kaldi` and `recognizer.decoding.lattice.slf` write it.
     """
 
     words: tuple[Word, ...]

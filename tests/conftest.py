@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from decoding.graph import DecodingGraph
+    from recognizer.decoding.graph.graph import DecodingGraph
 
 # The same examples on every run: a failure stands until it is mended.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -42,10 +42,10 @@ def static_graph(corpora: Path) -> DecodingGraph:
     """
     import numpy as np
 
-    from decoding.build import build_graph
-    from lm.automaton_ngrams import ngram_model
-    from recognizer.bundle import DEFAULT_MODEL, ModelBundle
-    from recognizer.first_pass_graph import graph_options
+    from recognizer.decoding.graph.build import build_graph
+    from recognizer.lm.automaton.ngrams import ngram_model
+    from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
+    from recognizer.model.first_pass_graph import graph_options
 
     if not (DEFAULT_MODEL / "model.toml").is_file():
         pytest.skip(f"no model at {DEFAULT_MODEL}")

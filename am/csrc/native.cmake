@@ -1,6 +1,6 @@
 # Kernels of one source, vectors_*.h apart: a file for each level of the processor's instructions.
 # They are chosen at run time, so no other file may be compiled for more than the platform's least.
-set(inference_kernels am/csrc/kernels_portable.cc)
+set(inference_kernels am/csrc/kernels/kernels_portable.cc)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   include(CheckCXXCompilerFlag)
   set(flags_avx2 -mavx2 -mfma)
@@ -12,20 +12,20 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     string(REPLACE ";" " " flags "${flags_${level}}")
     check_cxx_compiler_flag("${flags}" HAVE_${upper})  # Older compilers know no VEX-coded VNNI.
     if(HAVE_${upper})
-      list(APPEND inference_kernels am/csrc/kernels_${level}.cc)
+      list(APPEND inference_kernels am/csrc/kernels/kernels_${level}.cc)
       list(APPEND inference_levels HAVE_${upper})
     endif()
   endforeach()
 endif()
 
-add_native_module(am _inference am/csrc/bidirectional_network.cc am/csrc/cpu_level.cc
-                  am/csrc/dense_layer.cc am/csrc/inference_module.cc am/csrc/lstm_layer.cc
-                  am/csrc/network.cc am/csrc/output_layer.cc am/csrc/packed_matrix.cc
-                  am/csrc/read_network.cc am/csrc/stage_schedule.cc am/csrc/stream_group.cc
-                  am/csrc/stream_network.cc ${inference_kernels})
+add_native_module(am _inference am/csrc/network/bidirectional_network.cc am/csrc/kernels/cpu_level.cc
+                  am/csrc/layers/dense_layer.cc am/csrc/network/inference_module.cc am/csrc/layers/lstm_layer.cc
+                  am/csrc/network/network.cc am/csrc/layers/output_layer.cc am/csrc/kernels/packed_matrix.cc
+                  am/csrc/network/read_network.cc am/csrc/network/stage_schedule.cc am/csrc/network/stream_group.cc
+                  am/csrc/network/stream_network.cc ${inference_kernels})
 target_compile_definitions(am__inference PRIVATE ${inference_levels})
 foreach(level avx2 avx2_vnni avx512 avx512_vnni)
-  set_property(SOURCE am/csrc/kernels_${level}.cc APPEND PROPERTY COMPILE_OPTIONS ${flags_${level}})
+  set_property(SOURCE am/csrc/kernels/kernels_${level}.cc APPEND PROPERTY COMPILE_OPTIONS ${flags_${level}})
 endforeach()
 # Products and sums are fused where the code says so and nowhere else: a row's result must not
 # depend on which copy of a loop the compiler chose to fuse.

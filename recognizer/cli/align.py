@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from data.corpus import Corpus, Utterance
-    from data.lexicon import Lexicon
-    from recognizer.aligned_set import CorpusAligner
+    from recognizer.alignment.aligned_set import CorpusAligner
+    from recognizer.data.corpora.corpus import Corpus, Utterance
+    from recognizer.data.lexicon.lexicon import Lexicon
 
 FORMATS = ("textgrid", "ctm")
 
@@ -108,13 +108,13 @@ def align(
     # that only get in the way. The libraries read this when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-    from data.corpus import read_corpus
-    from data.ctm import write_ctm
-    from data.errors import SpeechError, UsageError
-    from data.files import replace_text
-    from data.textgrid import write_textgrid
-    from decoding.tolerance import GARBAGE, Tolerance
     from recognizer.cli.run import report
+    from recognizer.data.alignments.ctm import write_ctm
+    from recognizer.data.alignments.textgrid import write_textgrid
+    from recognizer.data.corpora.corpus import read_corpus
+    from recognizer.data.errors import SpeechError, UsageError
+    from recognizer.data.io.files import replace_text
+    from recognizer.decoding.alignment.tolerance import GARBAGE, Tolerance
 
     if train and model is not None:
         raise UsageError("--train makes a model of its own: expected no --model beside it")
@@ -137,8 +137,8 @@ def align(
             )
     target.mkdir(parents=True, exist_ok=True)
     if train:
-        from recognizer.flat_start import flat_start
-        from recognizer.recipe_units import transcript_lexicon
+        from recognizer.alignment.flat_start import flat_start
+        from recognizer.pipelines.recipe_units import transcript_lexicon
 
         known = transcript_lexicon(lexicon, Path(), [utterances])
         trained = flat_start(
@@ -201,15 +201,15 @@ def _read_model(
 ) -> tuple[CorpusAligner, Sequence[Utterance]]:
     """The aligner, and the utterances with words as it knows them."""
     if model is not None and (Path(model) / "gmm.safetensors").exists():
-        from recognizer.gmm_aligner import FlatStartModel
+        from recognizer.alignment.gmm_aligner import FlatStartModel
 
         trained = FlatStartModel.read(model)
         utterances = corpus.utterances
         lexicon = _derived(trained.lexicon, utterances) if derive else trained.lexicon
         return replace(trained, lexicon=lexicon), utterances
-    from recognizer.bundle import ModelBundle
-    from recognizer.network_aligner import NetworkAligner
-    from recognizer.recipe_units import GRAPHEMES, transcript_lexicon
+    from recognizer.alignment.network_aligner import NetworkAligner
+    from recognizer.model.bundle import ModelBundle
+    from recognizer.pipelines.recipe_units import GRAPHEMES, transcript_lexicon
 
     bundle = ModelBundle(model)
     utterances = corpus.normalized(bundle.config.normalization).utterances
@@ -222,7 +222,7 @@ def _read_model(
 
 def _derived(lexicon: Lexicon, utterances: Sequence[Utterance]) -> Lexicon:
     """The lexicon with pronunciations derived for the utterances' words that it lacks."""
-    from data.derivation import derived_lexicon
+    from recognizer.data.lexicon.derivation import derived_lexicon
 
     unknown = {word for utterance in utterances for word in utterance.words if word not in lexicon}
     return lexicon.merged_with(derived_lexicon(unknown, lexicon)) if unknown else lexicon

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from data.alignment import Tier
+    from recognizer.data.alignments.alignment import Tier
 
 FORMATS = ("textgrid", "ctm", "timit", "mlf")
 
@@ -54,17 +54,17 @@ def alignments(
       recognizer alignments timit/train --phone-map 61-39.map --data data/train --skip
       recognizer alignments exp/tri3b_ali --output-dir grids --format textgrid
     """
-    from data.drops import Drops
-    from recognizer.alignment_checks import of_corpus
-    from recognizer.alignment_sources import AlignmentSource, SourceOptions, write_alignments
+    from recognizer.alignment.checks import of_corpus
+    from recognizer.alignment.sources import AlignmentSource, SourceOptions, write_alignments
     from recognizer.cli.run import report
+    from recognizer.data.alignments.drops import Drops
 
     options = SourceOptions(kind=kind, phone_map=phone_map, frame_shift=frame_shift)
     where = AlignmentSource(Path(source), options)
     drops = Drops() if skip else None
     read = where.read(drops)
     if data is not None:
-        from data.corpus import read_corpus
+        from recognizer.data.corpora.corpus import read_corpus
 
         utterances = list(read_corpus(data))
         read = of_corpus(read, utterances, source=where.path, data=Path(data), drops=drops)

@@ -31,6 +31,6 @@ def curves(runs: tuple[str, ...], output: str, over: Literal["frames", "seconds"
       recognizer curves exp/acoustic/work/network -o curves.svg
       recognizer curves exp/single exp/async -o modes.png --over seconds
     """
-    from am.training_curves import plot_curves, read_curve
+    from recognizer.am.training.engine.curves import plot_curves, read_curve
 
     plot_curves({run: read_curve(run) for run in runs}, output, over=over)

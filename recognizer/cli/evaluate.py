@@ -30,11 +30,11 @@ def evaluate(data: str, model: str | None, out: str | None, jobs: int, allow_pip
     from dataclasses import replace
     from pathlib import Path
 
-    from data.corpus import read_corpus
     from recognizer.cli.run import report
-    from recognizer.console import progress_bar
-    from recognizer.evaluate import UtteranceScore, check_directory
-    from recognizer.evaluate import evaluate as evaluate_corpus
+    from recognizer.data.corpora.corpus import read_corpus
+    from recognizer.data.io.console import progress_bar
+    from recognizer.evaluation.evaluate import UtteranceScore, check_directory
+    from recognizer.evaluation.evaluate import evaluate as evaluate_corpus
 
     if out is not None:
         check_directory(Path(out))

@@ -62,14 +62,14 @@ def tables(
 
     from pathlib import Path
 
-    from am.training_errors import DivergedError
-    from data.errors import SpeechError, UsageError
-    from recognizer.console import console
-    from recognizer.experiment import TablesExperiment
-    from recognizer.experiment_report import check_document, write_report
-    from recognizer.experiment_run import TablesRun
-    from recognizer.options import from_table, read_toml
-    from recognizer.recipe import find_recipe
+    from recognizer.am.training.engine.errors import DivergedError
+    from recognizer.data.errors import SpeechError, UsageError
+    from recognizer.data.io.console import console
+    from recognizer.data.io.options import from_table, read_toml
+    from recognizer.experiments.options import TablesExperiment
+    from recognizer.experiments.report import check_document, write_report
+    from recognizer.experiments.run import TablesRun
+    from recognizer.pipelines.recipe import find_recipe
 
     path = find_recipe(experiment)
     plan = from_table(TablesExperiment, read_toml(path), str(path))

@@ -59,16 +59,16 @@ def lattice(
     from collections.abc import Iterator
     from pathlib import Path
 
-    from data.corpus import Utterance, read_corpus
-    from data.errors import SpeechError
-    from data.files import replace_text
-    from data.threads import thread_map
-    from decoding.lattice import CompactLattice
-    from decoding.lattice_kaldi import write_kaldi_lattices
-    from decoding.lattice_slf import write_slf
     from recognizer.cli.run import report
-    from recognizer.console import progress_bar
-    from recognizer.evaluate import check_directory
+    from recognizer.data.corpora.corpus import Utterance, read_corpus
+    from recognizer.data.errors import SpeechError
+    from recognizer.data.io.console import progress_bar
+    from recognizer.data.io.files import replace_text
+    from recognizer.data.parallel.threads import thread_map
+    from recognizer.decoding.lattice.kaldi import write_kaldi_lattices
+    from recognizer.decoding.lattice.lattice import CompactLattice
+    from recognizer.decoding.lattice.slf import write_slf
+    from recognizer.evaluation.evaluate import check_directory
     from recognizer.recognizer import Recognizer
 
     target = Path(output_dir)

@@ -28,9 +28,9 @@ def show(directory: str | None) -> None:
     Example:
       recognizer model show
     """
-    from recognizer.bundle import ModelBundle
-    from recognizer.model_summary import network_summary
-    from recognizer.options import to_toml
+    from recognizer.data.io.options import to_toml
+    from recognizer.model.bundle import ModelBundle
+    from recognizer.model.summary import network_summary
 
     bundle = ModelBundle(directory)
     for line in network_summary(bundle):
@@ -47,7 +47,7 @@ def check(directory: str | None) -> None:
     Example:
       recognizer model check exp/english/model
     """
-    from recognizer.bundle import ModelBundle
+    from recognizer.model.bundle import ModelBundle
 
     bundle = ModelBundle(directory)
     bundle.check()
@@ -70,7 +70,7 @@ def static(directory: str | None, output: str) -> None:
     Example:
       recognizer model static --output exp/english-static
     """
-    from recognizer.static_model import make_static
+    from recognizer.model.static import make_static
 
     bundle = make_static(directory, output)
     size = (bundle.path / bundle.graph_file).stat().st_size
@@ -93,6 +93,6 @@ def record(directory: str) -> None:
       recognizer lm convert my.arpa.gz --output exp/mine/rescoring.ngram --layout compact
       recognizer model record exp/mine
     """
-    from recognizer.bundle import read_config, write_config
+    from recognizer.model.bundle import read_config, write_config
 
     write_config(directory, read_config(directory)).check()

@@ -29,9 +29,9 @@ def recipe(
 
     from pathlib import Path
 
-    from recognizer.recipe import read_recipe
-    from recognizer.recipe_stages import recipe_stages
-    from recognizer.stages import run_stages
+    from recognizer.pipelines.recipe import read_recipe
+    from recognizer.pipelines.recipe_stages import recipe_stages
+    from recognizer.pipelines.stages import run_stages
 
     stages = recipe_stages(read_recipe(recipe), Path(corpora), Path(work), jobs=jobs)
     run_stages(stages, Path(work), first=first, last=last)

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from data.errors import SpeechError
 from recognizer.cli.run import report, run
+from recognizer.data.errors import SpeechError
 from recognizer.formats import FORMATS
 
 
@@ -52,7 +52,7 @@ def recognize(audio: tuple[str, ...], model: str | None, form: str, mbr: bool, t
       recognize --threads 4 *.flac
       ffmpeg -i talk.mp4 -f wav - | recognize -
     """
-    from data.threads import thread_map
+    from recognizer.data.parallel.threads import thread_map
     from recognizer.recognizer import Recognizer  # numpy and the rest only when work begins
     from recognizer.result import Result
 

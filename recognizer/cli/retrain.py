@@ -43,10 +43,10 @@ def retrain(
 
     from pathlib import Path
 
-    from recognizer.options import from_table, read_toml
-    from recognizer.recipe import find_recipe
-    from recognizer.retrain import RetrainRecipe, retrain_stages
-    from recognizer.stages import run_stages
+    from recognizer.data.io.options import from_table, read_toml
+    from recognizer.pipelines.recipe import find_recipe
+    from recognizer.pipelines.retrain import RetrainRecipe, retrain_stages
+    from recognizer.pipelines.stages import run_stages
 
     path = find_recipe(recipe)
     made = from_table(RetrainRecipe, read_toml(path), str(path))

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import click
 
-from data.errors import SpeechError, UsageError
+from recognizer.data.errors import SpeechError, UsageError
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""

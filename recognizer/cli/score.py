@@ -20,9 +20,9 @@ def score(reference: str, hypothesis: str, alignments: bool) -> int:
     Example:
       recognizer score exp/test/ref.trn exp/test/hyp.trn
     """
-    from data.errors import SpeechError
-    from recognizer import scoring
     from recognizer.cli.run import report
+    from recognizer.data.errors import SpeechError
+    from recognizer.evaluation import scoring
 
     references = scoring.read_transcripts(reference)
     hypotheses = scoring.read_transcripts(hypothesis)

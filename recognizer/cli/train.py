@@ -54,7 +54,7 @@ def train(
       recognizer train train.toml --mode async --workers 4
       torchrun --nproc-per-node 4 --no-python recognizer train train.toml --mode ddp
     """
-    from recognizer.train import train_from_file
+    from recognizer.pipelines.train import train_from_file
 
     given = {"mode": mode, "workers": workers}
     changes = {name: value for name, value in given.items() if value is not None}

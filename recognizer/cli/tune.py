@@ -37,13 +37,13 @@ def tune(
     from dataclasses import replace
     from pathlib import Path
 
-    from data.corpus import read_corpus
-    from data.files import replace_text
-    from recognizer.calibrate import calibrate, write_scale
-    from recognizer.console import progress_bar
-    from recognizer.evaluate import check_directory
-    from recognizer.tune import Grid, write_choice
-    from recognizer.tune import tune as tune_model
+    from recognizer.data.corpora.corpus import read_corpus
+    from recognizer.data.io.console import progress_bar
+    from recognizer.data.io.files import replace_text
+    from recognizer.evaluation.calibrate import calibrate, write_scale
+    from recognizer.evaluation.evaluate import check_directory
+    from recognizer.evaluation.tune import Grid, write_choice
+    from recognizer.evaluation.tune import tune as tune_model
 
     given = {
         "acoustic_scales": _numbers(acoustic_scales, "--acoustic-scales"),

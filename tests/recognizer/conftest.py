@@ -35,7 +35,7 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def any_toy_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy model with every kind of first pass."""
     import toy
-    from recognizer.model_config import FirstPassOptions
+    from recognizer.model.config import FirstPassOptions
 
     search, _, backoff = request.param.partition(", ")
     first_pass = FirstPassOptions(search, backoff or "epsilon")

@@ -6,21 +6,38 @@ import ast
 import pkgutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+import recognizer
+from places import ROOT
+
 FLOORS = {"data": 0, "am": 1, "lm": 1, "decoding": 2, "recognizer": 3}
-ROOT = Path(__file__).resolve().parents[2]
-TRAINING = (
-    "am.lstmp", "am.blstm", "am.dnn", "am.network_module", "am.networks",
-    "am.inference_torch", "am.training",
-)  # fmt: skip
+"""The five source folders: one imports only from folders of lower floors."""
+
+TRAINING = ("recognizer.am.torch", "recognizer.am.training")
 """Modules whose names begin so may import torch; all others must not, nor through others."""
 
+# Files of these folders are our own, but not part of what is installed.
+AROUND = ("tests", "benchmarks")
 
-def sources() -> list[Path]:
-    return [path for package in FLOORS for path in sorted((ROOT / package).rglob("*.py"))]
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def file_of(module: str) -> Path | None:
+    """The file or folder of a module, relative to the repository; None if it is no module."""
+    parts = module.split(".")[1:]
+    if not parts or parts[0] not in FLOORS:
+        parts = ["recognizer", *parts]
+    path = Path(*parts)
+    for found in (path.with_suffix(".py"), path, path.with_suffix(".pyi")):
+        if (ROOT / found).exists():
+            return found
+    return None
 
 
 def imported(path: Path) -> set[str]:
@@ -30,27 +47,72 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                ours = node.module.split(".")[0] == "recognizer"
+                names.add(inner if ours and file_of(inner) else node.module)
     return names
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_one_way(path: Path):
-    own = path.relative_to(ROOT).parts[0]
+def folder_of(module: str) -> str | None:
+    """The folder that a module of ours stands in, such as ``am/tree``; None for others' modules."""
+    if module.split(".")[0] != "recognizer":
+        return None
+    path = file_of(module)
+    assert path is not None, f"there is no {module}"
+    return str(path if (ROOT / path).is_dir() else path.parent)
+
+
+def folder_imports() -> dict[str, dict[str, str]]:
+    """For every folder, the other folders that its files import from, each with one such file."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sources(*FLOORS):
+        relative = path.relative_to(ROOT)
+        if relative == Path("recognizer/__init__.py"):
+            continue  # the list of public names, each imported when it is first used
+        if path.is_relative_to(ROOT / "recognizer") and relative.parts[1] in FLOORS:
+            continue  # a link to a folder that is read under its own name
+        own = str(relative.parent)
+        for name in imported(path):
+            folder = folder_of(name)
+            if folder is not None and folder != own:
+                found.setdefault(own, {}).setdefault(folder, f"{relative} imports {name}")
+    return found
+
+
+def test_floors_import_downward():
+    for own, others in folder_imports().items():
+        for other, why in others.items():
+            first, second = own.split("/")[0], other.split("/")[0]
+            assert first == second or FLOORS[second] < FLOORS[first], why
+
+
+def test_folders_import_without_circles():
+    imports = folder_imports()
+    assert {"am/tree", "am/training/parallel", "recognizer/cli/lm"} <= set(imports)
+    try:
+        TopologicalSorter({own: set(others) for own, others in imports.items()}).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+        pairs = zip(circle[1:], circle, strict=False)
+        pytest.fail("\n".join(imports[own][other] for own, other in pairs))
+
+
+@pytest.mark.parametrize("path", sources(*FLOORS, *AROUND), ids=lambda p: str(p.relative_to(ROOT)))
+def test_all_that_is_ours_has_one_name(path: Path):
+    """`import data` would find the folder here, but a user's own file after installing."""
     for name in imported(path):
-        package = name.split(".")[0]
-        if package in FLOORS and package != own:
-            assert FLOORS[package] < FLOORS[own], f"{path} imports {name}"
+        assert name.split(".")[0] not in FLOORS.keys() - {"recognizer"}, f"{path} imports {name}"
 
 
 def test_recognising_loads_no_torch():
     names = [
         module.name
-        for package in FLOORS
-        for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}.")
+        for module in pkgutil.walk_packages(recognizer.__path__, "recognizer.")
         if not module.name.startswith(TRAINING)
     ]
-    assert {"recognizer.recognizer", "recognizer.cli.train", "am.inference_native"} <= set(names)
+    expected = {"recognizer.recognizer", "recognizer.cli.train", "recognizer.am.nnet.native"}
+    assert expected <= set(names)
     script = (
         "import importlib, sys\n"
         f"for name in {names!r}:\n"

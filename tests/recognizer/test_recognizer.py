@@ -9,10 +9,10 @@ import pytest
 
 import recognizer
 import toy
-from data.errors import SpeechError, UsageError
-from decoding.lattice import n_best
-from decoding.rescore import RescoreOptions, Rescorer
 from recognizer import Recognizer, RescoringOptions
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.decoding.lattice.lattice import n_best
+from recognizer.decoding.rescoring.rescore import RescoreOptions, Rescorer
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ import pytest
 import soundfile
 import soxr
 
-from data.audio import read_audio
-from data.corpus import Utterance, read_corpus
-from lm.automaton import NgramAutomaton
-from recognizer import Recognizer, scoring
-from recognizer.bundle import DEFAULT_MODEL, FIRST_PASS, RESCORING, ModelBundle
+from recognizer import Recognizer
+from recognizer.data.audio.reading import read_audio
+from recognizer.data.corpora.corpus import Utterance, read_corpus
+from recognizer.evaluation import scoring
+from recognizer.lm.automaton.automaton import NgramAutomaton
+from recognizer.model.bundle import DEFAULT_MODEL, FIRST_PASS, RESCORING, ModelBundle
 from recognizer.result import Result
 
 MEGABYTE = 1e6

@@ -1,0 +1,214 @@
+#include "am/csrc/network/read_network.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "am/csrc/network/bidirectional_network.h"
+#include "am/csrc/kernels/cpu_level.h"
+#include "am/csrc/layers/dense_layer.h"
+#include "am/csrc/layers/lstm_layer.h"
+#include "am/csrc/network/stream_network.h"
+#include "data/csrc/arrays.h"
+
+namespace nb = nanobind;
+
+namespace inference {
+namespace {
+
+using arrays::Expect;
+using arrays::Matrix;
+using FloatVector = arrays::Vector<float>;
+
+// The sums of int8 products of longer rows might not fit into 32 bits.
+constexpr size_t kWidest = 65536;
+
+std::string Shape(size_t rows, size_t columns) {
+  return "[" + std::to_string(rows) + ", " + std::to_string(columns) + "]";
+}
+
+// Tensors of one dictionary; keeps the arrays alive as long as their pointers are used.
+class Tensors {
+ public:
+  Tensors(const nb::dict& dict, std::string at) : dict_(dict), at_(std::move(at)) {}
+
+  bool Has(const char* name) const { return dict_.contains(name); }
+
+  MatrixView GetMatrix(const char* name, size_t rows, size_t columns) {
+    const Matrix array = Get<Matrix>(name, "a float32 matrix");
+    Expect(array.shape(0) == rows && array.shape(1) == columns,
+           at_ + name + ": expected " + Shape(rows, columns) + ", found " +
+               Shape(array.shape(0), array.shape(1)));
+    ExpectFinite(array.data(), rows * columns, at_ + name);
+    return {array.data(), rows, columns};
+  }
+
+  const float* GetVector(const char* name, size_t size) {
+    const FloatVector array = Get<FloatVector>(name, "a float32 vector");
+    arrays::ExpectSize(array, size, (at_ + name).c_str());
+    ExpectFinite(array.data(), size, at_ + name);
+    return array.data();
+  }
+
+  size_t SizeOf(const char* name) const {
+    return Get<FloatVector>(name, "a float32 vector").shape(0);
+  }
+
+  // The shape that says what the others must be.
+  std::pair<size_t, size_t> ShapeOf(const char* name) const {
+    const Matrix array = Get<Matrix>(name, "a float32 matrix");
+    Expect(array.shape(0) > 0 && array.shape(1) > 0,
+           at_ + name + ": expected rows and columns, found none");
+    Expect(array.shape(1) <= kWidest, at_ + name + ": expected at most " +
+                                          std::to_string(kWidest) + " columns, found " +
+                                          std::to_string(array.shape(1)));
+    return {array.shape(0), array.shape(1)};
+  }
+
+ private:
+  template <typename Array>
+  Array Get(const char* name, const char* kind) const {
+    Expect(Has(name), at_ + name + ": missing");
+    Array array;
+    // No conversion: a copy would not live as long as its pointer.
+    Expect(nb::try_cast<Array>(dict_[name], array, false),
+           at_ + name + ": expected " + kind + ", C-contiguous");
+    return array;
+  }
+
+  const nb::dict dict_;
+  const std::string at_;
+};
+
+LstmTensors ReadLstm(Tensors* tensors, const std::string& at, size_t inputs) {
+  const auto [gates, recurrent] = tensors->ShapeOf("w_r");
+  Expect(gates % 4 == 0,
+         at + "w_r: expected 4 rows for each cell, found " + std::to_string(gates));
+  const size_t cells = gates / 4;
+  Expect(cells <= kWidest, at + "cells: expected at most " + std::to_string(kWidest));
+  tensors->ShapeOf("w_x");  // neither empty nor too wide
+  LstmTensors layer{};
+  layer.w_x = tensors->GetMatrix("w_x", gates, inputs);
+  layer.w_r = tensors->GetMatrix("w_r", gates, recurrent);
+  layer.bias = tensors->GetVector("bias", gates);
+  if (tensors->Has("peep_i") || tensors->Has("peep_f") || tensors->Has("peep_o")) {
+    layer.peep_i = tensors->GetVector("peep_i", cells);
+    layer.peep_f = tensors->GetVector("peep_f", cells);
+    layer.peep_o = tensors->GetVector("peep_o", cells);
+  }
+  if (tensors->Has("w_p")) {
+    layer.w_p = tensors->GetMatrix("w_p", recurrent, cells);
+  } else {
+    Expect(recurrent == cells, at + "w_r without w_p: expected " + std::to_string(cells) +
+                                   " columns, found " + std::to_string(recurrent));
+  }
+  return layer;
+}
+
+DenseTensors ReadDense(Tensors* tensors, size_t inputs) {
+  const size_t outputs = tensors->ShapeOf("weight").first;
+  DenseTensors layer{};
+  layer.weight = tensors->GetMatrix("weight", outputs, inputs);
+  if (tensors->Has("bias")) layer.bias = tensors->GetVector("bias", outputs);
+  return layer;
+}
+
+// What all layers of a network share.
+struct Plan {
+  const Kernels& kernels;
+  float clip;
+  bool int8;
+  size_t history;
+  Nonlinearity nonlinearity;
+};
+
+// Features, and so a first layer's weights, stay float32 in int8 networks too: those weights are
+// few, and features differ in range.
+std::unique_ptr<const Layer> ReadLayer(const nb::handle& dict, const std::string& at, bool first,
+                                       size_t inputs, const Plan& plan) {
+  Tensors tensors(nb::cast<nb::dict>(dict), at);
+  const bool int8_inputs = plan.int8 && !first;
+  if (!tensors.Has("weight")) {
+    const LstmTensors lstm = ReadLstm(&tensors, at, inputs);
+    nb::gil_scoped_release release;
+    return std::make_unique<LstmLayer>(plan.kernels, lstm, plan.clip, plan.int8, int8_inputs);
+  }
+  const size_t history = first ? plan.history : 0;
+  const DenseTensors dense = ReadDense(&tensors, (history + 1) * inputs);
+  const Nonlinearity own = dense.bias == nullptr ? Nonlinearity::kLinear : plan.nonlinearity;
+  nb::gil_scoped_release release;
+  return std::make_unique<DenseLayer>(plan.kernels, dense, own, history, int8_inputs);
+}
+
+EndTensors ReadEnds(Tensors* tensors) {
+  EndTensors ends{};
+  const size_t inputs = tensors->SizeOf("mean");
+  const float* const mean = tensors->GetVector("mean", inputs);
+  const float* const inv_std = tensors->GetVector("inv_std", inputs);
+  ends.mean.assign(mean, mean + inputs);
+  ends.inv_std.assign(inv_std, inv_std + inputs);
+  return ends;
+}
+
+void ReadOutput(Tensors* tensors, size_t width, EndTensors* ends) {
+  const size_t outputs = tensors->ShapeOf("weight").first;
+  ends->output_weight = tensors->GetMatrix("weight", outputs, width);
+  ends->output_bias = tensors->GetVector("bias", outputs);
+}
+
+Nonlinearity ReadNonlinearity(const std::string& name) {
+  Expect(name == "relu" || name == "sigmoid",
+         "activation: expected relu or sigmoid, found " + name);
+  return name == "relu" ? Nonlinearity::kRelu : Nonlinearity::kSigmoid;
+}
+
+}  // namespace
+
+void ExpectFinite(const float* values, size_t n, const std::string& name) {
+  const bool finite = std::all_of(values, values + n, [](float x) { return std::isfinite(x); });
+  Expect(finite, name + ": expected finite numbers, found NaN or inf");
+}
+
+std::unique_ptr<Network> ReadNetwork(const nb::dict& ends_dict, const nb::list& layers, float clip,
+                                     bool int8, const std::string& level,
+                                     const nb::list& reverse_layers, size_t history,
+                                     const std::string& activation) {
+  Expect(clip > 0, "cell_clip: expected a number > 0");
+  Expect(layers.size() > 0, "layers: expected at least one");
+  Expect(history <= kWidest, "history: expected at most " + std::to_string(kWidest));
+  const Plan plan = {ChooseKernels(level), clip, int8, history, ReadNonlinearity(activation)};
+  Tensors tensors(ends_dict, "");
+  EndTensors ends = ReadEnds(&tensors);
+  size_t width = ends.mean.size();
+  if (reverse_layers.size() == 0) {
+    std::vector<std::unique_ptr<const Layer>> stack;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const std::string at = "layer " + std::to_string(i) + ": ";
+      stack.push_back(ReadLayer(layers[i], at, i == 0, width, plan));
+      width = stack.back()->outputs();
+    }
+    ReadOutput(&tensors, width, &ends);
+    nb::gil_scoped_release release;
+    return std::make_unique<StreamNetwork>(plan.kernels, ends, std::move(stack), int8);
+  }
+  Expect(reverse_layers.size() == layers.size(),
+         "reverse layers: expected " + std::to_string(layers.size()) + ", found " +
+             std::to_string(reverse_layers.size()));
+  std::vector<BidirectionalNetwork::LayerPair> pairs;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const std::string at = "layer " + std::to_string(i) + ": ";
+    pairs.push_back({ReadLayer(layers[i], at, i == 0, width, plan),
+                     ReadLayer(reverse_layers[i], "reverse " + at, i == 0, width, plan)});
+    const size_t outputs = pairs.back()[0]->outputs();
+    Expect(pairs.back()[1]->outputs() == outputs, "reverse " + at + "expected " +
+                                                      std::to_string(outputs) + " outputs");
+    width = 2 * outputs;
+  }
+  ReadOutput(&tensors, width, &ends);
+  nb::gil_scoped_release release;
+  return std::make_unique<BidirectionalNetwork>(plan.kernels, ends, std::move(pairs), int8);
+}
+
+}  // namespace inference

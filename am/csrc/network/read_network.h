@@ -1,0 +1,28 @@
+// Networks from the dictionaries of arrays that come from Python, everything checked.
+#ifndef AM_CSRC_READ_NETWORK_H_
+#define AM_CSRC_READ_NETWORK_H_
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <string>
+
+#include "am/csrc/network/network.h"
+
+namespace inference {
+
+// Throws std::invalid_argument, with the tensor's place and name, where something does not fit.
+void ExpectFinite(const float* values, size_t n, const std::string& name);
+
+// `ends`: mean, inv_std, weight, bias. `layers`: of each an LSTM's tensors (w_x, w_r, bias; peep_i,
+// peep_f, peep_o; w_p) or a fully connected layer's (weight, bias); `reverse_layers`: those of the
+// other direction, or none. A fully connected layer without bias is linear; the others have the
+// `activation` "relu" or "sigmoid". The first of them sees `history` earlier frames.
+std::unique_ptr<Network> ReadNetwork(const nanobind::dict& ends, const nanobind::list& layers,
+                                     float clip, bool int8, const std::string& level,
+                                     const nanobind::list& reverse_layers, size_t history,
+                                     const std::string& activation);
+
+}  // namespace inference
+
+#endif  // AM_CSRC_READ_NETWORK_H_

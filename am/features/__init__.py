@@ -1,0 +1,1 @@
+"""Log mel filter banks, cepstra, deltas and their normalisation."""

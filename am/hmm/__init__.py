@@ -1,0 +1,1 @@
+"""Phones, HMM topology, transitions and Gaussian mixtures."""

@@ -1,0 +1,1 @@
+"""Networks without torch: their options, their file, their inference, priors."""

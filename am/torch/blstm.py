@@ -1,0 +1,63 @@
+"""Deep bidirectional LSTM(P) in torch: each layer runs over the utterance from both ends.
+
+Graves and Schmidhuber, "Framewise phoneme classification with bidirectional LSTM and other neural
+network architectures", Neural Networks 18, 2005. Both directions of a layer see the outputs of both
+directions of the layer below.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from recognizer.am.torch.lstmp import LstmpLayer
+from recognizer.am.torch.network_module import NetworkModule, State
+
+
+class BlstmNetwork(NetworkModule):
+    """Deep bidirectional LSTM(P). It has no state: its chunks are whole utterances."""
+
+    whole_utterances = True
+
+    def add_hidden_layers(self) -> None:
+        """The layers of each direction."""
+        self.layers, self.reverse_layers = (
+            nn.ModuleList(LstmpLayer(self.options, layer) for layer in range(self.options.layers))
+            for _ in range(2)
+        )
+
+    def initialise(self, generator: torch.Generator | None, forget_bias: float) -> None:
+        """See `LstmpLayer.initialise`."""
+        for layer in (*self.layers, *self.reverse_layers):
+            layer.initialise(forget_bias)
+
+    def initial_state(self, streams: int) -> State:
+        """Nothing."""
+        return []
+
+    def hidden(
+        self, features: Tensor, state: State, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Outputs of the top layer in both directions, the forward one first."""
+        frames, streams, _ = features.shape
+        c = torch.zeros(streams, self.options.cells, dtype=self.high_precision)
+        r = torch.zeros(streams, self.options.recurrent_width, dtype=self.precision)
+        order = _reversed_frames(frames, streams, lengths)
+        x = self.normalise(features)
+        for layer, reverse in zip(self.layers, self.reverse_layers, strict=True):
+            forward, _, _ = layer(x, c, r)
+            backward, _, _ = reverse(_reorder(x, order), c, r)
+            x = self.drop(torch.cat((forward, _reorder(backward, order)), 2))
+        return x, state
+
+
+def _reversed_frames(frames: int, streams: int, lengths: Tensor | None) -> Tensor:
+    """Frame at each place of each stream read from its end ``[T, N]``; padding stays in place."""
+    t = torch.arange(frames).unsqueeze(1).expand(frames, streams)
+    if lengths is None:
+        return frames - 1 - t
+    return torch.where(t < lengths, lengths - 1 - t, t)
+
+
+def _reorder(x: Tensor, order: Tensor) -> Tensor:
+    return x.gather(0, order.unsqueeze(2).expand_as(x))

@@ -1,0 +1,274 @@
+"""What all acoustic networks have in common in torch: what a trainer asks of a network.
+
+A trainer feeds chunks ``[T, N, D]`` of N streams and carries `State` from one to the next, zeroing
+the rows of streams whose utterance begins (zeros are the state before an utterance, whatever the
+kind). Where `NetworkModule.whole_utterances` is true, each chunk must be whole utterances, padded
+at their ends, and no state is carried. `recognizer.am.torch.networks` makes a network of any kind.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recognizer.am.nnet.network_file import Network
+from recognizer.am.nnet.options import NetworkOptions
+from recognizer.data.errors import SpeechError
+
+IGNORED = -1
+"""Label of a frame that carries no loss: padding, and the first frames of an utterance."""
+
+State = list[Tensor]
+"""What a network remembers of its streams: tensors whose first dimension are the N streams."""
+
+
+@dataclass
+class ChunkLoss:
+    """Loss of one chunk.
+
+    Attributes:
+        loss: cross-entropy summed over the labelled frames (natural log), differentiable.
+        frames: number of labelled frames.
+        correct: of these, frames whose best output is the label.
+        state: states after the chunk, detached.
+    """
+
+    loss: Tensor
+    frames: int
+    correct: int
+    state: State
+
+
+class NetworkModule(nn.Module, ABC):
+    """A network from features to log posteriors. Names of parameters are those of the file.
+
+    Args:
+        options: shape of the network.
+        generator: source of the initial weights.
+        initial_range: LSTM and output weights start in U(-initial_range, initial_range); the
+            paper's 0.02.
+        forget_bias: initial bias of forget gates; the paper does not set one apart (0).
+        dropout: probability of dropping a hidden layer's output on its way up, never along a
+            recurrence. Only in training mode.
+        precision: type of the matrix products, torch.float64, float32 or bfloat16. Weights, cells,
+            gates and losses stay in float32 (float64 in the first case).
+    """
+
+    whole_utterances = False
+    """Whether a chunk must hold whole utterances."""
+
+    def __init__(
+        self,
+        options: NetworkOptions,
+        *,
+        generator: torch.Generator | None = None,
+        initial_range: float = 0.02,
+        forget_bias: float = 0.0,
+        dropout: float = 0.0,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.options = options
+        self.dropout = dropout
+        self.precision = precision
+        self.input = _Input(options.input_dim)
+        self.add_hidden_layers()
+        self.output = _Output(options.hidden_width, options.outputs)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.uniform_(-initial_range, initial_range, generator=generator)
+            self.output.bias.zero_()
+            self.initialise(generator, forget_bias)
+
+    @abstractmethod
+    def add_hidden_layers(self) -> None:
+        """Make what lies between input and output."""
+
+    @abstractmethod
+    def initialise(self, generator: torch.Generator | None, forget_bias: float) -> None:
+        """Set those weights of the hidden layers that do not start in U(-range, range)."""
+
+    @abstractmethod
+    def initial_state(self, streams: int) -> State:
+        """State of N streams before their utterances: zeros."""
+
+    @abstractmethod
+    def hidden(
+        self, features: Tensor, state: State, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Inputs of the output layer.
+
+        Args:
+            features: raw features ``[T, N, D]``; normalised here.
+            state: state before the chunk.
+            lengths: frames of each stream ``[N]`` int64 where the rest is padding; only networks
+                of whole utterances look at it.
+
+        Returns:
+            ``[T, N, H]`` in the type of the matrix products, and the state after the chunk.
+        """
+
+    def normalise(self, features: Tensor) -> Tensor:
+        """Features as the first layer takes them."""
+        return ((features - self.input.mean) * self.input.inv_std).to(self.precision)
+
+    def drop(self, x: Tensor) -> Tensor:
+        """Dropout of what goes up to the next layer."""
+        return functional.dropout(x, self.dropout) if self.dropout and self.training else x
+
+    @property
+    def high_precision(self) -> torch.dtype:
+        """Type of cells, gates and log posteriors."""
+        return torch.float64 if self.precision == torch.float64 else torch.float32
+
+    def forward(
+        self, features: Tensor, state: State, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Log posteriors ``[T, N, S]`` (natural log) of a chunk, and the state after it."""
+        hidden, state = self.hidden(features, state, lengths)
+        logits = functional.linear(
+            hidden, self.output.weight.to(hidden.dtype), self.output.bias.to(hidden.dtype)
+        )
+        return functional.log_softmax(logits, -1, dtype=self.high_precision), state
+
+    def chunk_loss(self, features: Tensor, labels: Tensor, state: State) -> ChunkLoss:
+        """Loss of one chunk.
+
+        Args:
+            features: raw features ``[T, N, D]``.
+            labels: pdf-ids ``[T, N]`` int64, already delayed; `IGNORED` where there is no loss.
+                In networks of whole utterances what follows a stream's last label is padding.
+            state: state before the chunk.
+        """
+        lengths = _lengths(labels) if self.whole_utterances else None
+        hidden, state = self.hidden(features, state, lengths)
+        hidden = hidden.reshape(-1, self.options.hidden_width)
+        labels = labels.reshape(-1)
+        rows = torch.nonzero(labels != IGNORED).squeeze(1)
+        if len(rows) < len(labels):
+            hidden, labels = hidden.index_select(0, rows), labels.index_select(0, rows)
+        state = [tensor.detach() for tensor in state]
+        if len(rows) == 0:
+            return ChunkLoss(hidden.sum() * 0, 0, 0, state)
+        loss, correct = SoftmaxLoss.apply(  # type: ignore[no-untyped-call]
+            hidden, self.output.weight, self.output.bias, labels
+        )
+        return ChunkLoss(loss, len(rows), int(correct), state)
+
+    def to_network(
+        self,
+        log_priors: npt.NDArray[np.float32] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Network:
+        """Copy of the weights in the form that is written to a file."""
+        tensors = {
+            name: value.detach().to(torch.float32).numpy().copy()
+            for name, value in self.state_dict().items()
+        }
+        if log_priors is not None:
+            tensors["log_priors"] = np.asarray(log_priors, dtype=np.float32)
+        return Network(self.options, tensors, metadata or {})
+
+    @torch.no_grad()
+    def load_tensors(self, tensors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Copy weights by name; ``log_priors`` is no weight of the network and is skipped.
+
+        Raises:
+            SpeechError: a tensor is missing or has another shape.
+        """
+        for name, value in self.state_dict().items():
+            if name not in tensors:
+                raise SpeechError(f"tensor {name}: expected {list(value.shape)}, found none")
+            array = torch.tensor(tensors[name])
+            if array.shape != value.shape:
+                raise SpeechError(
+                    f"tensor {name}: expected {list(value.shape)}, found {list(array.shape)}"
+                )
+            value.copy_(array)
+
+
+class SoftmaxLoss(torch.autograd.Function):
+    """Output layer and cross-entropy in one function that never keeps the posteriors.
+
+    ``(hidden [B, H], weight [S, H], bias [S], labels [B]) -> (summed loss, correct)``. The
+    gradient of the logits is made in the forward pass, in the type of the matrix products, so
+    that one ``[B, S]`` array is alive.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        labels: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Cross-entropy summed over rows, and how many rows have the label as best output."""
+        low = hidden.dtype
+        high = torch.float64 if low == torch.float64 else torch.float32
+        weight_low = weight.to(low)
+        logits = torch.addmm(bias.to(low), hidden, weight_low.t())
+        probs = torch.softmax(logits, 1, dtype=high)
+        picked = probs.gather(1, labels.unsqueeze(1))
+        # amax, because argmax is not vectorised on CPUs. A tie with the best counts as correct:
+        # in float32 that is rare, in bfloat16 it flatters a little.
+        correct = (picked.squeeze(1) >= probs.amax(1)).sum()
+        loss = -picked.clamp_min(1e-30).log_().sum()
+        probs.scatter_(1, labels.unsqueeze(1), picked - 1)
+        d_bias = probs.sum(0)
+        ctx.save_for_backward(hidden, weight_low, probs.to(low), d_bias)
+        ctx.mark_non_differentiable(correct)
+        return loss, correct
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, d_loss: Tensor, _: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """Products of the stored logit gradient."""
+        hidden, weight_low, d_logits, d_bias = ctx.saved_tensors  # type: ignore[attr-defined]
+        d_hidden = torch.mm(d_logits, weight_low).mul_(d_loss.to(hidden.dtype))
+        d_weight = torch.mm(d_logits.t(), hidden).to(d_bias.dtype).mul_(d_loss)
+        return d_hidden, d_weight, d_bias * d_loss, None
+
+
+class _Input(nn.Module):
+    """Mean and inverse standard deviation of the training features."""
+
+    mean: Tensor
+    inv_std: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("inv_std", torch.ones(dim))
+
+
+class _Output(nn.Module):
+    """Weights of the softmax layer (nn.Linear would draw from the global random generator)."""
+
+    def __init__(self, input_dim: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, input_dim))
+        self.bias = nn.Parameter(torch.empty(outputs))
+
+
+def _lengths(labels: Tensor) -> Tensor:
+    """Frames up to the last label of each stream ``[N]``."""
+    frames = torch.arange(1, len(labels) + 1).unsqueeze(1)
+    return (frames * (labels != IGNORED)).amax(0)
+
+
+def reset_state(state: State, fresh: Tensor | Sequence[bool]) -> None:
+    """Zero the state of the streams ``[N]`` whose utterance begins, in place."""
+    fresh = torch.as_tensor(fresh)
+    if bool(fresh.any()):
+        for tensor in state:
+            tensor[fresh] = 0

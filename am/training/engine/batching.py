@@ -1,0 +1,203 @@
+"""Utterances as parallel streams of chunks: what truncated BPTT trains on.
+
+N utterances run beside each other. Each chunk takes the next T frames of each; when an utterance
+has ended, its stream draws the next one, which begins at the next chunk with a fresh state. The
+streams refill independently, and what remains of a chunk after the end of an utterance is padding
+without loss (Sak, Senior and Beaufays 2014, section 3). Networks that see the whole utterance get
+whole utterances: a chunk is as long as the longest of its N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recognizer.am.training.engine.data import TrainingUtterance, epoch_order
+from recognizer.data.errors import SpeechError
+
+IGNORED = -1
+"""Label of frames without loss."""
+
+Augment = Callable[[npt.NDArray[np.float32], np.random.Generator], npt.NDArray[np.float32]]
+"""``(features [T, D] float32, rng) -> features [T, D]``; must not change its argument in place."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """T frames of N streams.
+
+    Attributes:
+        features: ``[T, N, D]`` float32.
+        labels: pdf-ids ``[T, N]`` int64, delayed; `IGNORED` where there is no loss.
+        fresh: ``[N]``, streams whose utterance begins with this chunk: their state is zero before
+            it.
+        epoch: epoch of the utterance drawn last.
+    """
+
+    features: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    fresh: npt.NDArray[np.bool_]
+    epoch: int
+
+
+@dataclass
+class _Stream:
+    """Where one stream stands; ``features`` None between utterances."""
+
+    epoch: int = 0
+    index: int = -1
+    position: int = 0
+    features: npt.NDArray[Any] | None = None
+    labels: npt.NDArray[Any] | None = None
+
+    def length(self, delay: int) -> int:
+        """Frames of the utterance with those that the delay adds."""
+        assert self.features is not None
+        return len(self.features) + delay
+
+    def fill(self, features: npt.NDArray[Any], labels: npt.NDArray[Any], delay: int) -> None:
+        """Move on by a chunk, ``[T, D]`` and ``[T]``; what remains at its end is padding."""
+        assert self.features is not None and self.labels is not None
+        frames, begin = len(self.features), self.position
+        end = min(begin + len(features), self.length(delay))
+        real = min(end, frames) - begin
+        if real > 0:
+            features[:real] = self.features[begin : begin + real]
+        features[max(real, 0) : end - begin] = self.features[-1]
+        skip = max(delay - begin, 0)
+        if begin + skip < end:
+            labels[skip : end - begin] = self.labels[begin + skip - delay : end - delay]
+        self.position = end
+        if end == self.length(delay):
+            self.index, self.features, self.labels = -1, None, None
+
+
+class StreamBatcher:
+    """Iterator over chunks of N parallel utterances, for a number of epochs.
+
+    All that is random (order of an epoch, version, augmentation) follows from the seed, the epoch
+    and the utterance, so the place reached is a few integers: `state` and `restore`.
+
+    Args:
+        utterances: of a `TrainingSet`.
+        streams: N.
+        chunk: T; None makes chunks of whole utterances.
+        delay: output delay: the label of frame t is expected at t + delay; the first ``delay``
+            frames of an utterance carry no loss, and its last frame is fed ``delay`` more times.
+        epochs: passes; streams take utterances of the next epoch without waiting for others.
+        seed: of everything random.
+        shuffle: without it, utterances come in order and only their first versions.
+        augment: applied to an utterance when it is drawn.
+        shards_at_once: see `recognizer.am.training.engine.data.epoch_order`.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[TrainingUtterance],
+        *,
+        streams: int,
+        chunk: int | None,
+        delay: int,
+        epochs: int = 1,
+        seed: int = 0,
+        shuffle: bool = True,
+        augment: Augment | None = None,
+        shards_at_once: int = 0,
+    ) -> None:
+        self._utterances = utterances
+        self._chunk = chunk
+        self._delay = delay
+        self._epochs = epochs
+        self._seed = seed
+        self._shuffle = shuffle
+        self._augment = augment
+        self._shards_at_once = shards_at_once
+        self._streams = [_Stream() for _ in range(streams)]
+        self._epoch = 0
+        self._drawn = 0
+        self._order = self._epoch_order(0)
+
+    def state(self) -> dict[str, Any]:
+        """Place reached, as numbers that JSON can hold."""
+        return {
+            "epoch": self._epoch,
+            "drawn": self._drawn,
+            "streams": [[s.epoch, s.index, s.position] for s in self._streams],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state` of a batcher with the same arguments.
+
+        Raises:
+            SpeechError: the state is of another number of streams or utterances.
+        """
+        places = state["streams"]
+        if len(places) != len(self._streams):
+            raise SpeechError(
+                f"checkpoint: expected {len(self._streams)} streams, found {len(places)}"
+            )
+        if max(index for _, index, _ in places) >= len(self._utterances):
+            raise SpeechError("checkpoint: it was made with other training utterances")
+        self._epoch, self._drawn = state["epoch"], state["drawn"]
+        self._order = self._epoch_order(self._epoch)
+        for stream, (epoch, index, position) in zip(self._streams, places, strict=True):
+            if index < 0:
+                stream.index, stream.features, stream.labels = -1, None, None
+            else:
+                self._load(stream, epoch, index)
+                stream.position = position
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def __next__(self) -> Chunk:
+        """Next chunk; ends when the utterances of all epochs are used up."""
+        active = [
+            (n, stream)
+            for n, stream in enumerate(self._streams)
+            if stream.features is not None or self._draw(stream)
+        ]
+        if not active:
+            raise StopIteration
+        T = self._chunk or max(stream.length(self._delay) for _, stream in active)
+        N = len(self._streams)
+        some = active[0][1].features
+        assert some is not None
+        features = np.zeros((T, N, some.shape[1]), dtype=np.float32)
+        labels = np.full((T, N), IGNORED, dtype=np.int64)
+        fresh = np.zeros(N, dtype=np.bool_)
+        for n, stream in active:
+            fresh[n] = stream.position == 0
+            stream.fill(features[:, n], labels[:, n], self._delay)
+        return Chunk(features, labels, fresh, self._epoch)
+
+    def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
+        if not self._shuffle:
+            return np.arange(len(self._utterances))
+        return epoch_order(self._utterances, self._seed, epoch, self._shards_at_once)
+
+    def _draw(self, stream: _Stream) -> bool:
+        while self._drawn == len(self._order):
+            if self._epoch + 1 >= self._epochs:
+                return False
+            self._epoch += 1
+            self._drawn = 0
+            self._order = self._epoch_order(self._epoch)
+        index = int(self._order[self._drawn])
+        self._drawn += 1
+        self._load(stream, self._epoch, index)
+        return True
+
+    def _load(self, stream: _Stream, epoch: int, index: int) -> None:
+        utterance = self._utterances[index]
+        rng = np.random.default_rng([self._seed, epoch, index])
+        version = int(rng.integers(1 + len(utterance.alternatives))) if self._shuffle else 0
+        features, labels = utterance.load(version)
+        if self._augment is not None:
+            features = self._augment(features.astype(np.float32), rng)
+        stream.epoch, stream.index, stream.position = epoch, index, 0
+        stream.features, stream.labels = features, labels

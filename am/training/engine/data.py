@@ -1,0 +1,233 @@
+"""What is trained on: utterances with features and frame labels, checked in one pass.
+
+Features may be arrays, or functions that read or compute them each time they are asked for, so
+that a corpus need not fit into memory. Labels are always arrays: 4 bytes a frame.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recognizer.data.errors import SpeechError
+
+Features = npt.NDArray[Any]
+FeatureSource = Features | Callable[[], Features]
+"""``[T, D]`` float32 or float16, not normalised; or what gives them, the same each time."""
+
+Labels = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class TrainingUtterance:
+    """Features and frame labels of one utterance.
+
+    Attributes:
+        id: name; it decides whether the utterance is held out.
+        features: of each frame.
+        labels: pdf-id of each frame ``[T]`` int32.
+        alternatives: further versions (features, labels) of the same utterance, for instance with
+            other speeds. Each epoch one version is drawn; held-out utterances use the first.
+        shard: utterances whose features lie together on the disk have the same number.
+    """
+
+    id: str
+    features: FeatureSource
+    labels: Labels
+    alternatives: tuple[tuple[FeatureSource, Labels], ...] = ()
+    shard: int = 0
+
+    @property
+    def versions(self) -> tuple[tuple[FeatureSource, Labels], ...]:
+        """All versions, the original first."""
+        return ((self.features, self.labels), *self.alternatives)
+
+    def load(self, version: int = 0) -> tuple[Features, Labels]:
+        """Features and labels of a version that `TrainingSet.of` has passed, equally many."""
+        source, labels = self.versions[version]
+        return _read(source)[: len(labels)], labels
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Utterances that are fit for training, and what was counted on the way.
+
+    Attributes:
+        training: to be trained on.
+        held_out: never trained on.
+        frames: of the first versions of all training utterances.
+        mean: of their features ``[D]`` float32.
+        inv_std: inverse standard deviation ``[D]`` float32.
+        label_counts: how many of these frames have each label ``[S]``.
+        trimmed: versions cut to the shorter of features and labels.
+        dropped: one line for each dropped utterance or version, with the reason.
+    """
+
+    training: tuple[TrainingUtterance, ...]
+    held_out: tuple[TrainingUtterance, ...]
+    frames: int
+    mean: npt.NDArray[np.float32]
+    inv_std: npt.NDArray[np.float32]
+    label_counts: npt.NDArray[np.int64]
+    trimmed: int
+    dropped: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        utterances: Iterable[TrainingUtterance],
+        *,
+        input_dim: int,
+        outputs: int,
+        tolerance: int,
+        held_out_fraction: float = 0.0,
+        held_out: Iterable[TrainingUtterance] = (),
+    ) -> TrainingSet:
+        """Check every version, cut small differences of length, drop the others, count.
+
+        Args:
+            utterances: to be split into training and held-out ones.
+            input_dim: D, features of a frame.
+            outputs: S, labels are below it.
+            tolerance: features and labels of a version may differ by so many frames.
+            held_out_fraction: share of the utterances that is held out.
+            held_out: further ones that are held out.
+
+        Raises:
+            SpeechError: nothing is left to train on or held out, or two have the same id.
+        """
+        check = _Check(input_dim, outputs, tolerance)
+        training: list[TrainingUtterance] = []
+        apart: list[TrainingUtterance] = []
+        for utterance in utterances:
+            is_apart = is_held_out(utterance.id, held_out_fraction)
+            if (kept := check.utterance(utterance, counted=not is_apart)) is not None:
+                (apart if is_apart else training).append(kept)
+        for utterance in held_out:
+            if (kept := check.utterance(utterance, counted=False)) is not None:
+                apart.append(kept)
+        if not training or not apart:
+            first = f"; the first dropped: {check.dropped[0]}" if check.dropped else ""
+            raise SpeechError(
+                f"training data: expected utterances to train on and held-out ones, found "
+                f"{len(training)} and {len(apart)}{first}"
+            )
+        mean, inv_std = check.statistics()
+        return cls(
+            tuple(training), tuple(apart), check.frames, mean, inv_std, check.label_counts,
+            check.trimmed, tuple(check.dropped),
+        )  # fmt: skip
+
+    def part(self, index: int, parts: int) -> TrainingSet:
+        """The share of one of several workers, with the counts of the whole."""
+        return dataclasses.replace(self, training=self.training[index::parts], held_out=())
+
+
+class _Check:
+    """Passes over utterances one by one."""
+
+    def __init__(self, input_dim: int, outputs: int, tolerance: int) -> None:
+        self._input_dim, self._outputs, self._tolerance = input_dim, outputs, tolerance
+        self._total = np.zeros(input_dim)
+        self._squares = np.zeros(input_dim)
+        self._seen: set[str] = set()
+        self.frames = 0
+        self.label_counts = np.zeros(outputs, dtype=np.int64)
+        self.trimmed = 0
+        self.dropped: list[str] = []
+
+    def utterance(self, utterance: TrainingUtterance, *, counted: bool) -> TrainingUtterance | None:
+        """The utterance with its usable versions, or None; ``counted`` in the statistics."""
+        if utterance.id in self._seen:
+            raise SpeechError(f"utterance {utterance.id}: expected unique ids, found it twice")
+        self._seen.add(utterance.id)
+        versions: list[tuple[FeatureSource, Labels]] = []
+        for source, labels in utterance.versions:
+            features = _read(source)
+            if fault := self._fault(features, labels):
+                self.dropped.append(f"{utterance.id}: {fault}")
+                continue
+            self.trimmed += len(features) != len(labels)
+            labels = labels[: len(features)]
+            if counted and not versions:
+                self._count(features[: len(labels)], labels)
+            versions.append((source, labels))
+        if not versions:
+            return None
+        (source, labels), *others = versions
+        return dataclasses.replace(
+            utterance, features=source, labels=labels, alternatives=tuple(others)
+        )
+
+    def _fault(self, features: Features, labels: Labels) -> str:
+        if features.ndim != 2 or features.shape[1] != self._input_dim:
+            return f"expected features [T, {self._input_dim}], found {list(features.shape)}"
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+            return f"expected integer labels [T], found {labels.dtype} {list(labels.shape)}"
+        if min(len(features), len(labels)) == 0:
+            return "empty"
+        if abs(len(features) - len(labels)) > self._tolerance:
+            return f"{len(features)} frames of features, {len(labels)} labels"
+        if labels.min() < 0 or labels.max() >= self._outputs:
+            return (
+                f"expected labels 0 to {self._outputs - 1}, found {labels.min()} to {labels.max()}"
+            )
+        if not np.isfinite(features).all():
+            return "features are not finite"
+        return ""
+
+    def _count(self, features: Features, labels: Labels) -> None:
+        x = features.astype(np.float64)
+        self._total += x.sum(0)
+        self._squares += np.einsum("td,td->d", x, x)
+        self.frames += len(x)
+        self.label_counts += np.bincount(labels, minlength=self._outputs)
+
+    def statistics(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Mean and inverse standard deviation of what was counted."""
+        mean = self._total / self.frames
+        variance = np.maximum(self._squares / self.frames - mean**2, 1e-10)
+        return mean.astype(np.float32), (1.0 / np.sqrt(variance)).astype(np.float32)
+
+
+def is_held_out(utterance_id: str, fraction: float) -> bool:
+    """Whether an utterance belongs to the held-out part: a hash of its id decides, nothing else."""
+    digest = hashlib.sha256(utterance_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") < fraction * 2**64
+
+
+def epoch_order(
+    utterances: Sequence[TrainingUtterance], seed: int, epoch: int, shards_at_once: int = 0
+) -> npt.NDArray[np.int64]:
+    """Order in which an epoch draws utterances: it follows from seed and epoch alone.
+
+    Args:
+        utterances: to be drawn, each once.
+        seed: of the run.
+        epoch: from 0.
+        shards_at_once: draw from so many shards, themselves in random order, before the next are
+            begun, so that so many need be near; 0 shuffles over everything.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    if not shards_at_once:
+        return rng.permutation(len(utterances))
+    shard_of = np.array([utterance.shard for utterance in utterances])
+    shards = rng.permutation(np.unique(shard_of))
+    return np.concatenate(
+        [
+            rng.permutation(
+                np.flatnonzero(np.isin(shard_of, shards[begin : begin + shards_at_once]))
+            )
+            for begin in range(0, len(shards), shards_at_once)
+        ]
+    )
+
+
+def _read(source: FeatureSource) -> Features:
+    return source() if callable(source) else source

@@ -1,0 +1,102 @@
+"""One training run as a value: what every process that takes part in it must know."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from recognizer.am.nnet.network_file import read_network
+from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.torch.network_module import NetworkModule
+from recognizer.am.torch.networks import make_network
+from recognizer.am.training.engine.augment import Augmenter
+from recognizer.am.training.engine.batching import Augment
+from recognizer.am.training.engine.data import TrainingSet
+from recognizer.am.training.engine.evaluation import PRECISIONS
+from recognizer.am.training.engine.learner import Learner
+from recognizer.am.training.engine.options import TrainingOptions
+from recognizer.data.errors import SpeechError
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """What is trained, on what, and how.
+
+    Attributes:
+        data: utterances.
+        network: shape of the network.
+        options: how it is trained.
+        directory: where everything is written.
+        log_priors: of the states ``[S]``, natural log; they go into the network's file.
+        metadata: facts that go there too.
+        initial: file of a network of the same shape to start from.
+        augment: change of features on the fly, instead of that of the options.
+        progress: show the progress on standard error.
+    """
+
+    data: TrainingSet
+    network: NetworkOptions
+    options: TrainingOptions
+    directory: Path
+    log_priors: npt.NDArray[np.float32]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    initial: Path | None = None
+    augment: Augment | None = None
+    progress: bool = True
+
+    @property
+    def planned_frames(self) -> int:
+        """Labelled frames to train on, unless patience ends it before."""
+        return self.options.max_frames or self.data.frames * self.options.epochs
+
+    @property
+    def epochs(self) -> int:
+        """Passes that a worker is ready to make."""
+        if not self.options.max_frames:
+            return self.options.epochs
+        # Versions of other speeds differ in length: allow more than the plain ratio.
+        return math.ceil(1.5 * self.options.max_frames / self.data.frames) + 1
+
+    def part(self, index: int, parts: int) -> TrainingTask:
+        """The task of one of several workers, which divide the utterances among themselves."""
+        return dataclasses.replace(self, data=self.data.part(index, parts))
+
+    def make_model(self) -> NetworkModule:
+        """The network as it is before training, in every process the same.
+
+        Raises:
+            SpeechError: the network to start from has another shape.
+        """
+        options = self.options
+        torch.manual_seed(options.seed)
+        model = make_network(
+            self.network,
+            initial_range=options.initial_range,
+            forget_bias=options.forget_bias,
+            dropout=options.dropout,
+            precision=PRECISIONS[options.precision],
+        )
+        if self.initial is not None:
+            given = read_network(self.initial)
+            if given.options != self.network:
+                raise SpeechError(f"{self.initial}: expected {self.network}, found {given.options}")
+            model.load_tensors(given.tensors)  # its hidden layers expect its normalisation
+        else:
+            model.input.mean.copy_(torch.from_numpy(self.data.mean))
+            model.input.inv_std.copy_(torch.from_numpy(self.data.inv_std))
+        return model.train()
+
+    def make_learner(self, model: NetworkModule) -> Learner:
+        """What computes gradients of ``model`` on ``data``."""
+        augment = self.augment
+        if augment is None and self.options.augment.active:
+            augment = Augmenter(self.options.augment, self.data.mean)
+        return Learner(model, self.data.training, self.options, self.epochs, augment)

@@ -1,0 +1,1 @@
+"""Ways of training by several learners: one process, threads, torchrun, Ray."""

@@ -1,0 +1,139 @@
+"""Training of networks on frame labels: cross-entropy, truncated BPTT, in several modes.
+
+`train` is the whole: it checks the data, splits off a held-out part, measures the features'
+statistics, trains in the mode that the options ask for, measures while it trains, writes
+checkpoints and the best and last networks with their state priors. An interrupted run goes on
+from its checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recognizer.am.nnet.network_file import read_network
+from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.nnet.priors import SILENCE_WEIGHT, state_priors
+from recognizer.am.training.engine.batching import Augment
+from recognizer.am.training.engine.data import TrainingSet, TrainingUtterance
+from recognizer.am.training.engine.evaluation import Evaluation, evaluate
+from recognizer.am.training.engine.log import checking
+from recognizer.am.training.engine.options import AugmentOptions, TrainingOptions
+from recognizer.am.training.engine.run import TrainingResult
+from recognizer.am.training.engine.task import TrainingTask
+from recognizer.am.training.parallel.synchronous import train_synchronously
+
+__all__ = [
+    "AugmentOptions",
+    "Evaluation",
+    "NetworkOptions",
+    "TrainingOptions",
+    "TrainingResult",
+    "TrainingTask",
+    "TrainingUtterance",
+    "evaluate",
+    "make_task",
+    "train",
+]
+
+
+def train(
+    utterances: Iterable[TrainingUtterance],
+    network: NetworkOptions,
+    options: TrainingOptions,
+    directory: str | Path,
+    *,
+    resume: bool = True,
+    **arguments: Any,
+) -> TrainingResult:
+    """Train a network; an unfinished run in the same directory goes on.
+
+    Args:
+        utterances: features and labels.
+        network: shape of the network.
+        options: how it is trained.
+        directory: gets ``checkpoint.safetensors``, ``training.jsonl``, ``tensorboard/``,
+            ``best.safetensors`` and ``last.safetensors`` (see `recognizer.am.nnet.network_file`).
+        resume: go on from a checkpoint if there is one; otherwise it is replaced.
+        arguments: see `make_task`.
+
+    Raises:
+        SpeechError: unusable data, a checkpoint of another run, a loss that is not finite, or a
+            worker that died.
+    """
+    task = make_task(utterances, network, options, directory, **arguments)
+    task.directory.mkdir(parents=True, exist_ok=True)
+    if options.mode == "async":
+        from recognizer.am.training.parallel.asynchronous import train_async
+
+        return train_async(task, resume=resume)
+    if options.mode == "ray":
+        from recognizer.am.training.parallel.ray_training import train_on_ray
+
+        return train_on_ray(task, resume=resume)
+    if options.mode == "ddp":
+        from recognizer.am.training.parallel.ddp import lead
+
+        return lead(task, resume=resume)
+    return train_synchronously(task, resume=resume)
+
+
+def make_task(
+    utterances: Iterable[TrainingUtterance],
+    network: NetworkOptions,
+    options: TrainingOptions,
+    directory: str | Path,
+    *,
+    silence_pdfs: Collection[int] = (),
+    silence_weight: float = SILENCE_WEIGHT,
+    held_out: Iterable[TrainingUtterance] | None = None,
+    augment: Augment | None = None,
+    initial: str | Path | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> TrainingTask:
+    """Check the data of a training and put together all that it needs.
+
+    Args:
+        utterances: features and labels.
+        network: shape of the network.
+        options: how it is trained.
+        directory: where everything is written.
+        silence_pdfs: pdf-ids of all states of silence phones, for the priors.
+        silence_weight: their counts are divided by this (the paper: 2.7).
+        held_out: utterances to measure on; without them a part is split off ``utterances``.
+        augment: change of features on the fly, instead of ``options.augment``; in modes of
+            several processes, a function of a module.
+        initial: file of a network of the same shape to start from; its normalisation of the input
+            stays, and so do the priors of states that the labels lack.
+        metadata: facts that go into the network's file (feature options, corpora).
+        progress: show the progress on standard error.
+
+    Raises:
+        SpeechError: nothing is left to train on or to measure on.
+    """
+    data = TrainingSet.of(
+        checking(utterances, enabled=progress),
+        input_dim=network.input_dim,
+        outputs=network.outputs,
+        tolerance=options.length_tolerance,
+        held_out_fraction=options.held_out_fraction if held_out is None else 0.0,
+        held_out=held_out or (),
+    )
+    known = None
+    if initial is not None:
+        given = read_network(Path(initial))
+        if given.options == network:  # otherwise making the model says what differs
+            known = given.tensors.get("log_priors")
+    return TrainingTask(
+        data,
+        network,
+        options,
+        Path(directory),
+        state_priors(data.label_counts, silence_pdfs, silence_weight, known),
+        dict(metadata or {}),
+        Path(initial) if initial is not None else None,
+        augment,
+        progress,
+    )

@@ -1,0 +1,1 @@
+"""The phonetic decision tree: statistics, questions, growing, use."""

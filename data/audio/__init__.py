@@ -1,0 +1,1 @@
+"""Reading audio files, and changing recordings for training."""

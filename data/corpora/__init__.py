@@ -1,0 +1,1 @@
+"""Corpora: recordings, transcripts, speakers."""

@@ -1,0 +1,1 @@
+"""Files of every kind: text, TOML options, Kaldi archives, mapped arrays, the console."""

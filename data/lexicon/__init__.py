@@ -1,0 +1,1 @@
+"""Pronunciation dictionaries, and pronunciations by spelling."""

@@ -1,0 +1,68 @@
+"""Work spread over processes, which leave interrupts to the one that began."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from typing import TypeVar
+
+from recognizer.data.errors import SpeechError, UsageError
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+def process_map(
+    work: Callable[[Item], Answer], items: Iterable[Item], jobs: int, what: str
+) -> Iterator[Answer]:
+    """Answers of `work` for each item, in order, from `jobs` processes.
+
+    Args:
+        work: a function of a module, or a `functools.partial` of one.
+        items: they go to the processes one by one.
+        jobs: number of processes; 1 works in this one.
+        what: is named if a process dies.
+
+    Raises:
+        UsageError: fewer than one job.
+        SpeechError: a process died.
+    """
+    if jobs < 1:
+        raise UsageError(f"jobs: expected at least 1, found {jobs}")
+    if jobs == 1:
+        yield from map(work, items)
+        return
+    # Each process does its own arithmetic; numpy's threads would only stand in each other's way.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        with _interrupts_wait():
+            answers = pool.map(work, items)  # starts all processes
+        yield from answers
+    except BrokenProcessPool:
+        raise SpeechError(f"{what}: a process has died (out of memory? use fewer jobs)") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Holds SIGINT back; processes started meanwhile never see it.
+
+    The terminal interrupts all processes, but one is enough to end them all, and a process that
+    is just starting would answer with a traceback.
+    """
+    # Started here, since starting it lets signals through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,16 @@
+// The best path of a state-level lattice.
+#ifndef DECODING_LATTICE_PATH_H_
+#define DECODING_LATTICE_PATH_H_
+
+#include "decoding/csrc/lattice/lattice_view.h"
+#include "decoding/csrc/search/raw_lattice.h"
+
+namespace decoding {
+
+// Best path by graph + acoustic_scale * acoustic; ties go to the lower graph cost.
+// Throws std::invalid_argument if no path leads to a final state.
+RawPath BestPath(const LatticeView& lattice, double acoustic_scale);
+
+}  // namespace decoding
+
+#endif  // DECODING_LATTICE_PATH_H_

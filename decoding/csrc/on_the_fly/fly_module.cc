@@ -1,0 +1,147 @@
+// Python's door to the on-the-fly search: checks every buffer, releases the GIL, returns numpy
+// arrays.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/csrc/arrays.h"
+#include "decoding/csrc/on_the_fly/fly_classes.h"
+#include "decoding/csrc/on_the_fly/fly_graph.h"
+#include "decoding/csrc/on_the_fly/fly_look_ahead.h"
+#include "decoding/csrc/on_the_fly/fly_search.h"
+#include "decoding/csrc/graph/mapped_graph_arrays.h"
+#include "decoding/csrc/search/search_binding.h"
+#include "lm/csrc/automaton/automaton_arrays.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using arrays::Expect;
+using arrays::ExpectSize;
+using arrays::Give;
+using arrays::Vector;
+
+// A graph without language model and an automaton, made ready for search.
+class ComposedGraph {
+ public:
+  ComposedGraph(uint32_t start, uint32_t num_words, const nb::dict& graph,
+                const nb::dict& automaton, const Vector<int32_t>& words, size_t max_class)
+      : mapped_(start, num_words, graph, false), automaton_(automaton) {
+    ExpectSize(words, num_words, "words");
+    nb::gil_scoped_release release;
+    const int64_t limit = automaton_.view().num_words();
+    for (size_t w = 0; w < words.shape(0); ++w) {
+      Expect(words.data()[w] >= -1 && words.data()[w] < limit,
+             "words: word " + std::to_string(w) +
+                 ": expected a word of the language model or -1, found " +
+                 std::to_string(words.data()[w]));
+    }
+    {
+      const decoding::WordClasses classes = decoding::MakeWordClasses(mapped_.view(), max_class);
+      look_ahead_classes_ = std::make_unique<decoding::LookAheadClasses>(
+          classes, automaton_.view(), words.data());
+      graph_ = std::make_unique<decoding::FlyGraph>(mapped_.view(), classes, words.data());
+    }
+#ifdef __GLIBC__
+    malloc_trim(0);  // making it took more memory than it holds
+#endif
+  }
+
+  const decoding::MappedGraph& mapped() const { return mapped_.view(); }
+  const decoding::FlyGraph& get() const { return *graph_; }
+  const decoding::LookAheadClasses& look_ahead_classes() const { return *look_ahead_classes_; }
+
+ private:
+  decoding::MappedGraphArrays mapped_;
+  lm::AutomatonArrays automaton_;
+  std::unique_ptr<decoding::LookAheadClasses> look_ahead_classes_;
+  std::unique_ptr<decoding::FlyGraph> graph_;
+};
+
+// The words of each class ascending, for tests.
+nb::tuple GiveWordClasses(const ComposedGraph& graph, size_t max_words) {
+  decoding::WordClasses classes;
+  std::vector<uint64_t> offsets;
+  std::vector<uint32_t> words;
+  {
+    nb::gil_scoped_release release;
+    classes = decoding::MakeWordClasses(graph.mapped(), max_words);
+    for (uint32_t c = 0; c < classes.num_classes(); ++c) {
+      offsets.push_back(words.size());
+      for (uint64_t i = classes.offsets[c]; i < classes.offsets[c + 1]; ++i) {
+        const auto [begin, end] = classes.intervals[i];
+        words.insert(words.end(), classes.order.begin() + begin, classes.order.begin() + end);
+      }
+      std::sort(words.begin() + static_cast<std::ptrdiff_t>(offsets.back()), words.end());
+    }
+    offsets.push_back(words.size());
+  }
+  return nb::make_tuple(Give(std::move(classes.class_of_state)), Give(std::move(offsets)),
+                        Give(std::move(words)), Give(std::move(classes.order)));
+}
+
+// The look-ahead by itself, for tests.
+class LookAheadView {
+ public:
+  LookAheadView(const ComposedGraph& graph, size_t max_bytes)
+      : classes_(graph.look_ahead_classes()), look_ahead_(classes_, max_bytes) {}
+
+  nb::tuple Find(uint32_t state, uint32_t of_class) {
+    Expect(state < classes_.automaton().num_states(), "look-ahead: no such history");
+    Expect(of_class < classes_.num_classes(), "look-ahead: no such class");
+    decoding::Outlook outlook;
+    look_ahead_.Find(state, of_class, &of_class, 1, &outlook);
+    look_ahead_.Trim();
+    return nb::make_tuple(outlook.state, outlook.backoff, outlook.best);
+  }
+
+ private:
+  const decoding::LookAheadClasses& classes_;
+  decoding::LookAhead look_ahead_;
+};
+
+}  // namespace
+
+NB_MODULE(_fly, m) {
+  using decoding::FlySearch;
+  m.doc() = "Beam search over a graph composed with a language model on the fly.";
+  m.attr("MAX_ORDER") = decoding::Composition::kMaxOrder;
+  nb::class_<ComposedGraph>(m, "ComposedGraph")
+      .def(nb::init<uint32_t, uint32_t, const nb::dict&, const nb::dict&, const Vector<int32_t>&,
+                    size_t>(),
+           "start"_a, "num_words"_a, "graph"_a, "automaton"_a, "words"_a, "max_class"_a)
+      .def_prop_ro("num_pdfs", [](const ComposedGraph& graph) { return graph.get().num_pdfs(); });
+  m.def("word_classes", &GiveWordClasses, "graph"_a, "max_words"_a);
+  nb::class_<LookAheadView>(m, "LookAhead")
+      .def(nb::init<const ComposedGraph&, size_t>(), "graph"_a, "max_bytes"_a, nb::keep_alive<1, 2>())
+      .def("find", &LookAheadView::Find, "state"_a, "of_class"_a);
+  nb::class_<FlySearch> search(m, "Search");
+  search.def(
+      "__init__",
+      [](FlySearch* self, const ComposedGraph& graph, float beam, float lattice_beam,
+         uint32_t max_active, uint32_t min_active, float beam_delta, float acoustic_scale,
+         uint32_t prune_interval, bool epsilon, size_t look_ahead_bytes) {
+        new (self) FlySearch(graph.get(), graph.look_ahead_classes(),
+                             {beam, lattice_beam, max_active, min_active, beam_delta,
+                              acoustic_scale, prune_interval, 0.1f},
+                             epsilon, look_ahead_bytes);
+      },
+      "graph"_a, "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a, "beam_delta"_a,
+      "acoustic_scale"_a, "prune_interval"_a, "epsilon"_a, "look_ahead_bytes"_a,
+      nb::keep_alive<1, 2>());
+  decoding::DefineSearch(search);
+}

@@ -1,0 +1,1 @@
+"""The search by k2, an optional engine."""

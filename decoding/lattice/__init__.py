@@ -1,0 +1,1 @@
+"""Word lattices: algorithms on them, formats, times."""

@@ -1,0 +1,1 @@
+"""N-gram automata in mapped files."""

@@ -1,0 +1,164 @@
+"""N-grams made into an automaton's arrays in files, in bounded memory.
+
+Each order is sorted, runs spilled to disk where memory does not hold it; then the automaton is
+written from front to back (`lm/csrc/builder/automaton_builder.cc`). Disk space is needed for the
+n-grams once as records (8 bytes and 4 per word of each, twice while an order is sorted) and for the
+result twice.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.mapped_arrays import ArrayFile
+from recognizer.lm._builder import AutomatonBuilder, NgramError, format_log10
+from recognizer.lm.arpa.source import NgramSource
+from recognizer.lm.automaton.layouts import fast_files
+from recognizer.lm.ngram.model import BEGIN, END
+
+MAX_ORDER = 6
+MAX_STATES = 2**32 - 2
+MAX_WORDS = 2**31 - 2
+MIN_MEMORY = 1 << 20
+
+Progress = Callable[[str, int, "int | None"], None]
+"""Called with a stage, the amount done since the last call, and the stage's total if known."""
+
+
+def no_progress(stage: str, done: int, total: int | None) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What building may use.
+
+    Attributes:
+        memory: bytes for sorting and for mapped pages, at least 2**20; the vocabulary, and a few
+            buffers of some MiB, come on top.
+        temporary: directory for files that go again; None: beside the result.
+        threads: that sort.
+    """
+
+    memory: int = 4 << 30
+    temporary: Path | None = None
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.memory < MIN_MEMORY:
+            raise UsageError(f"memory: expected at least {MIN_MEMORY} bytes, found {self.memory}")
+        if self.threads < 1:
+            raise UsageError(f"threads: expected at least 1, found {self.threads}")
+        if self.temporary is not None and not self.temporary.is_dir():
+            raise UsageError(f"{self.temporary}: expected a directory, found none")
+
+
+@dataclass(frozen=True)
+class BuiltArrays:
+    """The automaton in the fast layout, as `NgramAutomaton` has it.
+
+    Attributes:
+        arrays: files in the directory that was given.
+        vocabulary: the words in UTF-8, each followed by a line feed.
+        metadata: `counts`; `begin` and `end`, the rows of `<s>` and `</s>` among the unigrams;
+            `begin_log10_prob`, of `<s>` (nothing predicts it, so arcs do not tell).
+    """
+
+    arrays: dict[str, ArrayFile]
+    vocabulary: npt.NDArray[np.uint8]
+    metadata: dict[str, str]
+
+
+def build_arrays(
+    source: NgramSource,
+    directory: Path,
+    options: BuildOptions | None = None,
+    progress: Progress = no_progress,
+) -> BuiltArrays:
+    """Write the arrays of an automaton to files.
+
+    Args:
+        source: the n-grams.
+        directory: an empty one for the arrays, and for what goes again.
+        options: what may be used.
+        progress: told of stages.
+
+    Raises:
+        SpeechError: the n-grams are not those of a back-off model, or too many.
+        OSError: the directory cannot be written to or is full.
+    """
+    options = options or BuildOptions()
+    order = len(source.counts)
+    words = source.vocabulary
+    if order > MAX_ORDER:
+        raise SpeechError(f"{source.name}: expected orders up to {MAX_ORDER}, found {order}")
+    if len(words) > MAX_WORDS:
+        raise SpeechError(f"{source.name}: expected at most {MAX_WORDS} words, found {len(words)}")
+    begin, end = words.index(BEGIN), words.index(END)
+    builder = AutomatonBuilder(
+        os.fspath(directory), len(words), begin, end, options.memory, options.threads, MAX_STATES
+    )
+    begin_log10_prob = 0.0
+    try:
+        for n, count in enumerate(source.counts, start=1):
+            builder.begin()
+            for ids, probs, backoffs in source.blocks(n):
+                builder.add(ids.reshape(-1), probs, backoffs)
+                if n == 1 and (row := np.flatnonzero(ids[:, 0] == begin)).size:
+                    begin_log10_prob = float(probs[row[0]])
+            builder.end(_Stage(f"sorting {n}-grams", count, progress))
+        source.end()
+        builder.build(_Stage("linking", sum(source.counts), progress))
+    except NgramError as fault:
+        raise source.fault(*fault.args) from None
+    except ValueError as error:
+        raise SpeechError(f"{source.name}: {error}") from None
+    return BuiltArrays(
+        fast_files(directory),
+        np.frombuffer(
+            "".join(f"{word}\n" for word in words if word not in (BEGIN, END)).encode(), np.uint8
+        ),
+        {
+            "counts": " ".join(map(str, source.counts)),
+            "begin": str(begin),
+            "end": str(end),
+            "begin_log10_prob": format_log10(begin_log10_prob, -1),
+        },
+    )
+
+
+def cannot_build(output: str | os.PathLike[str], error: OSError) -> SpeechError:
+    """What to raise where files fail: one line with the file."""
+    fault = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return SpeechError(f"{output}: cannot be built: {fault}")
+
+
+@contextmanager
+def temporary_directory(output: str | os.PathLike[str], options: BuildOptions) -> Iterator[Path]:
+    """Where files stay that go again when an output has been built."""
+    output = Path(output)
+    parent = options.temporary or output.parent
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as directory:
+        yield Path(directory)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Tells of one stage."""
+
+    name: str
+    total: int
+    progress: Progress
+
+    def __call__(self, done: int) -> None:
+        self.progress(self.name, done, self.total)

@@ -1,0 +1,1 @@
+"""Estimation of language models from text."""

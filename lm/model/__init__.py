@@ -1,0 +1,1 @@
+"""Language models of every kind: queries, files, perplexity, pruning, interpolation."""

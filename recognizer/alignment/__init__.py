@@ -1,0 +1,1 @@
+"""Forced alignment of corpora: flat start, by a model, from other programs."""

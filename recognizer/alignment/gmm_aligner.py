@@ -1,0 +1,142 @@
+"""The aligner that a flat start trains: Gaussian mixtures over context-dependent states."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from recognizer.alignment.aligned_set import AlignedSet, collect
+from recognizer.alignment.flat_start_options import FlatStartOptions
+from recognizer.alignment.gmm_features import SpeechData
+from recognizer.am.hmm.gmm import DiagonalGmmSet
+from recognizer.am.hmm.phones import PhoneTable
+from recognizer.am.hmm.transitions import TransitionModel
+from recognizer.am.tree.growing import Tree
+from recognizer.data.alignments.alignment import Alignment
+from recognizer.data.corpora.corpus import Utterance
+from recognizer.data.errors import SpeechError
+from recognizer.data.io.options import from_table, read_toml, to_toml
+from recognizer.data.lexicon.lexicon import Lexicon, read_lexicon
+from recognizer.decoding.alignment.align import Aligner, ForcedPath, path_alignment
+from recognizer.decoding.alignment.tolerance import Tolerance
+from recognizer.decoding.alignment.utterance_graph import UtteranceGraph
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+
+
+def align_all(
+    gmm: DiagonalGmmSet,
+    aligner: Aligner,
+    data: SpeechData,
+    jobs: int | None,
+    graphs: Sequence[UtteranceGraph | None] | None = None,
+) -> AlignedSet:
+    """Align every utterance; those without features, words or a path are listed as failed."""
+
+    def find(index: int) -> ForcedPath:
+        features = data.features[index]
+        graph = graphs[index] if graphs is not None else None
+        return aligner.path(
+            data.words[index] if graph is None else graph,
+            lambda pdfs: gmm.log_likelihoods(features, pdfs),
+        )
+
+    aligned = collect(data.ids, data.words, find, aligner, jobs)
+    return replace(aligned, failed={**data.failed, **aligned.failed})
+
+
+@dataclass(frozen=True)
+class FlatStartModel:
+    """A trained aligner of Gaussian mixtures.
+
+    Attributes:
+        lexicon: pronunciations.
+        phones: the phone table.
+        tree: pdf-ids of phones in context.
+        transitions: transition-ids with their probabilities.
+        gmm: a mixture per pdf.
+        options: how it was trained, and its features.
+    """
+
+    lexicon: Lexicon
+    phones: PhoneTable
+    tree: Tree
+    transitions: TransitionModel
+    gmm: DiagonalGmmSet
+    options: FlatStartOptions
+
+    def aligner(self, tolerance: Tolerance | None = None) -> Aligner:
+        """An aligner with this model's states; see `Aligner`."""
+        parts = self.lexicon, self.phones, self.tree, self.transitions
+        return Aligner(*parts, self.options.align, tolerance)
+
+    def align(
+        self,
+        utterances: Sequence[Utterance],
+        jobs: int | None = None,
+        tolerance: Tolerance | None = None,
+    ) -> AlignedSet:
+        """Align utterances with their transcripts; those that fail are listed, not dropped."""
+        data = SpeechData.load(utterances, self.options.features, jobs)
+        return align_all(self.gmm, self.aligner(tolerance), data, jobs)
+
+    def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
+        """Words and phones of an utterance's path, in seconds."""
+        return path_alignment(
+            utterance.id,
+            path.labels(utterance.words),
+            path.tids,
+            self.transitions,
+            self.phones,
+            self.options.features.frame_shift,
+        )
+
+    def write(self, directory: str | os.PathLike[str]) -> None:
+        """Write a model directory: phones, lexicon, tree, transitions, mixtures and options."""
+        target = Path(directory)
+        target.mkdir(parents=True, exist_ok=True)
+        self.phones.write(target / "phones.txt")
+        self.lexicon.write(target / "lexicon.txt")
+        self.tree.write(target / "tree.json")
+        self.transitions.write(target / "transitions.json")
+        self.gmm.write(target / "gmm.safetensors")
+        partial = target / "flat_start.toml.partial"
+        partial.write_text(to_toml(self.options), encoding="utf-8")
+        partial.replace(target / "flat_start.toml")
+
+    @classmethod
+    def read(cls, directory: str | os.PathLike[str]) -> FlatStartModel:
+        """Read what :meth:`write` wrote.
+
+        Raises:
+            SpeechError: a missing or damaged part, or parts that do not belong together.
+        """
+        source = Path(directory)
+        path = source / "flat_start.toml"
+        options = from_table(FlatStartOptions, read_toml(path), str(path))
+        phones = PhoneTable.read(source / "phones.txt")
+        model = cls(
+            lexicon=read_lexicon(source / "lexicon.txt"),
+            phones=phones,
+            tree=Tree.read(source / "tree.json"),
+            transitions=TransitionModel.read(source / "transitions.json", phones),
+            gmm=DiagonalGmmSet.read(source / "gmm.safetensors"),
+            options=options,
+        )
+        expected = model.transitions.num_pdfs
+        for name, found in (
+            ("tree.json", model.tree.num_pdfs),
+            ("gmm.safetensors", model.gmm.num_pdfs),
+        ):
+            if found != expected:
+                raise SpeechError(
+                    f"{source / name}: expected {expected} pdfs as in transitions.json, "
+                    f"found {found}"
+                )
+        return model

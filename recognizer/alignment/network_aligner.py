@@ -1,0 +1,117 @@
+"""Forced alignment with the network of a model directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recognizer.alignment.aligned_set import AlignedSet, collect
+from recognizer.am.features.fbank import FbankOptions, fbank
+from recognizer.am.hmm.phones import PhoneTable
+from recognizer.am.hmm.transitions import TransitionModel
+from recognizer.am.nnet.inference import AcousticModel, scaled_log_likelihoods
+from recognizer.am.tree.growing import Tree
+from recognizer.data.alignments.alignment import Alignment
+from recognizer.data.corpora.corpus import Utterance
+from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.decoding.alignment.align import Aligner, AlignOptions, ForcedPath, path_alignment
+from recognizer.decoding.alignment.tolerance import Tolerance
+from recognizer.model.bundle import ModelBundle
+from recognizer.model.config import ModelConfig
+
+
+def align_options(config: ModelConfig) -> AlignOptions:
+    """The scales of a model's search, for alignment with it."""
+    return AlignOptions(
+        acoustic_scale=config.search.acoustic_scale,
+        self_loop_scale=config.graph.self_loop_scale,
+        transition_scale=config.graph.transition_scale,
+        silence_probability=config.graph.silence_probability,
+    )
+
+
+@dataclass(frozen=True)
+class AlignerParts:
+    """What alignment with a network needs of a model.
+
+    Attributes:
+        network: the acoustic model.
+        phones: the phone table.
+        tree: gives the pdfs of phones in context.
+        transitions: over the same tree.
+        lexicon: pronunciations.
+        features: the network's input.
+        options: scales and beams.
+    """
+
+    network: AcousticModel
+    phones: PhoneTable
+    tree: Tree
+    transitions: TransitionModel
+    lexicon: Lexicon
+    features: FbankOptions
+    options: AlignOptions
+
+
+class PartsAligner:
+    """Aligns with a network, a tree and a lexicon, wherever they come from."""
+
+    def __init__(self, parts: AlignerParts) -> None:
+        self._parts = parts
+
+    def aligner(self, tolerance: Tolerance | None = None) -> Aligner:
+        """An aligner with this model's states; see `Aligner`."""
+        parts = self._parts
+        model = parts.lexicon, parts.phones, parts.tree, parts.transitions
+        return Aligner(*model, parts.options, tolerance)
+
+    def align(
+        self,
+        utterances: Sequence[Utterance],
+        jobs: int | None = None,
+        tolerance: Tolerance | None = None,
+    ) -> AlignedSet:
+        """Align utterances with their transcripts; those that fail are listed, not dropped."""
+        aligner = self.aligner(tolerance)
+        network, options = self._parts.network, self._parts.features
+
+        def find(index: int) -> ForcedPath:
+            features = fbank(utterances[index].samples(), options)
+            return aligner.path(utterances[index].words, scaled_log_likelihoods(network, features))
+
+        ids = [utterance.id for utterance in utterances]
+        words = [utterance.words for utterance in utterances]
+        return collect(ids, words, find, aligner, jobs)
+
+    def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
+        """Words and phones of an utterance's path, in seconds."""
+        return path_alignment(
+            utterance.id,
+            path.labels(utterance.words),
+            path.tids,
+            self._parts.transitions,
+            self._parts.phones,
+            self._parts.features.frame_shift,
+        )
+
+
+class NetworkAligner(PartsAligner):
+    """Aligns with a recogniser's own acoustic model, tree and lexicon.
+
+    Args:
+        bundle: the model; its graph and language models are not read.
+        lexicon: pronunciations in place of the model's.
+    """
+
+    def __init__(self, bundle: ModelBundle, lexicon: Lexicon | None = None) -> None:
+        super().__init__(
+            AlignerParts(
+                bundle.acoustic_model,
+                bundle.phones,
+                bundle.tree,
+                bundle.transitions,
+                bundle.lexicon if lexicon is None else lexicon,
+                bundle.config.features,
+                align_options(bundle.config),
+            )
+        )

@@ -1,0 +1,1 @@
+"""Word error rates, evaluation on corpora, tuning and calibration."""

@@ -1,0 +1,122 @@
+"""Chooses the scale of confidences on development sets: how sure words are should be true."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.data.corpora.corpus import Corpus, Utterance
+from recognizer.data.errors import UsageError
+from recognizer.evaluation import scoring
+from recognizer.evaluation.evaluate import each_utterance, loaded_recognizer
+from recognizer.model.bundle import ModelBundle, write_config
+from recognizer.model.config import ModelConfig
+
+SCALES = (0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+"""Factors of all costs that are tried."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was tried.
+
+    Attributes:
+        data: names of the development sets.
+        words: number of recognised words.
+        cross_entropy: bits per word for each scale (`recognizer.evaluation.scoring.cross_entropy`).
+        normalized: NIST's normalised cross entropy for each scale: 0 knows no more than how many
+            words are right, 1 knows which.
+    """
+
+    data: tuple[str, ...]
+    words: int
+    cross_entropy: dict[float, float]
+    normalized: dict[float, float]
+
+    @property
+    def best(self) -> float:
+        """The scale of the lowest cross entropy; among equals the one nearest to one."""
+        return min(self.cross_entropy, key=lambda s: (self.cross_entropy[s], abs(s - 1)))
+
+
+def calibrate(
+    corpora: Sequence[Corpus],
+    model: str | Path,
+    scales: Sequence[float] = SCALES,
+    *,
+    jobs: int = 1,
+    progress: Callable[[], None] = lambda: None,
+) -> Calibration:
+    """Measure the confidences of a tuned model's words with several scales.
+
+    Args:
+        corpora: the development sets.
+        model: the model directory.
+        scales: what to try.
+        jobs: processes; each loads the model.
+        progress: called after each utterance.
+
+    Raises:
+        UsageError: no development set, or no scale.
+        SpeechError: a set is empty or its audio cannot be read, or the model is damaged.
+    """
+    if not corpora or not scales:
+        raise UsageError("expected development sets and scales of confidences, found none")
+    # A damaged model is found before any process starts.
+    normalization = ModelBundle(model).config.normalization
+    right: list[bool] = []
+    confidences: list[list[float]] = [[] for _ in scales]
+    work = functools.partial(_score, Path(model), tuple(scales))
+    for corpus in corpora:
+        for found, columns in each_utterance(corpus.normalized(normalization), work, jobs):
+            right += found
+            for column, one in zip(confidences, columns, strict=True):
+                column += one
+            progress()
+    flags = np.array(right, dtype=np.bool_)
+    entropies = [scoring.cross_entropy(np.array(column), flags) for column in confidences]
+    # Always saying what share of the words is right.
+    known = scoring.cross_entropy(np.full(len(right), np.mean(right) if right else 1.0), flags)
+    return Calibration(
+        tuple(corpus.name for corpus in corpora),
+        len(right),
+        dict(zip(scales, entropies, strict=True)),
+        {s: 1 - e / known if known else 0.0 for s, e in zip(scales, entropies, strict=True)},
+    )
+
+
+def write_scale(model: str | Path, calibration: Calibration) -> ModelConfig:
+    """Freeze the best scale in ``model.toml``, with a record of how it was found."""
+    config = ModelBundle(model).config
+    best = calibration.best
+    record = {
+        "data": list(calibration.data),
+        "words": calibration.words,
+        "normalized_cross_entropy": round(calibration.normalized[best], 4),
+    }
+    config = replace(
+        config,
+        lattice=replace(config.lattice, confidence_scale=best),
+        record={**config.record, "calibration_result": record},
+    )
+    return write_config(model, config).config
+
+
+def _score(
+    model: Path, scales: tuple[float, ...], utterance: Utterance
+) -> tuple[list[bool], list[list[float]]]:
+    """Which words of an utterance are right, and their confidences for each scale."""
+    recognizer = loaded_recognizer(model)
+    rescored = recognizer.second_pass(
+        recognizer.first_pass(recognizer.log_likelihoods(utterance.samples()))
+    )
+    pairs = scoring.align(utterance.words, recognizer.path_words(rescored.best))
+    right = [expected == word for expected, word in pairs if word != scoring.GAP]
+    return right, [
+        [word.confidence for word in recognizer.words(rescored, confidence_scale=scale)]
+        for scale in scales
+    ]

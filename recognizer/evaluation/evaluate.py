@@ -1,0 +1,221 @@
+"""Recognise a test set and score both passes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from recognizer.data.corpora.corpus import Corpus, Utterance
+from recognizer.data.errors import SpeechError
+from recognizer.data.io.files import replace_text
+from recognizer.data.parallel.processes import process_map
+from recognizer.evaluation import scoring
+from recognizer.evaluation.scoring import ErrorCounts
+from recognizer.model.bundle import CONFIG, DEFAULT_MODEL
+from recognizer.recognizer import Recognizer
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class UtteranceScore:
+    """One utterance of a test set.
+
+    Attributes:
+        utterance: its id.
+        reference: the words that were spoken.
+        first_pass: the words of the first pass; none if recognition failed.
+        rescored: the words of the second pass; none if recognition failed.
+        first_pass_counts: errors of the first pass.
+        rescored_counts: errors of the second pass.
+        audio_seconds: length of the audio.
+        num_frames: feature frames.
+        seconds: time from reading the audio to the words.
+        error: why it could not be recognised, or None.
+    """
+
+    utterance: str
+    reference: tuple[str, ...]
+    first_pass: tuple[str, ...]
+    rescored: tuple[str, ...]
+    first_pass_counts: ErrorCounts
+    rescored_counts: ErrorCounts
+    audio_seconds: float
+    num_frames: int
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A scored test set, utterances in the corpus's order."""
+
+    data: str
+    model: str
+    scores: tuple[UtteranceScore, ...]
+
+    @property
+    def first_pass(self) -> ErrorCounts:
+        """Pooled errors of the first pass."""
+        return scoring.total(score.first_pass_counts for score in self.scores)
+
+    @property
+    def rescored(self) -> ErrorCounts:
+        """Pooled errors of the second pass."""
+        return scoring.total(score.rescored_counts for score in self.scores)
+
+    @property
+    def failed(self) -> tuple[UtteranceScore, ...]:
+        """Utterances that could not be recognised; all their words count as deleted."""
+        return tuple(score for score in self.scores if score.error is not None)
+
+    def result(self) -> dict[str, Any]:
+        """What ``result.json`` holds: rates in percent; the second pass's at the top."""
+        before = [score.first_pass_counts for score in self.scores]
+        after = [score.rescored_counts for score in self.scores]
+        audio = sum(score.audio_seconds for score in self.scores)
+        seconds = sum(score.seconds for score in self.scores)
+        frames = sum(score.num_frames for score in self.scores)
+        return {
+            "data": self.data,
+            "model": self.model,
+            "utterances": len(self.scores),
+            "failed": len(self.failed),
+            **_rates(after),
+            "first_pass": _rates(before),
+            "improvement_probability": scoring.improvement_probability(before, after),
+            "audio_seconds": round(audio, 2),
+            "rtf": round(seconds / audio, 4) if audio else None,
+            "frames_per_second": round(frames / seconds, 1) if seconds else None,
+        }
+
+    def write(self, directory: str | Path) -> None:
+        """Write ``result.json``, sclite's transcripts, and the alignments of both passes.
+
+        Raises:
+            SpeechError: the directory cannot be written.
+        """
+        directory = Path(directory)
+        check_directory(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        scoring.write_trn(directory / "ref.trn", ((s.utterance, s.reference) for s in self.scores))
+        for suffix, hypotheses in (
+            ("", [(score.utterance, score.rescored) for score in self.scores]),
+            ("-first-pass", [(score.utterance, score.first_pass) for score in self.scores]),
+        ):
+            scoring.write_trn(directory / f"hyp{suffix}.trn", hypotheses)
+            with replace_text(directory / f"alignments{suffix}.txt") as stream:
+                for score, (utterance, hypothesis) in zip(self.scores, hypotheses, strict=True):
+                    text = scoring.alignment_text(utterance, score.reference, hypothesis)
+                    stream.write(f"{text}\n")
+        with replace_text(directory / "result.json") as stream:
+            json.dump(self.result(), stream, indent=2)
+            stream.write("\n")
+
+
+def check_directory(directory: Path) -> None:
+    """Raises a `SpeechError` if a directory is none and cannot be made: ask before long work."""
+    nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise SpeechError(f"{directory}: cannot be made or written: look at {nearest}")
+
+
+def evaluate(
+    corpus: Corpus,
+    model: str | Path | None = None,
+    *,
+    jobs: int = 1,
+    progress: Callable[[UtteranceScore], None] = lambda score: None,
+) -> Evaluation:
+    """Recognise and score every utterance of a corpus.
+
+    Args:
+        corpus: utterances with their transcripts.
+        model: a model directory; None is the English model of this package.
+        jobs: processes; each loads the model, so the memory needed grows with them.
+        progress: told of each utterance, in order.
+
+    Raises:
+        SpeechError: the corpus is empty, or the model is damaged. An utterance whose audio cannot
+            be read is scored as deleted and named in its `UtteranceScore.error`.
+    """
+    recognizer = loaded_recognizer(
+        model
+    )  # here too: a damaged model is found before any process starts
+    corpus = corpus.normalized(recognizer.bundle.config.normalization)
+    scores = []
+    for score in each_utterance(corpus, functools.partial(_score, model), jobs):
+        progress(score)
+        scores.append(score)
+    return Evaluation(corpus.name, recognizer.bundle.config.name, tuple(scores))
+
+
+def each_utterance(
+    corpus: Corpus, work: Callable[[Utterance], Answer], jobs: int
+) -> Iterator[Answer]:
+    """Answers of `work` for each utterance, in order, from `jobs` processes (`process_map`).
+
+    Raises:
+        SpeechError: the corpus is empty.
+    """
+    if not len(corpus):
+        raise SpeechError(f"{corpus.name}: expected utterances, found none")
+    yield from process_map(work, corpus, jobs, corpus.name)
+
+
+def loaded_recognizer(model: str | Path | None) -> Recognizer:
+    """This process's recogniser: loaded once, not once an utterance."""
+    config = (DEFAULT_MODEL if model is None else Path(model)) / CONFIG
+    # A model that was tuned since is another one.
+    stamp = config.stat().st_mtime_ns if config.is_file() else 0
+    return _loaded(model, stamp)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(model: str | Path | None, stamp: int) -> Recognizer:
+    return Recognizer(model)
+
+
+def _score(model: str | Path | None, utterance: Utterance) -> UtteranceScore:
+    recognizer = loaded_recognizer(model)
+    reference = utterance.words
+    start = time.perf_counter()
+    try:
+        result = recognizer.recognize_samples(utterance.samples())
+    except SpeechError as error:
+        nothing = scoring.count_errors(reference, ())
+        return UtteranceScore(
+            utterance.id, reference, (), (), nothing, nothing, 0.0, 0, 0.0, str(error)
+        )
+    first, second = result.first_pass.words, result.rescored.words
+    return UtteranceScore(
+        utterance=utterance.id,
+        reference=reference,
+        first_pass=first,
+        rescored=second,
+        first_pass_counts=scoring.count_errors(reference, first),
+        rescored_counts=scoring.count_errors(reference, second),
+        audio_seconds=result.duration,
+        num_frames=result.num_frames,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _rates(counts: Sequence[ErrorCounts]) -> dict[str, Any]:
+    whole, interval = scoring.total(counts), scoring.wer_interval(counts)
+    return {
+        "wer": round(whole.wer, 4) if whole.words else None,
+        "wer_low": round(interval.low, 4),
+        "wer_high": round(interval.high, 4),
+        "errors": whole.errors,
+        "words": whole.words,
+        "insertions": whole.insertions,
+        "deletions": whole.deletions,
+        "substitutions": whole.substitutions,
+    }

@@ -1,0 +1,1 @@
+"""Networks of many shapes compared in tables."""

@@ -1,0 +1,1 @@
+"""The model directory: its options, its parts, reading and checking it."""

@@ -1,0 +1,391 @@
+"""The model directory: everything that recognition must know, checked part by part.
+
+``model.toml``               `ModelConfig`: options, record, size and hash of every other file
+``acoustic.safetensors``     the network's weights and log priors
+``tree.json``                the phonetic decision tree
+``phones.txt``               phone table
+``transitions.json``         topology and transition probabilities
+``lexicon.txt``              pronunciations, Kaldi's lexiconp form
+``hcl.graph``                decoding graph without a language model, or
+``hclg.graph``               the static one, with the first pass's language model in it
+``first_pass.ngram``         the first pass's LM, which rescoring takes out again
+``rescoring.ngram``          the large LM, which rescoring puts in, or
+``rescoring.arpa.gz``        the same as a gzipped ARPA file: slower to start with
+
+Nothing is pickled; graphs and language models are mapped into memory, not read. ``model.toml`` is
+written last, so a directory that has one is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from recognizer.am.hmm.phones import PhoneTable
+from recognizer.am.hmm.transitions import TransitionModel
+from recognizer.am.nnet.inference import AcousticModel
+from recognizer.am.nnet.native import NativeNetwork
+from recognizer.am.nnet.network_file import Network, read_network
+from recognizer.am.tree.decision_tree import Tree
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.files import replace_text
+from recognizer.data.io.mapped_arrays import open_arrays
+from recognizer.data.io.options import from_table, read_toml, to_toml
+from recognizer.data.lexicon.lexicon import Lexicon, read_lexicon
+from recognizer.decoding.graph import mapped_graph
+from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.decoding.rescoring.models import EpsilonBackoff
+from recognizer.decoding.search.on_the_fly import OnTheFlyDecoder
+from recognizer.decoding.search.search import Decoder, SearchOptions
+from recognizer.lm.automaton import automaton
+from recognizer.lm.automaton.automaton import FAST, NgramAutomaton
+from recognizer.lm.model.language_model import LanguageModel, read_language_model
+from recognizer.lm.units.pieces import any_begins_word
+from recognizer.model.config import FORMAT_VERSION, FileRecord, FirstPassOptions, ModelConfig
+
+CONFIG = "model.toml"
+ACOUSTIC = "acoustic.safetensors"
+TREE = "tree.json"
+PHONES = "phones.txt"
+TRANSITIONS = "transitions.json"
+LEXICON = "lexicon.txt"
+HCL = "hcl.graph"
+HCLG = "hclg.graph"
+FIRST_PASS = "first_pass.ngram"
+RESCORING = "rescoring.ngram"
+RESCORING_ARPA = "rescoring.arpa.gz"
+
+_COMMON = (ACOUSTIC, TREE, PHONES, TRANSITIONS, LEXICON, FIRST_PASS)
+_FILES = (*_COMMON, HCL, HCLG, RESCORING, RESCORING_ARPA)
+_ENGINE = "engine"  # a part that is made, not read
+
+DEFAULT_MODEL = Path(__file__).resolve().parents[1] / "models" / "english"
+"""The model that comes with the package."""
+
+Part = TypeVar("Part")
+
+
+def model_path(name: str) -> Path:
+    """The directory of a model by its path, or of the one that comes with the package."""
+    path = Path(name)
+    return DEFAULT_MODEL if name == DEFAULT_MODEL.name and not path.exists() else path
+
+
+class ModelBundle:
+    """A model directory; parts are read and checked when they are first asked for.
+
+    Opening it reads ``model.toml`` and compares the size of every file; `check` compares hashes
+    and reads everything. Parts may be asked for by several threads.
+
+    Args:
+        path: the directory; None is the English model of this package.
+
+    Raises:
+        UsageError: there is no such directory.
+        SpeechError: a file is missing, has another size, or ``model.toml`` has a wrong field;
+            names the file and the field.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.path = DEFAULT_MODEL if path is None else Path(path)
+        self._parts: dict[str, Any] = {}
+        self._locks = {name: threading.Lock() for name in (*_FILES, _ENGINE)}
+        if not self.path.is_dir():
+            if path is None:
+                raise SpeechError(f"this installation has no model at {self.path}: name one")
+            found = "a file" if self.path.exists() else "nothing"
+            raise UsageError(f"{self.path}: expected a model directory, found {found}")
+        self.config = read_config(self.path)
+        self._check_sizes()
+
+    @property
+    def phones(self) -> PhoneTable:
+        """The phone table."""
+        return self._part(PHONES, PhoneTable.read)
+
+    @property
+    def transitions(self) -> TransitionModel:
+        """Transition-ids and their probabilities, pdf-ids, phones."""
+        return self._part(TRANSITIONS, lambda path: TransitionModel.read(path, self.phones))
+
+    @property
+    def tree(self) -> Tree:
+        """The phonetic decision tree (recognition does not need it: it is in the graph)."""
+
+        def read(path: Path) -> Tree:
+            tree = Tree.read(path)
+            self._agree(TREE, "num_pdfs", tree.num_pdfs)
+            return tree
+
+        return self._part(TREE, read)
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """Pronunciations of all words (recognition does not need it: it is in the graph)."""
+        return self._part(LEXICON, read_lexicon)
+
+    @property
+    def network(self) -> Network:
+        """The network's weights and log priors."""
+        return self._part(ACOUSTIC, self._read_network)
+
+    @property
+    def acoustic_model(self) -> AcousticModel:
+        """The network behind the interface start, advance, finish (numpy in and out)."""
+
+        def make(path: Path) -> NativeNetwork:
+            # Not `network`, which would stay in memory beside the engine's own form of it.
+            network = self._read_network(self.path / ACOUSTIC)
+            return NativeNetwork(network, self.config.acoustic.precision)
+
+        return self._part(_ENGINE, make)
+
+    @property
+    def graph_file(self) -> str:
+        """Name of the decoding graph's file."""
+        return graph_file(self.config.first_pass)
+
+    @property
+    def rescoring_file(self) -> str:
+        """Name of the large language model's file."""
+        return RESCORING if RESCORING in self.config.files else RESCORING_ARPA
+
+    @property
+    def graph(self) -> MappedGraph:
+        """The decoding graph: HCL, or HCLG where the first pass is static."""
+
+        def read(path: Path) -> MappedGraph:
+            graph = MappedGraph.open(path)
+            if not np.array_equal(graph.pdfs()[1:], self.transitions.pdf[1:]):
+                raise SpeechError(
+                    f"{path}: expected the {self.transitions.num_transition_ids} transition-ids "
+                    f"of {TRANSITIONS} with their pdfs, found others"
+                )
+            found = "pieces" if any_begins_word(graph.words) else "words"
+            if found != self.config.units:
+                raise SpeechError(
+                    f"{path}: units: expected {self.config.units} as in {CONFIG}, found {found}"
+                )
+            return graph
+
+        return self._part(self.graph_file, read)
+
+    @property
+    def first_pass_lm(self) -> NgramAutomaton:
+        """The language model of the first pass."""
+
+        def read(path: Path) -> NgramAutomaton:
+            model = NgramAutomaton.open(path)
+            if model.layout != FAST:
+                raise SpeechError(f"{path}: layout: expected {FAST!r}, found {model.layout!r}")
+            return model
+
+        return self._part(FIRST_PASS, read)
+
+    @property
+    def first_pass_scores(self) -> NgramAutomaton | EpsilonBackoff:
+        """The language model of the first pass, backing off as the first pass does."""
+        epsilon = self.config.first_pass.backoff == "epsilon"
+        return EpsilonBackoff(self.first_pass_lm) if epsilon else self.first_pass_lm
+
+    @property
+    def rescoring_lm(self) -> LanguageModel[Any]:
+        """The large language model."""
+        return self._part(self.rescoring_file, read_language_model)
+
+    def decoder(self, search: SearchOptions | None = None) -> Decoder:
+        """A search of the model's own kind.
+
+        Args:
+            search: beams and acoustic scale in place of the model's.
+        """
+        search = search or self.config.search
+        kind = self.config.first_pass
+        if kind.search == "static":
+            return Decoder(self.graph, None, search)
+        return OnTheFlyDecoder(self.graph, None, self.first_pass_lm, search, kind.backoff)
+
+    def check(self) -> None:
+        """Compare the hash of every file, read every part, and compare the parts.
+
+        Raises:
+            SpeechError: names the file and the field that is wrong.
+        """
+        for name, record in self.config.files.items():
+            path = self.path / name
+            found = file_record(path).sha256
+            if found != record.sha256:
+                raise SpeechError(f"{path}: sha256: expected {record.sha256}, found {found}")
+        for name, kind, version in (
+            (self.graph_file, mapped_graph.KIND, mapped_graph.VERSION),
+            (FIRST_PASS, automaton.KIND, automaton.VERSION),
+            (RESCORING, automaton.KIND, automaton.VERSION),
+        ):
+            if name in self.config.files:
+                open_arrays(self.path / name, kind=kind, version=version).verify()
+        for part in (self.tree, self.network):
+            assert part is not None
+        for name, known in (
+            (LEXICON, self.lexicon),
+            (FIRST_PASS, self.first_pass_lm),
+            (self.rescoring_file, self.rescoring_lm),
+        ):
+            for word in self.graph.words[1:]:
+                if word not in known:
+                    raise SpeechError(
+                        f"{self.path / name}: expected the word {word!r} of {self.graph_file}, "
+                        f"found none"
+                    )
+
+    def _read_network(self, path: Path) -> Network:
+        network = read_network(path)
+        self._agree(ACOUSTIC, "outputs", network.options.outputs)
+        options, recorded = self.config.acoustic, network.metadata.get("priors", {})
+        for name, found, expected in (
+            ("log_priors", "log_priors" in network.tensors, True),
+            ("input_dim", network.options.input_dim, self.config.features.num_bins),
+            ("output_delay", network.options.output_delay, options.output_delay),
+            ("priors", recorded.get("source", options.priors), options.priors),
+            (
+                "silence_weight",
+                recorded.get("silence_weight", options.silence_weight),
+                options.silence_weight,
+            ),
+        ):
+            if found != expected:
+                raise SpeechError(f"{path}: {name}: expected {expected}, found {found}")
+        return network
+
+    def _part(self, name: str, read: Callable[[Path], Part]) -> Part:
+        with self._locks[name]:
+            if name not in self._parts:
+                self._parts[name] = read(self.path / name)
+            part: Part = self._parts[name]
+            return part
+
+    def _agree(self, name: str, field_name: str, found: int) -> None:
+        expected = self.transitions.num_pdfs
+        if found != expected:
+            raise SpeechError(
+                f"{self.path / name}: {field_name}: expected {expected}, as in {TRANSITIONS}, "
+                f"found {found}"
+            )
+
+    def _check_sizes(self) -> None:
+        place = self.path / CONFIG
+        _check_rescoring(self.path)
+        expected = _files(self.path, self.config)
+        for name in expected:
+            if name not in self.config.files:
+                raise SpeechError(
+                    f"{place}: files: the key {name!r} is missing "
+                    "(after a change of files: recognizer model record)"
+                )
+        for name, record in self.config.files.items():
+            path = self.path / name
+            if name not in expected:
+                raise SpeechError(f"{place}: files: unknown key {name!r}")
+            if not path.is_file():
+                raise SpeechError(f"{path}: expected a file of the model, found none")
+            found = path.stat().st_size
+            if found != record.size:
+                raise SpeechError(f"{path}: size: expected {record.size} bytes, found {found}")
+
+
+def read_config(directory: str | Path) -> ModelConfig:
+    """Read ``model.toml`` alone.
+
+    Raises:
+        SpeechError: it is missing, of another format's version, or has a wrong field.
+    """
+    place = Path(directory) / CONFIG
+    table = read_toml(place)
+    found = table.get("format_version", FORMAT_VERSION)
+    if found != FORMAT_VERSION:
+        raise SpeechError(
+            f"{place}: format_version: expected {FORMAT_VERSION}, found {found}: "
+            "the model was made for another version of this program"
+        )
+    return from_table(ModelConfig, table, str(place))
+
+
+def write_config(directory: str | Path, config: ModelConfig) -> ModelBundle:
+    """Complete a model directory: record its files' sizes and hashes and write ``model.toml``.
+
+    All other files must be there; ``config.files`` is replaced.
+
+    Raises:
+        SpeechError: a file is missing or does not fit the others.
+    """
+    directory = Path(directory)
+    _check_rescoring(directory)
+    names = _files(directory, config)
+    for name in names:
+        if not (directory / name).is_file():
+            raise SpeechError(f"{directory / name}: expected a file of the model, found none")
+    files = {name: file_record(directory / name) for name in names}
+    with replace_text(directory / CONFIG) as stream:
+        stream.write(to_toml(replace(config, files=files)))
+    return ModelBundle(directory)
+
+
+def copy_around_network(
+    model: ModelBundle, config: ModelConfig, to: Path, *, link: bool = False
+) -> None:
+    """Make a model of the network that lies in a directory and of all else of another model.
+
+    Args:
+        model: gives everything but the network.
+        config: of the new model.
+        to: its directory, where the network's file is.
+        link: make symbolic links to the model's files instead of copies.
+
+    Raises:
+        SpeechError: the files do not fit each other.
+    """
+    for name in model.config.files:
+        if name == ACOUSTIC:
+            continue
+        target = to / name
+        if link:
+            target.unlink(missing_ok=True)
+            target.symlink_to((model.path / name).resolve())
+        else:
+            shutil.copyfile(model.path / name, target)
+    write_config(to, config)
+
+
+def file_record(path: Path) -> FileRecord:
+    """Size and hash of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return FileRecord(path.stat().st_size, digest.hexdigest())
+
+
+def graph_file(first_pass: FirstPassOptions) -> str:
+    """Name of the file of the graph that a kind of search walks."""
+    return HCLG if first_pass.search == "static" else HCL
+
+
+def _files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
+    """Names of the files that the directory must have."""
+    arpa = (directory / RESCORING_ARPA).is_file()
+    return (*_COMMON, graph_file(config.first_pass), RESCORING_ARPA if arpa else RESCORING)
+
+
+def _check_rescoring(directory: Path) -> None:
+    found = [name for name in (RESCORING, RESCORING_ARPA) if (directory / name).is_file()]
+    if len(found) != 1:
+        raise SpeechError(
+            f"{directory}: expected one of {RESCORING} and {RESCORING_ARPA}, "
+            f"found {'both' if found else 'none'}"
+        )

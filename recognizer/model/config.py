@@ -1,0 +1,195 @@
+"""What ``model.toml`` says of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from recognizer.am.features.fbank import FbankOptions
+from recognizer.am.nnet.native import Precision
+from recognizer.am.nnet.priors import PriorSource
+from recognizer.data.errors import UsageError
+from recognizer.data.text.normalization import Normalization
+from recognizer.decoding.search.on_the_fly import BackoffMode
+from recognizer.decoding.search.search import SearchOptions
+
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class AcousticOptions:
+    """How the network's outputs are to be read; checked against the network's own file.
+
+    Attributes:
+        output_delay: frames by which the outputs lag behind the features.
+        priors: what the log priors in the network's file are relative frequencies of: "labels" of
+            training frames, or the network's "posteriors" (recorded, not made again).
+        silence_weight: divisor of the silence states' counts that is already in the log priors
+            (recorded, not applied again).
+        precision: of the weights in recognition, "float32" or "int8" (rounded when the network is
+            read: its file holds more of them, see `recognizer.am.nnet.network_file`).
+    """
+
+    output_delay: int = 5
+    priors: PriorSource = "labels"
+    silence_weight: float = 2.7
+    precision: Precision = "float32"
+
+
+@dataclass(frozen=True)
+class GraphRecord:
+    """What the decoding graph was built with (recorded: it is in the graph's costs already)."""
+
+    self_loop_scale: float = 0.1
+    transition_scale: float = 1.0
+    silence_probability: float = 0.5
+
+
+@dataclass(frozen=True)
+class FirstPassOptions:
+    """How the first pass uses its graph and language model.
+
+    Attributes:
+        search: "on-the-fly" composes the graph HCL with the language model while searching;
+            "static" searches HCLG, which holds it: quicker, and larger by far.
+        backoff: "exact" scores each word by its longest explicit n-gram; "epsilon" lets it back
+            off first where that is cheaper, as a static graph always does.
+    """
+
+    search: Literal["on-the-fly", "static"] = "on-the-fly"
+    backoff: BackoffMode = "exact"
+
+    def __post_init__(self) -> None:
+        if self.search == "static" and self.backoff != "epsilon":
+            raise UsageError(
+                f"backoff: expected 'epsilon', which is how a static graph backs off, "
+                f"found {self.backoff!r}"
+            )
+
+
+@dataclass(frozen=True)
+class LatticeOptions:
+    """Limits of what is done with lattices after the search, and the scale of confidences.
+
+    Attributes:
+        determinization_bytes: working memory of determinisation; what does not fit is left out,
+            the worst first.
+        rescoring_beam: histories worse than the best one of a lattice state by more are dropped.
+        rescoring_max_arcs: arcs that rescoring may expand a lattice to.
+        confidence_scale: factor of all costs where words' probabilities are computed; below one,
+            words are less sure.
+    """
+
+    determinization_bytes: int = 200_000_000
+    rescoring_beam: float = 16.0
+    rescoring_max_arcs: int = 200_000
+    confidence_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("determinization_bytes", "rescoring_max_arcs"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if not self.rescoring_beam > 0:
+            raise UsageError(f"rescoring_beam: expected above 0, found {self.rescoring_beam}")
+        if not 0 < self.confidence_scale < float("inf"):
+            raise UsageError(
+                f"confidence_scale: expected a finite number above 0, found {self.confidence_scale}"
+            )
+
+
+@dataclass(frozen=True)
+class RescoringOptions:
+    """Second pass: acoustic scale (`SearchOptions`), LM scale and penalty are tuned together.
+
+    Attributes:
+        lm_scale: factor of the large LM's log probabilities.
+        word_insertion_penalty: cost of every word, in natural-log units; positive values make
+            for fewer words.
+    """
+
+    lm_scale: float = 1.0
+    word_insertion_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.lm_scale > 0:
+            raise UsageError(f"lm_scale: expected a number above 0, found {self.lm_scale}")
+        if not abs(self.word_insertion_penalty) < float("inf"):
+            raise UsageError("word_insertion_penalty: expected a finite number")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A set that the model was trained on."""
+
+    name: str
+    licence: str
+    hours: float = 0.0
+    words: int = 0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A word error rate (percent) measured with this model, with its 95 % interval."""
+
+    data: str
+    utterances: int
+    words: int
+    first_pass_wer: float
+    wer: float
+    wer_low: float
+    wer_high: float
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """Size in bytes and SHA-256 (hexadecimal) of a file."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The content of ``model.toml``.
+
+    Attributes:
+        format_version: of the directory's layout; `FORMAT_VERSION`.
+        name: what people call the model.
+        language: BCP 47 tag.
+        description: one line.
+        licence: SPDX expression of the model itself.
+        acoustic: how to read the network's outputs.
+        features: options of the filter bank.
+        normalization: what makes words of transcripts that the model is tested on or aligned with
+            (`recognizer.data.text.english.normalize`): the same as in training.
+        units: what the lexicon and the language models are made of: "words", or "pieces" of words
+            (`recognizer.lm.units.pieces`), which recognition puts together.
+        graph: what the graph was built with.
+        first_pass: kind of the first pass.
+        search: its beams; its acoustic scale is also the second pass's.
+        lattice: limits of the second pass.
+        rescoring: second pass.
+        training_data: what the model was trained on.
+        results: what was measured with it.
+        record: how it was trained (free: recipe options, versions).
+        files: record of every other file of the directory.
+    """
+
+    name: str
+    language: str
+    licence: str
+    description: str = ""
+    format_version: int = FORMAT_VERSION
+    acoustic: AcousticOptions = AcousticOptions()
+    features: FbankOptions = FbankOptions()
+    normalization: Normalization = "english"
+    units: Literal["words", "pieces"] = "words"
+    graph: GraphRecord = GraphRecord()
+    first_pass: FirstPassOptions = FirstPassOptions()
+    search: SearchOptions = SearchOptions()
+    lattice: LatticeOptions = LatticeOptions()
+    rescoring: RescoringOptions = RescoringOptions()
+    training_data: tuple[TrainingData, ...] = ()
+    results: tuple[Measurement, ...] = ()
+    record: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, FileRecord] = field(default_factory=dict)

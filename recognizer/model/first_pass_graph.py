@@ -1,0 +1,68 @@
+"""The decoding graph of a model's first pass, made of its parts: HCL or HCLG."""
+
+from __future__ import annotations
+
+from recognizer.am.hmm.phones import PhoneTable
+from recognizer.am.hmm.transitions import TransitionModel
+from recognizer.am.tree.growing import Tree
+from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.decoding.graph.build import GraphOptions, build_graph
+from recognizer.decoding.graph.hcl import build_hcl
+from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.lm.automaton.automaton import NgramAutomaton
+from recognizer.lm.automaton.ngrams import ngram_model
+from recognizer.model.bundle import ModelBundle
+from recognizer.model.config import FirstPassOptions, GraphRecord
+
+
+def first_pass_graph(
+    lexicon: Lexicon,
+    phones: PhoneTable,
+    tree: Tree,
+    transitions: TransitionModel,
+    language_model: NgramAutomaton,
+    first_pass: FirstPassOptions,
+    options: GraphOptions,
+) -> MappedGraph:
+    """Builds the graph that a kind of search walks.
+
+    Args:
+        lexicon: pronunciations in base phones.
+        phones: the phone table.
+        tree: pdfs.
+        transitions: transition-ids.
+        language_model: of the first pass; HCL takes from it what words there are.
+        first_pass: which search it is for.
+        options: scales and silence.
+
+    Raises:
+        SpeechError: the parts do not go together, or no word remains.
+    """
+    parts = (lexicon, phones, tree, transitions)
+    if first_pass.search == "static":
+        graph = build_graph(*parts, ngram_model(language_model), options)
+    else:
+        graph = build_hcl(*parts, language_model.words, options)
+    return MappedGraph.from_graph(graph, transitions.pdf)
+
+
+def graph_of_bundle(bundle: ModelBundle, first_pass: FirstPassOptions | None = None) -> MappedGraph:
+    """The graph of a model directory built anew, also for another kind of search than its own."""
+    return first_pass_graph(
+        bundle.lexicon,
+        bundle.phones,
+        bundle.tree,
+        bundle.transitions,
+        bundle.first_pass_lm,
+        first_pass or bundle.config.first_pass,
+        graph_options(bundle.config.graph),
+    )
+
+
+def graph_options(record: GraphRecord) -> GraphOptions:
+    """The options that a recorded graph was built with."""
+    return GraphOptions(
+        self_loop_scale=record.self_loop_scale,
+        transition_scale=record.transition_scale,
+        silence_probability=record.silence_probability,
+    )

@@ -1,0 +1,38 @@
+"""What a model's network is, in words: `recognizer model show` puts it above the options."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.nnet.priors import DISABLED_LOG_PRIOR
+from recognizer.model.bundle import ModelBundle
+
+
+def network_summary(bundle: ModelBundle) -> tuple[str, ...]:
+    """Lines about the network's shape and the states' priors.
+
+    Raises:
+        SpeechError: a damaged network, phone table or transition model.
+    """
+    network = bundle.network
+    options = network.options
+    disabled = network.log_priors >= DISABLED_LOG_PRIOR
+    # In the search's terms, after silence's counts were divided.
+    mass = np.where(disabled, 0.0, np.exp(np.minimum(network.log_priors, 0.0), dtype=float))
+    silence = sorted(bundle.transitions.silence_pdfs)
+    return (
+        f"network: {shape_name(options)}, {options.parameter_count():,} parameters, "
+        f"{options.outputs:,} states",
+        f"priors: {mass[silence].sum():.1%} silence, states disabled: {int(disabled.sum())}",
+    )
+
+
+def shape_name(options: NetworkOptions) -> str:
+    """Such as ``LSTMP 2x800/512``: layers, cells, projection."""
+    kind = "DNN" if options.kind == "dnn" else "LSTMP" if options.projection else "LSTM"
+    if options.bidirectional:
+        kind = f"bidirectional {kind}"
+    return f"{kind} {options.layers}x{options.cells}" + (
+        f"/{options.projection}" if options.projection else ""
+    )

@@ -1,0 +1,1 @@
+"""Recipes: stages from corpora and text to a model directory."""

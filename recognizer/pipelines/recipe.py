@@ -1,0 +1,203 @@
+"""Recipes: from corpora and text to a model directory, stage by stage, described in TOML."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+
+from recognizer.alignment.flat_start_options import FlatStartOptions
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.options import from_table, read_toml
+from recognizer.data.text.normalization import Normalization
+from recognizer.decoding.graph.build import GraphOptions
+from recognizer.decoding.search.search import SearchOptions
+from recognizer.evaluation.tune import Grid
+from recognizer.lm.units.pieces import PieceOptions
+from recognizer.model.config import FirstPassOptions, LatticeOptions
+from recognizer.pipelines.acoustic_training import AcousticOptions
+from recognizer.pipelines.recipe_units import GRAPHEMES
+
+BUILT_IN = Path(__file__).resolve().parents[1] / "recipes"
+"""The recipes that come with the package: NAME.toml."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A corpus to train on.
+
+    Attributes:
+        data: its directory, relative to the corpora's.
+        licence: recorded in the model.
+        bootstrap: whether the flat start trains on it, or only aligns it.
+    """
+
+    data: str
+    licence: str
+    bootstrap: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        return self.data.strip("/").replace("/", "-")
+
+
+@dataclass(frozen=True)
+class LanguageOptions:
+    """The two language models.
+
+    Attributes:
+        text: patterns of text files, relative to the corpora's directory.
+        books: whether they hold books, paragraph by paragraph (see
+            `recognizer.data.text.english.books`), or already a sentence a line.
+        text_licence: recorded in the model.
+        min_count: words that occur so often and have a pronunciation, in the dictionary or
+            derived from it, are the vocabulary (of pieces see
+            `recognizer.lm.units.pieces.PieceOptions`).
+        order: words in the longest n-gram.
+        cutoffs: by order, n-grams that occur at most so often are not even estimated (see
+            `recognizer.lm.estimation.options.EstimateOptions`).
+        discount_fallback: take lmplz's fallback discounts where the counts of a small text do not
+            determine them; otherwise that is an error.
+        first_pass_ngrams: n-grams above unigrams that pruning leaves for the first pass.
+        rescoring_ngrams: and for the second pass.
+    """
+
+    text: tuple[str, ...]
+    books: bool = True
+    text_licence: str = ""
+    min_count: int = 3
+    order: int = 5
+    cutoffs: tuple[int, ...] = ()
+    discount_fallback: bool = False
+    first_pass_ngrams: int = 200_000
+    rescoring_ngrams: int = 2_500_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.first_pass_ngrams <= self.rescoring_ngrams:
+            raise UsageError(
+                f"expected 0 < first_pass_ngrams <= rescoring_ngrams, found "
+                f"{self.first_pass_ngrams} and {self.rescoring_ngrams}"
+            )
+
+
+@dataclass(frozen=True)
+class TuningOptions:
+    """How scales and penalty are chosen.
+
+    Attributes:
+        data: development sets, relative to the corpora's directory.
+        grid: the values to try.
+    """
+
+    data: tuple[str, ...]
+    grid: Grid = Grid()
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise UsageError("expected a development set, found none")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a recipe file says.
+
+    Attributes:
+        name: of the model.
+        language: BCP 47 tag.
+        licence: SPDX expression of the model.
+        description: one line.
+        lexicon: a lexicon file (CMU's or Kaldi's form), relative to the corpora's directory, or
+            "graphemes" to spell words with their letters as phones
+            (`recognizer.data.lexicon.graphemes`); by default CMU's English dictionary, and what
+            `recognizer.data.lexicon.derivation` derives from it.
+        normalization: what makes words of text and transcripts
+            (`recognizer.data.text.english.normalize`): "english", or "letters" for other languages,
+            which spells out no numbers and keeps every script.
+        pieces: how to find the pieces of words that the language models are then made of, so that
+            any word can be recognised; by default they are made of whole words.
+        training: corpora to train on.
+        lm: the language models.
+        flat_start: the aligner.
+        acoustic: tree, features, network.
+        graph: scales and silence probability of the decoding graph.
+        first_pass: kind of the first pass, and so of the graph.
+        search: its beams.
+        lattice: limits of the second pass.
+        tuning: development sets and grid.
+    """
+
+    name: str
+    language: str
+    licence: str
+    training: tuple[TrainingSet, ...]
+    lm: LanguageOptions
+    tuning: TuningOptions
+    description: str = ""
+    lexicon: str | None = None
+    normalization: Normalization = "english"
+    pieces: PieceOptions | None = None
+    flat_start: FlatStartOptions = FlatStartOptions()
+    acoustic: AcousticOptions = AcousticOptions()
+    graph: GraphOptions = GraphOptions()
+    first_pass: FirstPassOptions = FirstPassOptions()
+    search: SearchOptions = SearchOptions()
+    lattice: LatticeOptions = LatticeOptions()
+
+    def __post_init__(self) -> None:
+        if not any(one.bootstrap for one in self.training):
+            raise UsageError("expected a training set with bootstrap = true, found none")
+        if self.lm.books and self.normalization != "english":
+            raise UsageError(
+                f"books: expected false with normalization = {self.normalization!r}, for sentences "
+                "of books are found by English rules; found true"
+            )
+        if self.pieces is not None and self.lexicon != GRAPHEMES:
+            raise UsageError(
+                f"pieces: expected lexicon = {GRAPHEMES!r}, for pieces are spelled; "
+                f"found {self.lexicon!r}"
+            )
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe by its built-in name or its path.
+
+    Raises:
+        UsageError: neither.
+    """
+    path = BUILT_IN / f"{name}.toml"
+    if path.exists():
+        return path
+    path = Path(name)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in BUILT_IN.glob("*.toml")))
+        raise UsageError(f"expected a recipe ({known}) or a TOML file, found {name!r}")
+    return path
+
+
+def read_recipe(name: str) -> Recipe:
+    """Read a recipe by its built-in name or its path.
+
+    Raises:
+        UsageError: neither.
+        SpeechError: the file has another form (names the field).
+    """
+    path = find_recipe(name)
+    return from_table(Recipe, read_toml(path), str(path))
+
+
+def find_text(patterns: tuple[str, ...], root: Path) -> list[Path]:
+    """The files of patterns relative to a directory, in order.
+
+    Raises:
+        SpeechError: a pattern without a file.
+    """
+    if not root.is_dir():
+        raise SpeechError(f"{root}: no such directory")
+    files: list[Path] = []
+    for pattern in patterns:
+        found = sorted(Path(p) for p in glob.glob(str(root / pattern)))  # noqa: PTH207
+        if not found:
+            raise SpeechError(f"{root / pattern}: expected text files, found none")
+        files += found
+    return files

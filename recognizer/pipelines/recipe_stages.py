@@ -1,0 +1,419 @@
+"""The stages of a recipe, see `recognizer.pipelines.recipe`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from recognizer.alignment.align_sets import align_set
+from recognizer.alignment.alignment_file import read_paths
+from recognizer.alignment.flat_start import flat_start
+from recognizer.alignment.gmm_aligner import FlatStartModel
+from recognizer.am.hmm.topology import Topology
+from recognizer.data.corpora.corpus import Corpus, read_corpus
+from recognizer.data.io.console import console
+from recognizer.data.io.files import read_lines, replace_text
+from recognizer.data.io.options import to_table
+from recognizer.data.lexicon.lexicon import Lexicon, read_lexicon
+from recognizer.data.text.english.books import book_sentences
+from recognizer.data.text.english.normalize import NORMALIZATIONS
+from recognizer.decoding.alignment.align import AlignOptions
+from recognizer.lm.arpa.files import read_arpa, write_arpa
+from recognizer.lm.automaton.automaton import NgramAutomaton
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.model.perplexity import perplexity
+from recognizer.lm.model.prune import history_probs, prune, pruning_losses
+from recognizer.lm.ngram.model import NgramModel
+from recognizer.model import bundle
+from recognizer.model import config as model_config
+from recognizer.model.first_pass_graph import first_pass_graph
+from recognizer.pipelines.acoustic_stages import (
+    NETWORK_FILE,
+    AcousticInputs,
+    acoustic_stages,
+    read_tree,
+    store_network,
+)
+from recognizer.pipelines.acoustic_training import AlignedCorpus
+from recognizer.pipelines.development import (
+    development_sets,
+    measure_model,
+    training_record,
+    tune_model,
+)
+from recognizer.pipelines.realign import NetworkRealigner
+from recognizer.pipelines.recipe import Recipe, TrainingSet, find_text
+from recognizer.pipelines.recipe_units import (
+    GRAPHEMES,
+    SENTENCES,
+    Units,
+    make_pieces,
+    piece_units,
+    pronunciations,
+    require_sentencepiece,
+    transcript_lexicon,
+    word_units,
+)
+from recognizer.pipelines.stages import Stage
+
+LAST_TRIPHONES = "aligner"
+FIRST_PASS_ARPA = "first_pass.arpa.gz"
+LM_DECIMALS = 3
+"""Digits of log10 probabilities: more would make files larger and nothing better."""
+
+DISCOUNT_FALLBACK = (0.5, 1.0, 1.5)
+"""What lmplz's --discount_fallback takes off counts of 1, 2, and 3 or more."""
+
+
+def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -> list[Stage]:
+    """All stages of a recipe.
+
+    Args:
+        recipe: what is made.
+        corpora: directory of the corpora and texts that the recipe names.
+        work: parent of the stages' directories.
+        jobs: processes or threads, where a stage can use several.
+    """
+    steps = _Steps(recipe, corpora, work, jobs)
+    table = to_table(recipe)
+    lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
+    # Added where they matter, so that other recipes need not run anew.
+    language: dict[str, str] = {}
+    if recipe.normalization != "english":
+        language["normalization"] = recipe.normalization
+    put: dict[str, str] = {}
+    if recipe.acoustic.precision:
+        put["precision"] = recipe.acoustic.precision
+    if recipe.acoustic.storage != "float32":
+        put["storage"] = recipe.acoustic.storage
+    training = [one.data for one in recipe.training]
+    spelled = {"words_of": training} if recipe.lexicon == GRAPHEMES else {}
+    stages = [
+        Stage(
+            "text",
+            {"text": lm["text"], "books": lm["books"]} | language,
+            (),
+            steps.text,
+            "normalising the text",
+            steps.check_text,
+        ),
+        Stage(
+            "lm",
+            lm | lexicon,
+            ("text",) if recipe.pieces is None else ("pieces",),
+            steps.lm,
+            "estimating and pruning the language models",
+        ),
+        Stage(
+            "flat_start",
+            lexicon
+            | language
+            | spelled
+            | {"options": table["flat_start"], "sets": [s.data for s in steps.bootstrap]},
+            (),
+            steps.flat_start,
+            "training an aligner from a flat start",
+            steps.check_sets,
+        ),
+        Stage(
+            "align",
+            {"sets": training},
+            ("flat_start",),
+            steps.align,
+            "aligning all sets",
+            steps.check_sets,
+        ),
+    ]
+    if recipe.pieces is not None:
+        pieces = Stage(
+            "pieces",
+            table["pieces"],
+            ("text",),
+            steps.pieces,
+            "finding pieces of words",
+            require_sentencepiece,
+        )
+        stages.insert(1, pieces)
+    stages += acoustic_stages(
+        recipe.acoustic,
+        steps.aligned,
+        work,
+        inputs=training,
+        after=("align",),
+        realigner=steps.realigner(),
+        jobs=jobs,
+    )
+    stages += [
+        Stage(
+            "graph",
+            table["graph"] | {"first_pass": table["first_pass"]},
+            ("lm", "tree"),
+            steps.graph,
+            "building the decoding graph",
+        ),
+        Stage(
+            "model",
+            {key: table[key] for key in ("name", "language", "licence", "search", "lattice")}
+            | {"description": recipe.description}
+            | put,
+            ("lm", "tree", "network", "graph"),
+            steps.model,
+            "putting the model together",
+        ),
+        Stage("tune", table["tuning"], ("model",), steps.tune, "tuning on development sets"),
+        Stage("evaluate", {}, ("tune",), steps.evaluate, "measuring on development sets"),
+    ]
+    return stages
+
+
+class _Steps:
+    """What each stage does; every method writes into the directory that it is given."""
+
+    def __init__(self, recipe: Recipe, corpora: Path, work: Path, jobs: int) -> None:
+        self._recipe = recipe
+        self._corpora = corpora
+        self._work = work
+        self._jobs = jobs
+        self.bootstrap = [one for one in recipe.training if one.bootstrap]
+
+    def check_text(self) -> None:
+        find_text(self._recipe.lm.text, self._corpora)
+
+    def check_sets(self) -> None:
+        if self._recipe.lexicon not in (None, GRAPHEMES):
+            self._aligner_lexicon()
+        for one in self._recipe.training:
+            self._corpus(one)
+        self._development_sets()
+
+    def text(self, directory: Path) -> None:
+        files = find_text(self._recipe.lm.text, self._corpora)
+        with replace_text(directory / SENTENCES) as stream:
+            for sentence in self._sentences(files):
+                stream.write(sentence + "\n")
+
+    def pieces(self, directory: Path) -> None:
+        assert self._recipe.pieces is not None
+        make_pieces(self._text, self._recipe.pieces, directory)
+
+    def lm(self, directory: Path) -> None:
+        options = self._recipe.lm
+        smoothing = EstimateOptions(
+            order=options.order,
+            cutoffs=options.cutoffs,
+            discount_fallback=DISCOUNT_FALLBACK if options.discount_fallback else None,
+        )
+        units = self._units()
+        sentences, vocabulary = units.sentences, units.vocabulary
+        units.lexicon.write(directory / bundle.LEXICON)
+        # Hard pruning wants lower orders that keep the text's marginals, which Kneser-Ney's are
+        # not (Chelba et al. 2010): the first pass's model counts occurrences in all orders.
+        absolute = replace(smoothing, continuation_counts=False)
+        model = estimate(read_lines(sentences), vocabulary, absolute).model
+        # Both models have the same n-grams: one's are the other's histories, row by row.
+        histories = history_probs(model)
+        first = prune(
+            model,
+            ngrams=options.first_pass_ngrams,
+            losses=pruning_losses(model, histories),
+        )
+        model = estimate(read_lines(sentences), vocabulary, smoothing).model
+        losses = pruning_losses(model, histories)
+        del histories
+        large = prune(model, ngrams=options.rescoring_ngrams, losses=losses)
+        del model, losses
+        models = {
+            bundle.FIRST_PASS: self._rounded(first, directory / FIRST_PASS_ARPA),
+            bundle.RESCORING: self._rounded(large, directory / bundle.RESCORING_ARPA).compact(),
+        }
+        for name, automaton in models.items():
+            automaton.save(directory / name)
+        table = []
+        for data in self._recipe.tuning.data:
+            corpus = read_corpus(self._corpora / data).normalized(self._recipe.normalization)
+            lines = [units.segment(" ".join(u.words)) for u in corpus]
+            for name, automaton in models.items():
+                result = perplexity(automaton, lines)
+                ngrams = [int(count) for count in automaton.metadata["counts"].split()]
+                table.append(
+                    {
+                        "data": data,
+                        "model": name,
+                        "ngrams": ngrams,
+                        "perplexity": round(result.perplexity, 2),
+                        "oov": result.oov,
+                        "words": result.words,
+                    }
+                )
+                console.print(
+                    f"{data}: {name} ({sum(ngrams):,} n-grams): perplexity "
+                    f"{result.perplexity:.1f}, {result.oov} of {result.words} words unknown"
+                )
+        _write_json(directory / "perplexity.json", table)
+
+    def _rounded(self, model: NgramModel, path: Path) -> NgramAutomaton:
+        """The automaton of what an ARPA file holds, which is kept for other programs."""
+        write_arpa(model, path, decimals=LM_DECIMALS)
+        return NgramAutomaton.from_model(read_arpa(path))
+
+    def flat_start(self, directory: Path) -> None:
+        utterances = [u for one in self.bootstrap for u in self._corpus(one)]
+        model = flat_start(
+            utterances,
+            self._aligner_lexicon(),
+            self._recipe.flat_start,
+            directory,
+            jobs=self._jobs,
+            report=console.print,
+        )
+        model.write(directory / LAST_TRIPHONES)
+
+    def align(self, directory: Path) -> None:
+        model = self._aligner()
+        for one in self._recipe.training:
+            target = directory / f"{one.name}.safetensors"
+            align_set(model, one.data, list(self._corpus(one)), target, jobs=self._jobs)
+
+    def aligned(self) -> AcousticInputs:
+        """The training sets with the aligner's states."""
+        model = self._aligner()
+        return AcousticInputs(
+            model.phones,
+            Topology.standard(model.phones),
+            tuple(
+                AlignedCorpus.from_paths(
+                    one.name,
+                    list(self._corpus(one)),
+                    read_paths(self._work / "align" / f"{one.name}.safetensors"),
+                    model.transitions,
+                )
+                for one in self._recipe.training
+            ),
+        )
+
+    def realigner(self) -> NetworkRealigner:
+        """Aligns with the network by the lexicon of the flat start."""
+        recipe, graph = self._recipe, self._recipe.graph
+        options = AlignOptions(
+            acoustic_scale=recipe.search.acoustic_scale,
+            self_loop_scale=graph.self_loop_scale,
+            transition_scale=graph.transition_scale,
+            silence_probability=graph.silence_probability,
+        )
+        return NetworkRealigner(
+            lambda: self._aligner().lexicon, recipe.acoustic.features, options, self._jobs
+        )
+
+    def graph(self, directory: Path) -> None:
+        tree, transitions = read_tree(self._work / "tree")
+        graph = first_pass_graph(
+            read_lexicon(self._work / "lm" / bundle.LEXICON),
+            transitions.phones,
+            tree,
+            transitions,
+            NgramAutomaton.open(self._work / "lm" / bundle.FIRST_PASS),
+            self._recipe.first_pass,
+            self._recipe.graph,
+        )
+        graph.save(directory / bundle.graph_file(self._recipe.first_pass))
+
+    def model(self, directory: Path) -> None:
+        recipe, work = self._recipe, self._work
+        graph = bundle.graph_file(recipe.first_pass)
+        for stage, source, name in (
+            ("tree", "tree.json", bundle.TREE),
+            ("tree", "phones.txt", bundle.PHONES),
+            ("tree", "transitions.json", bundle.TRANSITIONS),
+            ("graph", graph, graph),
+            ("lm", bundle.LEXICON, bundle.LEXICON),
+            ("lm", bundle.FIRST_PASS, bundle.FIRST_PASS),
+            ("lm", bundle.RESCORING, bundle.RESCORING),
+        ):
+            shutil.copyfile(work / stage / source, directory / name)
+        network = work / "network" / NETWORK_FILE
+        store_network(network, recipe.acoustic, directory / bundle.ACOUSTIC)
+        bundle.write_config(
+            directory,
+            model_config.ModelConfig(
+                name=recipe.name,
+                language=recipe.language,
+                licence=recipe.licence,
+                description=recipe.description,
+                acoustic=model_config.AcousticOptions(
+                    output_delay=recipe.acoustic.network.output_delay,
+                    priors=recipe.acoustic.priors,
+                    silence_weight=recipe.acoustic.silence_weight,
+                    precision=recipe.acoustic.precision or "float32",
+                ),
+                features=recipe.acoustic.features,
+                normalization=recipe.normalization,
+                units="words" if recipe.pieces is None else "pieces",
+                graph=model_config.GraphRecord(
+                    self_loop_scale=recipe.graph.self_loop_scale,
+                    transition_scale=recipe.graph.transition_scale,
+                    silence_probability=recipe.graph.silence_probability,
+                ),
+                first_pass=recipe.first_pass,
+                search=recipe.search,
+                lattice=recipe.lattice,
+                training_data=(
+                    *(training_record(one, self._corpus(one)) for one in recipe.training),
+                    model_config.TrainingData(
+                        " ".join(recipe.lm.text), recipe.lm.text_licence, words=self._text_words()
+                    ),
+                ),
+                record=to_table(recipe),
+            ),
+        )
+
+    def tune(self, directory: Path) -> None:
+        grid, sets = self._recipe.tuning.grid, self._development_sets()
+        tune_model(self._work / "model", sets, grid, directory, jobs=self._jobs)
+
+    def evaluate(self, directory: Path) -> None:
+        measure_model(self._work / "model", self._development_sets(), directory, jobs=self._jobs)
+
+    def _development_sets(self) -> list[Corpus]:
+        return development_sets(self._recipe.tuning.data, self._corpora)
+
+    def _sentences(self, files: list[Path]) -> Iterator[str]:
+        if self._recipe.lm.books:
+            yield from book_sentences(files, processes=self._jobs)
+            return
+        normalize = NORMALIZATIONS[self._recipe.normalization]
+        for file in files:
+            yield from filter(None, map(normalize, read_lines(file)))
+
+    @property
+    def _text(self) -> Path:
+        return self._work / "text" / SENTENCES
+
+    def _units(self) -> Units:
+        """What the language models are made of."""
+        if self._recipe.pieces is not None:
+            return piece_units(self._work / "pieces")
+        pronounce = partial(pronunciations, self._recipe.lexicon, self._corpora)
+        return word_units(self._text, self._recipe.lm.min_count, pronounce)
+
+    def _aligner_lexicon(self) -> Lexicon:
+        training = (self._corpus(one) for one in self._recipe.training)
+        return transcript_lexicon(self._recipe.lexicon, self._corpora, training)
+
+    def _text_words(self) -> int:
+        return sum(len(line.split()) for line in read_lines(self._text))
+
+    def _corpus(self, one: TrainingSet) -> Corpus:
+        return read_corpus(self._corpora / one.data).normalized(self._recipe.normalization)
+
+    def _aligner(self) -> FlatStartModel:
+        return FlatStartModel.read(self._work / "flat_start" / LAST_TRIPHONES)
+
+
+def _write_json(path: Path, value: object) -> None:
+    with replace_text(path) as stream:
+        json.dump(value, stream, indent=1)
+        stream.write("\n")

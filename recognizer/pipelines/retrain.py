@@ -1,0 +1,223 @@
+"""A model's network trained anew on labels that the model itself finds; all else of it stays.
+
+Tree, lexicon, graph and language models are those of an existing model, so that neither text nor
+a flat start is needed: to go on training with better alignments, to adapt a model to other speech,
+or to try another network in its place (`recognizer.experiments.options`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from recognizer.am.nnet.adaptation import mixed_networks, with_more_layers
+from recognizer.am.nnet.network_file import Network, read_network, write_network
+from recognizer.am.nnet.options import NetworkShape
+from recognizer.data.corpora.corpus import Corpus
+from recognizer.data.errors import UsageError
+from recognizer.data.io.options import to_table
+from recognizer.decoding.search.search import SearchOptions
+from recognizer.model import bundle
+from recognizer.model import config as model_config
+from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle, copy_around_network, model_path
+from recognizer.pipelines.acoustic_stages import NETWORK_FILE, network_stage, train_on_labels
+from recognizer.pipelines.acoustic_training import AcousticOptions
+from recognizer.pipelines.development import (
+    development_sets,
+    measure_model,
+    training_record,
+    tune_model,
+)
+from recognizer.pipelines.model_labels import (
+    ModelLabels,
+    check_apart,
+    check_fixed,
+    check_sets,
+    used_options,
+)
+from recognizer.pipelines.recipe import TrainingSet, TuningOptions
+from recognizer.pipelines.stages import Stage
+
+
+@dataclass(frozen=True)
+class RetrainRecipe:
+    """What a file of `recognizer retrain` says.
+
+    Attributes:
+        training: corpora to train on.
+        tuning: development sets and grid.
+        model: the model directory to start from; "english" is that of this package.
+        fresh: train a network from random weights, of any shape; otherwise training goes on from
+            the model's own, of the same shape.
+        deepen: layers to add above the network's own, which start from random weights.
+        share: the new network's weights are this share of the trained ones and the rest of those
+            that training started from; below one it keeps more of what it knew (Wortsman et al.
+            2022, "Robust fine-tuning of zero-shot models").
+        acoustic: versions of the recordings, network and training. Tree and features are the
+            model's, so their options, `initial` and `realign` must not be set, nor, unless
+            ``fresh``, the network's shape.
+        search: all search options in place of the model's; those not given are the defaults. The
+            acoustic scale is tuned.
+        name: of the new model; by default the old one's, as are the next two.
+        licence: SPDX expression of the new model.
+        description: one line.
+    """
+
+    training: tuple[TrainingSet, ...]
+    tuning: TuningOptions
+    model: str = DEFAULT_MODEL.name
+    fresh: bool = False
+    deepen: int = 0
+    share: float = 1.0
+    acoustic: AcousticOptions = AcousticOptions()
+    search: SearchOptions | None = None
+    name: str | None = None
+    licence: str | None = None
+    description: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.training:
+            raise UsageError("expected at least one training set [[training]], found none")
+        if self.deepen < 0 or (self.fresh and self.deepen):
+            expected = "0 with a fresh network" if self.fresh else "a number of layers >= 0"
+            raise UsageError(f"deepen: expected {expected}, found {self.deepen}")
+        another = self.fresh or self.deepen > 0
+        if not 0 < self.share <= 1 or (another and self.share < 1):
+            expected = "1 with a fresh or a deeper network" if another else "a number in (0, 1]"
+            raise UsageError(f"share: expected {expected}, found {self.share}")
+        if self.share < 1 and self.acoustic.priors != "labels":
+            raise UsageError(
+                'acoustic.priors: expected "labels" with a share below 1, '
+                f'found "{self.acoustic.priors}"'
+            )
+        check_fixed(self.acoustic, () if self.fresh else ("network",))
+        check_sets(self.training)
+
+
+def retrain_stages(
+    recipe: RetrainRecipe, corpora: Path, work: Path, *, jobs: int = 1
+) -> list[Stage]:
+    """Stages ``align``, ``features``, ``network``, ``model``, ``tune`` and ``evaluate``.
+
+    Args:
+        recipe: what is made.
+        corpora: directory of the corpora that it names.
+        work: parent of the stages' directories.
+        jobs: processes or threads, where a stage can use several.
+
+    Raises:
+        UsageError: there is no such model, it lies in the work directory, or it is to be deepened
+            and cannot be.
+        SpeechError: the model is damaged.
+    """
+    old = ModelBundle(model_path(recipe.model))
+    check_apart(old, work)
+    options = replace(
+        recipe.acoustic,
+        features=old.config.features,
+        precision=recipe.acoustic.precision or old.config.acoustic.precision,
+    )
+    initial = _initial(recipe, old.network)
+    if initial is not None:
+        shape = {field.name: getattr(initial.options, field.name) for field in fields(NetworkShape)}
+        options = replace(options, network=NetworkShape(**shape))
+    labels = ModelLabels(old, recipe.training, corpora, work, jobs)
+
+    def network(directory: Path) -> None:
+        start = None
+        if initial is not None:
+            start = directory / "initial.safetensors"
+            write_network(initial, start)
+        train_on_labels(
+            labels.labelled(), labels.outputs, labels.silence, options, work, directory, start
+        )
+
+    def model(directory: Path) -> None:
+        records = [training_record(one, labels.corpus(one)) for one in recipe.training]
+        config = old.config
+        config = replace(
+            config,
+            name=config.name if recipe.name is None else recipe.name,
+            licence=config.licence if recipe.licence is None else recipe.licence,
+            description=config.description if recipe.description is None else recipe.description,
+            acoustic=model_config.AcousticOptions(
+                output_delay=options.network.output_delay,
+                priors=options.priors,
+                silence_weight=options.silence_weight,
+                precision=options.precision or "float32",
+            ),
+            search=recipe.search or config.search,
+            # The labels, at least, come from what the old model was trained on.
+            training_data=(*records, *(r for r in config.training_data if r not in records)),
+            results=(),
+            record={
+                **config.record,
+                "retrained": [
+                    *config.record.get("retrained", []),
+                    to_table(recipe) | {"acoustic": used_options(options)},
+                ],
+            },
+        )
+        made = read_network(work / "network" / NETWORK_FILE)
+        if recipe.share < 1:
+            made = mixed_networks(old.network, made, recipe.share)
+        write_network(made, directory / bundle.ACOUSTIC, storage=options.storage)
+        copy_around_network(old, config, directory)
+
+    def sets() -> list[Corpus]:
+        return development_sets(recipe.tuning.data, corpora)
+
+    def check() -> None:
+        sets()
+
+    table = to_table(recipe)
+    network_training = network_stage("network", options, ("align", "features"), network)
+    if recipe.fresh:
+        network_training = replace(
+            network_training, options={**network_training.options, "fresh": True}
+        )
+    kept = to_table(replace(old.config, results=(), files={}))
+    return [
+        *labels.stages(options),
+        network_training,
+        Stage(
+            "model",
+            {"recipe": table, "model": kept},
+            ("network",),
+            model,
+            "putting the model together",
+        ),
+        Stage(
+            "tune",
+            table["tuning"],
+            ("model",),
+            lambda directory: tune_model(
+                work / "model", sets(), recipe.tuning.grid, directory, jobs=jobs
+            ),
+            "tuning on development sets",
+            check,
+        ),
+        Stage(
+            "evaluate",
+            {},
+            ("tune",),
+            lambda directory: measure_model(work / "model", sets(), directory, jobs=jobs),
+            "measuring on development sets",
+        ),
+    ]
+
+
+def _initial(recipe: RetrainRecipe, network: Network) -> Network | None:
+    """What training starts from, if not from random weights."""
+    if recipe.fresh:
+        return None
+    if not recipe.deepen:
+        return network
+    training = recipe.acoustic.training
+    return with_more_layers(
+        network,
+        recipe.deepen,
+        initial_range=training.initial_range,
+        forget_bias=training.forget_bias,
+        seed=training.seed,
+    )

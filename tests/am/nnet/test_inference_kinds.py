@@ -1,0 +1,209 @@
+"""Native inference of every kind of network: beside torch, in pieces, in batches, in int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from network_kinds import INPUTS, KINDS, OUTPUTS, STREAMING, WHOLE, make_file
+from recognizer.am import _inference
+from recognizer.am.nnet.inference import log_posteriors, scaled_log_likelihoods
+from recognizer.am.nnet.native import PRECISIONS, NativeNetwork, cpu_levels
+from recognizer.am.nnet.network_file import read_network, write_network
+from recognizer.am.torch.inference import TorchNetwork
+from recognizer.data.errors import SpeechError, UsageError
+
+FloatArray = npt.NDArray[np.float32]
+NETWORKS = {kind: make_file(kind) for kind in KINDS}
+
+
+def make_features(*lengths: int, seed: int = 1) -> list[FloatArray]:
+    random = np.random.default_rng(seed)
+    return [random.normal(3, 1.5, size=(T, INPUTS)).astype(np.float32) for T in lengths]
+
+
+@pytest.mark.parametrize("level", cpu_levels())
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_agrees_with_torch(kind: str, level: str) -> None:
+    utterances = make_features(150, 1, 2, 40)
+    native = NativeNetwork(NETWORKS[kind], level=level)
+    torch = TorchNetwork(NETWORKS[kind])
+    for ours, theirs in zip(
+        native.log_posteriors(utterances), torch.log_posteriors(utterances), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("level", cpu_levels())
+@pytest.mark.parametrize("kind", KINDS)
+def test_int8_is_close(kind: str, level: str) -> None:
+    (features,) = make_features(300)
+    exact = log_posteriors(NativeNetwork(NETWORKS[kind], level=level), features)
+    rough = log_posteriors(NativeNetwork(NETWORKS[kind], "int8", level=level), features)
+    np.testing.assert_allclose(np.exp(rough).sum(1), 1, rtol=1e-5)
+    difference = np.abs(rough - exact)
+    assert 0 < difference.mean() < 0.03 and difference.max() < 0.4
+    assert (rough.argmax(1) == exact.argmax(1)).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_facts_of_the_model(kind: str) -> None:
+    model, options = NativeNetwork(NETWORKS[kind]), NETWORKS[kind].options
+    assert (model.num_pdfs, model.input_dim) == (OUTPUTS, INPUTS)
+    assert model.output_delay == options.output_delay
+    (features,) = make_features(30)
+    scaled = scaled_log_likelihoods(model, features)
+    assert scaled.shape == (30, OUTPUTS)
+    np.testing.assert_allclose(scaled, log_posteriors(model, features) - model.log_priors)
+
+
+MODELS = {
+    (kind, precision, level): NativeNetwork(NETWORKS[kind], precision, threads=threads, level=level)
+    for kind in KINDS
+    for precision in PRECISIONS
+    for threads, level in ((1, "portable"), (3, cpu_levels()[-1]))
+}
+
+
+@settings(max_examples=60)
+@given(data=st.data(), chosen=st.sampled_from(sorted(k for k in MODELS if k[0] in STREAMING)))
+def test_cuts_and_batches_leave_the_bits(data: st.DataObject, chosen: tuple[str, str, str]) -> None:
+    kind, precision, level = chosen
+    alone = NativeNetwork(NETWORKS[kind], precision, level=level)
+    utterances = make_features(*data.draw(st.lists(st.integers(0, 50), min_size=1, max_size=14)))
+    expected = [log_posteriors(alone, features) for features in utterances]
+    model = MODELS[chosen]
+    sessions = [model.start() for _ in utterances]
+    rows: list[list[FloatArray]] = [[] for _ in utterances]
+    begin = 0
+    while begin < 50:
+        size = data.draw(st.integers(1, 30))
+        blocks = [features[begin : begin + size] for features in utterances]
+        for i, result in enumerate(model.advance_all(sessions, blocks)):
+            rows[i].append(result)
+        begin += size
+    for i, result in enumerate(model.finish_all(sessions)):
+        np.testing.assert_array_equal(np.concatenate([*rows[i], result]), expected[i])
+
+
+@settings(max_examples=30)
+@given(
+    lengths=st.lists(st.integers(0, 60), min_size=1, max_size=30),
+    chosen=st.sampled_from(sorted(k for k in MODELS if k[0] in WHOLE)),
+)
+def test_batches_of_whole_utterances_leave_the_bits(
+    lengths: list[int], chosen: tuple[str, str, str]
+) -> None:
+    kind, precision, level = chosen
+    alone = NativeNetwork(NETWORKS[kind], precision, level=level)
+    utterances = make_features(*lengths)
+    for features, result in zip(utterances, MODELS[chosen].log_posteriors(utterances), strict=True):
+        assert result.shape == (len(features), OUTPUTS)
+        np.testing.assert_array_equal(result, log_posteriors(alone, features))
+
+
+@pytest.mark.parametrize("engine", [NativeNetwork, TorchNetwork])
+@pytest.mark.parametrize("kind", WHOLE)
+def test_bidirectional_networks_refuse_to_stream(
+    kind: str, engine: type[NativeNetwork | TorchNetwork]
+) -> None:
+    with pytest.raises(UsageError, match="bidirectional: it cannot stream, only take whole"):
+        engine(NETWORKS[kind]).start()
+
+
+@pytest.mark.parametrize("engine", [NativeNetwork, TorchNetwork])
+@pytest.mark.parametrize("kind", KINDS)
+def test_wrong_features_of_whole_utterances(
+    kind: str, engine: type[NativeNetwork | TorchNetwork]
+) -> None:
+    model = engine(NETWORKS[kind])
+    good, bad = make_features(20, 20)
+    bad[3, 2] = np.nan
+    with pytest.raises(SpeechError, match="features: expected finite numbers, found NaN or inf"):
+        model.log_posteriors([good, bad])
+    with pytest.raises(SpeechError, match=r"expected \[T, 6\], found \[20, 5\]"):
+        model.log_posteriors([good[:, :5]])
+
+
+@pytest.mark.parametrize("kind", STREAMING)
+def test_state_passes_in_and_out(kind: str) -> None:
+    """A stream goes on in another model object from a copy of its state."""
+    one, other = (NativeNetwork(NETWORKS[kind], "int8")._native for _ in range(2))
+    (features,) = make_features(40)
+    state = np.zeros(one.state_size, dtype=np.float32)
+    (whole,) = one.run([features], [state.copy()], [0], 1)
+    (first,) = one.run([features[:17]], [state], [0], 1)
+    (rest,) = other.run([features[17:]], [state.copy()], [3], 1)
+    np.testing.assert_array_equal(first, whole[:17])
+    np.testing.assert_array_equal(rest, whole[20:])
+
+
+def test_a_dnns_state_is_its_latest_frames() -> None:
+    native = NativeNetwork(NETWORKS["dnn"])._native
+    assert native.state_size == 5 * INPUTS
+    (features,) = make_features(12)
+    state = np.zeros(native.state_size, dtype=np.float32)
+    native.run([features], [state], [0], 1)
+    np.testing.assert_allclose(state.reshape(5, INPUTS), (features[-5:] - 3) * 0.7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_of_every_kind_are_run(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    write_network(NETWORKS[kind], path)
+    (features,) = make_features(25)
+    ours = log_posteriors(NativeNetwork(read_network(path)), features)
+    np.testing.assert_array_equal(ours, log_posteriors(NativeNetwork(NETWORKS[kind]), features))
+
+
+def parts(
+    kind: str,
+) -> tuple[dict[str, FloatArray], list[dict[str, FloatArray]], list[dict[str, FloatArray]]]:
+    """Ends, layers and reverse layers as the native module takes them."""
+    tensors = NETWORKS[kind].tensors
+
+    def of(prefix: str) -> dict[str, FloatArray]:
+        return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+    layers = NETWORKS[kind].options.layers
+    return (
+        of("input.") | of("output."),
+        [of(f"layers.{n}.") for n in range(layers)],
+        [of(f"reverse_layers.{n}.") for n in range(layers)],
+    )
+
+
+def test_wrong_parts_of_bidirectional_networks() -> None:
+    ends, layers, reverse = parts("blstmp")
+    native = _inference.Network(ends, layers, 50.0, False, "portable", reverse)
+    assert (native.state_size, native.level) == (0, "portable")
+    with pytest.raises(ValueError, match="reverse layers: expected 2, found 1"):
+        _inference.Network(ends, layers, 50.0, False, "portable", reverse[:1])
+    with pytest.raises(ValueError, match="reverse layer 1: w_x: missing"):
+        wrong = [reverse[0], {n: t for n, t in reverse[1].items() if n != "w_x"}]
+        _inference.Network(ends, layers, 50.0, False, "portable", wrong)
+    with pytest.raises(ValueError, match="reverse layer 0: expected 17 outputs"):
+        wide = {n: t for n, t in parts("blstmp")[2][0].items() if n != "w_p"}
+        plain = dict(layers[0])
+        del plain["w_p"]
+        plain["w_r"] = np.zeros((68, 17), np.float32)
+        assert wide
+        _inference.Network(ends, [plain, layers[1]], 50.0, False, "portable", reverse)
+
+
+def test_wrong_parts_of_dnns() -> None:
+    ends, layers, _ = parts("dnn")
+    with pytest.raises(ValueError, match=r"layer 0: weight: expected \[33, 24\], found \[33, 36\]"):
+        _inference.Network(ends, layers, 50.0, False, "portable", history=3)
+    with pytest.raises(ValueError, match="activation: expected relu or sigmoid, found tanh"):
+        _inference.Network(ends, layers, 50.0, False, "portable", history=5, activation="tanh")
+    with pytest.raises(ValueError, match="layer 1: bias: expected 33 values, found 32"):
+        wrong = [layers[0], layers[1] | {"bias": np.zeros(32, np.float32)}]
+        _inference.Network(ends, wrong, 50.0, False, "portable", history=5)
+    with pytest.raises(ValueError, match="history: expected at most"):
+        _inference.Network(ends, layers, 50.0, False, "portable", history=10**6)

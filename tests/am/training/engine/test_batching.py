@@ -1,0 +1,170 @@
+"""Streams of chunks: every frame trained on once, at the right delay, with the right state."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recognizer.am.training.engine.batching import IGNORED, Chunk, StreamBatcher
+from recognizer.am.training.engine.data import TrainingUtterance
+from recognizer.data.errors import SpeechError
+
+
+def utterance(number: int, frames: int, versions: int = 1) -> TrainingUtterance:
+    """Frame t of version v has the features (number, t, v) and the label 1000 number + t."""
+
+    def version(v: int) -> tuple[np.ndarray, np.ndarray]:
+        t = np.arange(frames + v)
+        features = np.stack([np.full(frames + v, number), t, np.full(frames + v, v)], axis=1)
+        return features.astype(np.float32), (1000 * number + t).astype(np.int32)
+
+    (features, labels), *others = (version(v) for v in range(versions))
+    return TrainingUtterance(f"u{number}", features, labels, tuple(others))
+
+
+def check_stream(chunks: list[Chunk], n: int, delay: int) -> list[tuple[int, int, int]]:
+    """Follow one stream; the (utterance, version, frames) it went through."""
+    passed: list[tuple[int, int, int]] = []
+    position = -1
+    current = (-1, -1)
+    for chunk in chunks:
+        if chunk.fresh[n]:
+            position = 0
+            current = (int(chunk.features[0, n, 0]), int(chunk.features[0, n, 2]))
+            passed.append((*current, 0))
+        padding = position < 0
+        for t in range(len(chunk.features)):
+            number, frame, version = (int(value) for value in chunk.features[t, n])
+            label = int(chunk.labels[t, n])
+            if padding or (label == IGNORED and position >= delay):
+                # Padding lasts to the end of the chunk, and the stream begins anew after it.
+                assert label == IGNORED
+                padding = True
+                position = -1
+                continue
+            assert (number, version) == current
+            if position < delay:
+                assert label == IGNORED and frame <= position
+            else:
+                assert label == 1000 * number + position - delay
+                passed[-1] = (*current, passed[-1][2] + 1)
+            assert frame == position or (frame < position and label >= 0) or position < delay
+            position += 1
+    return passed
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=12),
+    streams=st.integers(1, 5),
+    chunk=st.integers(1, 9),
+    delay=st.integers(0, 6),
+    epochs=st.integers(1, 3),
+)
+def test_every_frame_once_an_epoch(
+    lengths: list[int], streams: int, chunk: int, delay: int, epochs: int
+) -> None:
+    utterances = [utterance(k, frames, versions=2) for k, frames in enumerate(lengths)]
+    chunks = list(
+        StreamBatcher(utterances, streams=streams, chunk=chunk, delay=delay, epochs=epochs, seed=1)
+    )
+    seen = [passed for n in range(streams) for passed in check_stream(chunks, n, delay)]
+    assert sorted(number for number, _, _ in seen) == sorted([*range(len(lengths))] * epochs)
+    for number, version, frames in seen:
+        assert frames == lengths[number] + version
+
+
+def test_last_frame_is_repeated_for_the_delay() -> None:
+    (chunk,) = StreamBatcher([utterance(1, 4)], streams=2, chunk=10, delay=3)
+    assert chunk.features[:, 0, 1].tolist() == [0, 1, 2, 3, 3, 3, 3, 0, 0, 0]
+    assert chunk.labels[:, 0].tolist() == [-1, -1, -1, 1000, 1001, 1002, 1003, -1, -1, -1]
+    assert chunk.labels[:, 1].tolist() == [-1] * 10
+    assert chunk.fresh.tolist() == [True, False]
+
+
+def test_streams_refill_on_their_own() -> None:
+    utterances = [utterance(0, 4), utterance(1, 12), utterance(2, 4)]
+    chunks = list(StreamBatcher(utterances, streams=2, chunk=4, delay=0, shuffle=False))
+    assert [chunk.fresh.tolist() for chunk in chunks] == [
+        [True, True],
+        [True, False],
+        [False, False],
+    ]
+    assert [chunk.features[0, :, 0].tolist() for chunk in chunks] == [[0, 1], [2, 1], [0, 1]]
+
+
+def test_order_and_versions_change_with_the_epoch_and_follow_from_the_seed() -> None:
+    utterances = [utterance(k, 4, versions=3) for k in range(30)]
+
+    def run(seed: int) -> list[tuple[int, int, int]]:
+        batcher = StreamBatcher(utterances, streams=1, chunk=10, delay=0, epochs=2, seed=seed)
+        return check_stream(list(batcher), 0, 0)
+
+    drawn = run(0)
+    assert drawn == run(0) != run(1)
+    first, second = drawn[:30], drawn[30:]
+    assert [number for number, _, _ in first] != [number for number, _, _ in second]
+    assert {version for _, version, _ in drawn} == {0, 1, 2}
+    assert {n: v for n, v, _ in first} != {n: v for n, v, _ in second}
+
+
+def test_state_restores_the_rest() -> None:
+    rng = np.random.default_rng(0)
+    utterances = [utterance(k, int(rng.integers(1, 40)), versions=2) for k in range(9)]
+
+    def make() -> StreamBatcher:
+        return StreamBatcher(
+            utterances, streams=3, chunk=7, delay=2, epochs=3, seed=5,
+            augment=lambda x, rng: x + rng.normal(size=x.shape).astype(np.float32),
+        )  # fmt: skip
+
+    whole = list(make())
+    for cut in range(len(whole)):
+        batcher = make()
+        for _ in range(cut):
+            next(batcher)
+        other = make()
+        other.restore(json.loads(json.dumps(batcher.state())))
+        rest = list(other)
+        assert len(rest) == len(whole) - cut
+        for a, b in zip(rest, whole[cut:], strict=True):
+            np.testing.assert_array_equal(a.features, b.features)
+            np.testing.assert_array_equal(a.labels, b.labels)
+            np.testing.assert_array_equal(a.fresh, b.fresh)
+            assert a.epoch == b.epoch
+
+
+def test_restore_refuses_another_run() -> None:
+    state = StreamBatcher([utterance(0, 3)], streams=2, chunk=7, delay=2).state()
+    other = StreamBatcher([utterance(0, 3)], streams=3, chunk=7, delay=2)
+    with pytest.raises(SpeechError, match="expected 3 streams, found 2"):
+        other.restore(state)
+    state["streams"] = [[0, 5, 0], [0, -1, 0], [0, -1, 0]]
+    with pytest.raises(SpeechError, match="other training utterances"):
+        other.restore(state)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=12),
+    streams=st.integers(1, 5),
+    delay=st.integers(0, 3),
+    epochs=st.integers(1, 3),
+)
+def test_whole_utterances(lengths: list[int], streams: int, delay: int, epochs: int) -> None:
+    utterances = [utterance(k, frames) for k, frames in enumerate(lengths)]
+    chunks = list(
+        StreamBatcher(utterances, streams=streams, chunk=None, delay=delay, epochs=epochs, seed=1)
+    )
+    seen = [passed for n in range(streams) for passed in check_stream(chunks, n, delay)]
+    assert sorted((number, frames) for number, _, frames in seen) == sorted(
+        [*enumerate(lengths)] * epochs
+    )
+    for chunk in chunks:
+        real = (chunk.labels != IGNORED).any(0)
+        np.testing.assert_array_equal(chunk.fresh, real)
+        assert len(chunk.labels) == 1 + np.flatnonzero((chunk.labels != IGNORED).any(1))[-1]

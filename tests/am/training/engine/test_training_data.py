@@ -1,0 +1,135 @@
+"""What is fit for training, what is cut and dropped, and in which order utterances are drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recognizer.am.training.engine.data import (
+    TrainingSet,
+    TrainingUtterance,
+    epoch_order,
+    is_held_out,
+)
+from recognizer.data.errors import SpeechError
+
+X, Y = np.zeros((10, 3), dtype=np.float16), np.zeros(10, dtype=np.int32)
+APART = TrainingUtterance("apart", X, Y)
+
+
+def made(*utterances: TrainingUtterance, tolerance: int = 2) -> TrainingSet:
+    return TrainingSet.of(utterances, input_dim=3, outputs=4, tolerance=tolerance, held_out=[APART])
+
+
+def test_small_differences_are_cut_and_the_rest_is_dropped() -> None:
+    bad = X.copy()
+    bad[4, 1] = np.nan
+    data = made(
+        TrainingUtterance("whole", X, Y),
+        TrainingUtterance("trimmed", X, Y[:8], ((X[:7], Y[:8]), (X, Y[:3]))),
+        TrainingUtterance("short", X, Y[:7]),
+        TrainingUtterance("second", X, Y[:5], ((X, Y),)),
+        TrainingUtterance("empty", X[:0], Y[:2]),
+        TrainingUtterance("nan", bad, Y),
+        TrainingUtterance("label", X, Y + 4),
+        TrainingUtterance("width", X[:, :2], Y),
+        TrainingUtterance("float", X, Y.astype(np.float32)),
+    )
+    lengths = {
+        u.id: [tuple(map(len, u.load(k))) for k in range(len(u.versions))] for u in data.training
+    }
+    assert lengths == {"whole": [(10, 10)], "trimmed": [(8, 8), (7, 7)], "second": [(10, 10)]}
+    assert data.trimmed == 2
+    assert [line.split(":")[0] for line in data.dropped] == [
+        "trimmed", "short", "second", "empty", "nan", "label", "width", "float",
+    ]  # fmt: skip
+    assert data.dropped[1].endswith("10 frames of features, 7 labels")
+    assert data.dropped[4].endswith("features are not finite")
+    assert data.frames == 10 + 8 + 10
+    assert data.label_counts.tolist() == [28, 0, 0, 0]
+    assert [u.id for u in data.held_out] == ["apart"]
+
+
+def test_nothing_left_and_doubles() -> None:
+    with pytest.raises(SpeechError, match="found it twice"):
+        made(TrainingUtterance("a", X, Y), TrainingUtterance("a", X, Y))
+    with pytest.raises(SpeechError, match="found 0 and 1; the first dropped: a: 10 frames of"):
+        made(TrainingUtterance("a", X, Y[:2]))
+
+
+def test_features_may_be_read_when_they_are_needed() -> None:
+    calls = []
+
+    def read() -> np.ndarray:
+        calls.append(1)
+        return X + 1
+
+    data = made(TrainingUtterance("lazy", read, Y[:9]))
+    assert len(calls) == 1  # to look at them and count
+    features, labels = data.training[0].load()
+    assert len(calls) == 2
+    np.testing.assert_array_equal(features, X[:9] + 1)
+    assert len(labels) == 9
+    np.testing.assert_array_equal(data.mean, [1, 1, 1])
+
+
+def test_statistics() -> None:
+    rng = np.random.default_rng(0)
+    parts = [rng.normal([10, -3, 0], [2, 5, 1e-9], size=(k, 3)).astype(np.float32) for k in (7, 40)]
+    data = made(
+        *(
+            TrainingUtterance(str(k), part, np.zeros(len(part), dtype=np.int32))
+            for k, part in enumerate(parts)
+        )
+    )
+    frames = np.concatenate(parts).astype(np.float64)
+    np.testing.assert_allclose(data.mean, frames.mean(0), atol=1e-5)
+    np.testing.assert_allclose(data.inv_std[:2], 1 / frames.std(0)[:2], rtol=1e-5)
+    assert np.isfinite(data.inv_std).all()
+
+
+def test_parts_are_disjoint_and_keep_the_counts() -> None:
+    data = made(*(TrainingUtterance(str(k), X, Y) for k in range(7)))
+    parts = [data.part(index, 3) for index in range(3)]
+    assert sorted(u.id for part in parts for u in part.training) == list("0123456")
+    assert {part.frames for part in parts} == {70}
+    assert not any(part.held_out for part in parts)
+
+
+def test_held_out_is_a_stable_share() -> None:
+    names = [f"speaker-{k}" for k in range(4000)]
+    held = {name for name in names if is_held_out(name, 0.05)}
+    assert 140 <= len(held) <= 260
+    assert held <= {name for name in names if is_held_out(name, 0.1)}
+    assert not any(is_held_out(name, 0.0) for name in names)
+
+
+@given(
+    shards=st.lists(st.integers(0, 6), min_size=1, max_size=40),
+    at_once=st.integers(0, 4),
+    epoch=st.integers(0, 3),
+)
+def test_an_epoch_draws_shard_by_shard(shards: list[int], at_once: int, epoch: int) -> None:
+    utterances = [
+        dataclasses.replace(APART, id=str(k), shard=shard) for k, shard in enumerate(shards)
+    ]
+    order = epoch_order(utterances, 5, epoch, at_once)
+    np.testing.assert_array_equal(order, epoch_order(utterances, 5, epoch, at_once))
+    assert sorted(order.tolist()) == list(range(len(shards)))
+    if at_once:
+        begun: list[int] = []
+        for index in order:
+            if shards[index] not in begun:
+                begun.append(shards[index])
+            # Never older than the window, and windows do not overlap.
+            assert begun.index(shards[index]) // at_once == (len(begun) - 1) // at_once
+
+
+def test_shards_come_in_another_order_each_epoch() -> None:
+    utterances = [dataclasses.replace(APART, id=str(k), shard=k // 5) for k in range(50)]
+    orders = {tuple(epoch_order(utterances, 0, epoch, 2).tolist()) for epoch in range(4)}
+    assert len(orders) == 4

@@ -1,0 +1,55 @@
+"""Small networks of every kind, for tests."""
+
+from __future__ import annotations
+
+import torch
+
+from recognizer.am.nnet.network_file import Network
+from recognizer.am.nnet.options import NetworkOptions, NetworkShape
+from recognizer.am.torch.network_module import NetworkModule
+from recognizer.am.torch.networks import make_network
+
+STREAMING = {
+    "lstmp": NetworkShape(cells=17, projection=9, layers=3),
+    "lstm": NetworkShape(cells=17, projection=0, layers=2),
+    "lstmp without peepholes": NetworkShape(cells=17, projection=9, peepholes=False),
+    "dnn": NetworkShape(kind="dnn", cells=33, projection=0, left_context=3, right_context=2),
+    "low-rank sigmoid dnn": NetworkShape(
+        kind="dnn", cells=70, projection=5, layers=3, activation="sigmoid", left_context=0,
+        right_context=1,
+    ),
+    "dnn of one frame": NetworkShape(
+        kind="dnn", cells=20, projection=0, layers=1, left_context=0, right_context=0
+    ),
+}  # fmt: skip
+
+WHOLE = {
+    "blstmp": NetworkShape(cells=17, projection=9, layers=2, bidirectional=True),
+    "blstm": NetworkShape(
+        cells=19, projection=0, layers=3, bidirectional=True, peepholes=False, cell_clip=0.5
+    ),
+}
+
+KINDS = STREAMING | WHOLE
+
+INPUTS, OUTPUTS = 6, 23
+
+
+def make_module(kind: str, *, precision: torch.dtype = torch.float32) -> NetworkModule:
+    """A network with weights large enough for every one to be heard."""
+    options = NetworkOptions.of(KINDS[kind], OUTPUTS, INPUTS)
+    model = make_network(
+        options,
+        generator=torch.Generator().manual_seed(0),
+        initial_range=0.5,
+        forget_bias=1.0,
+        precision=precision,
+    )
+    model.input.mean.fill_(3.0)
+    model.input.inv_std.fill_(0.7)
+    return model.eval()
+
+
+def make_file(kind: str) -> Network:
+    """The same as it is written to a file."""
+    return make_module(kind).to_network(torch.linspace(-5, -1, OUTPUTS).numpy())

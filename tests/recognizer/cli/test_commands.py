@@ -1,0 +1,86 @@
+"""What all sub-commands of ``recognizer`` share."""
+
+from __future__ import annotations
+
+import re
+
+import click
+import pytest
+
+from recognizer.cli.main import COMMANDS, recognizer
+from recognizer.evaluation import scoring
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_a_real_example(command, name: str):
+    ran = command("recognizer", name, "--help")
+    assert ran.code == 0
+    assert re.search(rf"^ +recognizer {name} \S", ran.out, flags=re.M)
+
+
+def test_the_list_has_every_command(command):
+    ran = command("recognizer", "--help")
+    for name, text in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(text)}$", ran.out, flags=re.M)
+    context = click.Context(recognizer)
+    for name in COMMANDS:
+        found = recognizer.get_command(context, name)
+        assert found is not None
+        assert found.name == name
+
+
+def test_wrong_use(command):
+    assert command("recognizer").code == 2
+    ran = command("recognizer", "sing")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("recognizer: No such command 'sing'.")
+    assert ran.err.count("\n") == 1
+    ran = command("recognizer", "score", "only-one")
+    assert ran.code == 2
+    assert ran.err.startswith("recognizer score: Missing argument 'HYPOTHESIS'.")
+
+
+def test_score_prints_the_line_of_kaldi(command, tmp_path):
+    references = {"a": "one two three", "b": "four five", "c": "six"}
+    ref, hyp = tmp_path / "text", tmp_path / "hyp.trn"
+    ref.write_text("".join(f"{name} {words}\n" for name, words in references.items()))
+    scoring.write_trn(hyp, [("a", ["one", "too", "three"]), ("b", ["four", "five", "six"])])
+    ran = command("recognizer", "score", ref, hyp)
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1] == "%WER 50.00 [ 3 / 6, 1 ins, 1 del, 1 sub ]"
+    assert ran.err.count("\n") == 1
+    assert "no line for 1 utterances, the first 'c'" in ran.err
+    ran = command("recognizer", "score", "--alignments", ref, hyp)
+    assert "ref one two three\nhyp one too three\nop  C   S   C\n" in ran.out
+
+
+def test_score_refuses_hypotheses_without_reference(command, tmp_path):
+    ref, hyp = tmp_path / "ref.trn", tmp_path / "hyp.trn"
+    scoring.write_trn(ref, [("a", ["one"])])
+    scoring.write_trn(hyp, [("z", ["one"])])
+    ran = command("recognizer", "score", ref, hyp)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"recognizer: {hyp}: utterance 'z' has no reference\n"
+
+
+def test_an_output_that_cannot_be_is_said_before_the_work(command, toy_model, tmp_path):
+    """The data does not exist either, but the output is looked at first."""
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    ran = command("recognizer", "evaluate", tmp_path / "none", "--model", toy_model, "--out", out)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"recognizer: {out}: cannot be made or written: look at {tmp_path / 'file'}\n"
+
+
+def test_a_closed_standard_input_is_one_line(command, toy_model, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    ran = command("recognize", "--model", toy_model, "-")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "recognize: standard input: expected audio, found it closed\n"
+
+
+def test_scoring_nothing_is_an_error(command, tmp_path):
+    (tmp_path / "empty.trn").write_text("")
+    ran = command("recognizer", "score", tmp_path / "empty.trn", tmp_path / "empty.trn")
+    assert ran.code == 1
+    assert ran.err == f"recognizer: {tmp_path / 'empty.trn'}: expected utterances, found none\n"

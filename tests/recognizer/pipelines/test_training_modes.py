@@ -1,0 +1,173 @@
+"""`recognizer train` in its modes, with features from files or computed as they are needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Ran
+
+import babble
+from places import ROOT
+from recognizer.am.nnet.network_file import read_network
+from recognizer.am.training.engine.options import ClusterOptions, TrainingOptions
+from recognizer.data.alignments.alignment import Alignment, Segment
+from recognizer.data.alignments.textgrid import write_textgrid
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.pipelines import feature_cache
+from recognizer.pipelines.acoustic_stages import NETWORK_FILE
+from recognizer.pipelines.acoustic_training import check_mode
+from recognizer.pipelines.train import train_from_file
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+
+TRAIN = """
+output = "{output}"
+[[sets]]
+data = "train"
+alignments = "aligned"
+[acoustic]
+speeds = [1.0, 0.9]
+cache_features = {cache}
+[acoustic.tree]
+num_leaves = 30
+min_count = 20.0
+[acoustic.network]
+layers = 1
+cells = 16
+projection = 8
+[acoustic.training]
+epochs = 2
+streams = 4
+optimizer = "sgd"
+learning_rate = 0.1
+final_learning_rate = 0.1
+max_gradient_norm = 1.0
+initial_range = 0.1
+held_out_fraction = 0.2
+threads = 1
+shards_at_once = 2
+tensorboard = false
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("modes")
+    for name in ("audio", "aligned"):
+        (root / name).mkdir()
+    rng = np.random.default_rng(5)
+    pairs = [babble.utterance(rng, f"u{i:02d}", root / "audio") for i in range(16)]
+    babble.write_data([utterance for utterance, _ in pairs], root / "train")
+    for utterance, phones in pairs:
+        words = (Segment("all", phones[0].start, phones[-1].end),)
+        alignment = Alignment(utterance.id, words, tuple(phones))
+        write_textgrid(alignment, root / "aligned" / f"{utterance.id}.TextGrid")
+    return root
+
+
+def recipe(data: Path, output: str, *, cache: bool = True) -> Path:
+    path = data / f"{output}.toml"
+    path.write_text(TRAIN.format(output=output, cache=str(cache).lower()))
+    return path
+
+
+def weights(data: Path, output: str) -> dict[str, np.ndarray]:
+    return dict(read_network(data / output / NETWORK_FILE).tensors)
+
+
+def test_features_on_the_fly_are_the_same(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_cache, "UTTERANCES_PER_SHARD", 3)
+    for output, cache in (("cached", True), ("computed", False)):
+        assert train_from_file(recipe(data, output, cache=cache)) == data / output
+    assert len(list((data / "cached/work/features").glob("*.features"))) == 12
+    assert not list((data / "computed/work/features").glob("*.features"))
+    expected = weights(data, "cached")
+    for name, array in weights(data, "computed").items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+def test_asynchronous_processes(data: Path) -> None:
+    path = recipe(data, "async", cache=False)
+    train_from_file(path, changes={"mode": "async", "workers": 2})
+    options = read_network(data / "async" / NETWORK_FILE).metadata["training"]["options"]
+    assert (options["mode"], options["workers"]) == ("async", 2)
+    log = (data / "async/work/network/training.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["epoch"] >= 1.8
+
+
+def test_curves_are_plotted(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    log = tmp_path / "training.jsonl"
+    wanted = ("held_out_accuracy", "held_out_cross_entropy", "training_accuracy",
+              "training_cross_entropy", "seconds")  # fmt: skip
+    lines = [{"frames": frames, **dict.fromkeys(wanted, 0.5)} for frames in (10, 20)]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    picture = tmp_path / "curves.svg"
+    ran = command("recognizer", "curves", tmp_path, "-o", picture)
+    assert (ran.code, ran.err) == (0, "")
+    assert "frame accuracy" in picture.read_text()
+    log.unlink()
+    ran = command("recognizer", "curves", tmp_path, "-o", tmp_path / "none.svg")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert f"recognizer: {log}: expected the log" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == [picture.name]
+
+
+def test_workers_on_a_cluster(data: Path, cluster: None) -> None:
+    path = recipe(data, "ray", cache=False)
+    changes = {"mode": "ray", "workers": 2, "cluster": ClusterOptions(threads=2)}
+    train_from_file(path, changes=changes)
+    options = read_network(data / "ray" / NETWORK_FILE).metadata["training"]["options"]
+    assert (options["mode"], options["workers"]) == ("ray", 2)
+    log = (data / "ray/work/network/training.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["epoch"] >= 1.8
+    assert "staleness_mean" in log[-1]
+
+
+def test_torchrun_starts_processes_that_act_as_one(data: Path) -> None:
+    program = data / "program.py"
+    program.write_text("from recognizer.cli.main import main\nmain()\n")
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
+            str(program), "train", str(recipe(data, "ddp")), "--mode", "ddp",
+        ],
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{data / 'ddp'}\n"
+    log = (data / "ddp/work/network/training.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["epoch"] >= 1.8
+    options = read_network(data / "ddp" / NETWORK_FILE).metadata["training"]["options"]
+    assert options["mode"] == "ddp"
+
+
+def test_modes_that_cannot_be(data: Path) -> None:
+    path = recipe(data, "wrong")
+    with pytest.raises(UsageError, match="expected to be started by torchrun"):
+        train_from_file(path, changes={"mode": "ddp"})
+    with pytest.raises(UsageError, match=r'optimizer: expected sgd in mode "ray", found .adam'):
+        train_from_file(path, changes={"mode": "ray", "optimizer": "adam"})
+    with pytest.raises(UsageError, match="workers: expected more than 1 only in mode"):
+        train_from_file(path, changes={"workers": 2})
+
+
+def test_a_mode_is_checked_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="expected to be started by torchrun, as recognizer"):
+        check_mode(TrainingOptions(mode="ddp"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ray" else name)
+    with pytest.raises(SpeechError, match=r"pip install 'recognizer\[cluster\]'"):
+        check_mode(TrainingOptions(mode="ray", optimizer="sgd"))
