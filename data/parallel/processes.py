@@ -41,6 +41,7 @@ def process_map(
     # Each process does its own arithmetic; numpy's threads would only stand in each other's way.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
         with _interrupts_wait():
@@ -48,6 +49,11 @@ def process_map(
         yield from answers
     except BrokenProcessPool:
         raise SpeechError(f"{what}: a process has died (out of memory? use fewer jobs)") from None
+    except BaseException:
+        # Interrupted, or no more answers are wanted: what they work at may take minutes.
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -19,30 +19,28 @@ def thread_map(
     """Answers of `work` for each item, in order, from several threads.
 
     Items are drawn a few ahead of the answers that are asked for. An exception of `work` comes
-    when its item's turn does.
+    when its item's turn does. Where the caller is interrupted or asks for no more, what runs is not
+    waited for: native code cannot be stopped, and a recording may take minutes. The calling thread
+    itself never works, since an interrupt reaches it only between two steps of Python.
 
     Args:
         work: may be called by several threads at once.
         items: what it is called with.
-        threads: number of threads; 1 works in this one.
+        threads: number of threads.
 
     Raises:
         UsageError: fewer than one thread.
     """
     if threads < 1:
         raise UsageError(f"threads: expected at least 1, found {threads}")
-    if threads == 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        running: deque[Future[Answer]] = deque()
-        try:
-            for item in items:
-                running.append(pool.submit(work, item))
-                while len(running) > 2 * threads or (running and running[0].done()):
-                    yield running.popleft().result()
-            while running:
+    pool = ThreadPoolExecutor(threads)
+    running: deque[Future[Answer]] = deque()
+    try:
+        for item in items:
+            running.append(pool.submit(work, item))
+            while len(running) > 2 * threads or (running and running[0].done()):
                 yield running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

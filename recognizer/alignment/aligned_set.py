@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeVar
@@ -15,7 +14,8 @@ import numpy.typing as npt
 
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Utterance
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import as_speech_error
+from recognizer.data.parallel.threads import thread_map
 from recognizer.decoding.alignment.align import Aligner, ForcedPath
 from recognizer.decoding.alignment.tolerance import Tolerance
 
@@ -100,8 +100,8 @@ def collect(
             return "no words in its transcript"
         try:
             return find(index)
-        except SpeechError as error:
-            return str(error)
+        except Exception as error:
+            return str(as_speech_error(error))
 
     paths: dict[str, ForcedPath] = {}
     failed: dict[str, str] = {}
@@ -116,9 +116,4 @@ def collect(
 
 def parallel(function: Callable[[In], Out], items: Iterable[In], jobs: int | None) -> Iterator[Out]:
     """Map in order on ``jobs`` threads (None: one a core); numpy and native code run freely."""
-    jobs = jobs or os.cpu_count() or 1
-    if jobs == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(function, items)
+    return thread_map(function, items, jobs or os.cpu_count() or 1)

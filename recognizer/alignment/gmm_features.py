@@ -11,7 +11,7 @@ import numpy.typing as npt
 from recognizer.alignment.aligned_set import parallel
 from recognizer.am.features.fbank import MfccOptions, add_deltas, cmvn, mfcc
 from recognizer.data.corpora.corpus import Utterance
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, as_speech_error
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -47,8 +47,8 @@ class SpeechData:
         def compute(utterance: Utterance) -> FloatArray | str:
             try:
                 return mfcc(utterance.samples(), options)
-            except SpeechError as error:
-                return str(error)
+            except Exception as error:
+                return str(as_speech_error(error))
 
         cepstra: list[FloatArray] = []
         read: list[Utterance] = []

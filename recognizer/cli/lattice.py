@@ -61,7 +61,7 @@ def lattice(
 
     from recognizer.cli.run import report
     from recognizer.data.corpora.corpus import Utterance, read_corpus
-    from recognizer.data.errors import SpeechError
+    from recognizer.data.errors import SpeechError, as_speech_error
     from recognizer.data.io.console import progress_bar
     from recognizer.data.io.files import replace_text
     from recognizer.data.parallel.threads import thread_map
@@ -88,8 +88,8 @@ def lattice(
         try:
             found = recognizer.first_pass(recognizer.log_likelihoods(utterance.samples()))
             return utterance.id, found if first_pass else recognizer.second_pass(found).lattice
-        except SpeechError as error:
-            return utterance.id, error
+        except Exception as error:
+            return utterance.id, as_speech_error(error)
 
     def lattices() -> Iterator[tuple[str, CompactLattice]]:
         nonlocal failed

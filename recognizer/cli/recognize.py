@@ -7,7 +7,7 @@ import sys
 import click
 
 from recognizer.cli.run import report, run
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, as_speech_error
 from recognizer.formats import FORMATS
 
 
@@ -63,6 +63,9 @@ def recognize(audio: tuple[str, ...], model: str | None, form: str, mbr: bool, t
             return path, recognizer.recognize(path)
         except SpeechError as error:
             return path, error
+        except Exception as error:
+            wrong = as_speech_error(error)
+            return path, wrong if isinstance(error, OSError) else SpeechError(f"{path}: {wrong}")
 
     write = FORMATS[form]
     failed = 0

@@ -2,7 +2,9 @@
 
 0: done. 1: failed work (a bad audio file, a damaged model). 2: wrong use (an unknown option, a
 missing argument, a model that does not exist). 130: interrupted; 143: terminated. Every error is
-one line on standard error, ``COMMAND: what is wrong``.
+one line on standard error, ``COMMAND: what is wrong``, even one that nobody foresaw: its traceback
+is shown where the environment variable RECOGNIZER_TRACEBACK is set. What a command prints is UTF-8
+whatever the locale is, as its files are.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ import io
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
 import click
 
-from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.errors import SpeechError, UsageError, as_speech_error
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
@@ -30,8 +33,18 @@ def run(command: click.Command, name: str) -> NoReturn:
     # Names of files are bytes to the system; those that are not UTF-8 go out as they came in.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")
-    sys.exit(_status(command, name))
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    status = _status(command, name)
+    if status in (INTERRUPTED, TERMINATED) and _threads_at_work():
+        # Python would wait until they have finished their recordings, which nobody wants any more.
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+def _threads_at_work() -> bool:
+    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+    return any(not thread.daemon for thread in others)
 
 
 def report(name: str, message: object) -> None:
@@ -66,9 +79,10 @@ def _status(command: click.Command, name: str) -> int:
         # it ends, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename is not None else ""
-        report(name, f"{place}{error.strerror or error}")
+    except Exception as error:
+        if os.environ.get("RECOGNIZER_TRACEBACK") and not isinstance(error, OSError):
+            raise
+        report(name, as_speech_error(error))
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)

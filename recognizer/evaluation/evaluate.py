@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recognizer.data.corpora.corpus import Corpus, Utterance
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, as_speech_error
 from recognizer.data.io.files import replace_text
 from recognizer.data.parallel.processes import process_map
 from recognizer.evaluation import scoring
@@ -188,10 +188,19 @@ def _score(model: str | Path | None, utterance: Utterance) -> UtteranceScore:
     start = time.perf_counter()
     try:
         result = recognizer.recognize_samples(utterance.samples())
-    except SpeechError as error:
+    except Exception as error:
         nothing = scoring.count_errors(reference, ())
         return UtteranceScore(
-            utterance.id, reference, (), (), nothing, nothing, 0.0, 0, 0.0, str(error)
+            utterance.id,
+            reference,
+            (),
+            (),
+            nothing,
+            nothing,
+            0.0,
+            0,
+            0.0,
+            str(as_speech_error(error)),
         )
     first, second = result.first_pass.words, result.rescored.words
     return UtteranceScore(
