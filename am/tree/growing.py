@@ -11,20 +11,10 @@ import numpy.typing as npt
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
-from recognizer.am.tree.decision_tree import CENTRE, LEFT, RIGHT, Leaf, Split, Tree, monophone_tree
+from recognizer.am.tree.decision_tree import CENTRE, LEFT, RIGHT, Leaf, Split, Tree
 from recognizer.am.tree.questions import Questions, make_questions
 from recognizer.am.tree.statistics import FloatArray, StatsTable, TreeStats, gaussian_log_likelihood
 from recognizer.data.errors import SpeechError, UsageError
-
-__all__ = [
-    "Leaf",
-    "Split",
-    "Tree",
-    "TreeOptions",
-    "TreeStats",
-    "build_tree",
-    "monophone_tree",
-]
 
 # Two questions may part the same data alike; their gains then differ by rounding only, and the
 # first of them is taken whatever the machine's order of summation.

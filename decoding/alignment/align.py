@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.contexts import convert_alignment
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import UsageError
 
 IntArray = npt.NDArray[np.int32]

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from recognizer.am.hmm.phones import SPOKEN_NOISE, PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.alignment.tolerance import PhoneLoop, Tolerance

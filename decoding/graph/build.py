@@ -22,7 +22,7 @@ import kaldifst
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.graph.cost_grid import COST_STEP

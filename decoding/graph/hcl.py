@@ -16,7 +16,7 @@ import numpy as np
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.graph.build import GraphOptions, compose_graph

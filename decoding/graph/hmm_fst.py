@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.decoding.graph.fst_arrays import FstArrays, IntArray
 
 

@@ -26,7 +26,9 @@ from recognizer.am.hmm.phones import SILENCE, SPOKEN_NOISE, PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.contexts import convert_alignment
-from recognizer.am.tree.growing import TreeOptions, TreeStats, build_tree, monophone_tree
+from recognizer.am.tree.decision_tree import monophone_tree
+from recognizer.am.tree.growing import TreeOptions, build_tree
+from recognizer.am.tree.statistics import TreeStats
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import replace_text

@@ -16,7 +16,7 @@ from recognizer.alignment.gmm_features import SpeechData
 from recognizer.am.hmm.gmm import DiagonalGmmSet
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError

@@ -10,7 +10,7 @@ from recognizer.am.features.fbank import FbankOptions, fbank
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.nnet.inference import AcousticModel, scaled_log_likelihoods
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.lexicon.lexicon import Lexicon

@@ -17,7 +17,7 @@ FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
-class AcousticOptions:
+class AcousticConfig:
     """How the network's outputs are to be read; checked against the network's own file.
 
     Attributes:
@@ -180,7 +180,7 @@ class ModelConfig:
     licence: str
     description: str = ""
     format_version: int = FORMAT_VERSION
-    acoustic: AcousticOptions = AcousticOptions()
+    acoustic: AcousticConfig = AcousticConfig()
     features: FbankOptions = FbankOptions()
     normalization: Normalization = "english"
     units: Literal["words", "pieces"] = "words"

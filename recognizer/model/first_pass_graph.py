@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.graph.build import GraphOptions, build_graph
 from recognizer.decoding.graph.hcl import build_hcl

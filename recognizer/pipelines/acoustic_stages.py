@@ -14,7 +14,7 @@ from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.nnet.network_file import read_network, write_network
-from recognizer.am.tree.growing import Tree
+from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table

@@ -30,8 +30,10 @@ from recognizer.am.nnet.priors import (
 )
 from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.am.tree.contexts import FrameContexts, frame_contexts, frame_pdfs
-from recognizer.am.tree.growing import Tree, TreeOptions, TreeStats, build_tree
+from recognizer.am.tree.decision_tree import Tree
+from recognizer.am.tree.growing import TreeOptions, build_tree
 from recognizer.am.tree.segment_contexts import segment_contexts, transition_counts
+from recognizer.am.tree.statistics import TreeStats
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.alignments.drops import Drops, refuse
 from recognizer.data.corpora.corpus import Utterance

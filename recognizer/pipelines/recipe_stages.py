@@ -343,7 +343,7 @@ class _Steps:
                 language=recipe.language,
                 licence=recipe.licence,
                 description=recipe.description,
-                acoustic=model_config.AcousticOptions(
+                acoustic=model_config.AcousticConfig(
                     output_delay=recipe.acoustic.network.output_delay,
                     priors=recipe.acoustic.priors,
                     silence_weight=recipe.acoustic.silence_weight,

@@ -140,7 +140,7 @@ def retrain_stages(
             name=config.name if recipe.name is None else recipe.name,
             licence=config.licence if recipe.licence is None else recipe.licence,
             description=config.description if recipe.description is None else recipe.description,
-            acoustic=model_config.AcousticOptions(
+            acoustic=model_config.AcousticConfig(
                 output_delay=options.network.output_delay,
                 priors=options.priors,
                 silence_weight=options.silence_weight,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import HmmState, Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Leaf, Split, Tree, monophone_tree
+from recognizer.am.tree.decision_tree import Leaf, Split, Tree, monophone_tree
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.decoding.alignment.align import Aligner, AlignOptions
 from recognizer.decoding.alignment.tolerance import Tolerance

@@ -14,7 +14,7 @@ import pytest
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import HmmState, Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Leaf, Split, Tree
+from recognizer.am.tree.decision_tree import Leaf, Split, Tree
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.decoding.graph.fst_arrays import FstArrays
 from recognizer.lm.arpa.files import read_arpa

@@ -38,7 +38,7 @@ from recognizer.model.bundle import (
     write_config,
 )
 from recognizer.model.config import (
-    AcousticOptions,
+    AcousticConfig,
     FirstPassOptions,
     ModelConfig,
     RescoringOptions,
@@ -166,7 +166,7 @@ def config(first_pass: FirstPassOptions = ON_THE_FLY) -> ModelConfig:
         name="whistled",
         language="x-toy",
         licence="CC0-1.0",
-        acoustic=AcousticOptions(output_delay=0, silence_weight=1.0),
+        acoustic=AcousticConfig(output_delay=0, silence_weight=1.0),
         features=FbankOptions(),
         first_pass=first_pass,
         search=SearchOptions(acoustic_scale=0.3),

@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "am/csrc/kernels/aligned_vector.h"
 #include "am/csrc/kernels/kernels.h"
+#include "data/csrc/aligned_vector.h"
 
 namespace inference {
+
+using arrays::AlignedVector;
+using arrays::RoundUp;
 
 // Row-major weights as they come from Python; the pointer is only read while packing.
 struct MatrixView {

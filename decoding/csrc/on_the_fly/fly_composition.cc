@@ -45,8 +45,8 @@ bool Composition::Trim() {
 }
 
 void Composition::Resize(unsigned bits) {
-  const LargeVector<Slot> old = std::move(table_);
-  table_ = LargeVector<Slot>();
+  const arrays::AlignedVector<Slot> old = std::move(table_);
+  table_ = arrays::AlignedVector<Slot>();
   table_.assign(size_t{1} << bits, Slot{0, 0, kUnknown});
   mask_ = table_.size() - 1;
   shift_ = 64 - bits;

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "data/csrc/aligned_vector.h"
 #include "decoding/csrc/on_the_fly/fly_graph.h"
 #include "decoding/csrc/on_the_fly/fly_look_ahead.h"
-#include "decoding/csrc/graph/huge_pages.h"
 
 namespace decoding {
 
@@ -116,11 +116,11 @@ class Composition {
   const bool epsilon_;
   const size_t max_moves_;
   LookAhead look_ahead_;
-  LargeVector<Slot> table_;
+  arrays::AlignedVector<Slot> table_;
   size_t mask_ = 0;
   unsigned shift_ = 0;
   size_t num_slots_ = 0;
-  std::vector<LargeVector<Move>> chunks_;
+  std::vector<arrays::AlignedVector<Move>> chunks_;
   size_t num_moves_ = 0;
   std::vector<Move> scratch_;
   std::vector<uint32_t> asked_;

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "decoding/csrc/on_the_fly/fly_classes.h"
-#include "decoding/csrc/graph/huge_pages.h"
+#include "data/csrc/aligned_vector.h"
 #include "decoding/csrc/graph/mapped_graph.h"
+#include "decoding/csrc/on_the_fly/fly_classes.h"
 
 namespace decoding {
 
@@ -56,8 +56,8 @@ class FlyGraph {
 
  private:
   const MappedGraph& graph_;
-  LargeVector<State> states_;  // one more than there are states
-  LargeVector<PlainArc> plain_;
+  arrays::AlignedVector<State> states_;  // one more than there are states
+  arrays::AlignedVector<PlainArc> plain_;
   std::vector<ComposedArc> composed_;
   std::vector<ComposedArc> epsilons_;
 };

@@ -87,8 +87,8 @@ size_t LookAhead::Slot(uint32_t history) const {
 
 // `bits`: of the table's size.
 void LookAhead::Resize(unsigned bits) {
-  const LargeVector<List> old = std::move(lists_);
-  lists_ = LargeVector<List>();
+  const arrays::AlignedVector<List> old = std::move(lists_);
+  lists_ = arrays::AlignedVector<List>();
   lists_.assign(size_t{1} << bits, List{kNone, 0, 0, 0});
   shift_ = 64 - bits;
   for (const List& list : old) {
@@ -107,8 +107,8 @@ size_t LookAhead::KnownSlot(uint32_t history, uint32_t of_class) const {
 }
 
 void LookAhead::ResizeKnown(unsigned bits) {
-  const LargeVector<Known> old = std::move(known_);
-  known_ = LargeVector<Known>();
+  const arrays::AlignedVector<Known> old = std::move(known_);
+  known_ = arrays::AlignedVector<Known>();
   known_.assign(size_t{1} << bits, Known{kNone, 0, 0.0f});
   known_shift_ = 64 - bits;
   for (const Known& known : old) {

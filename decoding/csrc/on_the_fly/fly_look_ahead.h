@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "data/csrc/aligned_vector.h"
 #include "decoding/csrc/on_the_fly/fly_classes.h"
-#include "decoding/csrc/graph/huge_pages.h"
 #include "lm/csrc/automaton/automaton.h"
 
 namespace decoding {
@@ -116,14 +116,14 @@ class LookAhead {
   const LookAheadClasses& classes_;
   const lm::Automaton& automaton_;
   size_t max_bytes_;
-  LargeVector<List> lists_;
+  arrays::AlignedVector<List> lists_;
   unsigned shift_ = 0;
   size_t num_lists_ = 0;
-  LargeVector<Known> known_;
+  arrays::AlignedVector<Known> known_;
   unsigned known_shift_ = 0;
   size_t num_known_ = 0;
-  LargeVector<Word> words_;
-  LargeVector<float> minima_;
+  arrays::AlignedVector<Word> words_;
+  arrays::AlignedVector<float> minima_;
   std::vector<Word> few_;
   std::vector<float> since_;  // cost of backing off from each outlook's state so far
 };

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import monophone_tree
+from recognizer.am.tree.decision_tree import monophone_tree
 from recognizer.data.errors import SpeechError
 
 PHONES = PhoneTable.from_base(["AH", "S"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
-from recognizer.am.tree.growing import Leaf, Split, Tree, monophone_tree
+from recognizer.am.tree.decision_tree import Leaf, Split, Tree, monophone_tree
 from recognizer.data.errors import SpeechError
 
 NUM_PHONES = 6

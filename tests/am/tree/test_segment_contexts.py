@@ -5,7 +5,7 @@ from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.contexts import frame_contexts, frame_pdfs
-from recognizer.am.tree.growing import monophone_tree
+from recognizer.am.tree.decision_tree import monophone_tree
 from recognizer.am.tree.segment_contexts import base_phones, segment_contexts, transition_counts
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.errors import SpeechError

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import Split, Tree, TreeOptions, build_tree, monophone_tree
+from recognizer.am.tree.decision_tree import Split, Tree, monophone_tree
+from recognizer.am.tree.growing import TreeOptions, build_tree
 from recognizer.am.tree.questions import Questions, cluster, make_questions
 from recognizer.am.tree.statistics import StatsTable, gaussian_log_likelihood
 from recognizer.data.errors import SpeechError, UsageError

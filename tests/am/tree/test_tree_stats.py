@@ -14,7 +14,8 @@ from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree import statistics
 from recognizer.am.tree.contexts import FrameContexts, convert_alignment, frame_contexts, frame_pdfs
-from recognizer.am.tree.growing import TreeOptions, build_tree, monophone_tree
+from recognizer.am.tree.decision_tree import monophone_tree
+from recognizer.am.tree.growing import TreeOptions, build_tree
 from recognizer.am.tree.statistics import TreeStats
 from recognizer.data.errors import SpeechError
 

@@ -11,7 +11,7 @@ import pytest
 from align_toys import LEXICON, PHONES, context_tree, small_topology, standard_aligner
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.contexts import convert_alignment
-from recognizer.am.tree.growing import Tree, monophone_tree
+from recognizer.am.tree.decision_tree import Tree, monophone_tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Pronunciation
 from recognizer.decoding.alignment.align import Aligner, AlignmentError, AlignOptions

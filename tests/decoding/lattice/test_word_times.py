@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import monophone_tree
+from recognizer.am.tree.decision_tree import monophone_tree
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.lattice.lattice import BestPath
 from recognizer.decoding.lattice.word_times import phone_times, word_times

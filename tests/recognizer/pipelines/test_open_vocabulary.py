@@ -22,7 +22,7 @@ from recognizer import formats
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.growing import monophone_tree
+from recognizer.am.tree.decision_tree import monophone_tree
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.lexicon.graphemes import graphemic_lexicon

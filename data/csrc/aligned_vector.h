@@ -1,6 +1,8 @@
-// Vectors for the kernels: aligned to cache lines, large ones on huge pages where there are any.
-#ifndef AM_CSRC_ALIGNED_VECTOR_H_
-#define AM_CSRC_ALIGNED_VECTOR_H_
+// Vectors for hot loops: aligned to cache lines, large ones on huge pages where there are any. With
+// 4 KiB pages, most random accesses to a large array would also miss the processor's cache of page
+// addresses (TLB).
+#ifndef DATA_CSRC_ALIGNED_VECTOR_H_
+#define DATA_CSRC_ALIGNED_VECTOR_H_
 
 #include <cstddef>
 #include <cstdlib>
@@ -11,7 +13,11 @@
 #include <sys/mman.h>
 #endif
 
-namespace inference {
+namespace arrays {
+
+inline size_t RoundUp(size_t n, size_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 template <typename T>
 struct AlignedAllocator {
@@ -26,10 +32,11 @@ struct AlignedAllocator {
     const size_t bytes = n * sizeof(T);
     const bool large = bytes >= kHugePage;
     const size_t alignment = large ? kHugePage : kCacheLine;
-    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    const size_t rounded = RoundUp(bytes, alignment);
     void* const memory = std::aligned_alloc(alignment, rounded);
     if (memory == nullptr) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
+    // Only a hint: where the system has no huge pages, nothing changes.
     if (large) madvise(memory, rounded, MADV_HUGEPAGE);
 #endif
     return static_cast<T*>(memory);
@@ -46,10 +53,6 @@ struct AlignedAllocator {
 template <typename T>
 using AlignedVector = std::vector<T, AlignedAllocator<T>>;
 
-inline size_t RoundUp(size_t n, size_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
+}  // namespace arrays
 
-}  // namespace inference
-
-#endif  // AM_CSRC_ALIGNED_VECTOR_H_
+#endif  // DATA_CSRC_ALIGNED_VECTOR_H_
