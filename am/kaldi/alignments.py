@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recognizer.am.kaldi.model import KaldiTransitions
 from recognizer.data.alignments.alignment import Alignment, Segment
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.kaldi_archive import read_int_vectors
 
@@ -26,7 +26,7 @@ def read_kaldi_alignments(
     phones: Mapping[int, str],
     *,
     frame_shift: float = FRAME_SHIFT,
-    drops: Drops | None = None,
+    exclusions: Exclusions | None = None,
 ) -> Iterator[Alignment]:
     """Read an archive of alignments such as `ali.1.gz`, utterance by utterance.
 
@@ -38,7 +38,7 @@ def read_kaldi_alignments(
         transitions: the model that the transition-ids are of.
         phones: names by phone id.
         frame_shift: seconds per frame of the alignment; three times the features' for chain models.
-        drops: counts alignments that are none of this model instead of raising.
+        exclusions: counts alignments that are none of this model instead of raising.
 
     Raises:
         SpeechError: an unreadable archive, an alignment that is none of this model.
@@ -47,7 +47,7 @@ def read_kaldi_alignments(
         try:
             alignment = kaldi_alignment(utterance, ids, transitions, phones, frame_shift)
         except SpeechError as error:
-            refuse(drops, "alignments of another model", f"{os.fspath(path)}: {error}")
+            exclude(exclusions, "alignments of another model", f"{os.fspath(path)}: {error}")
             continue
         yield alignment
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from recognizer.data.alignments.alignment import Alignment, Segment, Tier
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines, replace_text
 
@@ -14,14 +14,14 @@ from recognizer.data.io.files import read_lines, replace_text
 def read_ctm(
     words: str | os.PathLike[str] | None = None,
     phones: str | os.PathLike[str] | None = None,
-    drops: Drops | None = None,
+    exclusions: Exclusions | None = None,
 ) -> dict[str, Alignment]:
     """Read CTM: `utterance channel start duration label [confidence]` a line, `;;` comments.
 
     Args:
         words: the words' CTM, if there is one.
         phones: the phones' CTM of the same utterances, if there is one.
-        drops: counts utterances with overlapping segments instead of raising an error.
+        exclusions: counts utterances with overlapping segments instead of raising an error.
 
     Returns:
         Alignments by utterance, in order of first mention. Where a recording has several
@@ -42,7 +42,7 @@ def read_ctm(
             try:
                 alignments[utterance] = alignment.with_tier(tier, segments)
             except SpeechError as error:
-                refuse(drops, "segments overlap", f"{os.fspath(path)}: {error}")
+                exclude(exclusions, "segments overlap", f"{os.fspath(path)}: {error}")
                 faulty.add(utterance)
     return {key: value for key, value in alignments.items() if key not in faulty}
 

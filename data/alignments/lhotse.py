@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from recognizer.data.alignments.alignment import Alignment, Segment
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines
 
@@ -18,7 +18,9 @@ STATES = ("state", "states", "pdf", "pdfid", "pdf-id")
 """What manifests call the kinds of alignments; the first that a supervision has is read."""
 
 
-def read_lhotse(path: str | os.PathLike[str], *, drops: Drops | None = None) -> Iterator[Alignment]:
+def read_lhotse(
+    path: str | os.PathLike[str], *, exclusions: Exclusions | None = None
+) -> Iterator[Alignment]:
     """Read the alignments of a supervision manifest, one supervision a line.
 
     An utterance is called as its supervision. Lhotse's times count from the recording's beginning,
@@ -27,7 +29,7 @@ def read_lhotse(path: str | os.PathLike[str], *, drops: Drops | None = None) -> 
 
     Args:
         path: `supervisions.jsonl`, perhaps compressed.
-        drops: counts supervisions without alignment or with impossible times instead of raising.
+        exclusions: counts supervisions without alignment or with impossible times instead of raising.
 
     Raises:
         SpeechError: an unreadable file, a line that is no supervision.
@@ -40,8 +42,8 @@ def read_lhotse(path: str | os.PathLike[str], *, drops: Drops | None = None) -> 
         found = [_items(where, tiers, names) for names in (WORDS, PHONES, STATES)]
         if all(items is None for items in found):
             kinds = ", ".join(map(repr, tiers)) or "none"
-            refuse(
-                drops, "supervisions without alignment",
+            exclude(
+                exclusions, "supervisions without alignment",
                 f"{where}: {utterance}: expected an alignment of words or phones, found {kinds}",
             )  # fmt: skip
             continue
@@ -51,7 +53,7 @@ def read_lhotse(path: str | os.PathLike[str], *, drops: Drops | None = None) -> 
             )
             yield Alignment(utterance, words, phones, states)
         except SpeechError as error:
-            refuse(drops, "impossible segments", f"{where}: {utterance}: {error}")
+            exclude(exclusions, "impossible segments", f"{where}: {utterance}: {error}")
 
 
 def _supervision(where: str, line: str) -> tuple[str, float, dict[str, Any]]:

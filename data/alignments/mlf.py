@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import PurePosixPath
 
 from recognizer.data.alignments.alignment import Alignment, Segment, Tier
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines, replace_text
 
@@ -53,7 +53,7 @@ def read_mlf(
     *,
     level: Tier | None = None,
     silences: Collection[str] = SILENCES,
-    drops: Drops | None = None,
+    exclusions: Exclusions | None = None,
 ) -> Iterator[Alignment]:
     """Read a master label file, utterance by utterance.
 
@@ -68,7 +68,7 @@ def read_mlf(
         level: what the first name of a line is; by default states if all are called s2, s3, ...
             throughout an utterance, otherwise phones.
         silences: the phones of silence.
-        drops: counts utterances without times or with overlapping segments instead of raising.
+        exclusions: counts utterances without times or with overlapping segments instead of raising.
 
     Raises:
         SpeechError: an unreadable file, another format, a malformed line.
@@ -76,21 +76,23 @@ def read_mlf(
     where = os.fspath(path)
     for number, utterance, labels in _entries(path):
         if not labels:
-            refuse(
-                drops, "no labels", f"{where}:{number}: {utterance}: expected labels, found none"
+            exclude(
+                exclusions,
+                "no labels",
+                f"{where}:{number}: {utterance}: expected labels, found none",
             )
             continue
         if any(label.end < 0 for label in labels):
             line = next(label.line for label in labels if label.end < 0)
-            refuse(
-                drops, "labels without times",
+            exclude(
+                exclusions, "labels without times",
                 f"{where}:{line}: {utterance}: expected a start and an end, found a label without",
             )  # fmt: skip
             continue
         try:
             yield _alignment(utterance, labels, level, silences)
         except SpeechError as error:
-            refuse(drops, "impossible segments", f"{where}:{number}: {error}")
+            exclude(exclusions, "impossible segments", f"{where}:{number}: {error}")
 
 
 def write_mlf(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from recognizer.data.alignments.alignment import Alignment
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 
@@ -21,7 +21,7 @@ def of_corpus(
     source: Path,
     data: Path,
     tolerance: float = TOLERANCE,
-    drops: Drops | None = None,
+    exclusions: Exclusions | None = None,
 ) -> Iterator[Alignment]:
     """The alignments that have audio and are not longer than it.
 
@@ -31,11 +31,11 @@ def of_corpus(
         source: where the alignments are from, for messages.
         data: where the corpus is, for messages.
         tolerance: seconds by which an alignment may be longer than its audio.
-        drops: counts what does not belong together instead of raising, and utterances without an
+        exclusions: counts what does not belong together instead of raising, and utterances without an
             alignment.
 
     Raises:
-        SpeechError: none of the alignments can be used, or without `drops` any of them.
+        SpeechError: none of the alignments can be used, or without `exclusions` any of them.
     """
     left = {utterance.id: utterance for utterance in utterances}
     kept = 0
@@ -43,13 +43,13 @@ def of_corpus(
         key = alignment.utterance
         utterance = left.pop(key, None)
         if utterance is None:
-            refuse(
-                drops, "alignments without audio",
+            exclude(
+                exclusions, "alignments without audio",
                 f"{source}: {key}: expected an utterance of {data}, found none",
             )  # fmt: skip
         elif alignment.end > utterance.duration + tolerance:
-            refuse(
-                drops, f"alignments more than {tolerance:g} s longer than their audio",
+            exclude(
+                exclusions, f"alignments more than {tolerance:g} s longer than their audio",
                 f"{source}: {key}: expected an end by {utterance.duration:.3f} s, found "
                 f"{alignment.end:.3f} s",
             )  # fmt: skip
@@ -57,11 +57,11 @@ def of_corpus(
             kept += 1
             yield alignment
     if not kept:
-        lines = [] if drops is None else drops.lines()
+        lines = [] if exclusions is None else exclusions.lines()
         first = "".join(f"; {line.strip()}" for line in lines[:2])
         raise SpeechError(
             f"{source}: expected alignments of utterances of {data}, found none{first}"
         )
-    if drops is not None:
+    if exclusions is not None:
         for key in left:
-            drops.add("utterances without alignment", f"{data}: {key}")
+            exclusions.add("utterances without alignment", f"{data}: {key}")

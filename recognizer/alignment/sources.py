@@ -16,7 +16,7 @@ from recognizer.am.kaldi.model import (
 )
 from recognizer.data.alignments.alignment import Alignment, Tier
 from recognizer.data.alignments.ctm import read_ctm, write_ctm
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.alignments.lhotse import read_lhotse
 from recognizer.data.alignments.mlf import read_mlf, write_mlf
 from recognizer.data.alignments.phone_map import UnknownPhoneError, read_phone_map, without_position
@@ -121,15 +121,15 @@ class AlignmentSource:
             self.kaldi_model()
             self.kaldi_phones()
 
-    def alignments(self, drops: Drops | None = None) -> dict[str, Alignment]:
+    def alignments(self, exclusions: Exclusions | None = None) -> dict[str, Alignment]:
         """All alignments by utterance; see `read`."""
-        return {alignment.utterance: alignment for alignment in self.read(drops)}
+        return {alignment.utterance: alignment for alignment in self.read(exclusions)}
 
-    def read(self, drops: Drops | None = None) -> Iterator[Alignment]:
+    def read(self, exclusions: Exclusions | None = None) -> Iterator[Alignment]:
         """One alignment after another, with silence called SIL and noise SPN.
 
         Args:
-            drops: counts what cannot be used; without it, the first such thing is an error.
+            exclusions: counts what cannot be used; without it, the first such thing is an error.
 
         Raises:
             SpeechError: no alignments, or an unreadable file of many utterances.
@@ -141,15 +141,15 @@ class AlignmentSource:
         table = self.options.phone_map
         phone_map = None if table is None else read_phone_map(self.base / table)
         seen: set[str] = set()
-        for alignment in _READERS[kind](self, files, drops):
+        for alignment in _READERS[kind](self, files, exclusions):
             try:
                 mapped = alignment if phone_map is None else phone_map.apply(alignment)
             except UnknownPhoneError as error:
-                refuse(drops, "phones that the table lacks", f"{self.path}: {error}")
+                exclude(exclusions, "phones that the table lacks", f"{self.path}: {error}")
                 continue
             if alignment.utterance in seen:
-                refuse(
-                    drops, "a second alignment of an utterance",
+                exclude(
+                    exclusions, "a second alignment of an utterance",
                     f"{self.path}: expected one alignment of {alignment.utterance}, found another",
                 )  # fmt: skip
                 continue
@@ -227,7 +227,7 @@ def write_alignments(alignments: Iterable[Alignment], directory: Path, kind: str
 
 
 def _one_each(
-    files: list[Path], drops: Drops | None, read: Callable[[Path], Alignment]
+    files: list[Path], exclusions: Exclusions | None, read: Callable[[Path], Alignment]
 ) -> Iterator[Alignment]:
     """Alignments of files of one utterance each, called after their files.
 
@@ -240,54 +240,68 @@ def _one_each(
         try:
             alignment = read(path)
         except SpeechError as error:
-            refuse(drops, "files that cannot be read", str(error))
+            exclude(exclusions, "files that cannot be read", str(error))
             continue
         name = path.stem if unique else f"{path.parent.name}_{path.stem}"
         yield replace(alignment, utterance=name)
 
 
-def _ctm(source: AlignmentSource, files: list[Path], drops: Drops | None) -> Iterator[Alignment]:
+def _ctm(
+    source: AlignmentSource, files: list[Path], exclusions: Exclusions | None
+) -> Iterator[Alignment]:
     tiers: dict[str, Path | None] = {"words": None, "phones": None}
     for path in files:
         tier = "words" if path.name.startswith("words.") else "phones"
         if tiers[tier] is not None:
             raise SpeechError(f"{path}: expected one CTM of {tier}, found also {tiers[tier]}")
         tiers[tier] = path
-    return iter(read_ctm(tiers["words"], tiers["phones"], drops).values())
+    return iter(read_ctm(tiers["words"], tiers["phones"], exclusions).values())
 
 
 def _textgrids(
-    source: AlignmentSource, files: list[Path], drops: Drops | None
+    source: AlignmentSource, files: list[Path], exclusions: Exclusions | None
 ) -> Iterator[Alignment]:
     names = {"words": source.options.words_tier, "phones": source.options.phones_tier}
-    return _one_each(files, drops, lambda path: read_textgrid(path, **names))
+    return _one_each(files, exclusions, lambda path: read_textgrid(path, **names))
 
 
-def _timit(source: AlignmentSource, files: list[Path], drops: Drops | None) -> Iterator[Alignment]:
+def _timit(
+    source: AlignmentSource, files: list[Path], exclusions: Exclusions | None
+) -> Iterator[Alignment]:
     def read(path: Path) -> Alignment:
         words = path.with_suffix(".WRD" if path.suffix == ".PHN" else ".wrd")
         rate = source.options.sample_rate
         return read_timit(path, words if words.exists() else None, sample_rate=rate)
 
-    return _one_each(files, drops, read)
+    return _one_each(files, exclusions, read)
 
 
-def _kaldi(source: AlignmentSource, files: list[Path], drops: Drops | None) -> Iterator[Alignment]:
+def _kaldi(
+    source: AlignmentSource, files: list[Path], exclusions: Exclusions | None
+) -> Iterator[Alignment]:
     model, phones = source.kaldi_model(), source.kaldi_phones()
     shift = source.options.frame_shift
     for path in files:
-        yield from read_kaldi_alignments(path, model, phones, frame_shift=shift, drops=drops)
+        yield from read_kaldi_alignments(
+            path, model, phones, frame_shift=shift, exclusions=exclusions
+        )
 
 
-def _mlf(source: AlignmentSource, files: list[Path], drops: Drops | None) -> Iterator[Alignment]:
+def _mlf(
+    source: AlignmentSource, files: list[Path], exclusions: Exclusions | None
+) -> Iterator[Alignment]:
     for path in files:
         options = source.options
-        yield from read_mlf(path, level=options.level, silences=options.silence, drops=drops)
+        yield from read_mlf(
+            path, level=options.level, silences=options.silence, exclusions=exclusions
+        )
 
 
-def _lhotse(source: AlignmentSource, files: list[Path], drops: Drops | None) -> Iterator[Alignment]:
+def _lhotse(
+    source: AlignmentSource, files: list[Path], exclusions: Exclusions | None
+) -> Iterator[Alignment]:
     for path in files:
-        yield from read_lhotse(path, drops=drops)
+        yield from read_lhotse(path, exclusions=exclusions)
 
 
 def _tables(*patterns: str) -> tuple[str, ...]:
@@ -304,7 +318,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of alignments and the names of their files, in the order of looking for them."""
 
-_READERS: dict[str, Callable[[AlignmentSource, list[Path], Drops | None], Iterator[Alignment]]] = {
+_READERS: dict[
+    str, Callable[[AlignmentSource, list[Path], Exclusions | None], Iterator[Alignment]]
+] = {
     "ctm": _ctm,
     "textgrid": _textgrids,
     "timit": _timit,

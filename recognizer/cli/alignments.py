@@ -57,19 +57,21 @@ def alignments(
     from recognizer.alignment.checks import of_corpus
     from recognizer.alignment.sources import AlignmentSource, SourceOptions, write_alignments
     from recognizer.cli.run import report
-    from recognizer.data.alignments.drops import Drops
+    from recognizer.data.alignments.exclusions import Exclusions
 
     options = SourceOptions(kind=kind, phone_map=phone_map, frame_shift=frame_shift)
     where = AlignmentSource(Path(source), options)
-    drops = Drops() if skip else None
-    read = where.read(drops)
+    exclusions = Exclusions() if skip else None
+    read = where.read(exclusions)
     if data is not None:
         from recognizer.data.corpora.corpus import read_corpus
 
         utterances = list(read_corpus(data))
-        read = of_corpus(read, utterances, source=where.path, data=Path(data), drops=drops)
+        read = of_corpus(
+            read, utterances, source=where.path, data=Path(data), exclusions=exclusions
+        )
     found = list(read)
-    for line in drops.lines() if drops is not None else ():
+    for line in exclusions.lines() if exclusions is not None else ():
         report("recognizer alignments", line)
     tiers: tuple[Tier, ...] = ("words", "phones", "states")
     for tier in tiers:

@@ -35,7 +35,7 @@ from recognizer.am.tree.growing import TreeOptions, build_tree
 from recognizer.am.tree.segment_contexts import segment_contexts, transition_counts
 from recognizer.am.tree.statistics import TreeStats
 from recognizer.data.alignments.alignment import Alignment
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import to_table
@@ -135,7 +135,7 @@ class AlignedCorpus:
         phones: PhoneTable,
         topology: Topology,
         options: FbankOptions,
-        drops: Drops | None = None,
+        exclusions: Exclusions | None = None,
     ) -> AlignedCorpus:
         """From segments in seconds; utterances without an alignment are left out.
 
@@ -146,7 +146,7 @@ class AlignedCorpus:
             phones: the phone table.
             topology: number of states of each phone.
             options: of the features, which give the number of frames.
-            drops: counts alignments without speech instead of raising.
+            exclusions: counts alignments without speech instead of raising.
 
         Raises:
             SpeechError: an alignment with phones that the table lacks, or with none of speech.
@@ -162,7 +162,7 @@ class AlignedCorpus:
                     alignment, phones, topology, frames, options.frame_shift
                 )
             except SpeechError as error:
-                refuse(drops, "phones that give no labels", f"{name}: {error}")
+                exclude(exclusions, "phones that give no labels", f"{name}: {error}")
         kept = tuple(utterance for utterance in utterances if utterance.id in contexts)
         return cls(name, kept, contexts)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from recognizer.alignment.sources import AlignmentSource
 from recognizer.am.hmm.phones import SILENCE, SPOKEN_NOISE
 from recognizer.data.alignments.alignment import Alignment
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.json_io import read_json, write_json
@@ -142,7 +142,7 @@ def label_corpus(
     alignments: Iterable[Alignment],
     inventory: StateInventory,
     frame_shift: float,
-    drops: Drops | None = None,
+    exclusions: Exclusions | None = None,
 ) -> LabelledCorpus:
     """A training set with the labels of its alignments; utterances without one are left out.
 
@@ -152,7 +152,7 @@ def label_corpus(
         alignments: of some or all of them.
         inventory: the classes.
         frame_shift: seconds from one frame to the next.
-        drops: counts alignments that give no labels instead of raising.
+        exclusions: counts alignments that give no labels instead of raising.
 
     Raises:
         SpeechError: see `label_frames`.
@@ -163,7 +163,7 @@ def label_corpus(
         try:
             labels[alignment.utterance] = label_frames(alignment, numbers, frame_shift)
         except SpeechError as error:
-            refuse(drops, "states that give no labels", f"{name}: {error}")
+            exclude(exclusions, "states that give no labels", f"{name}: {error}")
     kept = tuple(utterance for utterance in utterances if utterance.id in labels)
     return LabelledCorpus(name, kept, labels)
 

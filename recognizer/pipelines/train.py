@@ -14,7 +14,7 @@ from recognizer.am.hmm.phones import SILENCE, SPOKEN_NOISE, PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.tree.segment_contexts import base_phones
 from recognizer.data.alignments.alignment import Alignment
-from recognizer.data.alignments.drops import Drops
+from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.console import console
@@ -204,7 +204,7 @@ def _load_phones(recipe: TrainRecipe, base: Path) -> AcousticInputs:
     labels = {
         phone
         for _, source in _sources(recipe, base)
-        for alignment in source.read(Drops())
+        for alignment in source.read(Exclusions())
         for phone in base_phones(alignment)
     }
     if not labels - {SILENCE, SPOKEN_NOISE}:
@@ -212,11 +212,11 @@ def _load_phones(recipe: TrainRecipe, base: Path) -> AcousticInputs:
     phones = PhoneTable.from_base(labels)
     topology = Topology.standard(phones)
     corpora = []
-    for name, utterances, alignments, drops in _sets(recipe, base):
+    for name, utterances, alignments, exclusions in _sets(recipe, base):
         corpus = AlignedCorpus.from_alignments(
-            name, utterances, alignments, phones, topology, recipe.acoustic.features, drops
+            name, utterances, alignments, phones, topology, recipe.acoustic.features, exclusions
         )
-        _report(name, len(corpus.utterances), len(utterances), drops)
+        _report(name, len(corpus.utterances), len(utterances), exclusions)
         corpora.append(corpus)
     return AcousticInputs(phones, topology, tuple(corpora))
 
@@ -224,36 +224,36 @@ def _load_phones(recipe: TrainRecipe, base: Path) -> AcousticInputs:
 def _load_states(recipe: TrainRecipe, base: Path) -> StateInputs:
     sources = [source for _, source in _sources(recipe, base)]
     states = state_inventory(
-        sources, (alignment for source in sources for alignment in source.read(Drops()))
+        sources, (alignment for source in sources for alignment in source.read(Exclusions()))
     )
     shift = recipe.acoustic.features.frame_shift
     corpora = []
-    for name, utterances, alignments, drops in _sets(recipe, base):
-        corpus = label_corpus(name, utterances, alignments, states, shift, drops)
-        _report(name, len(corpus.utterances), len(utterances), drops)
+    for name, utterances, alignments, exclusions in _sets(recipe, base):
+        corpus = label_corpus(name, utterances, alignments, states, shift, exclusions)
+        _report(name, len(corpus.utterances), len(utterances), exclusions)
         corpora.append(corpus)
     return StateInputs(states, tuple(corpora))
 
 
 def _sets(
     recipe: TrainRecipe, base: Path
-) -> Iterator[tuple[str, list[Utterance], Iterator[Alignment], Drops]]:
+) -> Iterator[tuple[str, list[Utterance], Iterator[Alignment], Exclusions]]:
     """Name, utterances and usable alignments of each set, and what is left out as they are read."""
     for one, source in _sources(recipe, base):
-        drops = Drops()
+        exclusions = Exclusions()
         utterances = list(read_corpus(base / one.data))
         alignments = of_corpus(
-            source.read(drops),
+            source.read(exclusions),
             utterances,
             source=source.path,
             data=base / one.data,
             tolerance=recipe.tolerance,
-            drops=drops,
+            exclusions=exclusions,
         )
-        yield one.label, utterances, alignments, drops
+        yield one.label, utterances, alignments, exclusions
 
 
-def _report(name: str, used: int, utterances: int, drops: Drops) -> None:
+def _report(name: str, used: int, utterances: int, exclusions: Exclusions) -> None:
     console.print(f"{name}: {used} of {utterances} utterances have labels")
-    for line in drops.lines():
+    for line in exclusions.lines():
         console.print(f"{name}: {line}", highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from places import KALDI
 from recognizer.am.kaldi.alignments import kaldi_alignment, phone_starts, read_kaldi_alignments
 from recognizer.am.kaldi.model import KaldiTransitions, read_kaldi_transitions, read_symbols
 from recognizer.data.alignments.alignment import Segment
-from recognizer.data.alignments.drops import Drops
+from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.kaldi_archive import write_int_vectors
 
@@ -101,12 +101,12 @@ def test_archives_and_alignments_of_other_models(tmp_path: Path) -> None:
     ids, _, _ = path_of(MODEL, VISITS, True)
     path = tmp_path / "ali.1.gz"
     write_int_vectors(path, {"u": ids, "other": [1, 999], "middle": [2, 50], "v": ids[:11]})
-    drops = Drops()
-    found = list(read_kaldi_alignments(path, MODEL, PHONES, drops=drops))
+    exclusions = Exclusions()
+    found = list(read_kaldi_alignments(path, MODEL, PHONES, exclusions=exclusions))
     assert [one.utterance for one in found] == ["u", "v"]
-    assert drops.counts == {"alignments of another model": 2}
-    assert "other: frame 1: expected a transition-id of 1..116, found 999" in drops.lines()[1]
-    assert "middle: frame 1: expected phone 1 to go on, found phone" in drops.lines()[2]
+    assert exclusions.counts == {"alignments of another model": 2}
+    assert "other: frame 1: expected a transition-id of 1..116, found 999" in exclusions.lines()[1]
+    assert "middle: frame 1: expected phone 1 to go on, found phone" in exclusions.lines()[2]
     with pytest.raises(SpeechError, match=r"ali\.1\.gz: other: frame 1"):
         list(read_kaldi_alignments(path, MODEL, PHONES))
     with pytest.raises(SpeechError, match="expected a name of each phone, found none of 1"):

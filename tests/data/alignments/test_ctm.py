@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from alignments import HELLO, segments
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.alignments.ctm import ctm_line, read_ctm, write_ctm
-from recognizer.data.alignments.drops import Drops
+from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.errors import SpeechError
 
 
@@ -75,7 +75,7 @@ def test_faulty_ctm(tmp_path: Path, line: str, expected: str) -> None:
 def test_overlaps_are_counted_when_a_corpus_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.ctm"
     path.write_text("u 1 0.0 0.3 one\nu 1 0.1 0.3 two\nv 1 0.0 0.1 three\n")
-    drops = Drops()
-    assert list(read_ctm(path, drops=drops)) == ["v"]
-    assert drops.counts == {"segments overlap": 1}
-    assert "utterance u: expected segments that do not overlap" in drops.lines()[1]
+    exclusions = Exclusions()
+    assert list(read_ctm(path, exclusions=exclusions)) == ["v"]
+    assert exclusions.counts == {"segments overlap": 1}
+    assert "utterance u: expected segments that do not overlap" in exclusions.lines()[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recognizer.data.alignments.alignment import Alignment, Segment
-from recognizer.data.alignments.drops import Drops
+from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.alignments.lhotse import read_lhotse
 from recognizer.data.errors import SpeechError
 
@@ -68,9 +68,9 @@ def test_what_cannot_be_used_is_counted_or_an_error(tmp_path: Path) -> None:
     early = dict(ONE, id="early", alignment={"phone": [["HH", 9.0, 0.1]]})
     negative = dict(ONE, id="negative", alignment={"phone": [["HH", 11.0, -0.1]]})
     path = write(tmp_path / "a.jsonl", bare, early, negative, ONE)
-    drops = Drops()
-    assert list(read_lhotse(path, drops=drops)) == [EXPECTED]
-    assert drops.counts == {"supervisions without alignment": 1, "impossible segments": 2}
+    exclusions = Exclusions()
+    assert list(read_lhotse(path, exclusions=exclusions)) == [EXPECTED]
+    assert exclusions.counts == {"supervisions without alignment": 1, "impossible segments": 2}
     with pytest.raises(SpeechError, match=r"a\.jsonl:1: r-1: expected an alignment of words or"):
         list(read_lhotse(path))
 
@@ -91,5 +91,5 @@ def test_faulty_manifests(tmp_path: Path, line: str, expected: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(line + "\n")
     with pytest.raises(SpeechError) as caught:
-        list(read_lhotse(path, drops=Drops()))
+        list(read_lhotse(path, exclusions=Exclusions()))
     assert str(caught.value).startswith(f"{path}{expected}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alignments import HELLO, segments
 from recognizer.data.alignments.alignment import Alignment, Segment, Tier
-from recognizer.data.alignments.drops import Drops
+from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.alignments.mlf import SILENCES, UNITS, read_mlf, write_mlf
 from recognizer.data.errors import SpeechError
 
@@ -215,7 +215,7 @@ def test_faulty_files(tmp_path: Path, text: str, expected: str) -> None:
 
 def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
     text = '#!MLF!#\n"*/u.lab"\na\n.\n"*/v.lab"\n.\n"*/w.lab"\n0 100000 a\n.\n'
-    drops = Drops()
-    found = list(read_mlf(write(tmp_path / "a.mlf", text), drops=drops))
+    exclusions = Exclusions()
+    found = list(read_mlf(write(tmp_path / "a.mlf", text), exclusions=exclusions))
     assert [one.utterance for one in found] == ["w"]
-    assert drops.counts == {"labels without times": 1, "no labels": 1}
+    assert exclusions.counts == {"labels without times": 1, "no labels": 1}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recognizer.data.alignments.alignment import Alignment, Segment
-from recognizer.data.alignments.drops import Drops, refuse
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.alignments.phone_map import PhoneMap, UnknownPhoneError, read_phone_map
 from recognizer.data.errors import SpeechError
 
@@ -77,13 +77,13 @@ def test_tables(tmp_path: Path) -> None:
 
 
 def test_the_report_counts_all_and_names_the_first() -> None:
-    drops = Drops()
-    assert drops.lines() == [] and drops.total == 0
+    exclusions = Exclusions()
+    assert exclusions.lines() == [] and exclusions.total == 0
     for i in range(5):
-        refuse(drops, "unknown phones", f"u{i}: expected a phone, found 'x'")
-    refuse(drops, "no audio", "v: expected audio, found none")
-    assert drops.counts == {"unknown phones": 5, "no audio": 1} and drops.total == 6
-    assert drops.lines() == [
+        exclude(exclusions, "unknown phones", f"u{i}: expected a phone, found 'x'")
+    exclude(exclusions, "no audio", "v: expected audio, found none")
+    assert exclusions.counts == {"unknown phones": 5, "no audio": 1} and exclusions.total == 6
+    assert exclusions.lines() == [
         "5 left out: unknown phones",
         "  u0: expected a phone, found 'x'",
         "  u1: expected a phone, found 'x'",
@@ -93,4 +93,4 @@ def test_the_report_counts_all_and_names_the_first() -> None:
         "  v: expected audio, found none",
     ]
     with pytest.raises(SpeechError, match="v: expected audio, found none"):
-        refuse(None, "no audio", "v: expected audio, found none")
+        exclude(None, "no audio", "v: expected audio, found none")

@@ -14,7 +14,7 @@ from recognizer.alignment.sources import KINDS, AlignmentSource, SourceOptions
 from recognizer.am.kaldi.model import read_kaldi_transitions
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.alignments.ctm import write_ctm
-from recognizer.data.alignments.drops import Drops
+from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.alignments.mlf import write_mlf
 from recognizer.data.alignments.textgrid import write_textgrid
 from recognizer.data.alignments.timit import write_timit
@@ -80,10 +80,10 @@ def kaldi_directory(directory: Path) -> Path:
 def test_kaldi_directories(tmp_path: Path) -> None:
     directory = kaldi_directory(tmp_path / "ali")
     source = AlignmentSource(directory)
-    drops = Drops()
-    found = source.alignments(drops)
+    exclusions = Exclusions()
+    found = source.alignments(exclusions)
     assert source.kind == "kaldi" and source.kaldi_num_pdfs() == 20
-    assert list(found) == ["one", "two"] and drops.counts == {"alignments of another model": 1}
+    assert list(found) == ["one", "two"] and exclusions.counts == {"alignments of another model": 1}
     assert [phone.label for phone in found["two"].phones] == ["AA_B", "AA_B"]
     assert found["two"].end == pytest.approx(0.12)
     with pytest.raises(SpeechError, match=r"ali\.2\.gz: bad: frame 0: expected a transition-id"):
@@ -94,7 +94,7 @@ def test_kaldi_directories(tmp_path: Path) -> None:
     options = SourceOptions(phones="names.txt", model="m.mdl", frame_shift=0.03)
     shutil.copyfile(KALDI / "phones.txt", tmp_path / "names.txt")
     shutil.copyfile(KALDI / "final.mdl.txt", tmp_path / "m.mdl")
-    renamed = AlignmentSource(directory, options, tmp_path).alignments(Drops())
+    renamed = AlignmentSource(directory, options, tmp_path).alignments(Exclusions())
     assert renamed["one"].end == pytest.approx(0.18)
 
 
@@ -111,11 +111,11 @@ def test_mapping_and_what_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.map").write_text("sil pause\nK G\nAA A\n")
     options = SourceOptions(phone_map="a.map", silence=("pause",))
     source = AlignmentSource(tmp_path / "ali", options, tmp_path)
-    drops = Drops()
-    (found,) = source.alignments(drops).values()
+    exclusions = Exclusions()
+    (found,) = source.alignments(exclusions).values()
     assert [phone.label for phone in found.phones] == ["SIL", "G", "A"]
-    assert drops.counts == {"files that cannot be read": 1, "phones that the table lacks": 1}
-    report = "\n".join(drops.lines())
+    assert exclusions.counts == {"files that cannot be read": 1, "phones that the table lacks": 1}
+    report = "\n".join(exclusions.lines())
     assert "three.TextGrid: expected a Praat TextGrid" in report
     assert f"two: at 0 s: expected a phone of {tmp_path / 'a.map'}, found 'Q'" in report
     with pytest.raises(SpeechError, match=r"three\.TextGrid: expected a Praat TextGrid"):
@@ -153,6 +153,6 @@ def test_impossible_sources(tmp_path: Path) -> None:
 def test_an_utterance_twice_is_counted(tmp_path: Path) -> None:
     write("mlf", tmp_path)
     shutil.copyfile(tmp_path / "all.mlf", tmp_path / "again.mlf")
-    drops = Drops()
-    assert list(AlignmentSource(tmp_path).alignments(drops)) == ["one"]
-    assert drops.counts == {"a second alignment of an utterance": 1}
+    exclusions = Exclusions()
+    assert list(AlignmentSource(tmp_path).alignments(exclusions)) == ["one"]
+    assert exclusions.counts == {"a second alignment of an utterance": 1}

@@ -10,7 +10,7 @@ import pytest
 from places import KALDI
 from recognizer.alignment.sources import AlignmentSource, SourceOptions
 from recognizer.data.alignments.alignment import Alignment, Segment
-from recognizer.data.alignments.drops import Drops
+from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.kaldi_archive import write_int_vectors
@@ -85,10 +85,10 @@ def test_a_corpus_keeps_what_has_labels_and_counts_the_rest() -> None:
     utterances = [Utterance(key, Path("a.wav"), "s", "") for key in ("u", "v", "w")]
     inventory = StateInventory(("ah.s2", "sil.s2", "sil.s3"), frozenset())
     found = [Alignment("w"), STATES]
-    drops = Drops()
-    corpus = label_corpus("set", utterances, found, inventory, 0.01, drops)
+    exclusions = Exclusions()
+    corpus = label_corpus("set", utterances, found, inventory, 0.01, exclusions)
     assert [u.id for u in corpus.utterances] == ["u"] == list(corpus.labels)
-    assert drops.counts == {"states that give no labels": 1}
+    assert exclusions.counts == {"states that give no labels": 1}
     with pytest.raises(SpeechError, match="set: w: expected states, found none"):
         label_corpus("set", utterances, found, inventory, 0.01)
 

@@ -1,4 +1,4 @@
-"""What was left out of a corpus and why."""
+"""What a reader of a whole corpus excludes, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from recognizer.data.errors import SpeechError
 
 EXAMPLES = 3
-"""How many things left out for one reason are named."""
+"""How many exclusions for one reason are named."""
 
 
 @dataclass
@@ -16,14 +16,14 @@ class _Reason:
     examples: list[str] = field(default_factory=list)
 
 
-class Drops:
-    """Counts, by reason, what was left out, and keeps the first examples."""
+class Exclusions:
+    """Counts what is excluded, by reason, and keeps the first examples of each reason."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, _Reason] = {}
 
     def add(self, reason: str, example: str) -> None:
-        """One thing was left out; the example is a line that says which."""
+        """Count one more exclusion; the example is a line that says what is excluded."""
         found = self._reasons.setdefault(reason, _Reason())
         found.count += 1
         if len(found.examples) < EXAMPLES:
@@ -31,12 +31,12 @@ class Drops:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many were left out for each reason, in order of first occurrence."""
+        """How many were excluded for each reason, in order of first occurrence."""
         return {reason: found.count for reason, found in self._reasons.items()}
 
     @property
     def total(self) -> int:
-        """How many were left out."""
+        """How many were excluded."""
         return sum(self.counts.values())
 
     def lines(self) -> list[str]:
@@ -50,17 +50,17 @@ class Drops:
         return report
 
 
-def refuse(drops: Drops | None, reason: str, message: str) -> None:
-    """Count something as left out, or without a count make it an error.
+def exclude(exclusions: Exclusions | None, reason: str, message: str) -> None:
+    """Count something as excluded, or raise an error where nothing may be excluded.
 
     Args:
-        drops: the count when a whole corpus is read, None when every fault matters.
-        reason: what all that is left out so has in common.
-        message: the one line about this case.
+        exclusions: the count when a whole corpus is read, None when every fault is an error.
+        reason: what all exclusions of this kind have in common.
+        message: one line about this case.
 
     Raises:
-        SpeechError: the message, if nothing counts.
+        SpeechError: the message, if `exclusions` is None.
     """
-    if drops is None:
+    if exclusions is None:
         raise SpeechError(message)
-    drops.add(reason, message)
+    exclusions.add(reason, message)
