@@ -35,7 +35,7 @@ from recognizer.model.bundle import (
     file_record,
 )
 from recognizer.model.config import FirstPassOptions
-from recognizer.model.first_pass_graph import graph_of_bundle, graph_options
+from recognizer.model.first_pass_graph import graph_of_bundle
 from recognizer.model.static import STATIC
 from recognizer.recognizer import Recognizer
 
@@ -154,7 +154,7 @@ class Inputs:
 
     def _graph_parts(self) -> dict[str, Any]:
         return {name: self._hash(name) for name in (LEXICON, TREE, TRANSITIONS)} | {
-            "options": dataclasses.asdict(graph_options(self.bundle.config.graph))
+            "options": dataclasses.asdict(self.bundle.config.graph)
         }
 
     def _static_parts(self) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _build(sender: Any, model: Path, arpa: Path, out: Path) -> None:
         bundle.tree,
         bundle.transitions,
         read_arpa(arpa),
-        graph_options(bundle.config.graph),
+        bundle.config.graph,
     )
     MappedGraph.from_graph(graph, bundle.transitions.pdf).save(out)
     sender.send(graph.num_arcs)

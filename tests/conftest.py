@@ -45,7 +45,6 @@ def static_graph(corpora: Path) -> DecodingGraph:
     from recognizer.decoding.graph.build import build_graph
     from recognizer.lm.automaton.ngrams import ngram_model
     from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
-    from recognizer.model.first_pass_graph import graph_options
 
     if not (DEFAULT_MODEL / "model.toml").is_file():
         pytest.skip(f"no model at {DEFAULT_MODEL}")
@@ -55,7 +54,7 @@ def static_graph(corpora: Path) -> DecodingGraph:
     words = {model.vocabulary[word] for word in likeliest.tolist()}
     lexicon = bundle.lexicon.restricted_to(words & set(bundle.lexicon.words))
     parts = (lexicon, bundle.phones, bundle.tree, bundle.transitions)
-    return build_graph(*parts, model, graph_options(bundle.config.graph))
+    return build_graph(*parts, model, bundle.config.graph)
 
 
 @pytest.fixture(scope="session")

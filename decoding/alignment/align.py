@@ -22,6 +22,7 @@ from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.alignment.tolerance import GARBAGE, Tolerance
 from recognizer.decoding.alignment.utterance_graph import GraphCompiler, UtteranceGraph
 from recognizer.decoding.graph.graph import DecodingGraph
+from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.lattice.lattice import BestPath
 from recognizer.decoding.lattice.segments import PathSegments, path_segments
 from recognizer.decoding.search.search import Decoder, NoPathError, SearchOptions
@@ -48,32 +49,23 @@ class AlignOptions:
 
     Attributes:
         acoustic_scale: factor of the log-likelihoods.
-        self_loop_scale: factor of the self-loops' log probabilities.
-        transition_scale: factor of the other transitions' log probabilities.
-        silence_probability: of silence at the start and after each word.
+        graph: scales of the transitions, and the probability of optional silence.
         beam: states further below the best (in scaled log) are dropped.
         retry_beam: the beam of the second attempt where the first finds no path; 0 for none.
     """
 
     acoustic_scale: float = 0.1
-    self_loop_scale: float = 0.1
-    transition_scale: float = 1.0
-    silence_probability: float = 0.5
+    graph: GraphOptions = GraphOptions()
     beam: float = 10.0
     retry_beam: float = 40.0
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name in ("self_loop_scale", "transition_scale", "retry_beam"):
-            if not getattr(self, name) >= 0.0:
-                raise UsageError(f"{name}: expected a number >= 0, found {getattr(self, name)}")
+        if not self.retry_beam >= 0.0:
+            raise UsageError(f"retry_beam: expected a number >= 0, found {self.retry_beam}")
         for name in ("acoustic_scale", "beam"):
             if not getattr(self, name) > 0.0:
                 raise UsageError(f"{name}: expected a number > 0, found {getattr(self, name)}")
-        if not 0.0 <= self.silence_probability <= 1.0:
-            raise UsageError(
-                f"silence_probability: expected 0 .. 1, found {self.silence_probability}"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +120,9 @@ class Aligner:
         self.phones = phones
         self._lexicon = lexicon
         self._tree = tree
+        silence_probability = self.options.graph.silence_probability
         self._compiler = GraphCompiler(
-            lexicon, phones, tree, transitions, self.options.silence_probability, tolerance
+            lexicon, phones, tree, transitions, silence_probability, tolerance
         )
         self.set_transitions(transitions)
 
@@ -137,7 +130,7 @@ class Aligner:
         """Use other transition probabilities; the transition-ids must mean the same."""
         self.transitions = transitions
         self._log_probs = transitions.scaled_log_probs(
-            self.options.self_loop_scale, self.options.transition_scale
+            self.options.graph.self_loop_scale, self.options.graph.transition_scale
         )
         loop = self._compiler.loop
         if loop is not None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import kaldifst
@@ -23,7 +23,7 @@ import kaldifst
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.decision_tree import Tree
-from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.errors import SpeechError
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.graph.cost_grid import COST_STEP
 from recognizer.decoding.graph.epsilon_removal import remove_epsilons_locally, without_labels
@@ -32,39 +32,11 @@ from recognizer.decoding.graph.grammar_fst import grammar_fst
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.hmm_fst import context_labels, hmm_fst
 from recognizer.decoding.graph.lexicon_fst import lexicon_fst
+from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.graph.self_loops import add_self_loops
 from recognizer.lm.ngram.model import SPECIAL_WORDS, NgramModel
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class GraphOptions:
-    """Options of building the graph.
-
-    Attributes:
-        self_loop_scale: of the log probabilities of self-loops, and of leaving a state.
-        transition_scale: of the log probabilities of other transitions, where a state has several.
-        silence_probability: of silence after each word and at the start, in [0, 1).
-        allow_missing_words: whether words of the language model may lack a pronunciation; they are
-            then left out of the graph.
-    """
-
-    self_loop_scale: float = 0.1
-    transition_scale: float = 1.0
-    silence_probability: float = 0.5
-    allow_missing_words: bool = True
-
-    def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("self_loop_scale", self.self_loop_scale >= 0, "at least 0"),
-            ("transition_scale", self.transition_scale >= 0, "at least 0"),
-            ("silence_probability", 0 <= self.silence_probability < 1, "in [0, 1)"),
-        ):
-            if not holds:
-                raise UsageError(
-                    f"GraphOptions: {name}: expected {expected}, found {getattr(self, name)!r}"
-                )
 
 
 def build_graph(
@@ -74,6 +46,8 @@ def build_graph(
     transitions: TransitionModel,
     ngram_model: NgramModel,
     options: GraphOptions | None = None,
+    *,
+    allow_missing_words: bool = True,
 ) -> DecodingGraph:
     """Builds HCLG.
 
@@ -87,12 +61,14 @@ def build_graph(
         transitions: transition-ids and their probabilities.
         ngram_model: the first pass's language model, of any order.
         options: scales and silence.
+        allow_missing_words: whether words of the language model may lack a pronunciation; they are
+            then left out of the graph.
 
     Raises:
         SpeechError: if the parts do not go together, or no word remains.
     """
     options = GraphOptions() if options is None else options
-    words = _words(lexicon, ngram_model, options)
+    words = _words(lexicon, ngram_model, allow_missing_words)
     return compose_graph(
         lexicon,
         phones,
@@ -166,7 +142,7 @@ def compose_graph(
     return DecodingGraph.from_arrays(arrays, words)
 
 
-def _words(lexicon: Lexicon, model: NgramModel, options: GraphOptions) -> tuple[str, ...]:
+def _words(lexicon: Lexicon, model: NgramModel, allow_missing: bool) -> tuple[str, ...]:
     known = sorted(set(model.vocabulary) - set(SPECIAL_WORDS))
     missing = [word for word in known if word not in lexicon]
     if len(missing) == len(known):
@@ -174,7 +150,7 @@ def _words(lexicon: Lexicon, model: NgramModel, options: GraphOptions) -> tuple[
             f"graph: expected words with pronunciations, found none of the language model's "
             f"{len(known)} words in the lexicon"
         )
-    if missing and not options.allow_missing_words:
+    if missing and not allow_missing:
         raise SpeechError(
             f"graph: expected a pronunciation of every word of the language model, found none for "
             f"{len(missing)} of {len(known)}, such as {missing[0]!r}"

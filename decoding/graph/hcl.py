@@ -19,9 +19,10 @@ from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError
 from recognizer.data.lexicon.lexicon import Lexicon
-from recognizer.decoding.graph.build import GraphOptions, compose_graph
+from recognizer.decoding.graph.build import compose_graph
 from recognizer.decoding.graph.fst_arrays import FstArrays
 from recognizer.decoding.graph.graph import DecodingGraph
+from recognizer.decoding.graph.options import GraphOptions
 from recognizer.lm.ngram.model import SPECIAL_WORDS
 
 _log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ def build_hcl(
     transitions: TransitionModel,
     words: Iterable[str] | None = None,
     options: GraphOptions | None = None,
+    *,
+    allow_missing_words: bool = True,
 ) -> DecodingGraph:
     """Builds HCL.
 
@@ -44,7 +47,9 @@ def build_hcl(
         transitions: transition-ids and their probabilities.
         words: the words that can be recognised; those of the lexicon if not given. `<unk>`, `<s>`
             and `</s>` are never among them.
-        options: scales and silence; `allow_missing_words` is about `words` here.
+        options: scales and silence.
+        allow_missing_words: whether some of `words` may lack a pronunciation; they are then left
+            out of the graph.
 
     Raises:
         SpeechError: if the parts do not go together, or no word remains.
@@ -62,7 +67,7 @@ def build_hcl(
             f"HCL: expected a pronunciation of every word, found none for "
             f"{len(wanted) - len(known)} of {len(wanted)}, such as {missing!r}"
         )
-        if not options.allow_missing_words:
+        if not allow_missing_words:
             raise SpeechError(message)
         _log.warning("%s; they are left out", message)
     return compose_graph(lexicon, phones, tree, transitions, ("<eps>", *known), any_words, options)

@@ -133,7 +133,7 @@ class _Trainer:
         transitions = TransitionModel(topology, phones, tree.tuples())
         chosen = data.shortest(self._passes.utterances)
         compiler = GraphCompiler(
-            lexicon, phones, tree, transitions, self._options.align.silence_probability
+            lexicon, phones, tree, transitions, self._options.align.graph.silence_probability
         )
         paths: dict[str, IntArray] = {}
         for key, words, features in zip(chosen.ids, chosen.words, chosen.features, strict=True):

@@ -22,12 +22,7 @@ from recognizer.model.config import ModelConfig
 
 def align_options(config: ModelConfig) -> AlignOptions:
     """The scales of a model's search, for alignment with it."""
-    return AlignOptions(
-        acoustic_scale=config.search.acoustic_scale,
-        self_loop_scale=config.graph.self_loop_scale,
-        transition_scale=config.graph.transition_scale,
-        silence_probability=config.graph.silence_probability,
-    )
+    return AlignOptions(acoustic_scale=config.search.acoustic_scale, graph=config.graph)
 
 
 @dataclass(frozen=True)

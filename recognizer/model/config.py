@@ -10,6 +10,7 @@ from recognizer.am.nnet.native import Precision
 from recognizer.am.nnet.priors import PriorSource
 from recognizer.data.errors import UsageError
 from recognizer.data.text.normalization import Normalization
+from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.on_the_fly import BackoffMode
 from recognizer.decoding.search.search import SearchOptions
 
@@ -34,15 +35,6 @@ class AcousticConfig:
     priors: PriorSource = "labels"
     silence_weight: float = 2.7
     precision: Precision = "float32"
-
-
-@dataclass(frozen=True)
-class GraphRecord:
-    """What the decoding graph was built with (recorded: it is in the graph's costs already)."""
-
-    self_loop_scale: float = 0.1
-    transition_scale: float = 1.0
-    silence_probability: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -164,7 +156,8 @@ class ModelConfig:
             (`recognizer.data.text.english.normalize`): the same as in training.
         units: what the lexicon and the language models are made of: "words", or "pieces" of words
             (`recognizer.lm.units.pieces`), which recognition puts together.
-        graph: what the graph was built with.
+        graph: what the decoding graph was built with (recorded: its costs hold it already), and
+            alignment graphs are.
         first_pass: kind of the first pass.
         search: its beams; its acoustic scale is also the second pass's.
         lattice: limits of the second pass.
@@ -184,7 +177,7 @@ class ModelConfig:
     features: FbankOptions = FbankOptions()
     normalization: Normalization = "english"
     units: Literal["words", "pieces"] = "words"
-    graph: GraphRecord = GraphRecord()
+    graph: GraphOptions = GraphOptions()
     first_pass: FirstPassOptions = FirstPassOptions()
     search: SearchOptions = SearchOptions()
     lattice: LatticeOptions = LatticeOptions()

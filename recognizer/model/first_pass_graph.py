@@ -6,13 +6,14 @@ from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.lexicon.lexicon import Lexicon
-from recognizer.decoding.graph.build import GraphOptions, build_graph
+from recognizer.decoding.graph.build import build_graph
 from recognizer.decoding.graph.hcl import build_hcl
 from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.decoding.graph.options import GraphOptions
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
 from recognizer.model.bundle import ModelBundle
-from recognizer.model.config import FirstPassOptions, GraphRecord
+from recognizer.model.config import FirstPassOptions
 
 
 def first_pass_graph(
@@ -23,8 +24,10 @@ def first_pass_graph(
     language_model: NgramAutomaton,
     first_pass: FirstPassOptions,
     options: GraphOptions,
+    *,
+    allow_missing_words: bool = True,
 ) -> MappedGraph:
-    """Builds the graph that a kind of search walks.
+    """Builds the graph that a kind of search needs.
 
     Args:
         lexicon: pronunciations in base phones.
@@ -34,15 +37,19 @@ def first_pass_graph(
         language_model: of the first pass; HCL takes from it what words there are.
         first_pass: which search it is for.
         options: scales and silence.
+        allow_missing_words: whether words of the language model may lack a pronunciation; they are
+            then left out.
 
     Raises:
         SpeechError: the parts do not go together, or no word remains.
     """
     parts = (lexicon, phones, tree, transitions)
+    missing = allow_missing_words
     if first_pass.search == "static":
-        graph = build_graph(*parts, ngram_model(language_model), options)
+        model = ngram_model(language_model)
+        graph = build_graph(*parts, model, options, allow_missing_words=missing)
     else:
-        graph = build_hcl(*parts, language_model.words, options)
+        graph = build_hcl(*parts, language_model.words, options, allow_missing_words=missing)
     return MappedGraph.from_graph(graph, transitions.pdf)
 
 
@@ -55,14 +62,5 @@ def graph_of_bundle(bundle: ModelBundle, first_pass: FirstPassOptions | None = N
         bundle.transitions,
         bundle.first_pass_lm,
         first_pass or bundle.config.first_pass,
-        graph_options(bundle.config.graph),
-    )
-
-
-def graph_options(record: GraphRecord) -> GraphOptions:
-    """The options that a recorded graph was built with."""
-    return GraphOptions(
-        self_loop_scale=record.self_loop_scale,
-        transition_scale=record.transition_scale,
-        silence_probability=record.silence_probability,
+        bundle.config.graph,
     )

@@ -10,7 +10,7 @@ from recognizer.alignment.flat_start_options import FlatStartOptions
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.data.text.normalization import Normalization
-from recognizer.decoding.graph.build import GraphOptions
+from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
 from recognizer.lm.units.pieces import PieceOptions
@@ -61,6 +61,8 @@ class LanguageOptions:
             determine them; otherwise that is an error.
         first_pass_ngrams: n-grams above unigrams that pruning leaves for the first pass.
         rescoring_ngrams: and for the second pass.
+        allow_missing_words: whether words may lack a pronunciation; they cannot then be
+            recognised.
     """
 
     text: tuple[str, ...]
@@ -72,6 +74,7 @@ class LanguageOptions:
     discount_fallback: bool = False
     first_pass_ngrams: int = 200_000
     rescoring_ngrams: int = 2_500_000
+    allow_missing_words: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.first_pass_ngrams <= self.rescoring_ngrams:

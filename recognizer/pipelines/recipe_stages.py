@@ -297,13 +297,8 @@ class _Steps:
 
     def realigner(self) -> NetworkRealigner:
         """Aligns with the network by the lexicon of the flat start."""
-        recipe, graph = self._recipe, self._recipe.graph
-        options = AlignOptions(
-            acoustic_scale=recipe.search.acoustic_scale,
-            self_loop_scale=graph.self_loop_scale,
-            transition_scale=graph.transition_scale,
-            silence_probability=graph.silence_probability,
-        )
+        recipe = self._recipe
+        options = AlignOptions(acoustic_scale=recipe.search.acoustic_scale, graph=recipe.graph)
         return NetworkRealigner(
             lambda: self._aligner().lexicon, recipe.acoustic.features, options, self._jobs
         )
@@ -318,6 +313,7 @@ class _Steps:
             NgramAutomaton.open(self._work / "lm" / bundle.FIRST_PASS),
             self._recipe.first_pass,
             self._recipe.graph,
+            allow_missing_words=self._recipe.lm.allow_missing_words,
         )
         graph.save(directory / bundle.graph_file(self._recipe.first_pass))
 
@@ -352,11 +348,7 @@ class _Steps:
                 features=recipe.acoustic.features,
                 normalization=recipe.normalization,
                 units="words" if recipe.pieces is None else "pieces",
-                graph=model_config.GraphRecord(
-                    self_loop_scale=recipe.graph.self_loop_scale,
-                    transition_scale=recipe.graph.transition_scale,
-                    silence_probability=recipe.graph.silence_probability,
-                ),
+                graph=recipe.graph,
                 first_pass=recipe.first_pass,
                 search=recipe.search,
                 lattice=recipe.lattice,

@@ -60,10 +60,10 @@ def context_tree() -> Tree:
 
 
 def standard_aligner(
-    tolerance: Tolerance | None = None, **options: float
+    tolerance: Tolerance | None = None, options: AlignOptions | None = None
 ) -> tuple[Aligner, TransitionModel]:
     """Kaldi's topology and no context."""
     topology = Topology.standard(PHONES)
     tree = monophone_tree(PHONES, topology)
     model = TransitionModel(topology, PHONES, tree.tuples())
-    return Aligner(LEXICON, PHONES, tree, model, AlignOptions(**options), tolerance), model
+    return Aligner(LEXICON, PHONES, tree, model, options, tolerance), model

@@ -22,7 +22,7 @@ from recognizer.am.nnet.network_file import Network, write_network
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.tree.decision_tree import Tree, monophone_tree
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
-from recognizer.decoding.graph.build import GraphOptions
+from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton

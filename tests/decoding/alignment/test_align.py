@@ -19,6 +19,7 @@ from recognizer.decoding.alignment.align import (
     path_alignment,
 )
 from recognizer.decoding.alignment.utterance_graph import GraphCompiler
+from recognizer.decoding.graph.options import GraphOptions
 
 INF = np.inf
 
@@ -88,7 +89,9 @@ def test_alignment_is_the_best_of_all_paths_of_the_transcript(
 ) -> None:
     tree = context_tree()
     model = TransitionModel(small_topology(), PHONES, tree.tuples())
-    options = AlignOptions(acoustic_scale=0.5, silence_probability=silence, beam=1e9)
+    options = AlignOptions(
+        acoustic_scale=0.5, graph=GraphOptions(silence_probability=silence), beam=1e9
+    )
     aligner = Aligner(LEXICON, PHONES, tree, model, options)
     paths = all_paths(words, 6, tree, model, silence)
     rng = np.random.default_rng(len(words))
@@ -136,7 +139,7 @@ def test_boundaries_are_where_the_acoustics_change() -> None:
 
 
 def test_unknown_words_are_spoken_noise() -> None:
-    aligner, _ = standard_aligner(silence_probability=0.0)
+    aligner, _ = standard_aligner(options=AlignOptions(graph=GraphOptions(silence_probability=0.0)))
     words = ("a", "xyzzy")
     assert aligner.unknown(words) == ["xyzzy"]
     path = aligner.path(words, np.zeros((12, aligner.transitions.num_pdfs), np.float32))
@@ -190,7 +193,7 @@ def test_even_paths_share_the_frames_equally() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"beam": 0.0}, {"acoustic_scale": 0.0}, {"silence_probability": 1.5}, {"retry_beam": -1.0}],
+    [{"beam": 0.0}, {"acoustic_scale": 0.0}, {"retry_beam": -1.0}],
 )
 def test_impossible_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(options))):

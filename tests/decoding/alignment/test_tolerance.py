@@ -16,6 +16,7 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Pronunciation
 from recognizer.decoding.alignment.align import Aligner, AlignmentError, AlignOptions
 from recognizer.decoding.alignment.tolerance import GARBAGE, PhoneLoop, Tolerance
+from recognizer.decoding.graph.options import GraphOptions
 
 SIL = 1
 LOOSE = Tolerance(skip_cost=0.7, garbage_cost=0.4, phone_cost=0.3)
@@ -155,7 +156,7 @@ def pieces(spoken: tuple[int, ...], items: tuple[Item, ...]) -> tuple[int, ...]:
 def test_the_best_of_everything_that_may_be_said(words: tuple[str, ...], draws: int) -> None:
     tree = context_tree()
     model = TransitionModel(small_topology(), PHONES, tree.tuples())
-    options = AlignOptions(acoustic_scale=0.5, silence_probability=0.3)
+    options = AlignOptions(acoustic_scale=0.5, graph=GraphOptions(silence_probability=0.3))
     aligner = Aligner(LEXICON, PHONES, tree, model, options, LOOSE)
     every = {}  # the best of those that say the same phones
     for items, score, spoken in ways(words, LOOSE, 0.3, 3):

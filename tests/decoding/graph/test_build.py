@@ -30,12 +30,16 @@ from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
-from recognizer.decoding.graph.build import GraphOptions, build_graph
+from recognizer.decoding.graph.build import build_graph
 from recognizer.decoding.graph.graph import DecodingGraph
+from recognizer.decoding.graph.options import GraphOptions
 
 
-def build(toy: Toy, options: GraphOptions | None = None) -> DecodingGraph:
-    return build_graph(toy.lexicon, toy.phones, toy.tree, toy.transitions, toy.model, options)
+def build(
+    toy: Toy, options: GraphOptions | None = None, *, allow_missing_words: bool = True
+) -> DecodingGraph:
+    parts = (toy.lexicon, toy.phones, toy.tree, toy.transitions, toy.model)
+    return build_graph(*parts, options, allow_missing_words=allow_missing_words)
 
 
 def spoken(toy: Toy, most_words: int, options: GraphOptions) -> list[Spoken]:
@@ -137,7 +141,7 @@ def test_words_without_unigram_or_pronunciation_are_left_out(
     assert graph.words == ("<eps>", "aye", "bab", "baba", "eye")
     assert "1 of the language model's 5 words are left out" in caplog.text
     with pytest.raises(SpeechError, match="found none for 1 of 5, such as 'bay'"):
-        build(without, GraphOptions(allow_missing_words=False))
+        build(without, allow_missing_words=False)
     nothing = replace(toy, lexicon=Lexicon([Pronunciation("other", ("A",))]))
     with pytest.raises(SpeechError, match="found none of the language model's 5 words"):
         build(nothing)

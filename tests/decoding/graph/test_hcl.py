@@ -8,8 +8,8 @@ import pytest
 
 from graph_toys import approx, path_cost, random_path, random_toy, ways_to_say
 from recognizer.data.errors import SpeechError
-from recognizer.decoding.graph.build import GraphOptions
 from recognizer.decoding.graph.hcl import build_hcl
+from recognizer.decoding.graph.options import GraphOptions
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -46,6 +46,6 @@ def test_only_the_words_asked_for(tmp_path: Path) -> None:
     graph = build_hcl(*parts, ["bay", "aye", "nowhere", "<unk>"])
     assert graph.words == ("<eps>", "aye", "bay")
     with pytest.raises(SpeechError, match="1 of 2, such as 'nowhere'"):
-        build_hcl(*parts, ["bay", "nowhere"], GraphOptions(allow_missing_words=False))
+        build_hcl(*parts, ["bay", "nowhere"], allow_missing_words=False)
     with pytest.raises(SpeechError, match="found none among 1 words"):
         build_hcl(*parts, ["nowhere"])

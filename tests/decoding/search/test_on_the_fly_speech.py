@@ -21,7 +21,6 @@ from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
 from recognizer.lm.model.language_model import EpsilonBackoffModel
 from recognizer.model.bundle import DEFAULT_MODEL
-from recognizer.model.first_pass_graph import graph_options
 from recognizer.recognizer import Recognizer
 
 OPTIONS = SearchOptions(beam=14.0, lattice_beam=6.0, max_active=7000, acoustic_scale=0.1)
@@ -44,7 +43,7 @@ def automaton(recognizer: Recognizer) -> NgramAutomaton:
 def hcl(recognizer: Recognizer, static_graph: DecodingGraph) -> MappedGraph:
     bundle = recognizer.bundle
     parts = (bundle.lexicon, bundle.phones, bundle.tree, bundle.transitions)
-    graph = build_hcl(*parts, static_graph.words[1:], graph_options(bundle.config.graph))
+    graph = build_hcl(*parts, static_graph.words[1:], bundle.config.graph)
     assert graph.words == static_graph.words
     return MappedGraph.from_graph(graph, bundle.transitions.pdf)
 

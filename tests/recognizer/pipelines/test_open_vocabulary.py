@@ -27,7 +27,7 @@ from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.lexicon.graphemes import graphemic_lexicon
 from recognizer.data.text.normalization import Normalization
-from recognizer.decoding.graph.build import GraphOptions
+from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.lattice.lattice import best_path
 from recognizer.decoding.lattice.mbr import word_confidences
 from recognizer.decoding.search.search import SearchOptions
