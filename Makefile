@@ -1,5 +1,6 @@
 # make recognize [AUDIO=file]  set up once, then print what is said in a recording (or in ours)
 # make test                    style, types and tests
+# make docs                    the documentation, in build/site
 # make sanitize                the native code's tests with address and undefined-behaviour checks
 #
 # Standard output holds results only; setting up reports on standard error.
@@ -9,12 +10,12 @@ SAMPLE := recognizer/samples/synthetic.flac
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# What pip does for packages that are not editable, so that commands start quickly at once.
-COMPILE = $(BIN)/python -m compileall -q recognizer
+# Modules are compiled to bytecode when they are first imported; most never are.
+INSTALL := install --no-compile
 NATIVE := CMakeLists.txt $(wildcard */csrc/* */csrc/*/*)
 SANITIZE := build/sanitize
 
-.PHONY: recognize test sanitize clean
+.PHONY: recognize test docs sanitize clean
 .DELETE_ON_ERROR:
 
 recognize: $(VENV)/installed
@@ -25,6 +26,9 @@ test: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -39,24 +43,37 @@ $(BIN)/python:
 	@echo "Making $(VENV) with $(PYTHON)" >&2
 	@$(PYTHON) -m venv $(VENV) >&2
 
-$(VENV)/installed: pyproject.toml $(NATIVE) | $(BIN)/python
-	@echo "Installing the recognizer into $(VENV) (once: a few minutes)" >&2
-	@$(PIP) install --editable . >&2
-	@$(COMPILE)
+# They stay in the environment, so that later installations compile only what changed.
+$(VENV)/build-tools: pyproject.toml | $(BIN)/python
+	@echo "Installing the build tools" >&2
+	@$(PIP) $(INSTALL) $$(sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",') >&2
+	@missing=$$($(BIN)/python -c 'from scikit_build_core import build; \
+	  print(*build.get_requires_for_build_editable())') && \
+	  { [ -z "$$missing" ] || $(PIP) $(INSTALL) $$missing >&2; }  # CMake, Ninja
 	@touch $@
 
-$(VENV)/installed-test: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
-	@echo "Installing the recognizer with what training and tests need into $(VENV)" >&2
-	@$(PIP) install --constraint constraints.txt --editable '.[train,cluster,test]' >&2
-	@$(COMPILE)
-	@touch $@ $(VENV)/installed
+$(VENV)/installed: pyproject.toml $(NATIVE) $(VENV)/build-tools
+	@echo "Compiling the native code and installing the recognizer (once: a minute or two)" >&2
+	@$(PIP) $(INSTALL) --no-build-isolation --editable . >&2
+	@touch $@
+
+# The name stands for what is installed already; only what the extras name is added.
+$(VENV)/installed-test: constraints.txt $(VENV)/installed
+	@echo "Installing what training and tests need" >&2
+	@$(PIP) $(INSTALL) --constraint constraints.txt 'recognizer[train,cluster,test]' >&2
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	@echo "Installing what the documentation needs" >&2
+	@$(PIP) $(INSTALL) 'recognizer[docs]' >&2
+	@touch $@
 
 # A second environment sees the first one's packages, but holds our own built with sanitizers.
 sanitize: $(VENV)/installed-test
 	@$(BIN)/python -m venv --without-pip --clear $(SANITIZE)/venv
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 	  $$($(SANITIZE)/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/peers.pth
-	@$(PIP) --python $(SANITIZE)/venv install --no-deps --ignore-installed \
+	@$(PIP) --python $(SANITIZE)/venv $(INSTALL) --no-build-isolation --no-deps --ignore-installed \
 	  --config-settings=build-dir=$(SANITIZE)/build \
 	  --config-settings=cmake.define.SANITIZE=ON \
 	  --config-settings=cmake.build-type=RelWithDebInfo . >&2
