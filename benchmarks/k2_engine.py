@@ -26,8 +26,8 @@ from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.io.files import replace_text
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.k2.engine import K2Decoder
-from recognizer.decoding.lattice.lattice import best_path
 from recognizer.decoding.lattice.oracle import oracle
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.model.bundle import DEFAULT_MODEL
 from recognizer.model.first_pass_graph import graph_of_bundle

@@ -24,8 +24,9 @@ from kaldifst.lib._kaldifst import _ArcIteratorLattice
 from search_worker import Found, Searcher
 
 from recognizer.decoding.graph.mapped_graph import MappedGraph
-from recognizer.decoding.lattice.lattice import best_path, determinize
+from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.oracle import oracle
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.on_the_fly import BackoffMode, OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.lm.automaton.automaton import NgramAutomaton

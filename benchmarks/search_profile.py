@@ -28,7 +28,8 @@ from rich.table import Table
 from search_inputs import Inputs
 
 from recognizer.decoding.graph.mapped_graph import MappedGraph
-from recognizer.decoding.lattice.lattice import best_path, determinize
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import Decoder
 from recognizer.model.bundle import DEFAULT_MODEL
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recognizer.data.errors import SpeechError as SpeechError
     from recognizer.data.errors import UsageError as UsageError
+    from recognizer.decoding.rescoring.rescore import RescoringOptions as RescoringOptions
     from recognizer.evaluation.scoring import word_error_rate as word_error_rate
     from recognizer.model.bundle import ModelBundle as ModelBundle
-    from recognizer.model.config import RescoringOptions as RescoringOptions
     from recognizer.recognizer import Recognizer as Recognizer
     from recognizer.result import Hypothesis as Hypothesis
     from recognizer.result import Result as Result
@@ -28,7 +28,7 @@ _HOMES = {
     "Hypothesis": "recognizer.result",
     "ModelBundle": "recognizer.model.bundle",
     "Recognizer": "recognizer.recognizer",
-    "RescoringOptions": "recognizer.model.config",
+    "RescoringOptions": "recognizer.decoding.rescoring.rescore",
     "Result": "recognizer.result",
     "SpeechError": "recognizer.data.errors",
     "UsageError": "recognizer.data.errors",

@@ -15,19 +15,14 @@ from recognizer.am.nnet.inference import scaled_log_likelihoods
 from recognizer.data.audio.reading import SAMPLE_RATE, as_audio, read_audio
 from recognizer.data.errors import UsageError
 from recognizer.data.parallel.threads import thread_map
-from recognizer.decoding.lattice.lattice import (
-    BestPath,
-    CompactLattice,
-    best_path,
-    determinize,
-    path_of_words,
-)
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import BestPath, CompactLattice
 from recognizer.decoding.lattice.mbr import confidences, mbr
+from recognizer.decoding.lattice.paths import best_path, path_of_words
 from recognizer.decoding.lattice.word_times import word_times
-from recognizer.decoding.rescoring.rescore import Rescored, RescoreOptions, Rescorer
+from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
 from recognizer.lm.units.pieces import join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
-from recognizer.model.config import RescoringOptions
 from recognizer.result import Hypothesis, Result, Word
 
 FloatArray = npt.NDArray[np.float32]
@@ -157,27 +152,21 @@ class Recognizer:
 
     def second_pass(self, lattice: CompactLattice) -> Rescored:
         """The large language model in the place of the first pass's."""
-        return self._rescorer.rescore(lattice, self._rescore_options(self.rescoring))
+        return self._rescorer.rescore(
+            lattice, self.search.acoustic_scale, self.rescoring, self._limits.rescoring
+        )
 
     def second_passes(
         self, lattice: CompactLattice, options: Sequence[RescoringOptions]
     ) -> list[tuple[str, ...]]:
         """The words of the second pass under each of several options."""
-        paths = self._rescorer.best_paths(lattice, [self._rescore_options(o) for o in options])
+        scale, limits = self.search.acoustic_scale, self._limits.rescoring
+        paths = self._rescorer.best_paths(lattice, scale, options, limits)
         return [self.path_words(path) for path in paths]
 
     def path_words(self, path: BestPath) -> tuple[str, ...]:
         """The words of a path, put together where the model's units are pieces of words."""
         return tuple(joined.word for joined in self._join(path.words))
-
-    def _rescore_options(self, options: RescoringOptions) -> RescoreOptions:
-        return RescoreOptions(
-            self.search.acoustic_scale,
-            options.lm_scale,
-            options.word_insertion_penalty,
-            self._limits.rescoring_beam,
-            self._limits.rescoring_max_arcs,
-        )
 
     def words(self, rescored: Rescored, confidence_scale: float | None = None) -> tuple[Word, ...]:
         """The chosen words with their times in seconds and their confidences.

@@ -63,7 +63,7 @@ class Result:
             was taken (audio cut off, or far too short for any word).
         lattice: what else may have been said, rescored, in the model's units (words or pieces of
             words); None where there was nothing to search.
-            `recognizer.decoding.lattice.lattice.n_best` lists its word sequences,
+            `recognizer.decoding.lattice.paths.n_best` lists its word sequences,
             `recognizer.decoding.lattice.kaldi` and `recognizer.decoding.lattice.slf` write it.
     """
 

@@ -109,11 +109,6 @@ class DecodingGraph:
             words=words,
         )
 
-    @classmethod
-    def from_kaldifst(cls, fst: Any, words: tuple[str, ...]) -> DecodingGraph:
-        """The graph of a `kaldifst.StdVectorFst` from transition-ids to word ids."""
-        return cls.from_arrays(FstArrays.from_kaldifst(fst), words)
-
     def to_arrays(self) -> FstArrays:
         """The graph as a transducer from transition-ids to word ids."""
         sources = np.repeat(np.arange(self.num_states, dtype=np.int32), np.diff(self.offsets))

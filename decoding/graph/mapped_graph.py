@@ -143,11 +143,6 @@ class MappedGraph:
         """Width of the score matrices."""
         return len(self.arrays["tid_offsets"]) - 1
 
-    @property
-    def num_bytes(self) -> int:
-        """Size of the arrays."""
-        return sum(array.nbytes for array in self.arrays.values())
-
     @cached_property
     def native(self) -> _search.Graph:
         """The native view of the arrays."""

@@ -28,7 +28,8 @@ from recognizer.decoding.graph.fst_arrays import FstArrays
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.k2.epsilon_free import EpsilonFreeGraph, remove_epsilons
 from recognizer.decoding.k2.lattice import FoundArcs, make_lattice
-from recognizer.decoding.lattice.lattice import BestPath, Lattice, best_path
+from recognizer.decoding.lattice.lattice import BestPath, Lattice
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import SearchOptions, check_scores
 
 FloatArray = npt.NDArray[np.float32]

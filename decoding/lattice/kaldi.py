@@ -113,9 +113,9 @@ def read_kaldi_lattices(
 
     A `CompactLattice` that is not deterministic on words (``lattice-align-words`` leaves arcs
     without one) comes as the state-level lattice of the same paths, for
-    `recognizer.decoding.lattice.lattice.determinize`. States are renumbered where they are not in
-    topological order. The form does not tell whether the search reached a final state: it is taken
-    for granted.
+    `recognizer.decoding.lattice.determinization.determinize`. States are renumbered where they are
+    not in topological order. The form does not tell whether the search reached a final state: it
+    is assumed.
 
     Args:
         path: the file, plain or compressed (.gz, .xz, .zst).

@@ -1,4 +1,4 @@
-"""Lattices: state-level from the search, and determinised on words; their best paths.
+"""Lattices: state-level from the search, and determinised on words.
 
 Acoustic costs are kept unscaled, apart from graph costs; whoever compares paths says the acoustic
 scale. All costs are negated natural logs.
@@ -6,9 +6,6 @@ scale. All costs are negated natural logs.
 
 from __future__ import annotations
 
-import heapq
-import logging
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,16 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.decoding import _lattice
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
-
-_LOG = logging.getLogger(__name__)
-_INFINITY = float("inf")
-_END = -1  # in place of an arc: a path's end
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,8 +235,8 @@ def scaled_costs(
     Raises:
         UsageError: a scale that is not finite or below 0.
     """
-    _check_scale("acoustic_scale", acoustic_scale)
-    _check_scale("graph_scale", graph_scale)
+    check_scale("acoustic_scale", acoustic_scale)
+    check_scale("graph_scale", graph_scale)
     arcs = graph_scale * lattice.graph_costs.astype(np.float64)
     arcs += acoustic_scale * lattice.acoustic_costs.astype(np.float64)
     if isinstance(lattice, CompactLattice):
@@ -257,7 +249,8 @@ def scaled_costs(
     return arcs, finals
 
 
-def _check_scale(name: str, scale: float) -> None:
+def check_scale(name: str, scale: float) -> None:
+    """Raises `UsageError` for a scale that is not finite or below 0."""
     if not 0.0 <= scale < float("inf"):
         raise UsageError(f"{name}: expected a finite number >= 0, found {scale}")
 
@@ -266,167 +259,3 @@ def lattice_words(lattice: Lattice | CompactLattice) -> dict[str, int]:
     """The words on the arcs, with their ids."""
     ids = np.unique(lattice.words).tolist()
     return {lattice.symbols[word]: word for word in ids if word != 0}
-
-
-def determinize(
-    lattice: Lattice,
-    acoustic_scale: float,
-    beam: float,
-    *,
-    max_memory: int = 200_000_000,
-) -> CompactLattice:
-    """Determinises on words: one path for each word sequence, its best one.
-
-    As Kaldi's ``lattice-determinize-pruned`` (Povey et al., "Generating exact lattices in the
-    WFST framework", ICASSP 2012). Paths are compared by total cost, then by graph cost, then by
-    their transition-ids, so that the result does not depend on the order of arcs.
-
-    Args:
-        lattice: from the search.
-        acoustic_scale: factor of the acoustic costs in comparisons.
-        beam: word sequences worse than the best by more are left out. A lattice that the search
-            pruned to a beam has more of them, made of arcs that are each on a better path; a beam
-            wider by 2 keeps nearly all for little time.
-        max_memory: bytes for subsets of states, beside what is in proportion to the lattice. If
-            they do not suffice, the beam is smaller, which a warning says and
-            `CompactLattice.beam` tells.
-
-    Raises:
-        UsageError: an impossible option.
-        SpeechError: the lattice has no complete path.
-    """
-    if not beam > 0.0:
-        raise UsageError(f"lattice beam: expected a number > 0, found {beam}")
-    _check_scale("acoustic_scale", acoustic_scale)
-    if max_memory < 0:
-        raise UsageError(f"max_memory: expected a number >= 0, found {max_memory}")
-    try:
-        arrays = _lattice.determinize(
-            lattice.sources,
-            lattice.targets,
-            lattice.tids,
-            lattice.words,
-            lattice.graph_costs,
-            lattice.acoustic_costs,
-            lattice.final_costs,
-            acoustic_scale,
-            beam,
-            max_memory,
-        )
-    except ValueError as error:
-        raise SpeechError(str(error)) from error
-    compact = CompactLattice(*arrays, reached_final=lattice.reached_final, symbols=lattice.symbols)
-    if compact.beam < beam:
-        _LOG.warning(
-            "lattice determinisation ran into its memory limit: beam %.2f instead of %.2f",
-            compact.beam,
-            beam,
-        )
-    return compact
-
-
-def best_path(lattice: Lattice | CompactLattice, acoustic_scale: float) -> BestPath:
-    """The path of lowest graph cost + acoustic_scale * acoustic cost.
-
-    Raises:
-        UsageError: a scale that is not finite or below 0.
-        SpeechError: the lattice has no complete path.
-    """
-    if isinstance(lattice, CompactLattice):
-        return next(n_best(lattice, acoustic_scale))
-    _check_scale("acoustic_scale", acoustic_scale)
-    try:
-        word_ids, tids, graph_cost, acoustic_cost = _lattice.best_path(
-            lattice.sources,
-            lattice.targets,
-            lattice.tids,
-            lattice.words,
-            lattice.graph_costs,
-            lattice.acoustic_costs,
-            lattice.final_costs,
-            acoustic_scale,
-        )
-    except ValueError as error:
-        raise SpeechError(str(error)) from error
-    return BestPath(
-        words=tuple(lattice.symbols[word] for word in word_ids.tolist()),
-        word_ids=word_ids,
-        tids=tids,
-        graph_cost=graph_cost,
-        acoustic_cost=acoustic_cost,
-        complete=lattice.reached_final,
-    )
-
-
-def path_of_words(lattice: CompactLattice, words: Sequence[str]) -> BestPath | None:
-    """The path with these words, such as those of `lattice.mbr`; None if there is none."""
-    known = lattice_words(lattice)
-    offsets = lattice.arc_offsets.tolist()
-    arcs: list[int] = []
-    state = 0
-    for word in words:
-        first, last = offsets[state], offsets[state + 1]
-        found = np.flatnonzero(lattice.words[first:last] == known.get(word, 0))
-        if len(found) == 0:
-            return None
-        arcs.append(first + int(found[0]))
-        state = int(lattice.targets[arcs[-1]])
-    return lattice.path(arcs) if np.isfinite(lattice.final_graph_costs[state]) else None
-
-
-def n_best(lattice: CompactLattice, acoustic_scale: float) -> Iterator[BestPath]:
-    """All paths, which are all word sequences, from the best to the worst.
-
-    Each path is the best one from where it leaves one that came before it; so what is found early
-    costs little more than its length.
-
-    Raises:
-        UsageError: a scale that is not finite or below 0.
-        SpeechError: the lattice has no complete path.
-    """
-    backward = lattice.backward_costs(acoustic_scale)
-    if not backward or backward[0] == _INFINITY:
-        raise SpeechError("lattice: expected a path from the start to a final state")
-    costs, finals = (array.tolist() for array in scaled_costs(lattice, acoustic_scale))
-    targets, offsets = lattice.targets.tolist(), lattice.arc_offsets.tolist()
-    # How to go on from each state: how much worse than the best way, and by which arc.
-    ways: dict[int, list[tuple[float, int]]] = {}
-
-    def ways_from(state: int) -> list[tuple[float, int]]:
-        if state not in ways:
-            found = [
-                (costs[arc] + backward[targets[arc]], arc)
-                for arc in range(offsets[state], offsets[state + 1])
-            ]
-            found.append((finals[state], _END))
-            best = backward[state]
-            ways[state] = sorted((cost - best, arc) for cost, arc in found if cost < _INFINITY)
-        return ways[state]
-
-    # Entries: total cost, order of arrival, arcs to a state, the state, and which of its ways.
-    queue: list[tuple[float, int, _Arcs, int, int]] = [(backward[0], 0, None, 0, 0)]
-    arrivals = 1
-    while queue:
-        total, _, arcs, state, choice = heapq.heappop(queue)
-        while True:
-            here = ways_from(state)
-            if choice + 1 < len(here):
-                other = total - here[choice][0] + here[choice + 1][0]
-                heapq.heappush(queue, (other, arrivals, arcs, state, choice + 1))
-                arrivals += 1
-            arc = here[choice][1]
-            if arc == _END:
-                break
-            arcs, state, choice = (arc, arcs), targets[arc], 0
-        yield lattice.path(_listed(arcs))
-
-
-_Arcs = tuple[int, "_Arcs"] | None  # the last arc and those before it
-
-
-def _listed(arcs: _Arcs) -> list[int]:
-    listed = []
-    while arcs is not None:
-        arc, arcs = arcs
-        listed.append(arc)
-    return listed[::-1]

@@ -19,10 +19,10 @@ from recognizer.decoding import _lattice
 from recognizer.decoding.lattice.lattice import (
     BestPath,
     CompactLattice,
-    best_path,
     lattice_words,
     scaled_costs,
 )
+from recognizer.decoding.lattice.paths import best_path
 
 IntArray = npt.NDArray[np.int32]
 
@@ -112,16 +112,6 @@ def confidences(
     ids = np.array([known.get(word, _NOT_THERE) for word in words], dtype=np.int32)
     result = _sausage(lattice, ids, acoustic_scale, graph_scale, decode=False)
     return replace(result, words=tuple(words))
-
-
-def word_confidences(
-    lattice: CompactLattice,
-    words: BestPath | Sequence[str],
-    acoustic_scale: float,
-    graph_scale: float = 1.0,
-) -> tuple[float, ...]:
-    """Confidence of each word, in ``[0, 1]``; see `confidences`."""
-    return confidences(lattice, words, acoustic_scale, graph_scale).confidences
 
 
 def _sausage(

@@ -57,10 +57,3 @@ def posteriors(
     # Where no path leads, the cost is infinite.
     arc_posteriors = np.exp(total - forward[lattice.sources] - arcs - backward[lattice.targets])
     return Posteriors(arc_posteriors, np.exp(total - forward - finals), -float(total))
-
-
-def arc_posteriors(
-    lattice: Lattice | CompactLattice, acoustic_scale: float, graph_scale: float = 1.0
-) -> DoubleArray:
-    """float64 ``[A]``, probabilities of the arcs; see `posteriors`."""
-    return posteriors(lattice, acoustic_scale, graph_scale).arcs

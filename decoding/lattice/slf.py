@@ -39,9 +39,9 @@ class SlfLattice:
     Attributes:
         utterance: its id, empty where the file does not say.
         lattice: compact if it is deterministic on words, otherwise state-level, without
-            transition-ids, for `recognizer.decoding.lattice.lattice.determinize`. Language model
-            scores have the file's scale and word penalty in them. The transition-ids of a compact
-            one are 0, which only tells how many frames an arc has.
+            transition-ids, for `recognizer.decoding.lattice.determinization.determinize`. Language
+            model scores have the file's scale and word penalty in them. The transition-ids of a
+            compact one are 0, which only tells how many frames an arc has.
         acoustic_scale: of the header, 1 where it does not say.
     """
 

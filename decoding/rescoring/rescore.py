@@ -18,7 +18,7 @@ import numpy as np
 
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.decoding import _rescore
-from recognizer.decoding.lattice.lattice import BestPath, CompactLattice
+from recognizer.decoding.lattice.lattice import BestPath, CompactLattice, check_scale
 from recognizer.decoding.rescoring.models import EpsilonBackoff, native_model
 from recognizer.lm.model.language_model import LanguageModel
 
@@ -27,13 +27,36 @@ _INFINITY = float("inf")
 
 
 @dataclass(frozen=True)
-class RescoreOptions:
-    """Scales and limits of rescoring.
+class RescoringOptions:
+    """How much the language model of the second pass counts.
+
+    Together with the acoustic scale, which the first pass has in common, these are what is tuned.
 
     Attributes:
-        acoustic_scale: factor of the acoustic costs in comparisons.
         lm_scale: factor of the new model's log probabilities.
-        word_insertion_penalty: cost added for each word, natural log.
+        word_insertion_penalty: cost added for each word, natural log; positive values make for
+            fewer words.
+    """
+
+    lm_scale: float = 1.0
+    word_insertion_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        if not 0.0 <= self.lm_scale < _INFINITY:
+            raise UsageError(f"lm_scale: expected a finite number >= 0, found {self.lm_scale}")
+        if not abs(self.word_insertion_penalty) < _INFINITY:
+            raise UsageError(
+                f"word_insertion_penalty: expected a finite number, "
+                f"found {self.word_insertion_penalty}"
+            )
+
+
+@dataclass(frozen=True)
+class RescoringLimits:
+    """What bounds the expansion of a lattice by the histories of two language models.
+
+    Attributes:
         beam: histories that are worse than the best one in the same lattice state by more are
             dropped; inf for none.
         max_arcs: arcs of the expanded lattice; if they do not suffice, the beam is halved until
@@ -41,24 +64,11 @@ class RescoreOptions:
             keeps them.
     """
 
-    acoustic_scale: float
-    lm_scale: float = 1.0
-    word_insertion_penalty: float = 0.0
     beam: float = 16.0
     max_arcs: int = 200_000
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name in ("acoustic_scale", "lm_scale"):
-            if not 0.0 <= getattr(self, name) < _INFINITY:
-                raise UsageError(
-                    f"{name}: expected a finite number >= 0, found {getattr(self, name)}"
-                )
-        if not abs(self.word_insertion_penalty) < _INFINITY:
-            raise UsageError(
-                f"word_insertion_penalty: expected a finite number, "
-                f"found {self.word_insertion_penalty}"
-            )
         if not self.beam > 0.0:
             raise UsageError(f"rescoring beam: expected a number > 0, found {self.beam}")
         if self.max_arcs < 1:
@@ -117,7 +127,13 @@ class Rescorer:
         self._old = native_model(old, symbols)
         self._new = native_model(new, symbols)
 
-    def rescore(self, lattice: CompactLattice, options: RescoreOptions) -> Rescored:
+    def rescore(
+        self,
+        lattice: CompactLattice,
+        acoustic_scale: float,
+        options: RescoringOptions | None = None,
+        limits: RescoringLimits | None = None,
+    ) -> Rescored:
         """Replace the old language model's scores by the new one's.
 
         A path's new graph cost is its old one, plus the old model's log probability, less
@@ -127,27 +143,36 @@ class Rescorer:
 
         Args:
             lattice: determinised on words.
-            options: scales and limits.
+            acoustic_scale: factor of the acoustic costs in comparisons.
+            options: scale of the new model, and word insertion penalty.
+            limits: beam and size of the expansion.
 
         Raises:
+            UsageError: an acoustic scale that is not finite or below 0.
             SpeechError: the lattice has no complete path or other words than `symbols`, or a
                 model gives no finite score.
         """
         native = self._open(lattice)
-        return self._expand(native, lattice, options)
+        options, limits = options or RescoringOptions(), limits or RescoringLimits()
+        return self._expand(native, lattice, acoustic_scale, options, limits)
 
     def best_paths(
-        self, lattice: CompactLattice, options: Sequence[RescoreOptions]
+        self,
+        lattice: CompactLattice,
+        acoustic_scale: float,
+        options: Sequence[RescoringOptions],
+        limits: RescoringLimits | None = None,
     ) -> list[BestPath]:
         """The best path under each of several options, as `rescore` finds it.
 
         For tuning: no (history, word) of the lattice is asked for twice.
 
         Raises:
-            SpeechError: as `rescore`.
+            UsageError, SpeechError: as `rescore`.
         """
         native = self._open(lattice)
-        return [self._expand(native, lattice, one).best for one in options]
+        limits = limits or RescoringLimits()
+        return [self._expand(native, lattice, acoustic_scale, one, limits).best for one in options]
 
     def _open(self, lattice: CompactLattice) -> _rescore.Rescoring:
         if lattice.symbols is not self._symbols and lattice.symbols != tuple(self._symbols):
@@ -169,14 +194,20 @@ class Rescorer:
             raise SpeechError(str(error)) from error
 
     def _expand(
-        self, native: _rescore.Rescoring, lattice: CompactLattice, options: RescoreOptions
+        self,
+        native: _rescore.Rescoring,
+        lattice: CompactLattice,
+        acoustic_scale: float,
+        options: RescoringOptions,
+        limits: RescoringLimits,
     ) -> Rescored:
+        check_scale("acoustic_scale", acoustic_scale)
         fault = native.expand(
-            options.acoustic_scale,
-            options.lm_scale,
-            options.word_insertion_penalty,
-            options.beam,
-            options.max_arcs,
+            acoustic_scale=acoustic_scale,
+            lm_scale=options.lm_scale,
+            word_insertion_penalty=options.word_insertion_penalty,
+            beam=limits.beam,
+            max_arcs=limits.max_arcs,
         )
         if fault is not None:
             word, old, new = fault
@@ -192,9 +223,9 @@ class Rescorer:
         if hit_max_arcs:
             _LOG.warning(
                 "lattice rescoring ran into its limit of %d arcs: beam %.2f instead of %.2f",
-                options.max_arcs,
+                limits.max_arcs,
                 beam,
-                options.beam,
+                limits.beam,
             )
         path = lattice.path(arcs.tolist())
         best = BestPath(
@@ -208,16 +239,6 @@ class Rescorer:
         return Rescored(
             best, num_states, num_arcs, num_dropped, beam, hit_max_arcs, lattice, native
         )
-
-
-def rescore_lattice(
-    lattice: CompactLattice,
-    old: LanguageModel[Any] | EpsilonBackoff,
-    new: LanguageModel[Any] | EpsilonBackoff,
-    options: RescoreOptions,
-) -> Rescored:
-    """`Rescorer.rescore` for one lattice; for many of a large vocabulary, make a `Rescorer`."""
-    return Rescorer(old, new, lattice.symbols).rescore(lattice, options)
 
 
 def _expanded(

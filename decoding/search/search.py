@@ -7,18 +7,17 @@ backwards by the lattice beam.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.data.parallel.threads import thread_map
 from recognizer.decoding import _search
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
-from recognizer.decoding.lattice.lattice import BestPath, Lattice, best_path
+from recognizer.decoding.lattice.lattice import BestPath, Lattice
+from recognizer.decoding.lattice.paths import best_path
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -145,25 +144,6 @@ class Decoder:
         decoding = self.start(best_only=True)
         decoding.advance(log_likelihoods)
         return best_path(decoding.finish(), self.options.acoustic_scale)
-
-    def decode_all(self, batch: Iterable[FloatArray], threads: int) -> Iterator[Lattice]:
-        """Searches many utterances, several at a time; the search releases Python's lock.
-
-        Results do not depend on the number of threads. The batch is drawn from as lattices are
-        asked for, a few utterances ahead.
-
-        Args:
-            batch: scores of each utterance, as for `decode`.
-            threads: how many to search at a time.
-
-        Returns:
-            Their lattices, in order.
-
-        Raises:
-            UsageError: threads is below 1.
-            SpeechError: as `decode`, when the utterance's turn comes.
-        """
-        return thread_map(self.decode, batch, threads)
 
     def start(self, *, best_only: bool = False) -> Decoding:
         """Begins an utterance whose scores come piece by piece.

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import UsageError
+from recognizer.decoding.rescoring.rescore import RescoringOptions
 from recognizer.evaluation import scoring
 from recognizer.evaluation.evaluate import each_utterance
 from recognizer.evaluation.scoring import ErrorCounts
 from recognizer.model.bundle import ModelBundle, write_config
-from recognizer.model.config import ModelConfig, RescoringOptions
+from recognizer.model.config import ModelConfig
 from recognizer.recognizer import Recognizer
 
 

@@ -11,6 +11,7 @@ from recognizer.am.nnet.priors import PriorSource
 from recognizer.data.errors import UsageError
 from recognizer.data.text.normalization import Normalization
 from recognizer.decoding.graph.options import GraphOptions
+from recognizer.decoding.rescoring.rescore import RescoringLimits, RescoringOptions
 from recognizer.decoding.search.on_the_fly import BackoffMode
 from recognizer.decoding.search.search import SearchOptions
 
@@ -66,15 +67,15 @@ class LatticeOptions:
     Attributes:
         determinization_bytes: working memory of determinisation; what does not fit is left out,
             the worst first.
-        rescoring_beam: histories worse than the best one of a lattice state by more are dropped.
-        rescoring_max_arcs: arcs that rescoring may expand a lattice to.
+        rescoring_beam: `RescoringLimits.beam`.
+        rescoring_max_arcs: `RescoringLimits.max_arcs`.
         confidence_scale: factor of all costs where words' probabilities are computed; below one,
             words are less sure.
     """
 
     determinization_bytes: int = 200_000_000
-    rescoring_beam: float = 16.0
-    rescoring_max_arcs: int = 200_000
+    rescoring_beam: float = RescoringLimits.beam
+    rescoring_max_arcs: int = RescoringLimits.max_arcs
     confidence_scale: float = 1.0
 
     def __post_init__(self) -> None:
@@ -88,25 +89,10 @@ class LatticeOptions:
                 f"confidence_scale: expected a finite number above 0, found {self.confidence_scale}"
             )
 
-
-@dataclass(frozen=True)
-class RescoringOptions:
-    """Second pass: acoustic scale (`SearchOptions`), LM scale and penalty are tuned together.
-
-    Attributes:
-        lm_scale: factor of the large LM's log probabilities.
-        word_insertion_penalty: cost of every word, in natural-log units; positive values make
-            for fewer words.
-    """
-
-    lm_scale: float = 1.0
-    word_insertion_penalty: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.lm_scale > 0:
-            raise UsageError(f"lm_scale: expected a number above 0, found {self.lm_scale}")
-        if not abs(self.word_insertion_penalty) < float("inf"):
-            raise UsageError("word_insertion_penalty: expected a finite number")
+    @property
+    def rescoring(self) -> RescoringLimits:
+        """The limits of rescoring."""
+        return RescoringLimits(self.rescoring_beam, self.rescoring_max_arcs)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from math import exp, inf, log
 
 import numpy as np
 
-from recognizer.decoding.lattice.lattice import CompactLattice, Lattice, determinize, scaled_costs
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import CompactLattice, Lattice, scaled_costs
 from search_toys import SYMBOLS
 
 

@@ -7,8 +7,15 @@ from math import inf
 
 import numpy as np
 
-from recognizer.decoding.lattice.lattice import CompactLattice, determinize
-from recognizer.decoding.rescoring.rescore import RescoreOptions
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import CompactLattice
+from recognizer.decoding.rescoring.models import EpsilonBackoff
+from recognizer.decoding.rescoring.rescore import (
+    Rescored,
+    Rescorer,
+    RescoringLimits,
+    RescoringOptions,
+)
 from recognizer.lm.model.language_model import LanguageModel
 from search_toys import SCALE, SYMBOLS, Path, best_by_words, lattice_paths, random_lattice
 
@@ -62,11 +69,42 @@ def compact_of(seed: int) -> tuple[CompactLattice, dict[tuple[int, ...], Path]]:
         seed += 1
 
 
+@dataclass(frozen=True)
+class Settings:
+    """All that rescoring is told, in one."""
+
+    acoustic_scale: float = SCALE
+    lm_scale: float = 1.0
+    word_insertion_penalty: float = 0.0
+    beam: float = RescoringLimits.beam
+    max_arcs: int = RescoringLimits.max_arcs
+
+    @property
+    def options(self) -> RescoringOptions:
+        return RescoringOptions(self.lm_scale, self.word_insertion_penalty)
+
+    @property
+    def limits(self) -> RescoringLimits:
+        return RescoringLimits(self.beam, self.max_arcs)
+
+    def rescore(self, rescorer: Rescorer, lattice: CompactLattice) -> Rescored:
+        return rescorer.rescore(lattice, self.acoustic_scale, self.options, self.limits)
+
+
+def rescore_lattice(
+    lattice: CompactLattice,
+    old: LanguageModel | EpsilonBackoff,
+    new: LanguageModel | EpsilonBackoff,
+    settings: Settings,
+) -> Rescored:
+    return settings.rescore(Rescorer(old, new, lattice.symbols), lattice)
+
+
 def rescored_by_hand(
     paths: dict[tuple[int, ...], Path],
     old: LanguageModel,
     new: LanguageModel,
-    options: RescoreOptions,
+    settings: Settings,
     *,
     end: bool = True,
 ) -> dict[tuple[int, ...], Path]:
@@ -74,8 +112,8 @@ def rescored_by_hand(
     for ids, path in paths.items():
         words = tuple(SYMBOLS[word] for word in ids)
         graph = path.graph + log_prob(old, words, end=end)
-        graph -= options.lm_scale * log_prob(new, words, end=end)
-        graph += options.word_insertion_penalty * len(words)
+        graph -= settings.lm_scale * log_prob(new, words, end=end)
+        graph += settings.word_insertion_penalty * len(words)
         result[ids] = path._replace(graph=graph)
     return result
 
@@ -91,17 +129,17 @@ class Reference:
 
 
 def expanded_by_hand(
-    lattice: CompactLattice, old: LanguageModel, new: LanguageModel, options: RescoreOptions
+    lattice: CompactLattice, old: LanguageModel, new: LanguageModel, settings: Settings
 ) -> Reference:
     """The expansion with dictionaries: histories of each state, the bad ones dropped."""
     found = Reference()
-    scale, arcs = options.acoustic_scale, lattice.arc_offsets.tolist()
+    scale, arcs = settings.acoustic_scale, lattice.arc_offsets.tolist()
     costs: list[dict[tuple[object, object], float]] = [{} for _ in range(lattice.num_states)]
     costs[0][old.start(), new.start()] = 0.0
     for state in range(lattice.num_states):
         best = min(costs[state].values(), default=inf)
         for (old_state, new_state), so_far in costs[state].items():
-            if so_far > best + options.beam:
+            if so_far > best + settings.beam:
                 found.num_dropped += 1
                 continue
             found.num_states += 1
@@ -109,7 +147,7 @@ def expanded_by_hand(
             if end < inf:
                 end += scale * float(lattice.final_acoustic_costs[state])
                 if lattice.reached_final:
-                    end += old.final(old_state) - options.lm_scale * new.final(new_state)
+                    end += old.final(old_state) - settings.lm_scale * new.final(new_state)
                 found.cost = min(found.cost, so_far + end)
             for arc in range(arcs[state], arcs[state + 1]):
                 found.num_arcs += 1
@@ -118,7 +156,7 @@ def expanded_by_hand(
                 new_score, new_next = new.score(new_state, word)
                 cost = so_far + float(lattice.graph_costs[arc])
                 cost += scale * float(lattice.acoustic_costs[arc]) + old_score
-                cost += options.word_insertion_penalty - options.lm_scale * new_score
+                cost += settings.word_insertion_penalty - settings.lm_scale * new_score
                 target = costs[int(lattice.targets[arc])]
                 key = (old_next, new_next)
                 target[key] = min(target.get(key, inf), cost)

@@ -23,6 +23,7 @@ from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.tree.decision_tree import Tree, monophone_tree
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.decoding.graph.options import GraphOptions
+from recognizer.decoding.rescoring.rescore import RescoringOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
@@ -41,7 +42,6 @@ from recognizer.model.config import (
     AcousticConfig,
     FirstPassOptions,
     ModelConfig,
-    RescoringOptions,
 )
 from recognizer.model.first_pass_graph import first_pass_graph
 

@@ -18,8 +18,10 @@ from recognizer.data.errors import SpeechError
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.k2.engine import K2Decoder, load_k2
 from recognizer.decoding.k2.epsilon_free import remove_epsilons
-from recognizer.decoding.lattice.lattice import Lattice, best_path, determinize, n_best
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import Lattice
 from recognizer.decoding.lattice.oracle import oracle
+from recognizer.decoding.lattice.paths import best_path, n_best
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.model.bundle import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer

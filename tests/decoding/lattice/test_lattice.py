@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 
 from lattice_toys import timed_lattice
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.decoding.lattice.lattice import (
-    Lattice,
-    best_path,
-    determinize,
-    n_best,
-    path_of_words,
-)
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import Lattice
+from recognizer.decoding.lattice.paths import best_path, n_best, path_of_words
 from search_toys import (
     SCALE,
     SYMBOLS,

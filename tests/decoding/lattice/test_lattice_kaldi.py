@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from lattice_toys import compact, timed_lattice
 from recognizer.data.errors import SpeechError
+from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.kaldi import read_kaldi_lattices, write_kaldi_lattices
-from recognizer.decoding.lattice.lattice import CompactLattice, Lattice, determinize, n_best
+from recognizer.decoding.lattice.lattice import CompactLattice, Lattice
+from recognizer.decoding.lattice.paths import n_best
 from search_toys import SCALE, SYMBOLS, compact_paths, ladder, lattice_paths
 
 seeds = st.integers(0, 2**32 - 1)

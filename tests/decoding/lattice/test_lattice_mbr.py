@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from lattice_toys import compact, path_probabilities, path_words, word_tree
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.decoding.lattice.lattice import best_path, determinize
-from recognizer.decoding.lattice.mbr import MbrResult, confidences, mbr, word_confidences
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.mbr import MbrResult, confidences, mbr
+from recognizer.decoding.lattice.paths import best_path
 from search_toys import SYMBOLS, ladder
 
 Words = tuple[str, ...]
@@ -158,8 +159,8 @@ def test_words_of_all_paths_are_certain() -> None:
     assert result.bins[3].words == ("b", "d", None)
     assert result.bins[3].posteriors == pytest.approx((0.6, 0.3, 0.1), abs=1e-9)
     assert result.risk == pytest.approx(0.4, abs=TOLERANCE)
-    assert word_confidences(lattice, ["a", "d", "c"], 1.0) == pytest.approx((1.0, 0.3, 1.0))
-    assert word_confidences(lattice, ["nowhere"], 1.0) == (0.0,)
+    assert confidences(lattice, ["a", "d", "c"], 1.0).confidences == pytest.approx((1.0, 0.3, 1.0))
+    assert confidences(lattice, ["nowhere"], 1.0).confidences == (0.0,)
     assert confidences(lattice, ["b", "nowhere"], 1.0).words == ("b", "nowhere")
 
 

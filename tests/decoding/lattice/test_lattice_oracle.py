@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from lattice_toys import arc_paths, compact, path_words, timed_lattice
 from recognizer.data.errors import SpeechError
-from recognizer.decoding.lattice.lattice import best_path, determinize
+from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.oracle import density, oracle
+from recognizer.decoding.lattice.paths import best_path
 from search_toys import SYMBOLS, ladder
 
 seeds = st.integers(0, 2**32 - 1)

@@ -10,13 +10,9 @@ from hypothesis import strategies as st
 
 from lattice_toys import compact, word_tree
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.decoding.lattice.lattice import (
-    CompactLattice,
-    Lattice,
-    best_path,
-    determinize,
-    n_best,
-)
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import CompactLattice, Lattice
+from recognizer.decoding.lattice.paths import best_path, n_best
 from recognizer.decoding.lattice.posteriors import posteriors
 from recognizer.decoding.lattice.slf import SlfLattice, read_slf, write_slf
 from search_toys import SYMBOLS

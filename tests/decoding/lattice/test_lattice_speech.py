@@ -11,17 +11,13 @@ import pytest
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.text.english.normalize import normalize
+from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.kaldi import read_kaldi_lattices, write_kaldi_lattices
-from recognizer.decoding.lattice.lattice import (
-    CompactLattice,
-    Lattice,
-    best_path,
-    determinize,
-    path_of_words,
-)
+from recognizer.decoding.lattice.lattice import CompactLattice, Lattice
 from recognizer.decoding.lattice.mbr import confidences, mbr
 from recognizer.decoding.lattice.oracle import density, oracle
-from recognizer.decoding.lattice.posteriors import arc_posteriors
+from recognizer.decoding.lattice.paths import best_path, path_of_words
+from recognizer.decoding.lattice.posteriors import posteriors
 from recognizer.decoding.lattice.slf import read_slf, write_slf
 from recognizer.decoding.lattice.word_times import phone_times, word_times
 from recognizer.decoding.search.search import SearchOptions
@@ -78,7 +74,7 @@ def test_arcs_of_a_frame_sum_to_one(spoken: list[tuple[list[str], Lattice]]) -> 
     for _, lattice in spoken:
         emitting = lattice.tids > 0
         frames = lattice.state_frames[lattice.sources[emitting]]
-        sums = np.bincount(frames, arc_posteriors(lattice, SCALE)[emitting])
+        sums = np.bincount(frames, posteriors(lattice, SCALE).arcs[emitting])
         assert len(sums) == lattice.num_frames
         np.testing.assert_allclose(sums, 1.0, atol=1e-9)
 

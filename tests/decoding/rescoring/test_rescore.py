@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
-from math import inf
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -13,14 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.decoding.lattice.lattice import best_path, determinize, n_best
-from recognizer.decoding.rescoring.rescore import RescoreOptions, Rescorer, rescore_lattice
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.paths import best_path, n_best
+from recognizer.decoding.rescoring.rescore import Rescorer, RescoringLimits, RescoringOptions
 from rescore_toys import (
     RandomModel,
+    Settings,
     chain,
     compact_of,
     expanded_by_hand,
     log_prob,
+    rescore_lattice,
     rescored_by_hand,
 )
 from search_toys import SCALE, SYMBOLS, compact_paths, ladder
@@ -28,16 +31,16 @@ from search_toys import SCALE, SYMBOLS, compact_paths, ladder
 seeds = st.integers(0, 2**32 - 1)
 
 OPTIONS = [
-    RescoreOptions(SCALE, beam=inf),
-    RescoreOptions(SCALE, lm_scale=0.75, word_insertion_penalty=0.5, beam=inf),
-    RescoreOptions(SCALE, lm_scale=0.0, word_insertion_penalty=-1.0, beam=inf),
+    Settings(SCALE, beam=inf),
+    Settings(SCALE, lm_scale=0.75, word_insertion_penalty=0.5, beam=inf),
+    Settings(SCALE, lm_scale=0.0, word_insertion_penalty=-1.0, beam=inf),
 ]
 
 
 @settings(max_examples=150, deadline=None)
 @given(seeds, st.integers(1, 3), st.integers(1, 4), st.sampled_from(OPTIONS))
 def test_every_path_is_rescored_as_by_hand(
-    seed: int, old_order: int, new_order: int, options: RescoreOptions
+    seed: int, old_order: int, new_order: int, options: Settings
 ) -> None:
     compact, paths = compact_of(seed)
     old, new = RandomModel(seed, old_order), RandomModel(seed + 1, new_order)
@@ -63,7 +66,7 @@ def test_every_path_is_rescored_as_by_hand(
 def test_a_model_for_itself_changes_nothing(seed: int) -> None:
     compact, paths = compact_of(seed)
     model = RandomModel(seed, 3)
-    rescored = rescore_lattice(compact, model, model, RescoreOptions(SCALE, beam=inf))
+    rescored = rescore_lattice(compact, model, model, Settings(SCALE, beam=inf))
     assert {path.words: path for path in compact_paths(rescored.lattice)} == paths
 
 
@@ -75,7 +78,7 @@ def test_a_beam_drops_histories_and_counts_them(
     compact, paths = compact_of(seed)
     compact = replace(compact, reached_final=reached_final)
     old, new = RandomModel(seed, 1), RandomModel(seed + 1, 3)
-    options = RescoreOptions(SCALE, lm_scale=1.5, word_insertion_penalty=-0.25, beam=beam)
+    options = Settings(SCALE, lm_scale=1.5, word_insertion_penalty=-0.25, beam=beam)
     expected = rescored_by_hand(paths, old, new, options, end=reached_final)
     rescored = rescore_lattice(compact, old, new, options)
     found = {path.words: path for path in compact_paths(rescored.lattice)}
@@ -97,7 +100,7 @@ def test_paths_that_do_not_end_are_not_charged_for_the_end(seed: int) -> None:
     compact, paths = compact_of(seed)
     compact = replace(compact, reached_final=False)
     old, new = RandomModel(seed, 2), RandomModel(seed + 1, 3)
-    options = RescoreOptions(SCALE, beam=inf)
+    options = Settings(SCALE, beam=inf)
     expected = rescored_by_hand(paths, old, new, options, end=False)
     rescored = rescore_lattice(compact, old, new, options)
     assert {path.words: path for path in compact_paths(rescored.lattice)} == expected
@@ -109,12 +112,12 @@ def test_an_arc_limit_makes_the_beam_smaller_and_says_so(
 ) -> None:
     compact = determinize(ladder(6), SCALE, inf)
     old, new = RandomModel(1, 1), RandomModel(2, 4)
-    everything = rescore_lattice(compact, old, new, RescoreOptions(SCALE, beam=inf))
+    everything = rescore_lattice(compact, old, new, Settings(SCALE, beam=inf))
     limit = everything.lattice.num_arcs - 1
-    enough = RescoreOptions(SCALE, beam=inf, max_arcs=limit + 1)
+    enough = Settings(SCALE, beam=inf, max_arcs=limit + 1)
     assert not rescore_lattice(compact, old, new, enough).hit_max_arcs
     assert not caplog.text
-    options = RescoreOptions(SCALE, beam=inf, max_arcs=limit)
+    options = Settings(SCALE, beam=inf, max_arcs=limit)
     rescored = rescore_lattice(compact, old, new, options)
     assert rescored.hit_max_arcs
     assert rescored.beam in [16.0 / 2**n for n in range(12)]
@@ -131,13 +134,13 @@ def test_an_arc_limit_makes_the_beam_smaller_and_says_so(
 def test_an_arc_limit_below_the_lattice_keeps_one_history_of_each_state() -> None:
     compact = determinize(ladder(6), SCALE, inf)
     old, new = RandomModel(1, 1), RandomModel(2, 4)
-    rescored = rescore_lattice(compact, old, new, RescoreOptions(SCALE, max_arcs=1))
+    rescored = rescore_lattice(compact, old, new, Settings(SCALE, max_arcs=1))
     assert rescored.hit_max_arcs
     assert rescored.beam == 1e-3
     assert rescored.num_states == compact.num_states
     assert rescored.num_arcs == compact.num_arcs
     # What is left is one path with its alternatives; they have true scores.
-    options = RescoreOptions(SCALE)
+    options = Settings(SCALE)
     paths = {path.words: path for path in compact_paths(compact)}
     expected = rescored_by_hand(paths, old, new, options)
     for path in compact_paths(rescored.lattice):
@@ -151,22 +154,23 @@ def test_many_options_at_once_are_each_of_them(seed: int) -> None:
     old, new = RandomModel(seed, 2), CountingModel(seed + 1, 3)
     rescorer = Rescorer(old, new, SYMBOLS)
     options = [
-        RescoreOptions(acoustic_scale, lm_scale, penalty, beam=beam)
-        for acoustic_scale in (0.0, 0.5)
+        RescoringOptions(lm_scale, penalty)
         for lm_scale in (0.0, 1.0, 3.0)
         for penalty in (-3.0, 2.0)
-        for beam in (0.5, inf)
     ]
-    found = rescorer.best_paths(compact, options)
-    assert max(new.asked.values(), default=0) == 1
-    for path, one in zip(found, options, strict=True):
-        alone = rescorer.rescore(compact, one).best
-        assert (path.words, path.graph_cost, path.acoustic_cost) == (
-            alone.words,
-            alone.graph_cost,
-            alone.acoustic_cost,
-        )
-    assert rescorer.best_paths(compact, []) == []
+    for acoustic_scale, beam in ((0.0, 0.5), (0.0, inf), (0.5, 0.5), (0.5, inf)):
+        limits = RescoringLimits(beam)
+        new.asked.clear()
+        found = rescorer.best_paths(compact, acoustic_scale, options, limits)
+        assert max(new.asked.values(), default=0) == 1
+        for path, one in zip(found, options, strict=True):
+            alone = rescorer.rescore(compact, acoustic_scale, one, limits).best
+            assert (path.words, path.graph_cost, path.acoustic_cost) == (
+                alone.words,
+                alone.graph_cost,
+                alone.acoustic_cost,
+            )
+    assert rescorer.best_paths(compact, SCALE, []) == []
 
 
 class CountingModel(RandomModel):
@@ -181,7 +185,7 @@ class CountingModel(RandomModel):
 
 def test_a_path_without_words_has_only_an_end() -> None:
     old, new = RandomModel(1, 2), RandomModel(2, 3)
-    options = RescoreOptions(SCALE, lm_scale=0.5, word_insertion_penalty=100.0)
+    options = Settings(SCALE, lm_scale=0.5, word_insertion_penalty=100.0)
     for words in ([], [1, 2]):
         rescored = rescore_lattice(chain(words), old, new, options)
         assert rescored.best.words == ()
@@ -192,7 +196,7 @@ def test_a_path_without_words_has_only_an_end() -> None:
 
 def test_arcs_without_words_are_no_business_of_the_models() -> None:
     old, new = RandomModel(1, 2), RandomModel(2, 3)
-    options = RescoreOptions(SCALE, lm_scale=2.0, word_insertion_penalty=-10.0)
+    options = Settings(SCALE, lm_scale=2.0, word_insertion_penalty=-10.0)
     rescored = rescore_lattice(chain([1, 0, 2, 0]), old, new, options).best
     assert rescored.word_ids.tolist() == [1, 0, 2, 0]
     words = ("a", "b")
@@ -203,7 +207,7 @@ def test_arcs_without_words_are_no_business_of_the_models() -> None:
 def test_rescored_lattices_can_be_listed_and_rescored_again() -> None:
     compact, paths = compact_of(5)
     one, two = RandomModel(1, 2), RandomModel(2, 3)
-    options = RescoreOptions(SCALE, beam=inf)
+    options = Settings(SCALE, beam=inf)
     there = rescore_lattice(compact, one, two, options).lattice
     back = rescore_lattice(there, two, one, options).lattice
     assert {path.words: path for path in compact_paths(back)} == paths
@@ -225,9 +229,9 @@ def test_a_model_without_finite_scores_is_an_error() -> None:
     compact, _ = compact_of(3)
     good = RandomModel(0, 1)
     with pytest.raises(SpeechError, match=r"finite scores of the sentence end, found .* -inf"):
-        rescore_lattice(compact, good, NoEnd(0, 1), RescoreOptions(SCALE))
+        rescore_lattice(compact, good, NoEnd(0, 1), Settings(SCALE))
     with pytest.raises(SpeechError, match=r"finite scores of '\w+', found .* -inf"):
-        rescore_lattice(compact, good, NoWords(0, 1), RescoreOptions(SCALE))
+        rescore_lattice(compact, good, NoWords(0, 1), Settings(SCALE))
 
 
 class Broken(RandomModel):
@@ -240,7 +244,7 @@ def test_what_a_model_raises_is_passed_on() -> None:
     good = RandomModel(0, 1)
     for old, new in ((good, Broken(0, 1)), (Broken(0, 1), good)):
         with pytest.raises(LookupError, match=r"^no \w$"):
-            rescore_lattice(compact, old, new, RescoreOptions(SCALE))
+            rescore_lattice(compact, old, new, Settings(SCALE))
 
 
 def test_lattices_that_are_none_are_refused() -> None:
@@ -260,19 +264,25 @@ def test_lattices_that_are_none_are_refused() -> None:
         ({"symbols": ("<eps>", "b", "a", "c", "d")}, "words that the rescorer was made for"),
     ):
         with pytest.raises(SpeechError, match=message):
-            rescorer.rescore(replace(compact, **changes), RescoreOptions(SCALE))
+            Settings(SCALE).rescore(rescorer, replace(compact, **changes))
 
 
 @pytest.mark.parametrize(
     "options",
     [
         {"acoustic_scale": -1.0},
+        {"acoustic_scale": inf},
+        {"acoustic_scale": nan},
         {"lm_scale": inf},
-        {"word_insertion_penalty": float("nan")},
+        {"lm_scale": -0.5},
+        {"word_insertion_penalty": nan},
         {"beam": 0.0},
+        {"beam": nan},
         {"max_arcs": 0},
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, float]) -> None:
+    compact, _ = compact_of(1)
+    model = RandomModel(1, 2)
     with pytest.raises(UsageError, match=next(iter(options))):
-        RescoreOptions(**{"acoustic_scale": 0.1, **options})  # type: ignore[arg-type]
+        rescore_lattice(compact, model, model, Settings(**options))  # type: ignore[arg-type]

@@ -16,12 +16,20 @@ from hypothesis import strategies as st
 from recognizer.data.errors import SpeechError
 from recognizer.decoding import _rescore
 from recognizer.decoding.rescoring.models import EpsilonBackoff, native_model
-from recognizer.decoding.rescoring.rescore import RescoreOptions, Rescorer, rescore_lattice
+from recognizer.decoding.rescoring.rescore import Rescorer
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.model.language_model import BackoffModel, EpsilonBackoffModel, KenlmModel
 from recognizer.lm.ngram.model import NgramModel
-from rescore_toys import RandomModel, chain, compact_of, expanded_by_hand, rescored_by_hand
+from rescore_toys import (
+    RandomModel,
+    Settings,
+    chain,
+    compact_of,
+    expanded_by_hand,
+    rescore_lattice,
+    rescored_by_hand,
+)
 from search_toys import SCALE, SYMBOLS, compact_paths
 
 seeds = st.integers(0, 2**32 - 1)
@@ -144,7 +152,7 @@ def test_every_path_is_rescored_as_models_are_defined(
         automaton = NgramAutomaton.from_model(as_model(ngrams, arpa))
         models.append(EpsilonBackoff(automaton) if epsilon else automaton)
     compact, paths = compact_of(seed)
-    options = RescoreOptions(SCALE, lm_scale=0.75, word_insertion_penalty=-0.5, beam=inf)
+    options = Settings(SCALE, lm_scale=0.75, word_insertion_penalty=-0.5, beam=inf)
     expected = rescored_by_hand(paths, *definitions, options)
     rescored = rescore_lattice(compact, *models, options)
     found = {path.words: path for path in compact_paths(rescored.lattice)}
@@ -163,7 +171,7 @@ def test_automata_and_models_in_python_expand_alike(arpa: Path, seed: int, beam:
     one = as_model(random_ngrams(rng, 3), arpa)
     two = as_model(random_ngrams(rng, 4), arpa)
     compact, _ = compact_of(seed)
-    options = RescoreOptions(SCALE, lm_scale=1.25, beam=beam)
+    options = Settings(SCALE, lm_scale=1.25, beam=beam)
     automaton = NgramAutomaton.from_model(two)
     exact = rescore_lattice(compact, RandomModel(seed, 2), automaton, options)
     reference = expanded_by_hand(compact, RandomModel(seed, 2), automaton, options)
@@ -192,7 +200,7 @@ def test_both_layouts_do_the_same(arpa: Path, seed: int, epsilon: bool) -> None:
     compact = fast.compact()
     assert (fast.layout, compact.layout) == ("fast", "compact")
     lattice, _ = compact_of(seed)
-    options = RescoreOptions(SCALE, beam=1.0)
+    options = Settings(SCALE, beam=1.0)
     one, other = (
         rescore_lattice(
             lattice, RandomModel(0, 2), EpsilonBackoff(each) if epsilon else each, options
@@ -212,7 +220,7 @@ def test_kenlm_and_the_automaton_agree(arpa: Path) -> None:
     kenlm_model, automaton = KenlmModel(arpa), NgramAutomaton.from_model(model)
     for seed in range(10):
         compact, _ = compact_of(seed)
-        options = RescoreOptions(SCALE, beam=inf)
+        options = Settings(SCALE, beam=inf)
         kenlm = rescore_lattice(compact, old, kenlm_model, options)
         native = rescore_lattice(compact, old, automaton, options)
         there = {path.words: path.graph for path in compact_paths(kenlm.lattice)}
@@ -230,7 +238,7 @@ def test_a_model_for_itself_changes_nothing(arpa: Path) -> None:
         (EpsilonBackoffModel(model), EpsilonBackoff(automaton)),
     ):
         compact, paths = compact_of(8)
-        rescored = rescore_lattice(compact, old, new, RescoreOptions(SCALE, beam=inf))
+        rescored = rescore_lattice(compact, old, new, Settings(SCALE, beam=inf))
         found = {path.words: path.graph for path in compact_paths(rescored.lattice)}
         assert found == pytest.approx({w: path.graph for w, path in paths.items()}, abs=1e-5)
 
@@ -242,7 +250,7 @@ def test_backing_off_as_epsilon_is_never_worse(arpa: Path) -> None:
     differences = []
     for seed in range(10):
         compact, _ = compact_of(seed)
-        options = RescoreOptions(SCALE, beam=inf)
+        options = Settings(SCALE, beam=inf)
         rescored = rescore_lattice(compact, automaton, EpsilonBackoff(automaton), options)
         before = {path.words: path.graph for path in compact_paths(compact)}
         for path in compact_paths(rescored.lattice):
@@ -272,7 +280,7 @@ def test_histories_that_go_on_alike_are_one(arpa: Path) -> None:
         tids=np.ones(5, dtype=np.int32),
     )
     for model in (old, EpsilonBackoff(old)):
-        rescored = rescore_lattice(lattice, model, RandomModel(0, 1), RescoreOptions(SCALE))
+        rescored = rescore_lattice(lattice, model, RandomModel(0, 1), Settings(SCALE))
         assert rescored.num_states == 1 + 2 + 2 + 1 + 1
 
 
@@ -284,7 +292,7 @@ def test_unknown_words_are_unk(arpa: Path) -> None:
     other = NgramAutomaton.from_model(as_model(without, arpa))
     compact, paths = compact_of(4)
     assert any(SYMBOLS[word] == "c" for words in paths for word in words)
-    options = RescoreOptions(SCALE, beam=inf)
+    options = Settings(SCALE, beam=inf)
     expected = rescored_by_hand(
         paths,
         ByDefinition(ngrams, epsilon=True),
@@ -301,12 +309,12 @@ def test_threads_find_the_same(arpa: Path) -> None:
     old = EpsilonBackoff(NgramAutomaton.from_model(as_model(random_ngrams(rng, 3), arpa)))
     new = as_model(random_ngrams(rng, 4), arpa)
     lattices = [compact_of(seed)[0] for seed in range(40)]
-    options = RescoreOptions(SCALE, lm_scale=1.5, beam=1.0)
+    options = Settings(SCALE, lm_scale=1.5, beam=1.0)
     for model in (NgramAutomaton.from_model(new), BackoffModel(new)):
         rescorer = Rescorer(old, model, SYMBOLS)
 
         def rescore(i: int, rescorer: Rescorer = rescorer) -> tuple[object, ...]:
-            rescored = rescorer.rescore(lattices[i], options)
+            rescored = options.rescore(rescorer, lattices[i])
             paths = sorted(compact_paths(rescored.lattice))
             return (*paths, rescored.num_arcs, rescored.best.graph_cost)
 
@@ -327,7 +335,7 @@ def test_word_numbers_beyond_the_automaton_are_refused(arpa: Path) -> None:
     nothing = np.full(len(SYMBOLS), -1, dtype=np.int32)
     rescorer._old = _rescore.AutomatonModel(automaton.arrays, nothing, True)
     with pytest.raises(SpeechError, match=r"finite scores of '\w', found -inf and "):
-        rescorer.rescore(compact, RescoreOptions(SCALE))
+        Settings(SCALE).rescore(rescorer, compact)
 
 
 def test_models_know_their_number_of_words(arpa: Path) -> None:
@@ -340,4 +348,4 @@ def test_models_know_their_number_of_words(arpa: Path) -> None:
         rescorer._new = few
         compact, _ = compact_of(3)
         with pytest.raises(SpeechError, match="expected a word below 2, found"):
-            rescorer.rescore(compact, RescoreOptions(SCALE))
+            Settings(SCALE).rescore(rescorer, compact)

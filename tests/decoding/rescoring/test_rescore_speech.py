@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from recognizer.data.corpora.corpus import read_corpus
-from recognizer.decoding.lattice.lattice import CompactLattice, determinize, n_best
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import CompactLattice
+from recognizer.decoding.lattice.paths import n_best
 from recognizer.decoding.rescoring.models import EpsilonBackoff
-from recognizer.decoding.rescoring.rescore import Rescored, RescoreOptions, Rescorer
+from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
 from recognizer.decoding.search.on_the_fly import OnTheFlyDecoder
 from recognizer.lm.arpa.files import write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
@@ -52,13 +54,6 @@ def automaton(recognizer: Recognizer) -> NgramAutomaton:
     return recognizer.bundle.first_pass_lm
 
 
-def options(recognizer: Recognizer) -> RescoreOptions:
-    tuned = recognizer.rescoring
-    return RescoreOptions(
-        recognizer.search.acoustic_scale, tuned.lm_scale, tuned.word_insertion_penalty
-    )
-
-
 def best_by_words(rescored: Rescored, acoustic_scale: float) -> dict[tuple[str, ...], float]:
     """Graph costs of the best hundred word sequences."""
     paths = islice(n_best(rescored.lattice, acoustic_scale), 100)
@@ -66,12 +61,12 @@ def best_by_words(rescored: Rescored, acoustic_scale: float) -> dict[tuple[str, 
 
 
 def alike(
-    lattice: CompactLattice, one: Rescorer, other: Rescorer, options: RescoreOptions
+    lattice: CompactLattice, one: Rescorer, other: Rescorer, scale: float, options: RescoringOptions
 ) -> Rescored:
-    here, there = one.rescore(lattice, options), other.rescore(lattice, options)
+    here = one.rescore(lattice, scale, options)
+    there = other.rescore(lattice, scale, options)
     assert here.best.words == there.best.words
     assert here.best.graph_cost == pytest.approx(there.best.graph_cost, abs=1e-3)
-    scale = options.acoustic_scale
     found, expected = best_by_words(here, scale), best_by_words(there, scale)
     shared = found.keys() & expected.keys()
     assert len(shared) >= 0.95 * max(len(found), len(expected))  # the last ones may tie
@@ -90,15 +85,16 @@ def test_the_first_pass_is_taken_out_natively_as_in_python(
     new, symbols = recognizer.bundle.rescoring_lm, recognizer.bundle.graph.words
     native = Rescorer(EpsilonBackoff(automaton), new, symbols)
     python = Rescorer(EpsilonBackoffModel(model), new, symbols)
+    scale = recognizer.search.acoustic_scale
     for lattice in lattices:
-        rescored = alike(lattice, native, python, options(recognizer))
+        rescored = alike(lattice, native, python, scale, recognizer.rescoring)
         assert not rescored.hit_max_arcs
         assert rescored.num_arcs > lattice.num_arcs > 0
-        in_python = python.rescore(lattice, options(recognizer))
+        in_python = python.rescore(lattice, scale, recognizer.rescoring)
         assert rescored.num_states <= in_python.num_states
         # Without any model, what is left is the lexicon's and the transitions' cost.
-        nothing = RescoreOptions(recognizer.search.acoustic_scale, lm_scale=0.0)
-        assert alike(lattice, native, python, nothing).best.graph_cost > 0.0
+        nothing = RescoringOptions(lm_scale=0.0)
+        assert alike(lattice, native, python, scale, nothing).best.graph_cost > 0.0
 
 
 def test_three_engines_put_in_the_same(
@@ -114,7 +110,9 @@ def test_three_engines_put_in_the_same(
     write_arpa(model, tmp_path / "first_pass.arpa.gz", decimals=9)
     for engine in (BackoffModel(model), KenlmModel(tmp_path / "first_pass.arpa.gz")):
         for lattice in lattices:
-            alike(lattice, native, Rescorer(old, engine, symbols), options(recognizer))
+            other = Rescorer(old, engine, symbols)
+            scale = recognizer.search.acoustic_scale
+            alike(lattice, native, other, scale, recognizer.rescoring)
 
 
 def test_a_model_for_itself_changes_nothing(
@@ -123,7 +121,7 @@ def test_a_model_for_itself_changes_nothing(
     old, symbols = EpsilonBackoff(automaton), recognizer.bundle.graph.words
     scale = recognizer.search.acoustic_scale
     for lattice in lattices:
-        rescored = Rescorer(old, old, symbols).rescore(lattice, RescoreOptions(scale))
+        rescored = Rescorer(old, old, symbols).rescore(lattice, scale)
         before = {path.words: path.graph_cost for path in islice(n_best(lattice, scale), 100)}
         after = best_by_words(rescored, scale)
         for words in before.keys() & after.keys():
@@ -139,7 +137,9 @@ def test_threads_find_the_same(
         rescorer = Rescorer(EpsilonBackoff(automaton), new, symbols)
 
         def best(lattice: CompactLattice, rescorer: Rescorer = rescorer) -> tuple[object, ...]:
-            rescored = rescorer.rescore(lattice, options(recognizer))
+            rescored = rescorer.rescore(
+                lattice, recognizer.search.acoustic_scale, recognizer.rescoring
+            )
             return rescored.best.words, rescored.best.graph_cost, rescored.num_arcs
 
         alone = [best(lattice) for lattice in lattices]

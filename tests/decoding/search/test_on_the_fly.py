@@ -15,7 +15,9 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.decoding.graph.build import build_graph
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.hcl import build_hcl
-from recognizer.decoding.lattice.lattice import Lattice, best_path, determinize
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import Lattice
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search import on_the_fly
 from recognizer.decoding.search.on_the_fly import BackoffMode, OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions

@@ -14,7 +14,8 @@ from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.hcl import build_hcl
 from recognizer.decoding.graph.mapped_graph import MappedGraph
-from recognizer.decoding.lattice.lattice import best_path, determinize
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.on_the_fly import BackoffMode, OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.lm.automaton.automaton import NgramAutomaton

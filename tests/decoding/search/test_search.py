@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.parallel.threads import thread_map
 from recognizer.decoding.graph.graph import DecodingGraph
-from recognizer.decoding.lattice.lattice import Lattice, best_path, determinize
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import Lattice
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from search_toys import (
     SCALE,
@@ -269,7 +272,7 @@ def test_any_number_of_threads_gives_the_same_lattices_in_order(threads: int) ->
     decoder = Decoder(graph, pdfs, SearchOptions(beam=8.0, acoustic_scale=SCALE))
     batch = [np.ascontiguousarray(scores[:length]) for length in range(20, 60)]
     expected = [decoder.decode(each) for each in batch]
-    found = list(decoder.decode_all(iter(batch), threads))
+    found = list(thread_map(decoder.decode, iter(batch), threads))
     assert len(found) == len(expected)
     assert all(same(one, two) for one, two in zip(found, expected, strict=True))
 
@@ -277,12 +280,10 @@ def test_any_number_of_threads_gives_the_same_lattices_in_order(threads: int) ->
 def test_a_batch_fails_where_its_utterance_does() -> None:
     graph, pdfs, scores = larger(2)
     decoder = Decoder(graph, pdfs, SearchOptions(beam=8.0, acoustic_scale=SCALE))
-    results = decoder.decode_all([scores, scores[:, :-1], scores], 2)
+    results = thread_map(decoder.decode, [scores, scores[:, :-1], scores], 2)
     assert same(next(results), decoder.decode(scores))
     with pytest.raises(SpeechError, match="expected float32"):
         next(results)
-    with pytest.raises(UsageError, match="threads: expected at least 1, found 0"):
-        next(decoder.decode_all([], 0))
 
 
 def test_threads_share_a_decoder() -> None:

@@ -12,10 +12,11 @@ import pytest
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.graph.graph import DecodingGraph
-from recognizer.decoding.lattice.lattice import best_path, determinize
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.lattice.word_times import word_times
 from recognizer.decoding.rescoring.models import EpsilonBackoff
-from recognizer.decoding.rescoring.rescore import RescoreOptions, rescore_lattice
+from recognizer.decoding.rescoring.rescore import Rescorer, RescoringOptions
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.model.bundle import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
@@ -98,11 +99,12 @@ def test_the_old_model_can_be_taken_out_again(
     """Without language model, graph costs are those of the lexicon and the transitions alone."""
     compact = determinize(decoder.decode(scores), SCALE, OPTIONS.lattice_beam)
     old = EpsilonBackoff(recognizer.bundle.first_pass_lm)
-    same = rescore_lattice(compact, old, old, RescoreOptions(SCALE))
+    rescorer = Rescorer(old, old, compact.symbols)
+    same = rescorer.rescore(compact, SCALE)
     path = best_path(compact, SCALE)
     assert same.best.words == path.words
     assert same.best.graph_cost == pytest.approx(path.graph_cost, abs=1e-4)
-    none = rescore_lattice(compact, old, old, RescoreOptions(SCALE, lm_scale=0.0)).lattice
+    none = rescorer.rescore(compact, SCALE, RescoringOptions(lm_scale=0.0)).lattice
     # Transition and pronunciation probabilities are below one: the costs that remain are >= 0.
     first, backward = 0, none.backward_costs(0.0)
     assert backward[first] > 0.0

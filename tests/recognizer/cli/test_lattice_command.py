@@ -10,7 +10,8 @@ import soundfile
 import toy
 from recognizer import Recognizer
 from recognizer.decoding.lattice.kaldi import read_kaldi_lattices
-from recognizer.decoding.lattice.lattice import CompactLattice, best_path, n_best
+from recognizer.decoding.lattice.lattice import CompactLattice
+from recognizer.decoding.lattice.paths import best_path, n_best
 from recognizer.decoding.lattice.slf import read_slf
 
 SAID = {"u1": "go left", "u2": "now write", "u3": "stop"}

@@ -93,7 +93,7 @@ def spoil(model: Path, pattern: str, replacement: str) -> None:
         (r"^rescoring_beam = .*$", "rescoring_beam = -1.0", "lattice: rescoring_beam: expected"),
         (r"^rescoring_max_arcs = .*$", "rescoring_max_arcs = 0", "rescoring_max_arcs: expected"),
         (r"^confidence_scale = .*$", "confidence_scale = 0", "confidence_scale: expected"),
-        (r"^lm_scale = .*$", "lm_scale = 0", "rescoring: lm_scale: expected a number above 0"),
+        (r"^lm_scale = .*$", "lm_scale = -1", "rescoring: lm_scale: expected a finite number >= 0"),
         (r"^size = .*\n", "", "size' is missing"),
         (r'^\[files."?tree.json"?\]$', "[files.'oak.json']", "files: the key 'tree.json'"),
         (r"^name = .*$", "name = ", r"not TOML: .*line"),

@@ -28,8 +28,8 @@ from recognizer.data.errors import SpeechError
 from recognizer.data.lexicon.graphemes import graphemic_lexicon
 from recognizer.data.text.normalization import Normalization
 from recognizer.decoding.graph.options import GraphOptions
-from recognizer.decoding.lattice.lattice import best_path
-from recognizer.decoding.lattice.mbr import word_confidences
+from recognizer.decoding.lattice.mbr import confidences
+from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.evaluate import evaluate
 from recognizer.lm.automaton.automaton import NgramAutomaton
@@ -169,9 +169,9 @@ def test_a_word_is_no_surer_than_its_pieces(recognizer: Recognizer) -> None:
     rescored = recognizer.second_pass(found)
     scale = 0.05  # much may have been said
     words = recognizer.words(rescored, confidence_scale=scale)
-    pieces = word_confidences(
+    pieces = confidences(
         rescored.lattice, rescored.best, recognizer.search.acoustic_scale * scale, scale
-    )
+    ).confidences
     assert len(pieces) > 1
     assert [word.confidence for word in words] == [min(pieces)]
 
