@@ -10,7 +10,7 @@ FloatArray = npt.NDArray[np.float32]
 class Network:
     def __init__(
         self,
-        ends: Mapping[str, FloatArray],
+        input_output: Mapping[str, FloatArray],
         layers: Sequence[Mapping[str, FloatArray]],
         cell_clip: float,
         int8: bool,
@@ -18,6 +18,7 @@ class Network:
         reverse_layers: Sequence[Mapping[str, FloatArray]] = ...,
         history: int = 0,
         activation: str = "relu",
+        subsampling: int = 1,
     ) -> None: ...
     @property
     def level(self) -> str: ...

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recognizer.am.features.fbank import fbank
-from recognizer.am.nnet.inference import scaled_log_likelihoods
+from recognizer.am.nnet.acoustic_model import HybridModel
 from recognizer.am.nnet.native import PRECISIONS, NativeNetwork
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.corpora.corpus import read_corpus
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Recognise with what the command line asks for."""
     bundle = ModelBundle(arguments.model)
     precision = arguments.precision or bundle.config.acoustic.precision
-    network = NativeNetwork(bundle.network, precision)
+    model = HybridModel(NativeNetwork(bundle.network, precision), bundle.config.features)
     pairs = [(beam, lattice) for beam in arguments.beams for lattice in arguments.lattice_beams]
     contestants = [Contestant(bundle, *pair) for pair in pairs]
     before, audio = 0.0, 0.0
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
         for utterance in list(corpus)[:: arguments.every]:
             samples = utterance.samples()
             began = time.process_time()
-            scores = scaled_log_likelihoods(network, fbank(samples, bundle.config.features))
+            scores = model.scores(fbank(samples, model.features))
             before += time.process_time() - began
             audio += len(samples) / SAMPLE_RATE
             contestants.append(contestants.pop(0))  # nobody is always the first

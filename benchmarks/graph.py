@@ -25,8 +25,9 @@ import numpy as np
 
 from recognizer.data.io.files import replace_text
 from recognizer.decoding.graph.mapped_graph import MappedGraph
-from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
+from recognizer.model.bundle import ModelBundle
 from recognizer.model.config import FirstPassOptions
+from recognizer.model.files import DEFAULT_MODEL
 from recognizer.model.first_pass_graph import graph_of_bundle
 from recognizer.model.static import STATIC
 

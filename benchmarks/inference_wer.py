@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recognizer.am.features.fbank import fbank
-from recognizer.am.nnet.inference import AcousticModel, log_posteriors
+from recognizer.am.nnet.inference import AcousticNetwork, log_posteriors
 from recognizer.am.nnet.native import PRECISIONS, NativeNetwork, cpu_levels
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.io.console import progress_bar
@@ -36,7 +36,7 @@ from recognizer.model.bundle import ModelBundle
 class Tally:
     """What the posteriors of one precision led to."""
 
-    model: AcousticModel
+    model: AcousticNetwork
     counts: list[ErrorCounts] = field(default_factory=list)
     difference: float = 0.0
     differences: float = 0.0

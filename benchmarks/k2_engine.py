@@ -29,7 +29,7 @@ from recognizer.decoding.k2.engine import K2Decoder
 from recognizer.decoding.lattice.oracle import oracle
 from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import Decoder, SearchOptions
-from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.files import DEFAULT_MODEL
 from recognizer.model.first_pass_graph import graph_of_bundle
 from recognizer.model.static import STATIC
 from recognizer.recognizer import Recognizer
@@ -52,7 +52,7 @@ def main() -> None:
     utterances = list(read_corpus(arguments.data))
     step = max(1, len(utterances) // arguments.utterances)
     scored = [
-        (recognizer.log_likelihoods(utterance.samples()), tuple(utterance.text.lower().split()))
+        (recognizer.acoustic_scores(utterance.samples()), tuple(utterance.text.lower().split()))
         for utterance in utterances[::step][: arguments.utterances]
     ]
     graph = graph_of_bundle(recognizer.bundle, STATIC).to_graph()

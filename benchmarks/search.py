@@ -44,7 +44,7 @@ from search_tables import Row, Settings, beams_table, contestants_table, sizes_t
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import replace_text
 from recognizer.decoding.graph.mapped_graph import MappedGraph
-from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.files import DEFAULT_MODEL
 
 TABLES = {
     1: "Decoders",

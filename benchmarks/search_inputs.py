@@ -25,16 +25,9 @@ from recognizer.data.io.console import console, progress_bar
 from recognizer.decoding.graph.build import build_graph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.lm.arpa.files import read_arpa
-from recognizer.model.bundle import (
-    ACOUSTIC,
-    FIRST_PASS,
-    LEXICON,
-    TRANSITIONS,
-    TREE,
-    ModelBundle,
-    file_record,
-)
+from recognizer.model.bundle import ModelBundle
 from recognizer.model.config import FirstPassOptions
+from recognizer.model.files import ACOUSTIC, FIRST_PASS, LEXICON, TRANSITIONS, TREE, file_record
 from recognizer.model.first_pass_graph import graph_of_bundle
 from recognizer.model.static import STATIC
 from recognizer.recognizer import Recognizer
@@ -142,7 +135,7 @@ class Inputs:
                 path = directory / f"{one.id}.npy"
                 if not self._valid(path, made_of):
                     recognizer = recognizer or Recognizer(self.bundle)
-                    np.save(path, recognizer.log_likelihoods(one.samples()))
+                    np.save(path, recognizer.acoustic_scores(one.samples()))
                     self._made(path, made_of)
                 frames = len(np.load(path, mmap_mode="r"))
                 utterances.append(Utterance(one.id, one.words, path, frames))

@@ -28,7 +28,8 @@ from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.estimation.estimate import EstimateOptions, estimate
 from recognizer.lm.model.prune import prune, pruning_losses
-from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
+from recognizer.model.bundle import ModelBundle
+from recognizer.model.files import DEFAULT_MODEL
 
 SIZES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 23.0)
 """Millions of n-grams."""

@@ -31,7 +31,7 @@ from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import Decoder
-from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.files import DEFAULT_MODEL
 
 
 def main() -> None:

@@ -36,7 +36,6 @@ import numpy as np
 
 from recognizer.alignment.network_aligner import align_options
 from recognizer.am.features.fbank import fbank
-from recognizer.am.nnet.inference import scaled_log_likelihoods
 from recognizer.data.audio.augment import speed_perturb
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.alignment.align import Aligner, AlignmentError, ForcedPath
@@ -198,12 +197,12 @@ def main() -> None:
     spoken = [word for utterance in utterances for word in utterance.words]
     for utterance in utterances:
         samples = speed_perturb(utterance.samples(), arguments.speed)
-        features = fbank(samples, bundle.config.features)
-        scores = scaled_log_likelihoods(bundle.acoustic_model, features)
+        model = bundle.acoustic_model
+        scores = model.scores(fbank(samples, model.features))
         case = damage(utterance.words, spoken, arguments.rate, rng)
         for setting in settings:
             setting.add(utterance.words, scores, strict, case)
-    rows = [setting.row(bundle.config.features.frame_shift) for setting in settings]
+    rows = [setting.row(bundle.acoustic_model.output_frame_shift) for setting in settings]
     result = {
         "utterances": len(utterances),
         "put_in": settings[0].counts["skips_true"],

@@ -35,9 +35,10 @@ from recognizer.evaluation import scoring
 from recognizer.evaluation.evaluate import each_utterance
 from recognizer.evaluation.scoring import ErrorCounts
 from recognizer.evaluation.tune import Grid
-from recognizer.model import bundle
-from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
+from recognizer.model import bundle, files
+from recognizer.model.bundle import ModelBundle
 from recognizer.model.config import RescoringOptions
+from recognizer.model.files import DEFAULT_MODEL
 from recognizer.model.first_pass_graph import graph_of_bundle
 from recognizer.recognizer import Recognizer
 
@@ -99,11 +100,11 @@ def main() -> None:
 def word_model(pieces: ModelBundle, words: ModelBundle, directory: Path) -> ModelBundle:
     """A model of whole words on the acoustic model of `pieces`, every word of `words` spelled."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name in (bundle.ACOUSTIC, bundle.TREE, bundle.PHONES, bundle.TRANSITIONS):
+    for name in (files.ACOUSTIC, files.TREE, files.PHONES, files.TRANSITIONS):
         shutil.copyfile(pieces.path / name, directory / name)
-    for name in (bundle.FIRST_PASS, words.rescoring_file):
+    for name in (files.FIRST_PASS, words.rescoring_file):
         shutil.copyfile(words.path / name, directory / name)
-    graphemic_lexicon(words.lexicon.words).lexicon.write(directory / bundle.LEXICON)
+    graphemic_lexicon(words.lexicon.words).lexicon.write(directory / files.LEXICON)
     config = replace(pieces.config, units="words", results=())
     # The graph is made by a bundle, which wants one: an empty file until it is there.
     (directory / pieces.graph_file).touch()
@@ -119,7 +120,7 @@ def decode(
     The models have one network, whose outputs are computed once.
     """
     recognizers = _recognizers(models)
-    scores = recognizers[0].log_likelihoods(utterance.samples())
+    scores = recognizers[0].acoustic_scores(utterance.samples())
     answers = []
     for recognizer in recognizers:
         lattice = recognizer.first_pass(scores)

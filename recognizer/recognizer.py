@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.am.features.fbank import fbank
-from recognizer.am.nnet.inference import scaled_log_likelihoods
 from recognizer.data.audio.reading import SAMPLE_RATE, as_audio, read_audio
 from recognizer.data.errors import UsageError
 from recognizer.data.parallel.threads import thread_map
@@ -119,28 +118,34 @@ class Recognizer:
         if self.bundle.config.features.num_frames(len(samples)) == 0:
             nothing = Hypothesis((), 0.0, 0.0)
             return Result((), duration, 0, nothing, nothing, complete=False)
-        log_likelihoods = self.log_likelihoods(samples)
-        lattice = self.first_pass(log_likelihoods)
+        scores = self.acoustic_scores(samples)
+        lattice = self.first_pass(scores)
         rescored = self.second_pass(lattice)
         return Result(
             words=self.words(rescored),
             duration=duration,
-            num_frames=len(log_likelihoods),
+            num_frames=len(scores),
             first_pass=self._hypothesis(self.first_best(lattice)),
             rescored=self._hypothesis(rescored.best),
             complete=rescored.best.complete,
             lattice=rescored.lattice,
         )
 
-    def log_likelihoods(self, samples: FloatArray) -> FloatArray:
-        """Log posteriors less log priors, natural log, ``[T, S]`` for 16 kHz samples ``[N]``."""
-        features = fbank(samples, self.bundle.config.features)
-        return scaled_log_likelihoods(self._acoustic_model, features)
+    def acoustic_scores(self, samples: FloatArray) -> FloatArray:
+        """Scores of the acoustic model ``[T, S]``, natural log, for 16 kHz samples ``[N]``.
 
-    def first_pass(self, log_likelihoods: FloatArray) -> CompactLattice:
-        """Search the decoding graph: the word lattice, with unscaled scores."""
+        The T output frames are `AcousticModel.output_frame_shift` apart.
+        """
+        return self._acoustic_model.scores(fbank(samples, self._acoustic_model.features))
+
+    def first_pass(self, scores: FloatArray) -> CompactLattice:
+        """Search the decoding graph: the word lattice, with unscaled scores.
+
+        Args:
+            scores: what `acoustic_scores` gives.
+        """
         return determinize(
-            self._decoder.decode(log_likelihoods),
+            self._decoder.decode(scores),
             self.search.acoustic_scale,
             self.search.determinization_beam,
             max_memory=self._limits.determinization_bytes,
@@ -195,7 +200,7 @@ class Recognizer:
             transitions, phones = self.bundle.transitions, self.bundle.phones
             times = word_times(path, transitions, phones, [one.word for one in joined])
             spans = [(start, end) for _, start, end in times]
-        shift = self.bundle.config.features.frame_shift
+        shift = self._acoustic_model.output_frame_shift
         return tuple(
             Word(one.word, start * shift, end * shift, min(chosen.confidences[one.first : one.end]))
             for one, (start, end) in zip(joined, spans, strict=True)

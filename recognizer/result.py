@@ -56,7 +56,7 @@ class Result:
         words: the words with times; those of `rescored`, or with the minimum-Bayes-risk choice
             those that are expected to have the fewest errors.
         duration: seconds of audio.
-        num_frames: feature frames.
+        num_frames: output frames of the acoustic model.
         first_pass: best path of the first pass alone.
         rescored: best path with the large language model.
         complete: False if no path reached the end of a sentence, so that the best partial one

@@ -44,7 +44,8 @@ def static_graph(corpora: Path) -> DecodingGraph:
 
     from recognizer.decoding.graph.build import build_graph
     from recognizer.lm.automaton.ngrams import ngram_model
-    from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
+    from recognizer.model.bundle import ModelBundle
+    from recognizer.model.files import DEFAULT_MODEL
 
     if not (DEFAULT_MODEL / "model.toml").is_file():
         pytest.skip(f"no model at {DEFAULT_MODEL}")

@@ -17,10 +17,9 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from recognizer.am import _inference
-from recognizer.am.nnet.inference import DelayedSession, FloatArray, NetworkModel, checked_features
+from recognizer.am.nnet.inference import AcousticNetwork, Block, FloatArray
 from recognizer.am.nnet.network_file import Network
 from recognizer.data.errors import SpeechError, UsageError
 
@@ -36,11 +35,10 @@ def cpu_levels() -> tuple[str, ...]:
     return tuple(_inference.levels())
 
 
-class NativeNetwork(NetworkModel):
-    """`recognizer.am.nnet.inference.AcousticModel` in native code.
+class NativeNetwork(AcousticNetwork):
+    """`recognizer.am.nnet.inference.AcousticNetwork` in native code.
 
-    A model may be used by several threads at once, a session by one at a time; the interpreter lock
-    is released.
+    It may be used by several threads at once; the interpreter lock is released.
 
     Args:
         network: as `recognizer.am.nnet.network_file.read_network` returns it.
@@ -88,85 +86,22 @@ class NativeNetwork(NetworkModel):
                 reverse_layers=_layers(network, "reverse_layers"),
                 history=options.window - 1 if options.kind == "dnn" else 0,
                 activation=options.activation,
+                subsampling=options.subsampling,
             )
         except ValueError as error:
             raise SpeechError(f"network: {error}") from None
 
-    def start(self) -> NativeSession:
-        """See `recognizer.am.nnet.inference.AcousticModel.start`."""
-        self.require_streaming()
-        return NativeSession(self)
+    def _initial_state(self) -> FloatArray:
+        return np.zeros(self._native.state_size, dtype=np.float32)
 
-    def advance_all(
-        self, sessions: Sequence[NativeSession], features: Sequence[npt.ArrayLike]
-    ) -> list[FloatArray]:
-        """`NativeSession.advance` of several sessions of this model at once.
-
-        Args:
-            sessions: each at most once.
-            features: for each session a block ``[T, D]``; lengths may differ and be 0.
-
-        Returns:
-            For each session what its own ``advance`` would have returned, bit for bit.
-
-        Raises:
-            SpeechError: a wrong block; no session has then advanced.
-            UsageError: lists of different lengths, a session twice or of another model.
-        """
-        self._check_sessions(sessions)
-        if len(features) != len(sessions):
-            raise UsageError(f"features: expected {len(sessions)} blocks, found {len(features)}")
-        blocks = [s._checked(block) for s, block in zip(sessions, features, strict=True)]
-        return self._run_all(
-            sessions, [s._take(block) for s, block in zip(sessions, blocks, strict=True)]
-        )
-
-    def finish_all(self, sessions: Sequence[NativeSession]) -> list[FloatArray]:
-        """`NativeSession.finish` of several sessions at once."""
-        self._check_sessions(sessions)
-        return self._run_all(sessions, [session._end() for session in sessions])
-
-    def log_posteriors(self, features: Sequence[npt.ArrayLike]) -> list[FloatArray]:
-        """See `recognizer.am.nnet.inference.AcousticModel.log_posteriors`."""
-        if not self.options.streaming:
-            blocks = [checked_features(utterance, self.input_dim) for utterance in features]
-            none = np.empty(0, dtype=np.float32)
-            return self._run([(block, 0) for block in blocks], [none] * len(blocks))
-        sessions = [self.start() for _ in features]
-        first = self.advance_all(sessions, features)
-        rest = self.finish_all(sessions)
-        return [np.concatenate(parts) for parts in zip(first, rest, strict=True)]
-
-    def _check_sessions(self, sessions: Sequence[NativeSession]) -> None:
-        if len({id(session) for session in sessions}) != len(sessions):
-            raise UsageError("sessions: expected each once, found one twice")
-        if any(session._model is not self for session in sessions):
-            raise UsageError("sessions: expected sessions of this model, found another's")
-
-    def _run_all(
-        self, sessions: Sequence[NativeSession], blocks: Sequence[tuple[FloatArray, int]]
-    ) -> list[FloatArray]:
-        return self._run(blocks, [session._state for session in sessions])
-
-    def _run(
-        self, blocks: Sequence[tuple[FloatArray, int]], states: list[FloatArray]
-    ) -> list[FloatArray]:
+    def _run(self, blocks: Sequence[Block]) -> list[FloatArray]:
         results: list[FloatArray] = self._native.run(
-            [block for block, _ in blocks], states, [drop for _, drop in blocks], self.threads
+            [block.features for block in blocks],
+            [block.state for block in blocks],
+            [block.skip for block in blocks],
+            self.threads,
         )
         return results
-
-
-class NativeSession(DelayedSession):
-    """One utterance, see `recognizer.am.nnet.inference.AcousticSession`."""
-
-    def __init__(self, model: NativeNetwork) -> None:
-        super().__init__(model.options)
-        self._model = model
-        self._state = np.zeros(model._native.state_size, dtype=np.float32)
-
-    def _run(self, features: FloatArray, drop: int) -> FloatArray:
-        return self._model._run_all([self], [(features, drop)])[0]
 
 
 def _layers(network: Network, direction: str) -> list[dict[str, FloatArray]]:

@@ -55,6 +55,8 @@ class NetworkShape:
             own, which alone a DNN (its right context) and a bidirectional network (none) can have;
             for an LSTM it is 5 (section 4.2 of the paper).
         cell_clip: cell states are clipped to [-cell_clip, cell_clip] (the paper: 50).
+        subsampling: n, frames from one output to the next: there are outputs about the frames 0, n,
+            2n, ... (Kaldi's --frame-subsampling-factor). Hidden layers run at every frame.
     """
 
     kind: Literal["lstm", "dnn"] = "lstm"
@@ -68,6 +70,7 @@ class NetworkShape:
     right_context: int = 5
     output_delay: int = _OWN_DELAY
     cell_clip: float = 50.0
+    subsampling: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in _ONLY_FOR:
@@ -76,7 +79,7 @@ class NetworkShape:
             _refuse("activation", "relu or sigmoid", self.activation)
         for name, least in (
             ("layers", 1), ("cells", 1), ("projection", 0), ("left_context", 0),
-            ("right_context", 0),
+            ("right_context", 0), ("subsampling", 1),
         ):  # fmt: skip
             self._check_integer(name, least)
         for name in ("peepholes", "bidirectional"):
@@ -104,6 +107,15 @@ class NetworkShape:
     def _options_of_other_kinds(self) -> list[dataclasses.Field[Any]]:
         others = {name for kind, names in _ONLY_FOR.items() if kind != self.kind for name in names}
         return [option for option in dataclasses.fields(self) if option.name in others]
+
+    def check_trainable(self) -> None:
+        """Refuse what training on frame labels cannot make.
+
+        Raises:
+            UsageError: outputs are further apart than frames, and so than labels.
+        """
+        if self.subsampling != 1:
+            _refuse("subsampling", "1 in training on frame labels", self.subsampling)
 
     @property
     def recurrent_width(self) -> int:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.am.nnet.inference import AcousticModel
+from recognizer.am.nnet.inference import AcousticNetwork
 from recognizer.data.errors import SpeechError, UsageError
 
 PriorSource = Literal["labels", "posteriors"]
@@ -55,21 +55,21 @@ def count_labels(labels: Iterable[npt.NDArray[np.integer]], num_pdfs: int) -> np
 
 
 def sum_posteriors(
-    model: AcousticModel, features: Iterable[npt.ArrayLike]
+    network: AcousticNetwork, features: Iterable[npt.ArrayLike]
 ) -> npt.NDArray[np.float64]:
-    """Sum of a network's posteriors over all frames: how often it expects each state.
+    """Sum of a network's posteriors over all output frames: how often it expects each state.
 
     Args:
-        model: the network.
+        network: the network.
         features: one array ``[T, D]`` for each utterance.
 
     Returns:
-        ``[S]``; its sum is the number of frames.
+        ``[S]``; its sum is the number of output frames.
     """
-    sums = np.zeros(model.num_pdfs)
+    sums = np.zeros(network.num_outputs)
     utterances = iter(features)
     while batch := list(islice(utterances, _BATCH)):
-        for log_posteriors in model.log_posteriors(batch):
+        for log_posteriors in network.log_posteriors(batch):
             sums += np.exp(log_posteriors).sum(0, dtype=np.float64)
     return sums
 

@@ -1,20 +1,20 @@
-"""Networks in torch behind `recognizer.am.nnet.inference.AcousticModel`."""
+"""Networks in torch behind `recognizer.am.nnet.inference.AcousticNetwork`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from recognizer.am.nnet.inference import DelayedSession, FloatArray, NetworkModel, checked_features
+from recognizer.am.nnet.inference import AcousticNetwork, Block, FloatArray
 from recognizer.am.nnet.network_file import Network
+from recognizer.am.torch.network_module import State
 from recognizer.am.torch.networks import from_network
 
 
-class TorchNetwork(NetworkModel):
-    """`recognizer.am.nnet.inference.AcousticModel` in torch.
+class TorchNetwork(AcousticNetwork):
+    """`recognizer.am.nnet.inference.AcousticNetwork` in torch.
 
     Args:
         network: as `recognizer.am.nnet.network_file.read_network` returns it.
@@ -25,37 +25,17 @@ class TorchNetwork(NetworkModel):
         super().__init__(network)
         self.module = from_network(network, precision=precision).eval()
 
-    def start(self) -> TorchSession:
-        """See `recognizer.am.nnet.inference.AcousticModel.start`."""
-        self.require_streaming()
-        return TorchSession(self)
+    def _initial_state(self) -> State:
+        return self.module.initial_state(1)
 
-    def log_posteriors(self, features: Sequence[npt.ArrayLike]) -> list[FloatArray]:
-        """See `recognizer.am.nnet.inference.AcousticModel.log_posteriors`."""
-        return [self._of_utterance(utterance) for utterance in features]
+    def _run(self, blocks: Sequence[Block]) -> list[FloatArray]:
+        return [self._run_one(block) for block in blocks]
 
-    def _of_utterance(self, features: npt.ArrayLike) -> FloatArray:
-        if self.options.streaming:
-            session = self.start()
-            return np.concatenate((session.advance(features), session.finish()))
-        block = checked_features(features, self.input_dim)
+    def _run_one(self, block: Block) -> FloatArray:
+        if len(block.features) == 0:
+            return np.empty((0, self.num_outputs), dtype=np.float32)
         with torch.no_grad():
-            log_probs, _ = self.module(torch.tensor(block).unsqueeze(1), [])
-        result: FloatArray = log_probs[:, 0].numpy()
-        return result
-
-
-class TorchSession(DelayedSession):
-    """One utterance, see `recognizer.am.nnet.inference.AcousticSession`."""
-
-    def __init__(self, model: TorchNetwork) -> None:
-        super().__init__(model.options)
-        self._module = model.module
-        self._state = model.module.initial_state(1)
-
-    def _run(self, features: FloatArray, drop: int) -> FloatArray:
-        with torch.no_grad():
-            block = torch.tensor(features).unsqueeze(1)
-            log_probs, self._state = self._module(block, self._state)
-        result: FloatArray = log_probs[drop:, 0].numpy()
+            features = torch.tensor(block.features).unsqueeze(1)
+            log_probs, block.state[:] = self.module(features, block.state)
+        result: FloatArray = log_probs[block.skip :: self.subsampling, 0].contiguous().numpy()
         return result

@@ -112,7 +112,9 @@ def make_task(
 
     Raises:
         SpeechError: nothing is left to train on or to measure on.
+        UsageError: a network with subsampled outputs.
     """
+    network.check_trainable()
     data = TrainingSet.of(
         checking(utterances, enabled=progress),
         input_dim=network.input_dim,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recognizer.alignment.aligned_set import AlignedSet, collect
-from recognizer.am.features.fbank import FbankOptions, fbank
+from recognizer.am.features.fbank import fbank
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.nnet.inference import AcousticModel, scaled_log_likelihoods
+from recognizer.am.nnet.acoustic_model import AcousticModel
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Utterance
@@ -30,21 +30,19 @@ class AlignerParts:
     """What alignment with a network needs of a model.
 
     Attributes:
-        network: the acoustic model.
+        acoustic_model: gives the scores, and the shift of their frames.
         phones: the phone table.
         tree: gives the pdfs of phones in context.
         transitions: over the same tree.
         lexicon: pronunciations.
-        features: the network's input.
         options: scales and beams.
     """
 
-    network: AcousticModel
+    acoustic_model: AcousticModel
     phones: PhoneTable
     tree: Tree
     transitions: TransitionModel
     lexicon: Lexicon
-    features: FbankOptions
     options: AlignOptions
 
 
@@ -68,11 +66,11 @@ class PartsAligner:
     ) -> AlignedSet:
         """Align utterances with their transcripts; those that fail are listed, not dropped."""
         aligner = self.aligner(tolerance)
-        network, options = self._parts.network, self._parts.features
+        model = self._parts.acoustic_model
 
         def find(index: int) -> ForcedPath:
-            features = fbank(utterances[index].samples(), options)
-            return aligner.path(utterances[index].words, scaled_log_likelihoods(network, features))
+            features = fbank(utterances[index].samples(), model.features)
+            return aligner.path(utterances[index].words, model.scores(features))
 
         ids = [utterance.id for utterance in utterances]
         words = [utterance.words for utterance in utterances]
@@ -86,7 +84,7 @@ class PartsAligner:
             path.tids,
             self._parts.transitions,
             self._parts.phones,
-            self._parts.features.frame_shift,
+            self._parts.acoustic_model.output_frame_shift,
         )
 
 
@@ -106,7 +104,6 @@ class NetworkAligner(PartsAligner):
                 bundle.tree,
                 bundle.transitions,
                 bundle.lexicon if lexicon is None else lexicon,
-                bundle.config.features,
                 align_options(bundle.config),
             )
         )

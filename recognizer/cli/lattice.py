@@ -86,7 +86,7 @@ def lattice(
 
     def work(utterance: Utterance) -> tuple[str, CompactLattice | SpeechError]:
         try:
-            found = recognizer.first_pass(recognizer.log_likelihoods(utterance.samples()))
+            found = recognizer.first_pass(recognizer.acoustic_scores(utterance.samples()))
             return utterance.id, found if first_pass else recognizer.second_pass(found).lattice
         except Exception as error:
             return utterance.id, as_speech_error(error)
@@ -109,7 +109,7 @@ def lattice(
             words = recognizer.bundle.graph.words
             stream.writelines(f"{word} {index}\n" for index, word in enumerate(words))
     else:
-        shift = recognizer.bundle.config.features.frame_shift
+        shift = recognizer.bundle.acoustic_model.output_frame_shift
         scale = recognizer.search.acoustic_scale
         for name, found in lattices():
             write_slf(target / f"{name}.slf.gz", name, found, shift, scale)

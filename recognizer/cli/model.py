@@ -93,6 +93,7 @@ def record(directory: str) -> None:
       recognizer lm convert my.arpa.gz --output exp/mine/rescoring.ngram --layout compact
       recognizer model record exp/mine
     """
-    from recognizer.model.bundle import read_config, write_config
+    from recognizer.model.bundle import write_config
+    from recognizer.model.files import read_config
 
     write_config(directory, read_config(directory)).check()

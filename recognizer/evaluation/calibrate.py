@@ -112,7 +112,7 @@ def _score(
     """Which words of an utterance are right, and their confidences for each scale."""
     recognizer = loaded_recognizer(model)
     rescored = recognizer.second_pass(
-        recognizer.first_pass(recognizer.log_likelihoods(utterance.samples()))
+        recognizer.first_pass(recognizer.acoustic_scores(utterance.samples()))
     )
     pairs = scoring.align(utterance.words, recognizer.path_words(rescored.best))
     right = [expected == word for expected, word in pairs if word != scoring.GAP]

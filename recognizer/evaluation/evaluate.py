@@ -17,7 +17,7 @@ from recognizer.data.io.files import replace_text
 from recognizer.data.parallel.processes import process_map
 from recognizer.evaluation import scoring
 from recognizer.evaluation.scoring import ErrorCounts
-from recognizer.model.bundle import CONFIG, DEFAULT_MODEL
+from recognizer.model.files import CONFIG, DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 
 Answer = TypeVar("Answer")
@@ -35,7 +35,7 @@ class UtteranceScore:
         first_pass_counts: errors of the first pass.
         rescored_counts: errors of the second pass.
         audio_seconds: length of the audio.
-        num_frames: feature frames.
+        num_frames: output frames of the acoustic model.
         seconds: time from reading the audio to the words.
         error: why it could not be recognised, or None.
     """

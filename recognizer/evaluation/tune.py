@@ -194,12 +194,12 @@ def _score(
 ) -> tuple[list[ErrorCounts], list[ErrorCounts]]:
     """Errors of the first pass for each acoustic scale, and of every combination."""
     recognizers = _recognizers(model, grid)
-    log_likelihoods = recognizers[0].log_likelihoods(utterance.samples())
+    scores = recognizers[0].acoustic_scores(utterance.samples())
     reference = utterance.words
     first, second = [], []
     count = functools.cache(functools.partial(scoring.count_errors, reference))
     for recognizer in recognizers:
-        lattice = recognizer.first_pass(log_likelihoods)
+        lattice = recognizer.first_pass(scores)
         first.append(count(recognizer.path_words(recognizer.first_best(lattice))))
         for words in recognizer.second_passes(lattice, grid.rescoring):
             second.append(count(words))

@@ -23,8 +23,9 @@ from recognizer.data.io.files import replace_text
 from recognizer.data.io.options import to_table
 from recognizer.evaluation.scoring import ErrorCounts
 from recognizer.experiments.options import Entrant, TablesExperiment
-from recognizer.model.bundle import ACOUSTIC, ModelBundle, copy_around_network, model_path
+from recognizer.model.bundle import ModelBundle, copy_around_network
 from recognizer.model.config import ModelConfig
+from recognizer.model.files import ACOUSTIC, model_path
 from recognizer.pipelines.acoustic_stages import (
     NETWORK_FILE,
     feature_tables,
@@ -365,6 +366,7 @@ class TablesRun:
             acoustic=replace(
                 config.acoustic,
                 output_delay=entrant.shape.output_delay,
+                subsampling=entrant.shape.subsampling,
                 priors=self._options.priors,
                 silence_weight=self._options.silence_weight,
             ),

@@ -1,24 +1,7 @@
-"""The model directory: everything that recognition must know, checked part by part.
-
-``model.toml``               `ModelConfig`: options, record, size and hash of every other file
-``acoustic.safetensors``     the network's weights and log priors
-``tree.json``                the phonetic decision tree
-``phones.txt``               phone table
-``transitions.json``         topology and transition probabilities
-``lexicon.txt``              pronunciations, Kaldi's lexiconp form
-``hcl.graph``                decoding graph without a language model, or
-``hclg.graph``               the static one, with the first pass's language model in it
-``first_pass.ngram``         the first pass's LM, which rescoring takes out again
-``rescoring.ngram``          the large LM, which rescoring puts in, or
-``rescoring.arpa.gz``        the same as a gzipped ARPA file: slower to start with
-
-Nothing is pickled; graphs and language models are mapped into memory, not read. ``model.toml`` is
-written last, so a directory that has one is complete.
-"""
+"""A model directory, its parts read and checked when they are first asked for."""
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import threading
 from collections.abc import Callable
@@ -30,14 +13,14 @@ import numpy as np
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.nnet.inference import AcousticModel
+from recognizer.am.nnet.acoustic_model import KINDS, AcousticModel
 from recognizer.am.nnet.native import NativeNetwork
 from recognizer.am.nnet.network_file import Network, read_network
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import replace_text
 from recognizer.data.io.mapped_arrays import open_arrays
-from recognizer.data.io.options import from_table, read_toml, to_toml
+from recognizer.data.io.options import to_toml
 from recognizer.data.lexicon.lexicon import Lexicon, read_lexicon
 from recognizer.decoding.graph import mapped_graph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
@@ -48,34 +31,28 @@ from recognizer.lm.automaton import automaton
 from recognizer.lm.automaton.automaton import FAST, NgramAutomaton
 from recognizer.lm.model.language_model import LanguageModel, read_language_model
 from recognizer.lm.units.pieces import any_begins_word
-from recognizer.model.config import FORMAT_VERSION, FileRecord, FirstPassOptions, ModelConfig
+from recognizer.model.config import ModelConfig
+from recognizer.model.files import (
+    ACOUSTIC,
+    CONFIG,
+    DEFAULT_MODEL,
+    FIRST_PASS,
+    LEXICON,
+    PHONES,
+    RESCORING,
+    RESCORING_ARPA,
+    TRANSITIONS,
+    TREE,
+    check_sizes,
+    file_record,
+    graph_file,
+    read_config,
+    required_files,
+)
 
-CONFIG = "model.toml"
-ACOUSTIC = "acoustic.safetensors"
-TREE = "tree.json"
-PHONES = "phones.txt"
-TRANSITIONS = "transitions.json"
-LEXICON = "lexicon.txt"
-HCL = "hcl.graph"
-HCLG = "hclg.graph"
-FIRST_PASS = "first_pass.ngram"
-RESCORING = "rescoring.ngram"
-RESCORING_ARPA = "rescoring.arpa.gz"
-
-_COMMON = (ACOUSTIC, TREE, PHONES, TRANSITIONS, LEXICON, FIRST_PASS)
-_FILES = (*_COMMON, HCL, HCLG, RESCORING, RESCORING_ARPA)
 _ENGINE = "engine"  # a part that is made, not read
 
-DEFAULT_MODEL = Path(__file__).resolve().parents[1] / "models" / "english"
-"""The model that comes with the package."""
-
 Part = TypeVar("Part")
-
-
-def model_path(name: str) -> Path:
-    """The directory of a model by its path, or of the one that comes with the package."""
-    path = Path(name)
-    return DEFAULT_MODEL if name == DEFAULT_MODEL.name and not path.exists() else path
 
 
 class ModelBundle:
@@ -96,14 +73,14 @@ class ModelBundle:
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = DEFAULT_MODEL if path is None else Path(path)
         self._parts: dict[str, Any] = {}
-        self._locks = {name: threading.Lock() for name in (*_FILES, _ENGINE)}
         if not self.path.is_dir():
             if path is None:
                 raise SpeechError(f"this installation has no model at {self.path}: name one")
             found = "a file" if self.path.exists() else "nothing"
             raise UsageError(f"{self.path}: expected a model directory, found {found}")
         self.config = read_config(self.path)
-        self._check_sizes()
+        check_sizes(self.path, self.config)
+        self._locks = {name: threading.Lock() for name in (*self.config.files, _ENGINE)}
 
     @property
     def phones(self) -> PhoneTable:
@@ -138,12 +115,14 @@ class ModelBundle:
 
     @property
     def acoustic_model(self) -> AcousticModel:
-        """The network behind the interface start, advance, finish (numpy in and out)."""
+        """Features in, scores for the search out: the network in the native engine."""
 
-        def make(path: Path) -> NativeNetwork:
+        def make(path: Path) -> AcousticModel:
             # Not `network`, which would stay in memory beside the engine's own form of it.
             network = self._read_network(self.path / ACOUSTIC)
-            return NativeNetwork(network, self.config.acoustic.precision)
+            options = self.config.acoustic
+            engine = NativeNetwork(network, options.precision)
+            return KINDS[options.kind](engine, self.config.features)
 
         return self._part(_ENGINE, make)
 
@@ -252,6 +231,7 @@ class ModelBundle:
             ("log_priors", "log_priors" in network.tensors, True),
             ("input_dim", network.options.input_dim, self.config.features.num_bins),
             ("output_delay", network.options.output_delay, options.output_delay),
+            ("subsampling", network.options.subsampling, options.subsampling),
             ("priors", recorded.get("source", options.priors), options.priors),
             (
                 "silence_weight",
@@ -278,43 +258,6 @@ class ModelBundle:
                 f"found {found}"
             )
 
-    def _check_sizes(self) -> None:
-        place = self.path / CONFIG
-        _check_rescoring(self.path)
-        expected = _files(self.path, self.config)
-        for name in expected:
-            if name not in self.config.files:
-                raise SpeechError(
-                    f"{place}: files: the key {name!r} is missing "
-                    "(after a change of files: recognizer model record)"
-                )
-        for name, record in self.config.files.items():
-            path = self.path / name
-            if name not in expected:
-                raise SpeechError(f"{place}: files: unknown key {name!r}")
-            if not path.is_file():
-                raise SpeechError(f"{path}: expected a file of the model, found none")
-            found = path.stat().st_size
-            if found != record.size:
-                raise SpeechError(f"{path}: size: expected {record.size} bytes, found {found}")
-
-
-def read_config(directory: str | Path) -> ModelConfig:
-    """Read ``model.toml`` alone.
-
-    Raises:
-        SpeechError: it is missing, of another format's version, or has a wrong field.
-    """
-    place = Path(directory) / CONFIG
-    table = read_toml(place)
-    found = table.get("format_version", FORMAT_VERSION)
-    if found != FORMAT_VERSION:
-        raise SpeechError(
-            f"{place}: format_version: expected {FORMAT_VERSION}, found {found}: "
-            "the model was made for another version of this program"
-        )
-    return from_table(ModelConfig, table, str(place))
-
 
 def write_config(directory: str | Path, config: ModelConfig) -> ModelBundle:
     """Complete a model directory: record its files' sizes and hashes and write ``model.toml``.
@@ -325,8 +268,7 @@ def write_config(directory: str | Path, config: ModelConfig) -> ModelBundle:
         SpeechError: a file is missing or does not fit the others.
     """
     directory = Path(directory)
-    _check_rescoring(directory)
-    names = _files(directory, config)
+    names = required_files(directory, config)
     for name in names:
         if not (directory / name).is_file():
             raise SpeechError(f"{directory / name}: expected a file of the model, found none")
@@ -360,32 +302,3 @@ def copy_around_network(
         else:
             shutil.copyfile(model.path / name, target)
     write_config(to, config)
-
-
-def file_record(path: Path) -> FileRecord:
-    """Size and hash of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return FileRecord(path.stat().st_size, digest.hexdigest())
-
-
-def graph_file(first_pass: FirstPassOptions) -> str:
-    """Name of the file of the graph that a kind of search walks."""
-    return HCLG if first_pass.search == "static" else HCL
-
-
-def _files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
-    """Names of the files that the directory must have."""
-    arpa = (directory / RESCORING_ARPA).is_file()
-    return (*_COMMON, graph_file(config.first_pass), RESCORING_ARPA if arpa else RESCORING)
-
-
-def _check_rescoring(directory: Path) -> None:
-    found = [name for name in (RESCORING, RESCORING_ARPA) if (directory / name).is_file()]
-    if len(found) != 1:
-        raise SpeechError(
-            f"{directory}: expected one of {RESCORING} and {RESCORING_ARPA}, "
-            f"found {'both' if found else 'none'}"
-        )

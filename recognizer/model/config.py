@@ -20,10 +20,13 @@ FORMAT_VERSION = 2
 
 @dataclass(frozen=True)
 class AcousticConfig:
-    """How the network's outputs are to be read; checked against the network's own file.
+    """What the acoustic model is; checked against the network's own file.
 
     Attributes:
+        kind: what the outputs are, and so which other files the model has; see
+            `recognizer.am.nnet.acoustic_model.AcousticModel`.
         output_delay: frames by which the outputs lag behind the features.
+        subsampling: frames of features from one output to the next.
         priors: what the log priors in the network's file are relative frequencies of: "labels" of
             training frames, or the network's "posteriors" (recorded, not made again).
         silence_weight: divisor of the silence states' counts that is already in the log priors
@@ -32,7 +35,9 @@ class AcousticConfig:
             read: its file holds more of them, see `recognizer.am.nnet.network_file`).
     """
 
+    kind: Literal["hybrid"] = "hybrid"
     output_delay: int = 5
+    subsampling: int = 1
     priors: PriorSource = "labels"
     silence_weight: float = 2.7
     precision: Precision = "float32"
@@ -136,7 +141,7 @@ class ModelConfig:
         language: BCP 47 tag.
         description: one line.
         licence: SPDX expression of the model itself.
-        acoustic: how to read the network's outputs.
+        acoustic: kind and outputs of the acoustic model.
         features: options of the filter bank.
         normalization: what makes words of transcripts that the model is tested on or aligned with
             (`recognizer.data.text.english.normalize`): the same as in training.

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from recognizer.data.errors import UsageError
-from recognizer.model.bundle import CONFIG, HCLG, ModelBundle, write_config
+from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import FirstPassOptions
+from recognizer.model.files import CONFIG, HCLG
 from recognizer.model.first_pass_graph import graph_of_bundle
 
 STATIC = FirstPassOptions(search="static", backoff="epsilon")

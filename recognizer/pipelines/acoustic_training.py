@@ -39,7 +39,7 @@ from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import to_table
-from recognizer.model.bundle import ACOUSTIC, model_path
+from recognizer.model.files import ACOUSTIC, model_path
 from recognizer.pipelines.feature_cache import FeatureTable
 
 if TYPE_CHECKING:
@@ -366,8 +366,9 @@ def train_network(
 
 
 def check_network(options: AcousticOptions) -> None:
-    """Raises a `SpeechError` if the network cannot be trained: no torch, or no such start."""
+    """Raises a `SpeechError` if the network cannot be trained: no torch, no such start or shape."""
     check_mode(options.training)
+    options.network.check_trainable()
     if options.initial is not None:
         _initial_network(options, NetworkOptions.of(options.network, 1, options.features.num_bins))
 

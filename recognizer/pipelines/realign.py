@@ -10,6 +10,7 @@ from recognizer.alignment.align_sets import align_set
 from recognizer.alignment.aligned_set import AlignedSet
 from recognizer.alignment.network_aligner import AlignerParts, PartsAligner
 from recognizer.am.features.fbank import FbankOptions
+from recognizer.am.nnet.acoustic_model import HybridModel
 from recognizer.am.nnet.native import NativeNetwork
 from recognizer.am.nnet.network_file import read_network
 from recognizer.data.lexicon.lexicon import Lexicon
@@ -47,12 +48,11 @@ class NetworkRealigner:
         made, transitions = read_tree(tree)
         aligner = PartsAligner(
             AlignerParts(
-                NativeNetwork(read_network(network)),
+                HybridModel(NativeNetwork(read_network(network)), self.features),
                 transitions.phones,
                 made,
                 transitions,
                 self.lexicon(),
-                self.features,
                 self.options,
             )
         )

@@ -28,7 +28,7 @@ from recognizer.lm.estimation.estimate import EstimateOptions, estimate
 from recognizer.lm.model.perplexity import perplexity
 from recognizer.lm.model.prune import history_probs, prune, pruning_losses
 from recognizer.lm.ngram.model import NgramModel
-from recognizer.model import bundle
+from recognizer.model import bundle, files
 from recognizer.model import config as model_config
 from recognizer.model.first_pass_graph import first_pass_graph
 from recognizer.pipelines.acoustic_stages import (
@@ -209,7 +209,7 @@ class _Steps:
         )
         units = self._units()
         sentences, vocabulary = units.sentences, units.vocabulary
-        units.lexicon.write(directory / bundle.LEXICON)
+        units.lexicon.write(directory / files.LEXICON)
         # Hard pruning wants lower orders that keep the text's marginals, which Kneser-Ney's are
         # not (Chelba et al. 2010): the first pass's model counts occurrences in all orders.
         absolute = replace(smoothing, continuation_counts=False)
@@ -227,8 +227,8 @@ class _Steps:
         large = prune(model, ngrams=options.rescoring_ngrams, losses=losses)
         del model, losses
         models = {
-            bundle.FIRST_PASS: self._rounded(first, directory / FIRST_PASS_ARPA),
-            bundle.RESCORING: self._rounded(large, directory / bundle.RESCORING_ARPA).compact(),
+            files.FIRST_PASS: self._rounded(first, directory / FIRST_PASS_ARPA),
+            files.RESCORING: self._rounded(large, directory / files.RESCORING_ARPA).compact(),
         }
         for name, automaton in models.items():
             automaton.save(directory / name)
@@ -306,32 +306,32 @@ class _Steps:
     def graph(self, directory: Path) -> None:
         tree, transitions = read_tree(self._work / "tree")
         graph = first_pass_graph(
-            read_lexicon(self._work / "lm" / bundle.LEXICON),
+            read_lexicon(self._work / "lm" / files.LEXICON),
             transitions.phones,
             tree,
             transitions,
-            NgramAutomaton.open(self._work / "lm" / bundle.FIRST_PASS),
+            NgramAutomaton.open(self._work / "lm" / files.FIRST_PASS),
             self._recipe.first_pass,
             self._recipe.graph,
             allow_missing_words=self._recipe.lm.allow_missing_words,
         )
-        graph.save(directory / bundle.graph_file(self._recipe.first_pass))
+        graph.save(directory / files.graph_file(self._recipe.first_pass))
 
     def model(self, directory: Path) -> None:
         recipe, work = self._recipe, self._work
-        graph = bundle.graph_file(recipe.first_pass)
+        graph = files.graph_file(recipe.first_pass)
         for stage, source, name in (
-            ("tree", "tree.json", bundle.TREE),
-            ("tree", "phones.txt", bundle.PHONES),
-            ("tree", "transitions.json", bundle.TRANSITIONS),
+            ("tree", "tree.json", files.TREE),
+            ("tree", "phones.txt", files.PHONES),
+            ("tree", "transitions.json", files.TRANSITIONS),
             ("graph", graph, graph),
-            ("lm", bundle.LEXICON, bundle.LEXICON),
-            ("lm", bundle.FIRST_PASS, bundle.FIRST_PASS),
-            ("lm", bundle.RESCORING, bundle.RESCORING),
+            ("lm", files.LEXICON, files.LEXICON),
+            ("lm", files.FIRST_PASS, files.FIRST_PASS),
+            ("lm", files.RESCORING, files.RESCORING),
         ):
             shutil.copyfile(work / stage / source, directory / name)
         network = work / "network" / NETWORK_FILE
-        store_network(network, recipe.acoustic, directory / bundle.ACOUSTIC)
+        store_network(network, recipe.acoustic, directory / files.ACOUSTIC)
         bundle.write_config(
             directory,
             model_config.ModelConfig(
@@ -341,6 +341,7 @@ class _Steps:
                 description=recipe.description,
                 acoustic=model_config.AcousticConfig(
                     output_delay=recipe.acoustic.network.output_delay,
+                    subsampling=recipe.acoustic.network.subsampling,
                     priors=recipe.acoustic.priors,
                     silence_weight=recipe.acoustic.silence_weight,
                     precision=recipe.acoustic.precision or "float32",

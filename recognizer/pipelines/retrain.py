@@ -17,9 +17,10 @@ from recognizer.data.corpora.corpus import Corpus
 from recognizer.data.errors import UsageError
 from recognizer.data.io.options import to_table
 from recognizer.decoding.search.search import SearchOptions
-from recognizer.model import bundle
 from recognizer.model import config as model_config
-from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle, copy_around_network, model_path
+from recognizer.model import files
+from recognizer.model.bundle import ModelBundle, copy_around_network
+from recognizer.model.files import DEFAULT_MODEL, model_path
 from recognizer.pipelines.acoustic_stages import NETWORK_FILE, network_stage, train_on_labels
 from recognizer.pipelines.acoustic_training import AcousticOptions
 from recognizer.pipelines.development import (
@@ -142,6 +143,7 @@ def retrain_stages(
             description=config.description if recipe.description is None else recipe.description,
             acoustic=model_config.AcousticConfig(
                 output_delay=options.network.output_delay,
+                subsampling=options.network.subsampling,
                 priors=options.priors,
                 silence_weight=options.silence_weight,
                 precision=options.precision or "float32",
@@ -161,7 +163,7 @@ def retrain_stages(
         made = read_network(work / "network" / NETWORK_FILE)
         if recipe.share < 1:
             made = mixed_networks(old.network, made, recipe.share)
-        write_network(made, directory / bundle.ACOUSTIC, storage=options.storage)
+        write_network(made, directory / files.ACOUSTIC, storage=options.storage)
         copy_around_network(old, config, directory)
 
     def sets() -> list[Corpus]:

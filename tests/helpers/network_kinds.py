@@ -32,12 +32,31 @@ WHOLE = {
 
 KINDS = STREAMING | WHOLE
 
+# Outputs further apart than frames: training makes none yet.
+SUBSAMPLED_STREAMING = {
+    "lstmp, every third": NetworkShape(cells=17, projection=9, layers=2, subsampling=3),
+    "lstm, delay of two, every fourth": NetworkShape(
+        cells=16, projection=0, output_delay=2, subsampling=4
+    ),
+    "dnn, every second": NetworkShape(
+        kind="dnn", cells=33, projection=0, left_context=3, right_context=2, subsampling=2
+    ),
+}
+
+SUBSAMPLED_WHOLE = {
+    "blstmp, every third": NetworkShape(
+        cells=17, projection=9, layers=2, bidirectional=True, subsampling=3
+    ),
+}
+
+SUBSAMPLED = SUBSAMPLED_STREAMING | SUBSAMPLED_WHOLE
+
 INPUTS, OUTPUTS = 6, 23
 
 
 def make_module(kind: str, *, precision: torch.dtype = torch.float32) -> NetworkModule:
     """A network with weights large enough for every one to be heard."""
-    options = NetworkOptions.of(KINDS[kind], OUTPUTS, INPUTS)
+    options = NetworkOptions.of((KINDS | SUBSAMPLED)[kind], OUTPUTS, INPUTS)
     model = make_network(
         options,
         generator=torch.Generator().manual_seed(0),

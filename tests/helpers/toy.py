@@ -27,7 +27,13 @@ from recognizer.decoding.rescoring.rescore import RescoringOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.model.bundle import (
+from recognizer.model.bundle import write_config
+from recognizer.model.config import (
+    AcousticConfig,
+    FirstPassOptions,
+    ModelConfig,
+)
+from recognizer.model.files import (
     ACOUSTIC,
     FIRST_PASS,
     LEXICON,
@@ -36,12 +42,6 @@ from recognizer.model.bundle import (
     TRANSITIONS,
     TREE,
     graph_file,
-    write_config,
-)
-from recognizer.model.config import (
-    AcousticConfig,
-    FirstPassOptions,
-    ModelConfig,
 )
 from recognizer.model.first_pass_graph import first_pass_graph
 
@@ -135,10 +135,16 @@ def network(
     tree: Tree,
     transitions: TransitionModel,
     phone_bins: Mapping[str, int] = BINS,
+    subsampling: int = 1,
 ) -> Network:
     """The templates as an LSTMP network."""
     options = NetworkOptions(
-        outputs=tree.num_pdfs, cells=40, projection=40, layers=1, output_delay=0
+        outputs=tree.num_pdfs,
+        cells=40,
+        projection=40,
+        layers=1,
+        output_delay=0,
+        subsampling=subsampling,
     )
     tensors = {name: np.zeros(shape, np.float32) for name, shape in options.shapes().items()}
     tensors["input.mean"] += 10.0
@@ -160,13 +166,13 @@ def network(
     return Network(options, tensors)
 
 
-def config(first_pass: FirstPassOptions = ON_THE_FLY) -> ModelConfig:
+def config(first_pass: FirstPassOptions = ON_THE_FLY, subsampling: int = 1) -> ModelConfig:
     """The toy model's options."""
     return ModelConfig(
         name="whistled",
         language="x-toy",
         licence="CC0-1.0",
-        acoustic=AcousticConfig(output_delay=0, silence_weight=1.0),
+        acoustic=AcousticConfig(output_delay=0, subsampling=subsampling, silence_weight=1.0),
         features=FbankOptions(),
         first_pass=first_pass,
         search=SearchOptions(acoustic_scale=0.3),
@@ -174,8 +180,10 @@ def config(first_pass: FirstPassOptions = ON_THE_FLY) -> ModelConfig:
     )
 
 
-def build(directory: Path, first_pass: FirstPassOptions = ON_THE_FLY) -> Path:
-    """Write the toy model's directory."""
+def build(
+    directory: Path, first_pass: FirstPassOptions = ON_THE_FLY, *, subsampling: int = 1
+) -> Path:
+    """Write the toy model's directory, its outputs every so many frames of 10 ms."""
     directory.mkdir(parents=True, exist_ok=True)
     lexicon = Lexicon(Pronunciation(word, tuple(text.split())) for word, text in WORDS.items())
     phones = PhoneTable.from_base(lexicon.phones)
@@ -193,6 +201,7 @@ def build(directory: Path, first_pass: FirstPassOptions = ON_THE_FLY) -> Path:
     tree.write(directory / TREE)
     transitions.write(directory / TRANSITIONS)
     graph.save(directory / graph_file(first_pass))
-    write_network(network(phones, tree, transitions), directory / ACOUSTIC)
-    write_config(directory, config(first_pass))
+    acoustic = network(phones, tree, transitions, subsampling=subsampling)
+    write_network(acoustic, directory / ACOUSTIC)
+    write_config(directory, config(first_pass, subsampling))
     return directory

@@ -36,7 +36,7 @@ def test_every_kind_of_first_pass_finds_the_exact_words(any_toy_model):
 def test_exact_backoff_takes_out_what_it_put_in(toy_model):
     """Rescored by the same model, at scale one, the graph costs are what they were."""
     recogniser = Recognizer(toy_model, rescoring=RescoringOptions())
-    lattice = recogniser.first_pass(recogniser.log_likelihoods(toy.whistle("go right now")))
+    lattice = recogniser.first_pass(recogniser.acoustic_scores(toy.whistle("go right now")))
     bundle = recogniser.bundle
     same = Rescorer(bundle.first_pass_scores, bundle.first_pass_lm, bundle.graph.words)
     rescored = same.rescore(lattice, recogniser.search.acoustic_scale)

@@ -17,7 +17,8 @@ from recognizer.data.audio.reading import read_audio
 from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.evaluation import scoring
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.model.bundle import DEFAULT_MODEL, FIRST_PASS, RESCORING, ModelBundle
+from recognizer.model.bundle import ModelBundle
+from recognizer.model.files import DEFAULT_MODEL, FIRST_PASS, RESCORING
 from recognizer.result import Result
 
 MEGABYTE = 1e6

@@ -7,9 +7,9 @@
 
 namespace inference {
 
-BidirectionalNetwork::BidirectionalNetwork(const Kernels& kernels, const EndTensors& ends,
+BidirectionalNetwork::BidirectionalNetwork(const Kernels& kernels, const InputOutputTensors& tensors,
                                            std::vector<LayerPair> layers, bool int8)
-    : Network(kernels, ends, int8), layers_(std::move(layers)), int8_(int8) {}
+    : Network(kernels, tensors, int8), layers_(std::move(layers)), int8_(int8) {}
 
 void BidirectionalNetwork::Run(const std::vector<StreamTask>& streams, size_t threads) const {
   // Each group keeps two threads busy.
@@ -86,8 +86,8 @@ void BidirectionalNetwork::RunOutputBlock(const StreamGroup& group, size_t block
   Activations x = MakeRows(group, width, int8_);
   for (size_t row = 0; row < rows; ++row) std::copy_n(from + row * width, width, x.row(row));
   x.Quantise(0, rows);
-  AlignedVector<float> logits;
-  RunOutput(group, block, x, &logits);
+  OutputScratch scratch = MakeOutputScratch(group.block_size(), x.stride(), int8_);
+  RunOutput(group, block, x, &scratch);
 }
 
 Activations BidirectionalNetwork::MakeRows(const StreamGroup& group, size_t width,

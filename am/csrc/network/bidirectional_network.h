@@ -17,7 +17,7 @@ class BidirectionalNetwork : public Network {
   // give, those of the first kind first.
   using LayerPair = std::array<std::unique_ptr<const Layer>, 2>;
 
-  BidirectionalNetwork(const Kernels& kernels, const EndTensors& ends,
+  BidirectionalNetwork(const Kernels& kernels, const InputOutputTensors& tensors,
                        std::vector<LayerPair> layers, bool int8);
 
   size_t state_size() const override { return 0; }

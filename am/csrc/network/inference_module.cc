@@ -1,4 +1,4 @@
-// Python's door to native inference: checks what comes in, gives the interpreter's lock away.
+// The Python binding of native inference: checks its arguments, releases the interpreter's lock.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -48,7 +48,7 @@ nb::list Run(const inference::Network& network, const nb::list& features, const 
     ExpectFinite(state.data(), state.size(), "state");
     const size_t skip = nb::cast<size_t>(skips[i]);
     Expect(skip <= frames.shape(0), "skip: expected at most the number of frames");
-    const size_t rows = frames.shape(0) - skip;
+    const size_t rows = network.OutputFrames(frames.shape(0) - skip);
     // Not filled with zeros: every element will be written.
     std::unique_ptr<float[]> values(new float[std::max<size_t>(1, rows * network.outputs())]);
     float* const data = values.get();
@@ -83,10 +83,10 @@ nb::tuple Functions(const FloatVector& x, const std::string& level) {
 
 NB_MODULE(_inference, m) {
   nb::class_<inference::Network>(m, "Network")
-      .def(nb::new_(&inference::ReadNetwork), nb::arg("ends"), nb::arg("layers"),
+      .def(nb::new_(&inference::ReadNetwork), nb::arg("input_output"), nb::arg("layers"),
            nb::arg("cell_clip"), nb::arg("int8"), nb::arg("level"),
            nb::arg("reverse_layers") = nb::list(), nb::arg("history") = 0,
-           nb::arg("activation") = "relu")
+           nb::arg("activation") = "relu", nb::arg("subsampling") = 1)
       .def_prop_ro("level", [](const inference::Network& n) { return n.kernels().level; })
       .def_prop_ro("state_size", &inference::Network::state_size)
       .def("run", &Run, nb::arg("features"), nb::arg("states"), nb::arg("skips"),

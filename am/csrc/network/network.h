@@ -10,17 +10,19 @@
 
 namespace inference {
 
-// A network's ends as am/nnet/options.py names them; only read while the network is made.
-struct EndTensors {
+// Input normalisation and output layer, as am/nnet/options.py names their tensors; only read while
+// the network is made.
+struct InputOutputTensors {
   std::vector<float> mean;     // [D]
   std::vector<float> inv_std;  // [D]
   MatrixView output_weight;    // [S, H]
   const float* output_bias;    // [S]
+  size_t subsampling;          // frames from one output to the next
 };
 
 class Network {
  public:
-  Network(const Kernels& kernels, const EndTensors& ends, bool int8);
+  Network(const Kernels& kernels, const InputOutputTensors& tensors, bool int8);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
   virtual ~Network() = default;
@@ -28,6 +30,9 @@ class Network {
   const Kernels& kernels() const { return *kernels_; }
   size_t inputs() const { return mean_.size(); }
   size_t outputs() const { return output_.outputs(); }
+  // Frames from one output to the next, and how many outputs so many frames have.
+  size_t subsampling() const { return subsampling_; }
+  size_t OutputFrames(size_t frames) const { return (frames + subsampling_ - 1) / subsampling_; }
   // Floats of each stream that are to be kept from one call to the next.
   virtual size_t state_size() const = 0;
 
@@ -36,16 +41,27 @@ class Network {
   virtual void Run(const std::vector<StreamTask>& streams, size_t threads) const = 0;
 
  protected:
+  // Memory of one thread for outputs; what it holds has no meaning afterwards.
+  struct OutputScratch {
+    Activations wanted;  // the rows whose outputs are wanted, where those are not all
+    std::vector<size_t> rows;
+    std::vector<float*> results;
+    AlignedVector<float> logits;
+  };
+
+  // For blocks of at most so many rows of activations of this stride.
+  OutputScratch MakeOutputScratch(size_t rows, size_t stride, bool quantised) const;
   void Normalise(const float* features, float* result) const;
   // Posteriors of a block of a group from the rows of x, into the streams' results.
   void RunOutput(const StreamGroup& group, size_t block, const Activations& x,
-                 AlignedVector<float>* logits) const;
+                 OutputScratch* scratch) const;
 
  private:
   const Kernels* kernels_;
   std::vector<float> mean_;
   std::vector<float> inv_std_;
   OutputLayer output_;
+  size_t subsampling_;
 };
 
 }  // namespace inference

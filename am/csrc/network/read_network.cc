@@ -142,20 +142,20 @@ std::unique_ptr<const Layer> ReadLayer(const nb::handle& dict, const std::string
   return std::make_unique<DenseLayer>(plan.kernels, dense, own, history, int8_inputs);
 }
 
-EndTensors ReadEnds(Tensors* tensors) {
-  EndTensors ends{};
+InputOutputTensors ReadInput(Tensors* tensors) {
+  InputOutputTensors result{};
   const size_t inputs = tensors->SizeOf("mean");
   const float* const mean = tensors->GetVector("mean", inputs);
   const float* const inv_std = tensors->GetVector("inv_std", inputs);
-  ends.mean.assign(mean, mean + inputs);
-  ends.inv_std.assign(inv_std, inv_std + inputs);
-  return ends;
+  result.mean.assign(mean, mean + inputs);
+  result.inv_std.assign(inv_std, inv_std + inputs);
+  return result;
 }
 
-void ReadOutput(Tensors* tensors, size_t width, EndTensors* ends) {
+void ReadOutput(Tensors* tensors, size_t width, InputOutputTensors* result) {
   const size_t outputs = tensors->ShapeOf("weight").first;
-  ends->output_weight = tensors->GetMatrix("weight", outputs, width);
-  ends->output_bias = tensors->GetVector("bias", outputs);
+  result->output_weight = tensors->GetMatrix("weight", outputs, width);
+  result->output_bias = tensors->GetVector("bias", outputs);
 }
 
 Nonlinearity ReadNonlinearity(const std::string& name) {
@@ -171,17 +171,19 @@ void ExpectFinite(const float* values, size_t n, const std::string& name) {
   Expect(finite, name + ": expected finite numbers, found NaN or inf");
 }
 
-std::unique_ptr<Network> ReadNetwork(const nb::dict& ends_dict, const nb::list& layers, float clip,
+std::unique_ptr<Network> ReadNetwork(const nb::dict& input_output, const nb::list& layers, float clip,
                                      bool int8, const std::string& level,
                                      const nb::list& reverse_layers, size_t history,
-                                     const std::string& activation) {
+                                     const std::string& activation, size_t subsampling) {
   Expect(clip > 0, "cell_clip: expected a number > 0");
   Expect(layers.size() > 0, "layers: expected at least one");
   Expect(history <= kWidest, "history: expected at most " + std::to_string(kWidest));
   const Plan plan = {ChooseKernels(level), clip, int8, history, ReadNonlinearity(activation)};
-  Tensors tensors(ends_dict, "");
-  EndTensors ends = ReadEnds(&tensors);
-  size_t width = ends.mean.size();
+  Expect(subsampling > 0, "subsampling: expected at least 1");
+  Tensors tensors(input_output, "");
+  InputOutputTensors outer = ReadInput(&tensors);
+  outer.subsampling = subsampling;
+  size_t width = outer.mean.size();
   if (reverse_layers.size() == 0) {
     std::vector<std::unique_ptr<const Layer>> stack;
     for (size_t i = 0; i < layers.size(); ++i) {
@@ -189,9 +191,9 @@ std::unique_ptr<Network> ReadNetwork(const nb::dict& ends_dict, const nb::list& 
       stack.push_back(ReadLayer(layers[i], at, i == 0, width, plan));
       width = stack.back()->outputs();
     }
-    ReadOutput(&tensors, width, &ends);
+    ReadOutput(&tensors, width, &outer);
     nb::gil_scoped_release release;
-    return std::make_unique<StreamNetwork>(plan.kernels, ends, std::move(stack), int8);
+    return std::make_unique<StreamNetwork>(plan.kernels, outer, std::move(stack), int8);
   }
   Expect(reverse_layers.size() == layers.size(),
          "reverse layers: expected " + std::to_string(layers.size()) + ", found " +
@@ -206,9 +208,9 @@ std::unique_ptr<Network> ReadNetwork(const nb::dict& ends_dict, const nb::list& 
                                                       std::to_string(outputs) + " outputs");
     width = 2 * outputs;
   }
-  ReadOutput(&tensors, width, &ends);
+  ReadOutput(&tensors, width, &outer);
   nb::gil_scoped_release release;
-  return std::make_unique<BidirectionalNetwork>(plan.kernels, ends, std::move(pairs), int8);
+  return std::make_unique<BidirectionalNetwork>(plan.kernels, outer, std::move(pairs), int8);
 }
 
 }  // namespace inference

@@ -11,17 +11,19 @@
 
 namespace inference {
 
-// Throws std::invalid_argument, with the tensor's place and name, where something does not fit.
+// Throws std::invalid_argument, with the layer and the tensor's name, where something does not fit.
 void ExpectFinite(const float* values, size_t n, const std::string& name);
 
-// `ends`: mean, inv_std, weight, bias. `layers`: of each an LSTM's tensors (w_x, w_r, bias; peep_i,
+// `input_output`: mean, inv_std, weight, bias. `layers`: of each an LSTM's tensors (w_x, w_r, bias; peep_i,
 // peep_f, peep_o; w_p) or a fully connected layer's (weight, bias); `reverse_layers`: those of the
 // other direction, or none. A fully connected layer without bias is linear; the others have the
-// `activation` "relu" or "sigmoid". The first of them sees `history` earlier frames.
-std::unique_ptr<Network> ReadNetwork(const nanobind::dict& ends, const nanobind::list& layers,
-                                     float clip, bool int8, const std::string& level,
-                                     const nanobind::list& reverse_layers, size_t history,
-                                     const std::string& activation);
+// `activation` "relu" or "sigmoid". The first of them sees `history` earlier frames. Outputs are made
+// for every `subsampling`-th frame.
+std::unique_ptr<Network> ReadNetwork(const nanobind::dict& input_output,
+                                     const nanobind::list& layers, float clip, bool int8,
+                                     const std::string& level, const nanobind::list& reverse_layers,
+                                     size_t history, const std::string& activation,
+                                     size_t subsampling);
 
 }  // namespace inference
 

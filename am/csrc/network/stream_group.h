@@ -13,9 +13,9 @@ namespace inference {
 struct StreamTask {
   const float* features;  // [frames, D]
   size_t frames;
-  size_t skip;    // no posteriors of so many first frames
+  size_t skip;    // no posteriors of so many first frames; then of every n-th (Network::subsampling)
   float* state;   // [state_size], from the frame before to the last one
-  float* result;  // [frames - skip, S]
+  float* result;  // [Network::OutputFrames(frames - skip), S]
 };
 
 class StreamGroup {

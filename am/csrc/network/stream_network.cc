@@ -22,12 +22,12 @@ struct StreamNetwork::Work {
 struct StreamNetwork::Scratch {
   Activations x;
   std::vector<LayerScratch> layers;
-  AlignedVector<float> logits;
+  OutputScratch output;
 };
 
-StreamNetwork::StreamNetwork(const Kernels& kernels, const EndTensors& ends,
+StreamNetwork::StreamNetwork(const Kernels& kernels, const InputOutputTensors& tensors,
                              std::vector<std::unique_ptr<const Layer>> layers, bool int8)
-    : Network(kernels, ends, int8), layers_(std::move(layers)), int8_(int8) {
+    : Network(kernels, tensors, int8), layers_(std::move(layers)), int8_(int8) {
   for (const auto& layer : layers_) state_size_ += layer->state_size();
 }
 
@@ -80,8 +80,9 @@ StreamNetwork::Scratch StreamNetwork::MakeScratch(const std::vector<StreamGroup>
     rows = std::max(rows, group.block_size());
   }
   // Features stay float32, see read_network.cc.
-  Scratch scratch = {
-      Activations(kernels(), rows, RoundUp(inputs(), kernels().lanes), false), {}, {}};
+  Scratch scratch = {Activations(kernels(), rows, RoundUp(inputs(), kernels().lanes), false),
+                     {},
+                     MakeOutputScratch(rows, layers_.back()->output_stride(), int8_)};
   for (const auto& layer : layers_) scratch.layers.push_back(layer->MakeScratch(rows, streams));
   return scratch;
 }
@@ -90,7 +91,7 @@ void StreamNetwork::RunBlock(size_t stage, size_t block, const StreamGroup& grou
                              Scratch* scratch) const {
   const size_t slot = block % kSlots;
   if (stage == layers_.size()) {
-    RunOutput(group, block, work->slots[stage - 1][slot], &scratch->logits);
+    RunOutput(group, block, work->slots[stage - 1][slot], &scratch->output);
     return;
   }
   if (stage == 0) RunInput(group, block, &scratch->x);

@@ -13,7 +13,7 @@ namespace inference {
 class StreamNetwork : public Network {
  public:
   // At least one layer; each takes the outputs of the one before it.
-  StreamNetwork(const Kernels& kernels, const EndTensors& ends,
+  StreamNetwork(const Kernels& kernels, const InputOutputTensors& tensors,
                 std::vector<std::unique_ptr<const Layer>> layers, bool int8);
 
   size_t state_size() const override { return state_size_; }

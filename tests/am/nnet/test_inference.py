@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from places import ROOT
-from recognizer.am.nnet.inference import AcousticModel, log_posteriors, scaled_log_likelihoods
+from recognizer.am.nnet.inference import AcousticNetwork, log_posteriors
 from recognizer.am.nnet.native import NativeNetwork
 from recognizer.am.nnet.network_file import Network, write_network
 from recognizer.am.nnet.options import NetworkOptions
@@ -44,7 +44,7 @@ def features() -> FloatArray:
     return np.random.default_rng(1).normal(3, 1.5, size=(300, 6)).astype(np.float32)
 
 
-def in_pieces(model: AcousticModel, features: FloatArray, sizes: list[int]) -> FloatArray:
+def in_pieces(model: AcousticNetwork, features: FloatArray, sizes: list[int]) -> FloatArray:
     session = model.start()
     rows, begin = [], 0
     for size in sizes:
@@ -60,12 +60,10 @@ def test_rows_are_log_probabilities(
     engine: type[NativeNetwork | TorchNetwork], network: Network, features: FloatArray
 ) -> None:
     model = engine(network)
-    assert (model.num_pdfs, model.output_delay, model.input_dim) == (23, 5, 6)
+    assert (model.num_outputs, model.output_delay, model.input_dim) == (23, 5, 6)
     result = log_posteriors(model, features)
     assert result.dtype == np.float32 and result.shape == (300, 23)
     np.testing.assert_allclose(np.exp(result).sum(1), 1.0, rtol=1e-5)
-    scaled = scaled_log_likelihoods(model, features)
-    np.testing.assert_allclose(scaled, result - network.log_priors, atol=1e-6)
 
 
 def test_engines_agree(network: Network, features: FloatArray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from network_kinds import INPUTS, KINDS, OUTPUTS, STREAMING, WHOLE, make_file
+import network_kinds
+from network_kinds import INPUTS, OUTPUTS, SUBSAMPLED, make_file
 from recognizer.am import _inference
-from recognizer.am.nnet.inference import log_posteriors, scaled_log_likelihoods
+from recognizer.am.nnet.inference import log_posteriors
 from recognizer.am.nnet.native import PRECISIONS, NativeNetwork, cpu_levels
 from recognizer.am.nnet.network_file import read_network, write_network
 from recognizer.am.torch.inference import TorchNetwork
 from recognizer.data.errors import SpeechError, UsageError
 
 FloatArray = npt.NDArray[np.float32]
+STREAMING = network_kinds.STREAMING | network_kinds.SUBSAMPLED_STREAMING
+WHOLE = network_kinds.WHOLE | network_kinds.SUBSAMPLED_WHOLE
+KINDS = STREAMING | WHOLE
 NETWORKS = {kind: make_file(kind) for kind in KINDS}
 
 
@@ -54,12 +59,29 @@ def test_int8_is_close(kind: str, level: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_facts_of_the_model(kind: str) -> None:
     model, options = NativeNetwork(NETWORKS[kind]), NETWORKS[kind].options
-    assert (model.num_pdfs, model.input_dim) == (OUTPUTS, INPUTS)
+    assert (model.num_outputs, model.input_dim) == (OUTPUTS, INPUTS)
     assert model.output_delay == options.output_delay
+    assert model.subsampling == options.subsampling
     (features,) = make_features(30)
-    scaled = scaled_log_likelihoods(model, features)
-    assert scaled.shape == (30, OUTPUTS)
-    np.testing.assert_allclose(scaled, log_posteriors(model, features) - model.log_priors)
+    rows = -(-30 // options.subsampling)
+    assert log_posteriors(model, features).shape == (rows, OUTPUTS)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("kind", SUBSAMPLED)
+def test_subsampled_outputs_are_every_nth_of_all(kind: str, precision: str) -> None:
+    """The same weights with and without: the same bits at the frames 0, n, 2n, ..."""
+    network = NETWORKS[kind]
+    step = network.options.subsampling
+    every = replace(network, options=replace(network.options, subsampling=1))
+    for features in make_features(0, 1, 2, 3, 4, 5, 6, 59, 60, 61):
+        kept = log_posteriors(NativeNetwork(network, precision), features)
+        all_rows = log_posteriors(NativeNetwork(every, precision), features)
+        np.testing.assert_array_equal(kept, all_rows[::step])
+        if precision == "float32":
+            in_torch = log_posteriors(TorchNetwork(every), features)[::step]
+            ours = log_posteriors(TorchNetwork(network), features)
+            np.testing.assert_array_equal(ours, in_torch)
 
 
 MODELS = {
@@ -103,7 +125,7 @@ def test_batches_of_whole_utterances_leave_the_bits(
     alone = NativeNetwork(NETWORKS[kind], precision, level=level)
     utterances = make_features(*lengths)
     for features, result in zip(utterances, MODELS[chosen].log_posteriors(utterances), strict=True):
-        assert result.shape == (len(features), OUTPUTS)
+        assert result.shape == (-(-len(features) // alone.subsampling), OUTPUTS)
         np.testing.assert_array_equal(result, log_posteriors(alone, features))
 
 
@@ -138,9 +160,11 @@ def test_state_passes_in_and_out(kind: str) -> None:
     state = np.zeros(one.state_size, dtype=np.float32)
     (whole,) = one.run([features], [state.copy()], [0], 1)
     (first,) = one.run([features[:17]], [state], [0], 1)
-    (rest,) = other.run([features[17:]], [state.copy()], [3], 1)
-    np.testing.assert_array_equal(first, whole[:17])
-    np.testing.assert_array_equal(rest, whole[20:])
+    step = NETWORKS[kind].options.subsampling
+    skip = -17 % step + step  # one output less
+    (rest,) = other.run([features[17:]], [state.copy()], [skip], 1)
+    np.testing.assert_array_equal(first, whole[: len(first)])
+    np.testing.assert_array_equal(rest, whole[(17 + skip) // step :])
 
 
 def test_a_dnns_state_is_its_latest_frames() -> None:
@@ -164,7 +188,7 @@ def test_files_of_every_kind_are_run(kind: str, tmp_path: Path) -> None:
 def parts(
     kind: str,
 ) -> tuple[dict[str, FloatArray], list[dict[str, FloatArray]], list[dict[str, FloatArray]]]:
-    """Ends, layers and reverse layers as the native module takes them."""
+    """Input and output tensors, layers and reverse layers as the native module takes them."""
     tensors = NETWORKS[kind].tensors
 
     def of(prefix: str) -> dict[str, FloatArray]:

@@ -20,7 +20,6 @@ from recognizer.am.nnet.native import (
     LEVEL_VARIABLE,
     PRECISIONS,
     NativeNetwork,
-    NativeSession,
     cpu_levels,
 )
 from recognizer.am.nnet.network_file import Network, read_network
@@ -505,7 +504,3 @@ def test_network_of_another_shape_is_refused() -> None:
     tensors["output.bias"] = np.zeros(22, dtype=np.float32)
     with pytest.raises(SpeechError, match="network: bias: expected 23 values, found 22"):
         NativeNetwork(network)
-
-
-def test_session_type() -> None:
-    assert isinstance(NativeNetwork(NETWORK).start(), NativeSession)

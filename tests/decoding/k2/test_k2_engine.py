@@ -23,7 +23,7 @@ from recognizer.decoding.lattice.lattice import Lattice
 from recognizer.decoding.lattice.oracle import oracle
 from recognizer.decoding.lattice.paths import best_path, n_best
 from recognizer.decoding.search.search import Decoder, SearchOptions
-from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 from search_toys import SCALE, SYMBOLS, Arcs, lattice_paths, random_arcs, without_finals
 
@@ -258,7 +258,7 @@ def test_lattices_of_real_speech_are_the_native_ones(
         if utterances == 3 or not 2.0 < len(samples) / SAMPLE_RATE < 5.0:
             continue
         utterances += 1
-        scores = recognizer.log_likelihoods(samples)
+        scores = recognizer.acoustic_scores(samples)
         expected, lattice = native.decode(scores), other.decode(scores)
         assert lattice.reached_final == expected.reached_final
         peer, path = best_path(expected, scale), best_path(lattice, scale)

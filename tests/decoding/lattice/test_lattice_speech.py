@@ -21,7 +21,7 @@ from recognizer.decoding.lattice.posteriors import posteriors
 from recognizer.decoding.lattice.slf import read_slf, write_slf
 from recognizer.decoding.lattice.word_times import phone_times, word_times
 from recognizer.decoding.search.search import SearchOptions
-from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 
 OPTIONS = SearchOptions(beam=13.0, lattice_beam=8.0, max_active=5000, acoustic_scale=0.12)
@@ -43,7 +43,7 @@ def spoken(recognizer: Recognizer, corpora: Path) -> list[tuple[list[str], Latti
     for utterance in list(read_corpus(corpora / "mini-librispeech" / "dev"))[::11]:
         samples = utterance.samples()
         if len(samples) < 10.0 * SAMPLE_RATE:
-            scores = recognizer.log_likelihoods(samples)
+            scores = recognizer.acoustic_scores(samples)
             found.append((normalize(utterance.text).split(), decoder.decode(scores)))
     assert len(found) >= 2
     return found

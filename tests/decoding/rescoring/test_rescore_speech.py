@@ -20,7 +20,7 @@ from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
 from recognizer.lm.model.language_model import BackoffModel, EpsilonBackoffModel, KenlmModel
 from recognizer.lm.ngram.model import NgramModel
-from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 
 
@@ -35,7 +35,7 @@ def recognizer() -> Recognizer:
 def lattices(recognizer: Recognizer, corpora: Path) -> list[CompactLattice]:
     """Of the first three utterances."""
     utterances = islice(read_corpus(corpora / "mini-librispeech" / "dev"), 3)
-    scores = [recognizer.log_likelihoods(utterance.samples()) for utterance in utterances]
+    scores = [recognizer.acoustic_scores(utterance.samples()) for utterance in utterances]
     bundle, options = recognizer.bundle, recognizer.search
     decoder = OnTheFlyDecoder(bundle.graph, None, bundle.first_pass_lm, options, "epsilon")
     return [

@@ -21,7 +21,7 @@ from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
 from recognizer.lm.model.language_model import EpsilonBackoffModel
-from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 
 OPTIONS = SearchOptions(beam=14.0, lattice_beam=6.0, max_active=7000, acoustic_scale=0.1)
@@ -54,7 +54,7 @@ def scores(recognizer: Recognizer, corpora: Path) -> list[np.ndarray]:
     """Log-likelihoods of a few short utterances."""
     utterances = (each.samples() for each in read_corpus(corpora / "mini-librispeech" / "dev"))
     short = (each for each in utterances if len(each) < 8 * SAMPLE_RATE)
-    return [recognizer.log_likelihoods(samples) for samples in islice(short, 4)]
+    return [recognizer.acoustic_scores(samples) for samples in islice(short, 4)]
 
 
 def test_epsilon_mode_finds_what_the_static_search_finds(

@@ -18,7 +18,7 @@ from recognizer.decoding.lattice.word_times import word_times
 from recognizer.decoding.rescoring.models import EpsilonBackoff
 from recognizer.decoding.rescoring.rescore import Rescorer, RescoringOptions
 from recognizer.decoding.search.search import Decoder, SearchOptions
-from recognizer.model.bundle import DEFAULT_MODEL
+from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 
 # What the model was tuned to does not matter here; the peer's search takes long with wide beams.
@@ -44,7 +44,7 @@ def scores(recognizer: Recognizer, corpora: Path) -> np.ndarray:
     for utterance in read_corpus(corpora / "mini-librispeech" / "dev"):
         samples = utterance.samples()
         if 4.0 < len(samples) / SAMPLE_RATE < 8.0:
-            return recognizer.log_likelihoods(samples)
+            return recognizer.acoustic_scores(samples)
     pytest.fail("expected an utterance of 4 to 8 s in mini-librispeech/dev")
 
 
@@ -116,7 +116,7 @@ def test_a_thousand_cuttings_of_utterances_give_the_same_lattices(
     rng = np.random.default_rng(0)
     cuttings = 0
     for utterance in list(read_corpus(corpora / "mini-librispeech" / "dev"))[::6]:
-        scores = recognizer.log_likelihoods(utterance.samples()[: int(1.2 * SAMPLE_RATE)])
+        scores = recognizer.acoustic_scores(utterance.samples()[: int(1.2 * SAMPLE_RATE)])
         whole = decoder.decode(scores)
         for _ in range(50):
             cuts = np.sort(rng.integers(0, len(scores), rng.integers(1, 10)))

@@ -12,7 +12,6 @@ import pytest
 import toy
 from recognizer.alignment.network_aligner import NetworkAligner
 from recognizer.am.features.fbank import fbank
-from recognizer.am.nnet.inference import scaled_log_likelihoods
 from recognizer.data.alignments.ctm import read_ctm
 from recognizer.data.alignments.textgrid import read_textgrid
 from recognizer.data.audio.reading import SAMPLE_RATE
@@ -20,7 +19,8 @@ from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.decoding.alignment.align import Aligner
 from recognizer.decoding.alignment.tolerance import GARBAGE, Tolerance
 from recognizer.decoding.lattice.segments import WordSegment
-from recognizer.model.bundle import DEFAULT_MODEL, ModelBundle
+from recognizer.model.bundle import ModelBundle
+from recognizer.model.files import DEFAULT_MODEL
 
 Scored = tuple[Utterance, np.ndarray]
 
@@ -35,8 +35,8 @@ def aligners() -> tuple[Aligner, Aligner]:
 
 
 def log_likelihoods(samples: np.ndarray) -> np.ndarray:
-    bundle = ModelBundle(None)
-    return scaled_log_likelihoods(bundle.acoustic_model, fbank(samples, bundle.config.features))
+    model = ModelBundle(None).acoustic_model
+    return model.scores(fbank(samples, model.features))
 
 
 @pytest.fixture(scope="module")

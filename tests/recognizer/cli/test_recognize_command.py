@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 import toy
-from recognizer.model import bundle
+from recognizer.model import files
 
 START = [sys.executable, "-c", "from recognizer.cli.recognize import main; main()"]
 
@@ -149,14 +149,14 @@ def test_a_model_that_does_not_exist_is_wrong_use(command, tmp_path, whistled):
 @pytest.mark.parametrize(
     "name",
     [
-        bundle.CONFIG,
-        bundle.ACOUSTIC,
-        bundle.TREE,
-        bundle.PHONES,
-        bundle.TRANSITIONS,
-        bundle.LEXICON,
-        bundle.FIRST_PASS,
-        bundle.HCL,
+        files.CONFIG,
+        files.ACOUSTIC,
+        files.TREE,
+        files.PHONES,
+        files.TRANSITIONS,
+        files.LEXICON,
+        files.FIRST_PASS,
+        files.HCL,
     ],
 )
 @pytest.mark.parametrize("damage", ["missing", "truncated"])

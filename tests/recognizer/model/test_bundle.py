@@ -21,7 +21,9 @@ from recognizer.decoding.search.on_the_fly import OnTheFlyDecoder
 from recognizer.lm.arpa.files import write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
-from recognizer.model.bundle import (
+from recognizer.model.bundle import ModelBundle, write_config
+from recognizer.model.config import FirstPassOptions, LatticeOptions, Measurement, TrainingData
+from recognizer.model.files import (
     ACOUSTIC,
     CONFIG,
     FIRST_PASS,
@@ -33,10 +35,7 @@ from recognizer.model.bundle import (
     RESCORING_ARPA,
     TRANSITIONS,
     TREE,
-    ModelBundle,
-    write_config,
 )
-from recognizer.model.config import FirstPassOptions, LatticeOptions, Measurement, TrainingData
 from recognizer.recognizer import Recognizer
 
 
@@ -58,7 +57,7 @@ def test_a_whole_model_passes_the_check_and_has_all_parts(any_toy_model):
     assert bundle.tree.num_pdfs == bundle.transitions.num_pdfs == bundle.network.options.outputs
     assert bundle.graph is bundle.graph
     assert "write" in bundle.rescoring_lm
-    assert bundle.acoustic_model.num_pdfs == bundle.tree.num_pdfs
+    assert bundle.acoustic_model.num_outputs == bundle.tree.num_pdfs
 
 
 def test_the_configuration_is_read_as_it_was_written(model):
@@ -85,6 +84,9 @@ def spoil(model: Path, pattern: str, replacement: str) -> None:
         (r"^name = .*$", "nome = 'x'", "unknown key 'nome'"),
         (r"^name = .*\n", "", "the key 'name' is missing"),
         (r"^format_version = 2$", "format_version = 1", "format_version: expected 2, found 1"),
+        (r"^kind = .*$", "kind = 'ctc'\ntokens = 3", "acoustic: kind: expected 'hybrid', .* 'ctc'"),
+        (r"^kind = .*$", "kind = 3", "acoustic: kind: expected 'hybrid', found 3"),
+        (r"^subsampling = .*$", "subsampling = 1.5", "acoustic: subsampling: expected an integer"),
         (r"^num_bins = 40$", "num_bins = 'many'", "features: num_bins: expected an integer"),
         (r"^num_bins = 40$", "num_bins = -1", "features: .*num_bins"),
         (r"^beam = .*$", "beam = -1.0", "search: .*beam"),

@@ -36,7 +36,7 @@ from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.estimation.estimate import EstimateOptions, estimate
 from recognizer.lm.text.vocabulary import count_words
 from recognizer.lm.units.pieces import MARK, PieceOptions, begins_word, train_pieces
-from recognizer.model import bundle
+from recognizer.model import bundle, files
 from recognizer.model.config import FirstPassOptions
 from recognizer.model.first_pass_graph import first_pass_graph
 from recognizer.recognizer import Recognizer
@@ -96,18 +96,18 @@ def build(
         options = EstimateOptions(order=order, discount_fallback=(0.5, 1.0, 1.5))
         estimated = estimate(pieces.segment_all(lines), vocabulary, options)
         models.append(NgramAutomaton.from_model(estimated.model))
-    models[0].save(directory / bundle.FIRST_PASS)
-    models[1].compact().save(directory / bundle.RESCORING)
+    models[0].save(directory / files.FIRST_PASS)
+    models[1].compact().save(directory / files.RESCORING)
     graph = first_pass_graph(
         lexicon, phones, tree, transitions, models[0], first_pass, GraphOptions()
     )
-    lexicon.write(directory / bundle.LEXICON)
-    phones.write(directory / bundle.PHONES)
-    tree.write(directory / bundle.TREE)
-    transitions.write(directory / bundle.TRANSITIONS)
-    graph.save(directory / bundle.graph_file(first_pass))
+    lexicon.write(directory / files.LEXICON)
+    phones.write(directory / files.PHONES)
+    tree.write(directory / files.TREE)
+    transitions.write(directory / files.TRANSITIONS)
+    graph.save(directory / files.graph_file(first_pass))
     bins = {letter.translate(script): mel_bin for letter, mel_bin in BINS.items()}
-    toy.write_network(toy.network(phones, tree, transitions, bins), directory / bundle.ACOUSTIC)
+    toy.write_network(toy.network(phones, tree, transitions, bins), directory / files.ACOUSTIC)
     # The ear is trusted more than the small text.
     search = SearchOptions(acoustic_scale=1.0, beam=40.0)
     normalization: Normalization = "letters" if script else "english"
@@ -165,7 +165,7 @@ def test_words_have_times_and_confidences(directory: Path, minimum_bayes_risk: b
 
 
 def test_a_word_is_no_surer_than_its_pieces(recognizer: Recognizer) -> None:
-    found = recognizer.first_pass(recognizer.log_likelihoods(whistle("ghost")))
+    found = recognizer.first_pass(recognizer.acoustic_scores(whistle("ghost")))
     rescored = recognizer.second_pass(found)
     scale = 0.05  # much may have been said
     words = recognizer.words(rescored, confidence_scale=scale)
@@ -228,7 +228,7 @@ def test_any_words_align_with_their_letters(directory: Path, tmp_path: Path, com
 def test_the_bundle_says_what_its_units_are(directory: Path, tmp_path: Path) -> None:
     broken = tmp_path / "model"
     shutil.copytree(directory, broken)
-    config = bundle.read_config(broken)
+    config = files.read_config(broken)
     assert config.units == "pieces"
     bundle.ModelBundle(broken).check()
     bundle.write_config(broken, replace(config, units="words"))

@@ -1,0 +1,134 @@
+"""The files of a model directory: their names, which there must be, sizes and hashes.
+
+``model.toml``               `ModelConfig`: options, record, size and hash of every other file
+``acoustic.safetensors``     the network's weights and log priors
+``tree.json``                the phonetic decision tree
+``phones.txt``               phone table
+``transitions.json``         topology and transition probabilities
+``lexicon.txt``              pronunciations, Kaldi's lexiconp form
+``hcl.graph``                decoding graph without a language model, or
+``hclg.graph``               the static one, with the first pass's language model in it
+``first_pass.ngram``         the first pass's LM, which rescoring takes out again
+``rescoring.ngram``          the large LM, which rescoring puts in, or
+``rescoring.arpa.gz``        the same as a gzipped ARPA file: slower to start with
+
+The kind of the acoustic model says which files describe its outputs: tree, phones and transitions
+are those of a hybrid. Nothing is pickled; graphs and language models are mapped into memory, not
+read. ``model.toml`` is written last, so a directory that has one is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from recognizer.am.nnet.acoustic_model import KINDS
+from recognizer.data.errors import SpeechError
+from recognizer.data.io.options import from_table, read_toml
+from recognizer.model.config import FORMAT_VERSION, FileRecord, FirstPassOptions, ModelConfig
+
+CONFIG = "model.toml"
+ACOUSTIC = "acoustic.safetensors"
+TREE = "tree.json"
+PHONES = "phones.txt"
+TRANSITIONS = "transitions.json"
+LEXICON = "lexicon.txt"
+HCL = "hcl.graph"
+HCLG = "hclg.graph"
+FIRST_PASS = "first_pass.ngram"
+RESCORING = "rescoring.ngram"
+RESCORING_ARPA = "rescoring.arpa.gz"
+
+# The files of the parts that kinds of acoustic models need (`AcousticModel.parts`).
+_OF_PART = {"tree": TREE, "phones": PHONES, "transitions": TRANSITIONS}
+
+DEFAULT_MODEL = Path(__file__).resolve().parents[1] / "models" / "english"
+"""The model that comes with the package."""
+
+
+def model_path(name: str) -> Path:
+    """The directory of a model by its path, or of the one that comes with the package."""
+    path = Path(name)
+    return DEFAULT_MODEL if name == DEFAULT_MODEL.name and not path.exists() else path
+
+
+def graph_file(first_pass: FirstPassOptions) -> str:
+    """Name of the file of the graph that a kind of search needs."""
+    return HCLG if first_pass.search == "static" else HCL
+
+
+def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
+    """Names of the files that the directory must have, ``model.toml`` aside.
+
+    Raises:
+        SpeechError: there is no large language model, or there are two.
+    """
+    rescoring = [name for name in (RESCORING, RESCORING_ARPA) if (directory / name).is_file()]
+    if len(rescoring) != 1:
+        raise SpeechError(
+            f"{directory}: expected one of {RESCORING} and {RESCORING_ARPA}, "
+            f"found {'both' if rescoring else 'none'}"
+        )
+    of_kind = (_OF_PART[part] for part in KINDS[config.acoustic.kind].parts)
+    graph = graph_file(config.first_pass)
+    return (ACOUSTIC, *of_kind, LEXICON, FIRST_PASS, graph, *rescoring)
+
+
+def read_config(directory: str | Path) -> ModelConfig:
+    """Read ``model.toml`` alone.
+
+    Raises:
+        SpeechError: it is missing, of another format's version, of a kind of acoustic model that
+            this version does not read, or has a wrong field.
+    """
+    place = Path(directory) / CONFIG
+    table = read_toml(place)
+    found = table.get("format_version", FORMAT_VERSION)
+    if found != FORMAT_VERSION:
+        raise SpeechError(
+            f"{place}: format_version: expected {FORMAT_VERSION}, found {found}: "
+            "the model was made for another version of this program"
+        )
+    acoustic = table.get("acoustic")
+    kind = acoustic.get("kind") if isinstance(acoustic, dict) else None
+    # Before everything else: other kinds have other fields and files.
+    if isinstance(kind, str) and kind not in KINDS:
+        raise SpeechError(
+            f"{place}: acoustic: kind: expected {' or '.join(map(repr, KINDS))}, which is what "
+            f"this version reads, found {kind!r}"
+        )
+    return from_table(ModelConfig, table, str(place))
+
+
+def check_sizes(directory: Path, config: ModelConfig) -> None:
+    """Compare the files of a directory with their records, by size alone.
+
+    Raises:
+        SpeechError: a file is missing, has no record or another size; names the file.
+    """
+    place = directory / CONFIG
+    expected = required_files(directory, config)
+    for name in expected:
+        if name not in config.files:
+            raise SpeechError(
+                f"{place}: files: the key {name!r} is missing "
+                "(after a change of files: recognizer model record)"
+            )
+    for name, record in config.files.items():
+        path = directory / name
+        if name not in expected:
+            raise SpeechError(f"{place}: files: unknown key {name!r}")
+        if not path.is_file():
+            raise SpeechError(f"{path}: expected a file of the model, found none")
+        found = path.stat().st_size
+        if found != record.size:
+            raise SpeechError(f"{path}: size: expected {record.size} bytes, found {found}")
+
+
+def file_record(path: Path) -> FileRecord:
+    """Size and hash of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return FileRecord(path.stat().st_size, digest.hexdigest())
