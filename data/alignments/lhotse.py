@@ -29,7 +29,8 @@ def read_lhotse(
 
     Args:
         path: `supervisions.jsonl`, perhaps compressed.
-        exclusions: counts supervisions without alignment or with impossible times instead of raising.
+        exclusions: counts supervisions without alignment or with impossible times instead of
+            raising.
 
     Raises:
         SpeechError: an unreadable file, a line that is no supervision.

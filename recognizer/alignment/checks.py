@@ -31,8 +31,8 @@ def of_corpus(
         source: where the alignments are from, for messages.
         data: where the corpus is, for messages.
         tolerance: seconds by which an alignment may be longer than its audio.
-        exclusions: counts what does not belong together instead of raising, and utterances without an
-            alignment.
+        exclusions: counts what does not belong together instead of raising, and utterances
+            without an alignment.
 
     Raises:
         SpeechError: none of the alignments can be used, or without `exclusions` any of them.
