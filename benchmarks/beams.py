@@ -33,7 +33,8 @@ from recognizer.am.nnet.native import PRECISIONS, NativeNetwork
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.errors import SpeechError
-from recognizer.evaluation.scoring import ErrorCounts, count_errors
+from recognizer.evaluation.error_counts import ErrorCounts
+from recognizer.evaluation.word_alignment import count_errors
 from recognizer.model.bundle import ModelBundle
 from recognizer.recognizer import Recognizer
 

@@ -28,7 +28,9 @@ from recognizer.am.nnet.inference import AcousticNetwork, log_posteriors
 from recognizer.am.nnet.native import PRECISIONS, NativeNetwork, cpu_levels
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.io.console import progress_bar
-from recognizer.evaluation.scoring import ErrorCounts, count_errors, improvement_probability, total
+from recognizer.evaluation.bootstrap import improvement_probability
+from recognizer.evaluation.error_counts import ErrorCounts, total
+from recognizer.evaluation.word_alignment import count_errors
 from recognizer.model.bundle import ModelBundle
 
 

@@ -25,7 +25,8 @@ from search_worker import Contestant, Race, Timed, Utterance, Worker, race
 from recognizer.data.io.console import progress_bar
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.search.search import SearchOptions
-from recognizer.evaluation.scoring import count_errors, total
+from recognizer.evaluation.error_counts import total
+from recognizer.evaluation.word_alignment import count_errors
 from recognizer.lm.automaton.automaton import NgramAutomaton
 
 Row = dict[str, Any]

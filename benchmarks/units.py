@@ -31,10 +31,11 @@ from recognizer.data.io.console import console, progress_bar
 from recognizer.data.io.files import replace_text
 from recognizer.data.lexicon.graphemes import graphemic_lexicon
 from recognizer.data.lexicon.lexicon import Lexicon
-from recognizer.evaluation import scoring
+from recognizer.evaluation.bootstrap import wer_interval
+from recognizer.evaluation.error_counts import ErrorCounts, total
 from recognizer.evaluation.evaluate import each_utterance
-from recognizer.evaluation.scoring import ErrorCounts
 from recognizer.evaluation.tune import Grid
+from recognizer.evaluation.word_alignment import align, count_errors
 from recognizer.model import bundle, files
 from recognizer.model.bundle import ModelBundle
 from recognizer.model.config import RescoringOptions
@@ -143,11 +144,11 @@ def rows_of(system: System, corpora: Sequence[Corpus], lexicon: Lexicon) -> list
 
     def counts(found: Sequence[Words], index: int) -> list[ErrorCounts]:
         pairs = zip(corpora[index], found[parts[index]], strict=True)
-        return [scoring.count_errors(utterance.words, words) for utterance, words in pairs]
+        return [count_errors(utterance.words, words) for utterance, words in pairs]
 
     def mean(options: RescoringOptions) -> float:
         found = system.second[options]
-        rates = [scoring.total(counts(found, i)).wer for i in range(len(corpora))]
+        rates = [total(counts(found, i)).wer for i in range(len(corpora))]
         return sum(rates) / len(rates)
 
     best = min(system.second, key=mean)
@@ -155,20 +156,20 @@ def rows_of(system: System, corpora: Sequence[Corpus], lexicon: Lexicon) -> list
     for index, corpus in enumerate(corpora):
         found = system.second[best]
         rescored = counts(found, index)
-        interval = scoring.wer_interval(rescored)
+        interval = wer_interval(rescored)
         outside = [
             pair
             for utterance, words in zip(corpus, found[parts[index]], strict=True)
-            for pair in scoring.align(utterance.words, words)
-            if pair[0] != scoring.GAP and pair[0] not in lexicon
+            for pair in align(utterance.words, words)
+            if pair.reference is not None and pair.reference not in lexicon
         ]
         rows.append(
             {
                 "units": system.name,
                 "data": corpus.name,
                 "options": asdict(best),
-                "first_pass": _rates(scoring.total(counts(system.first, index))),
-                "rescored": _rates(scoring.total(rescored)),
+                "first_pass": _rates(total(counts(system.first, index))),
+                "rescored": _rates(total(rescored)),
                 "low": interval.low,
                 "high": interval.high,
                 "outside": outside,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recognizer.data.errors import SpeechError as SpeechError
     from recognizer.data.errors import UsageError as UsageError
     from recognizer.decoding.rescoring.rescore import RescoringOptions as RescoringOptions
-    from recognizer.evaluation.scoring import word_error_rate as word_error_rate
+    from recognizer.evaluation.word_alignment import word_error_rate as word_error_rate
     from recognizer.model.bundle import ModelBundle as ModelBundle
     from recognizer.recognizer import Recognizer as Recognizer
     from recognizer.result import Hypothesis as Hypothesis
@@ -33,7 +33,7 @@ _HOMES = {
     "SpeechError": "recognizer.data.errors",
     "UsageError": "recognizer.data.errors",
     "Word": "recognizer.result",
-    "word_error_rate": "recognizer.evaluation.scoring",
+    "word_error_rate": "recognizer.evaluation.word_alignment",
 }
 
 __all__ = list(_HOMES)

@@ -13,14 +13,22 @@ import click
 @click.option(
     "--out", metavar="DIR", type=click.Path(), help="Write result.json, .trn files, alignments."
 )
+@click.option("--speakers", is_flag=True, help="Print a table of the speakers' error rates.")
 @click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
 @click.option("--allow-pipes", is_flag=True, help="Run the commands that wav.scp names.")
-def evaluate(data: str, model: str | None, out: str | None, jobs: int, allow_pipes: bool) -> int:
+def evaluate(
+    data: str, model: str | None, out: str | None, speakers: bool, jobs: int, allow_pipes: bool
+) -> int:
     """Recognise the test set DATA and print word error rates.
 
     DATA is a Kaldi data directory (wav.scp, text, ...) or a LibriSpeech tree. The last two lines
     are Kaldi's %WER lines of the first pass and of the rescored pass; errors are counted as
-    sclite does. An utterance that cannot be read counts as deleted, and the exit code is then 1.
+    sclite does. An utterance that cannot be read counts as deleted, and the exit code is then 1;
+    where none can be, that is all that is printed.
+
+    --out DIR gets result.json (rates with intervals, calibration of confidences), ref.trn,
+    hyp.trn and utt2spk, speakers.md (a table of speakers), and alignments.txt; recognizer compare
+    takes two such directories, recognizer plot reliability one or more.
 
     \b
     Example:
@@ -39,23 +47,38 @@ def evaluate(data: str, model: str | None, out: str | None, jobs: int, allow_pip
     if out is not None:
         check_directory(Path(out))
     corpus = replace(read_corpus(data, allow_pipes=allow_pipes), name=data)
+    held_back: list[UtteranceScore] = []
+    recognised = False
     with progress_bar(corpus.name, len(corpus)) as advance:
 
         def progress(score: UtteranceScore) -> None:
+            """Tell of failures, but only once one utterance is recognised: see `evaluate`."""
+            nonlocal recognised
             advance()
             if score.error is not None:
-                report("recognizer evaluate", f"{score.utterance}: {score.error}")
+                held_back.append(score)
+            recognised = recognised or score.error is None
+            if recognised:
+                for failed in held_back:
+                    report("recognizer evaluate", f"{failed.utterance}: {failed.error}")
+                held_back.clear()
 
         evaluation = evaluate_corpus(corpus, model, jobs=jobs, progress=progress)
     result = evaluation.result()
     if out is not None:
         evaluation.write(out)
+    if speakers:
+        click.echo(evaluation.speaker_table())
     click.echo(
         f"{result['utterances']} utterances, {result['audio_seconds']} s of audio, "
         f"RTF {result['rtf']}, {result['frames_per_second']} frames per second"
     )
     for label, rates in (("first pass", result["first_pass"]), ("rescored", result)):
         click.echo(f"{label}: 95 % interval {rates['wer_low']:.2f} to {rates['wer_high']:.2f}")
+    click.echo(
+        f"expected calibration error of {result['confidence']['words']} words' confidences: "
+        f"{result['confidence']['expected_calibration_error']:.4f}"
+    )
     click.echo(
         "probability that rescoring improves (paired bootstrap): "
         f"{result['improvement_probability']:.4f}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import UsageError
-from recognizer.evaluation import scoring
+from recognizer.evaluation.confidence import cross_entropy, right_words
 from recognizer.evaluation.evaluate import each_utterance, loaded_recognizer
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import ModelConfig
@@ -27,7 +27,7 @@ class Calibration:
     Attributes:
         data: names of the development sets.
         words: number of recognised words.
-        cross_entropy: bits per word for each scale (`recognizer.evaluation.scoring.cross_entropy`).
+        cross_entropy: bits per word for each scale (`recognizer.evaluation.confidence`).
         normalized: NIST's normalised cross entropy for each scale: 0 knows no more than how many
             words are right, 1 knows which.
     """
@@ -78,9 +78,9 @@ def calibrate(
                 column += one
             progress()
     flags = np.array(right, dtype=np.bool_)
-    entropies = [scoring.cross_entropy(np.array(column), flags) for column in confidences]
+    entropies = [cross_entropy(np.array(column), flags) for column in confidences]
     # Always saying what share of the words is right.
-    known = scoring.cross_entropy(np.full(len(right), np.mean(right) if right else 1.0), flags)
+    known = cross_entropy(np.full(len(right), np.mean(right) if right else 1.0), flags)
     return Calibration(
         tuple(corpus.name for corpus in corpora),
         len(right),
@@ -114,8 +114,7 @@ def _score(
     rescored = recognizer.second_pass(
         recognizer.first_pass(recognizer.acoustic_scores(utterance.samples()))
     )
-    pairs = scoring.align(utterance.words, recognizer.path_words(rescored.best))
-    right = [expected == word for expected, word in pairs if word != scoring.GAP]
+    right = right_words(utterance.words, recognizer.path_words(rescored.best))
     return right, [
         [word.confidence for word in recognizer.words(rescored, confidence_scale=scale)]
         for scale in scales

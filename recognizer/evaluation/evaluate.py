@@ -7,16 +7,29 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import SpeechError, as_speech_error
 from recognizer.data.io.files import replace_text
 from recognizer.data.parallel.processes import process_map
-from recognizer.evaluation import scoring
-from recognizer.evaluation.scoring import ErrorCounts
+from recognizer.evaluation.bootstrap import improvement_probability, wer_interval
+from recognizer.evaluation.confidence import (
+    ReliabilityBin,
+    cross_entropy,
+    expected_calibration_error,
+    reliability,
+    right_words,
+)
+from recognizer.evaluation.counts_table import counts_table
+from recognizer.evaluation.error_counts import ErrorCounts, grouped, total
+from recognizer.evaluation.transcripts import write_trn
+from recognizer.evaluation.word_alignment import alignment_text, count_errors
 from recognizer.model.files import CONFIG, DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 
@@ -29,6 +42,7 @@ class UtteranceScore:
 
     Attributes:
         utterance: its id.
+        speaker: who speaks.
         reference: the words that were spoken.
         first_pass: the words of the first pass; none if recognition failed.
         rescored: the words of the second pass; none if recognition failed.
@@ -37,10 +51,13 @@ class UtteranceScore:
         audio_seconds: length of the audio.
         num_frames: output frames of the acoustic model.
         seconds: time from reading the audio to the words.
+        confidences: of the second pass's words.
+        right: which of the second pass's words were said.
         error: why it could not be recognised, or None.
     """
 
     utterance: str
+    speaker: str
     reference: tuple[str, ...]
     first_pass: tuple[str, ...]
     rescored: tuple[str, ...]
@@ -49,11 +66,13 @@ class UtteranceScore:
     audio_seconds: float
     num_frames: int
     seconds: float
+    confidences: tuple[float, ...] = ()
+    right: tuple[bool, ...] = ()
     error: str | None = None
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class CorpusEvaluation:
     """A scored test set, utterances in the corpus's order."""
 
     data: str
@@ -63,17 +82,31 @@ class Evaluation:
     @property
     def first_pass(self) -> ErrorCounts:
         """Pooled errors of the first pass."""
-        return scoring.total(score.first_pass_counts for score in self.scores)
+        return total(score.first_pass_counts for score in self.scores)
 
     @property
     def rescored(self) -> ErrorCounts:
         """Pooled errors of the second pass."""
-        return scoring.total(score.rescored_counts for score in self.scores)
+        return total(score.rescored_counts for score in self.scores)
 
     @property
     def failed(self) -> tuple[UtteranceScore, ...]:
         """Utterances that could not be recognised; all their words count as deleted."""
         return tuple(score for score in self.scores if score.error is not None)
+
+    @property
+    def reliability(self) -> tuple[ReliabilityBin, ...]:
+        """Confidence and accuracy of the second pass's words, in bins of confidence."""
+        return reliability(*self._confidences())
+
+    def speaker_table(self) -> str:
+        """Word error rates of the second pass by speaker, as a Markdown table.
+
+        Speakers are sorted; intervals are bootstrapped over the utterances of each.
+        """
+        counts = [score.rescored_counts for score in self.scores]
+        speakers = grouped(counts, [score.speaker for score in self.scores])
+        return counts_table("speaker", speakers | {f"all {len(speakers)}": counts})
 
     def result(self) -> dict[str, Any]:
         """What ``result.json`` holds: rates in percent; the second pass's at the top."""
@@ -89,14 +122,16 @@ class Evaluation:
             "failed": len(self.failed),
             **_rates(after),
             "first_pass": _rates(before),
-            "improvement_probability": scoring.improvement_probability(before, after),
+            "improvement_probability": improvement_probability(before, after),
+            "speakers": self._over_speakers(),
+            "confidence": self._calibration(),
             "audio_seconds": round(audio, 2),
             "rtf": round(seconds / audio, 4) if audio else None,
             "frames_per_second": round(frames / seconds, 1) if seconds else None,
         }
 
     def write(self, directory: str | Path) -> None:
-        """Write ``result.json``, sclite's transcripts, and the alignments of both passes.
+        """Write ``result.json``, sclite's transcripts, speakers, and the alignments of both passes.
 
         Raises:
             SpeechError: the directory cannot be written.
@@ -104,19 +139,54 @@ class Evaluation:
         directory = Path(directory)
         check_directory(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        scoring.write_trn(directory / "ref.trn", ((s.utterance, s.reference) for s in self.scores))
+        write_trn(directory / "ref.trn", ((s.utterance, s.reference) for s in self.scores))
         for suffix, hypotheses in (
             ("", [(score.utterance, score.rescored) for score in self.scores]),
             ("-first-pass", [(score.utterance, score.first_pass) for score in self.scores]),
         ):
-            scoring.write_trn(directory / f"hyp{suffix}.trn", hypotheses)
+            write_trn(directory / f"hyp{suffix}.trn", hypotheses)
             with replace_text(directory / f"alignments{suffix}.txt") as stream:
                 for score, (utterance, hypothesis) in zip(self.scores, hypotheses, strict=True):
-                    text = scoring.alignment_text(utterance, score.reference, hypothesis)
+                    text = alignment_text(utterance, score.reference, hypothesis)
                     stream.write(f"{text}\n")
+        with replace_text(directory / "utt2spk") as stream:
+            stream.writelines(f"{score.utterance} {score.speaker}\n" for score in self.scores)
+        with replace_text(directory / "speakers.md") as stream:
+            stream.write(self.speaker_table())
         with replace_text(directory / "result.json") as stream:
             json.dump(self.result(), stream, indent=2)
             stream.write("\n")
+
+    def _over_speakers(self) -> dict[str, Any]:
+        """How many speakers there are, and the interval of a bootstrap over them."""
+        counts = [score.rescored_counts for score in self.scores]
+        speakers = grouped(counts, [score.speaker for score in self.scores])
+        interval = wer_interval([total(one) for one in speakers.values()])
+        return {
+            "number": len(speakers),
+            "wer_low": round(interval.low, 4),
+            "wer_high": round(interval.high, 4),
+        }
+
+    def _calibration(self) -> dict[str, Any]:
+        """How well confidences fit: `recognizer.evaluation.confidence` defines the measures."""
+        confidences, right = self._confidences()
+        bins = self.reliability
+        known = cross_entropy(np.full(len(right), np.mean(right) if len(right) else 1.0), right)
+        entropy = cross_entropy(confidences, right)
+        return {
+            "words": len(right),
+            "expected_calibration_error": round(expected_calibration_error(bins), 4),
+            "normalized_cross_entropy": round(1 - entropy / known, 4) if known else None,
+            "bins": [
+                {name: round(value, 4) for name, value in asdict(one).items()} for one in bins
+            ],
+        }
+
+    def _confidences(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        confidences = [value for score in self.scores for value in score.confidences]
+        right = [value for score in self.scores for value in score.right]
+        return np.array(confidences, np.float64), np.array(right, np.bool_)
 
 
 def check_directory(directory: Path) -> None:
@@ -132,7 +202,7 @@ def evaluate(
     *,
     jobs: int = 1,
     progress: Callable[[UtteranceScore], None] = lambda score: None,
-) -> Evaluation:
+) -> CorpusEvaluation:
     """Recognise and score every utterance of a corpus.
 
     Args:
@@ -142,8 +212,9 @@ def evaluate(
         progress: told of each utterance, in order.
 
     Raises:
-        SpeechError: the corpus is empty, or the model is damaged. An utterance whose audio cannot
-            be read is scored as deleted and named in its `UtteranceScore.error`.
+        SpeechError: the corpus is empty, the model is damaged, or no utterance at all could be
+            recognised. Where only some cannot be, they are scored as deleted and named in their
+            `UtteranceScore.error`.
     """
     recognizer = loaded_recognizer(
         model
@@ -153,7 +224,13 @@ def evaluate(
     for score in each_utterance(corpus, functools.partial(_score, model), jobs):
         progress(score)
         scores.append(score)
-    return Evaluation(corpus.name, recognizer.bundle.config.name, tuple(scores))
+    if all(score.error is not None for score in scores):
+        first = scores[0]
+        raise SpeechError(
+            f"{corpus.name}: none of {len(scores)} utterances could be recognised, the first "
+            f"{first.utterance}: {first.error}"
+        )
+    return CorpusEvaluation(corpus.name, recognizer.bundle.config.name, tuple(scores))
 
 
 def each_utterance(
@@ -189,35 +266,40 @@ def _score(model: str | Path | None, utterance: Utterance) -> UtteranceScore:
     try:
         result = recognizer.recognize_samples(utterance.samples())
     except Exception as error:
-        nothing = scoring.count_errors(reference, ())
+        nothing = count_errors(reference, ())
         return UtteranceScore(
-            utterance.id,
-            reference,
-            (),
-            (),
-            nothing,
-            nothing,
-            0.0,
-            0,
-            0.0,
-            str(as_speech_error(error)),
+            utterance=utterance.id,
+            speaker=utterance.speaker,
+            reference=reference,
+            first_pass=(),
+            rescored=(),
+            first_pass_counts=nothing,
+            rescored_counts=nothing,
+            audio_seconds=0.0,
+            num_frames=0,
+            seconds=0.0,
+            error=str(as_speech_error(error)),
         )
+    seconds = time.perf_counter() - start
     first, second = result.first_pass.words, result.rescored.words
     return UtteranceScore(
         utterance=utterance.id,
+        speaker=utterance.speaker,
         reference=reference,
         first_pass=first,
         rescored=second,
-        first_pass_counts=scoring.count_errors(reference, first),
-        rescored_counts=scoring.count_errors(reference, second),
+        first_pass_counts=count_errors(reference, first),
+        rescored_counts=count_errors(reference, second),
         audio_seconds=result.duration,
         num_frames=result.num_frames,
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
+        confidences=tuple(word.confidence for word in result.words),
+        right=tuple(right_words(reference, second)),
     )
 
 
 def _rates(counts: Sequence[ErrorCounts]) -> dict[str, Any]:
-    whole, interval = scoring.total(counts), scoring.wer_interval(counts)
+    whole, interval = total(counts), wer_interval(counts)
     return {
         "wer": round(whole.wer, 4) if whole.words else None,
         "wer_low": round(interval.low, 4),

@@ -11,9 +11,9 @@ from pathlib import Path
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import UsageError
 from recognizer.decoding.rescoring.rescore import RescoringOptions
-from recognizer.evaluation import scoring
+from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.evaluation.evaluate import each_utterance
-from recognizer.evaluation.scoring import ErrorCounts
+from recognizer.evaluation.word_alignment import count_errors
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import ModelConfig
 from recognizer.recognizer import Recognizer
@@ -197,7 +197,7 @@ def _score(
     scores = recognizers[0].acoustic_scores(utterance.samples())
     reference = utterance.words
     first, second = [], []
-    count = functools.cache(functools.partial(scoring.count_errors, reference))
+    count = functools.cache(functools.partial(count_errors, reference))
     for recognizer in recognizers:
         lattice = recognizer.first_pass(scores)
         first.append(count(recognizer.path_words(recognizer.first_best(lattice))))

@@ -21,7 +21,7 @@ from recognizer.data.errors import SpeechError
 from recognizer.data.io.console import console
 from recognizer.data.io.files import replace_text
 from recognizer.data.io.options import to_table
-from recognizer.evaluation.scoring import ErrorCounts
+from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.experiments.options import Entrant, TablesExperiment
 from recognizer.model.bundle import ModelBundle, copy_around_network
 from recognizer.model.config import ModelConfig

@@ -11,7 +11,7 @@ from recognizer.data.errors import SpeechError
 from recognizer.data.io.console import console, progress_bar
 from recognizer.data.io.files import replace_text
 from recognizer.evaluation.calibrate import calibrate, write_scale
-from recognizer.evaluation.evaluate import Evaluation, evaluate
+from recognizer.evaluation.evaluate import CorpusEvaluation, evaluate
 from recognizer.evaluation.tune import Grid, tune, write_choice
 from recognizer.model import config as model_config
 from recognizer.model.bundle import ModelBundle, write_config
@@ -66,7 +66,7 @@ def tune_model(
         console.print(f"{counts} {name}")
 
 
-def evaluated(corpus: Corpus, model: Path, *, jobs: int = 1) -> Evaluation:
+def evaluated(corpus: Corpus, model: Path, *, jobs: int = 1) -> CorpusEvaluation:
     """What a model makes of a development set, every utterance of it.
 
     Raises:

@@ -15,7 +15,9 @@ import soxr
 from recognizer import Recognizer
 from recognizer.data.audio.reading import read_audio
 from recognizer.data.corpora.corpus import Utterance, read_corpus
-from recognizer.evaluation import scoring
+from recognizer.evaluation.error_counts import ErrorCounts, total
+from recognizer.evaluation.transcripts import write_trn
+from recognizer.evaluation.word_alignment import align, count_errors
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.model.bundle import ModelBundle
 from recognizer.model.files import DEFAULT_MODEL, FIRST_PASS, RESCORING
@@ -108,13 +110,13 @@ def test_every_ninth_utterance_is_recognised_well(
     chosen = list(utterances(corpora, name).values())[::9]
     results = [recognise(utterance) for utterance in chosen]
     pairs = list(zip(chosen, results, strict=True))
-    rescored = scoring.total(scoring.count_errors(u.words, r.rescored.words) for u, r in pairs)
-    first = scoring.total(scoring.count_errors(u.words, r.first_pass.words) for u, r in pairs)
+    rescored = total(count_errors(u.words, r.rescored.words) for u, r in pairs)
+    first = total(count_errors(u.words, r.first_pass.words) for u, r in pairs)
     assert rescored.wer <= min(limit, first.wer)
     if shutil.which("sctk") is None:
         return
-    scoring.write_trn(tmp_path / "ref.trn", [(u.id, u.words) for u, _ in pairs])
-    scoring.write_trn(tmp_path / "hyp.trn", [(u.id, r.rescored.words) for u, r in pairs])
+    write_trn(tmp_path / "ref.trn", [(u.id, u.words) for u, _ in pairs])
+    write_trn(tmp_path / "hyp.trn", [(u.id, r.rescored.words) for u, r in pairs])
     report = subprocess.run(
         ["sctk", "sclite", "-r", "ref.trn", "trn", "-h", "hyp.trn", "trn", "-i", "rm",
          "-o", "rsum", "stdout"],
@@ -152,7 +154,7 @@ def test_eight_kilohertz_stereo_is_read(
     result = recognizer.recognize(tmp_path / "telephone.wav")
     assert result.duration == pytest.approx(utterance.duration, abs=0.01)
     # Half the spectrum is missing and the model never heard such speech, yet some of it is right.
-    counts = scoring.count_errors(utterance.words, result.rescored.words)
+    counts = count_errors(utterance.words, result.rescored.words)
     assert counts.deletions + counts.substitutions < len(utterance.words)
 
 
@@ -166,8 +168,8 @@ def test_confidences_tell_right_words_from_wrong_ones(
         result = recognise(utterance)
         assert all(0.0 <= word.confidence <= 1.0 for word in result.words)
         found = iter(result.words)
-        for expected, word in scoring.align(utterance.words, result.rescored.words):
-            if word != scoring.GAP:
+        for expected, word, _ in align(utterance.words, result.rescored.words):
+            if word is not None:
                 (right if word == expected else wrong).append(next(found).confidence)
     assert len(right) > 200
     assert len(wrong) > 20
@@ -181,11 +183,11 @@ def test_minimum_bayes_risk_is_about_as_good(
     corpora: Path, recognizer: Recognizer, recognise: Callable[[Utterance], Result]
 ) -> None:
     careful = Recognizer(recognizer.bundle, minimum_bayes_risk=True)
-    best = least = scoring.ErrorCounts()
+    best = least = ErrorCounts()
     for utterance in list(utterances(corpora, "excerpts80/dev").values())[::27]:
         result = careful.recognize(utterance.audio)
-        best += scoring.count_errors(utterance.words, recognise(utterance).rescored.words)
-        least += scoring.count_errors(utterance.words, [word.word for word in result.words])
+        best += count_errors(utterance.words, recognise(utterance).rescored.words)
+        least += count_errors(utterance.words, [word.word for word in result.words])
         for word in result.words:
             assert 0 <= word.start <= word.end <= result.duration + 0.01
     assert least.errors <= best.errors + 0.05 * best.words

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from recognizer.cli.main import COMMANDS, recognizer
-from recognizer.evaluation import scoring
+from recognizer.evaluation.transcripts import write_trn
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -44,20 +44,35 @@ def test_score_prints_the_line_of_kaldi(command, tmp_path):
     references = {"a": "one two three", "b": "four five", "c": "six"}
     ref, hyp = tmp_path / "text", tmp_path / "hyp.trn"
     ref.write_text("".join(f"{name} {words}\n" for name, words in references.items()))
-    scoring.write_trn(hyp, [("a", ["one", "too", "three"]), ("b", ["four", "five", "six"])])
+    write_trn(hyp, [("a", ["one", "too", "three"]), ("b", ["four", "five", "six"])])
     ran = command("recognizer", "score", ref, hyp)
     assert ran.code == 0
     assert ran.out.splitlines()[-1] == "%WER 50.00 [ 3 / 6, 1 ins, 1 del, 1 sub ]"
     assert ran.err.count("\n") == 1
-    assert "no line for 1 utterances, the first 'c'" in ran.err
+    assert "nothing for 1 utterances, the first 'c'" in ran.err
     ran = command("recognizer", "score", "--alignments", ref, hyp)
     assert "ref one two three\nhyp one too three\nop  C   S   C\n" in ran.out
 
 
+def test_score_reads_segments_and_times(command, tmp_path):
+    (tmp_path / "ref.stm").write_text("f A s 0 1 ONE (uh)\nf A s 1 2 { two / 2 }\n")
+    (tmp_path / "hyp.ctm").write_text("f A 0.1 0.2 one 0.9\nf A 1.1 0.2 2 0.9\n")
+    arguments = ["score", tmp_path / "ref.stm", tmp_path / "hyp.ctm"]
+    ran = command("recognizer", *arguments, "--optional-words")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[-1] == "%WER 0.00 [ 0 / 3, 0 ins, 0 del, 0 sub ]"
+    ran = command("recognizer", *arguments, "--case-sensitive", "--alignments")
+    assert "s-000 %WER 100.00 [ 2 / 2, 0 ins, 1 del, 1 sub ]\n" in ran.out
+    (tmp_path / "ref.stm").rename(tmp_path / "segments.txt")
+    arguments[1] = tmp_path / "segments.txt"
+    ran = command("recognizer", *arguments, "--reference-format", "stm", "--optional-words")
+    assert ran.out.splitlines()[-1] == "%WER 0.00 [ 0 / 3, 0 ins, 0 del, 0 sub ]"
+
+
 def test_score_refuses_hypotheses_without_reference(command, tmp_path):
     ref, hyp = tmp_path / "ref.trn", tmp_path / "hyp.trn"
-    scoring.write_trn(ref, [("a", ["one"])])
-    scoring.write_trn(hyp, [("z", ["one"])])
+    write_trn(ref, [("a", ["one"])])
+    write_trn(hyp, [("z", ["one"])])
     ran = command("recognizer", "score", ref, hyp)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == f"recognizer: {hyp}: utterance 'z' has no reference\n"

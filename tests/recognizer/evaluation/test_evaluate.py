@@ -17,8 +17,8 @@ import soundfile
 import toy
 from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.evaluation import scoring
 from recognizer.evaluation.evaluate import each_utterance, evaluate
+from recognizer.evaluation.transcripts import read_trn
 
 # What was said and what its transcript claims: one insertion, one deletion, two substitutions.
 SAID = {
@@ -73,9 +73,9 @@ def test_the_output_directory(command, toy_model, whistled_set, tmp_path):
     assert result["rtf"] > 0
     # The factor is rounded to four decimals, which for so fast a toy is a few percent.
     assert result["frames_per_second"] == pytest.approx(100 / result["rtf"], rel=0.1)
-    assert scoring.read_trn(out / "hyp.trn")["u4"] == ("now", "write")
-    assert scoring.read_trn(out / "hyp-first-pass.trn")["u4"] == ("now", "right")
-    assert scoring.read_trn(out / "ref.trn")["u4"] == ("now", "write")
+    assert read_trn(out / "hyp.trn")["u4"] == ("now", "write")
+    assert read_trn(out / "hyp-first-pass.trn")["u4"] == ("now", "right")
+    assert read_trn(out / "ref.trn")["u4"] == ("now", "write")
     ran = command("recognizer", "score", out / "ref.trn", out / "hyp.trn")
     assert ran.out.splitlines()[-1] == "%WER 36.36 [ 4 / 11, 1 ins, 1 del, 2 sub ]"
     alignments = (out / "alignments.txt").read_text()
@@ -109,6 +109,55 @@ def test_audio_that_cannot_be_read_counts_as_deleted(command, toy_model, whistle
     first, last = ran.err.splitlines()
     assert first.startswith(f"recognizer evaluate: u1: {whistled_set / 'u1.flac'}: ")
     assert last == "recognizer evaluate: 1 utterances could not be read"
+
+
+def test_no_audio_that_can_be_read_is_one_line_and_no_table(
+    command, toy_model, whistled_set, tmp_path
+):
+    for name in SAID:
+        soundfile.write(whistled_set / f"{name}.flac", np.zeros(0), 16000)
+    ran = command(
+        "recognizer", "evaluate", whistled_set, "--model", toy_model, "--out", tmp_path / "out"
+    )
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.count("\n") == 1
+    start = f"recognizer: {whistled_set}: none of 6 utterances could be recognised, the first u1: "
+    assert ran.err.startswith(start)
+    assert not (tmp_path / "out").exists()
+
+
+def test_failures_before_the_first_success_are_told_too(command, toy_model, whistled_set):
+    for name in ("u1", "u2", "u5"):
+        soundfile.write(whistled_set / f"{name}.flac", np.zeros(0), 16000)
+    ran = command("recognizer", "evaluate", whistled_set, "--model", toy_model)
+    assert [line.split(": ")[1] for line in ran.err.splitlines()[:3]] == ["u1", "u2", "u5"]
+    assert ran.code == 1
+
+
+def test_speakers_and_confidences(command, toy_model, whistled_set, tmp_path):
+    speakers = {"u1": "bob", "u2": "ann", "u3": "bob", "u4": "ann", "u5": "ann", "u6": "cy"}
+    lines = [f"{name} {speaker}\n" for name, speaker in speakers.items()]
+    (whistled_set / "utt2spk").write_text("".join(lines))
+    out = tmp_path / "out"
+    arguments = [whistled_set, "--model", toy_model, "--out", out, "--speakers"]
+    ran = command("recognizer", "evaluate", *arguments)
+    table = (out / "speakers.md").read_text()
+    assert table in ran.out
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()]
+    assert rows[0] == ["speaker", "utterances", "words", "WER %", "95 %", "ins", "del", "sub"]
+    assert [row[0] for row in rows[2:]] == ["ann", "bob", "cy", "all 3"]
+    assert rows[2] == ["ann", "3", "5", "40.00", rows[2][4], "1", "0", "1"]
+    assert rows[5][1:4] == ["6", "11", "36.36"]
+    assert (out / "utt2spk").read_text() == "".join(lines)
+    result = json.loads((out / "result.json").read_text())
+    assert result["speakers"]["number"] == 3
+    assert result["speakers"]["wer_low"] <= result["wer"] <= result["speakers"]["wer_high"]
+    confidence = result["confidence"]
+    assert confidence["words"] == 11
+    assert sum(one["words"] for one in confidence["bins"]) == 11
+    gaps = [one["words"] * abs(one["accuracy"] - one["confidence"]) for one in confidence["bins"]]
+    assert confidence["expected_calibration_error"] == pytest.approx(sum(gaps) / 11, abs=2e-4)
+    assert 0 < confidence["expected_calibration_error"] < 1
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from recognizer.am.training.engine.errors import DivergedError
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.decoding.search.search import SearchOptions
-from recognizer.evaluation.scoring import ErrorCounts
+from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.experiments.options import TablesExperiment, make_entrant
 from recognizer.experiments.run import Finding, best_rate, search_rates
 from recognizer.pipelines.acoustic_training import AcousticOptions

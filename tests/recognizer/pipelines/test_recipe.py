@@ -9,7 +9,7 @@ import pytest
 import babble
 from babble_recipe import RECIPE
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.evaluation.scoring import word_error_rate
+from recognizer.evaluation.word_alignment import word_error_rate
 from recognizer.pipelines.recipe import read_recipe
 from recognizer.recognizer import Recognizer
 

@@ -1,0 +1,34 @@
+"""Error counts of speakers or of systems as a Markdown table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from recognizer.evaluation.bootstrap import wer_interval
+from recognizer.evaluation.error_counts import ErrorCounts, total
+
+
+def counts_table(heading: str, rows: Mapping[str, Sequence[ErrorCounts]]) -> str:
+    """A row for each name: utterances, words, rate with its interval, and the kinds of errors.
+
+    Args:
+        heading: of the first column.
+        rows: counts of utterances by name.
+    """
+    names = (heading, "utterances", "words", "WER %", "95 %", "ins", "del", "sub")
+    lines = [names, ("---", *("---:",) * (len(names) - 1))]
+    for name, counts in rows.items():
+        whole, interval = total(counts), wer_interval(counts)
+        lines.append(
+            (
+                name.replace("|", "\\|"),
+                f"{len(counts):,}",
+                f"{whole.words:,}",
+                f"{whole.wer:.2f}",
+                f"{interval.low:.2f} to {interval.high:.2f}",
+                f"{whole.insertions:,}",
+                f"{whole.deletions:,}",
+                f"{whole.substitutions:,}",
+            )
+        )
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,285 @@
+"""Transcript files: sclite's ``.trn``, NIST's ``.stm`` and ``.ctm``, and Kaldi's ``text``.
+
+What a reference and a hypothesis may be: two files of transcripts by utterance (``trn``, ``text``,
+or a ``ctm``, of which each recording is an utterance), or an ``stm`` as the reference of a ``ctm``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.files import COMPRESSED, read_lines, replace_text
+from recognizer.evaluation.time_marked import CtmWord, read_ctm_words, read_stm, segment_words
+from recognizer.evaluation.word_network import Transcript, network_of_words, parse_transcript
+
+TranscriptFormat = Literal["trn", "text", "stm", "ctm"]
+
+
+@dataclass(frozen=True)
+class TranscriptOptions:
+    """How transcripts are read; the defaults are sclite's.
+
+    Attributes:
+        case_sensitive: tell upper from lower case (sclite's option ``-s``). Names of utterances and
+            recordings always are told apart by case.
+        optional_words: words in brackets may be missing (sclite's option ``-D``).
+    """
+
+    case_sensitive: bool = False
+    optional_words: bool = False
+
+    def folded(self, text: str) -> str:
+        """The text in the case in which it is compared."""
+        return text if self.case_sensitive else text.lower()
+
+
+@dataclass(frozen=True)
+class TranscriptPair:
+    """What was said in an utterance and what was recognised.
+
+    Attributes:
+        utterance: its name.
+        reference: what was said.
+        hypothesis: what was recognised; no words where the hypotheses lack the utterance.
+        missing: whether the hypotheses lack the utterance, or its recording.
+        speaker: who speaks, if the reference says so.
+    """
+
+    utterance: str
+    reference: Transcript
+    hypothesis: Transcript
+    missing: bool = False
+    speaker: str | None = None
+
+
+def format_of(path: str | Path) -> TranscriptFormat:
+    """The format of a file by its ending, before that of a compressed file; else ``text``."""
+    name = Path(path)
+    ending = (name.with_suffix("") if name.suffix in COMPRESSED else name).suffix[1:]
+    return ending if ending in get_args(TranscriptFormat) else "text"  # type: ignore[return-value]
+
+
+def transcript_pairs(
+    reference: str | Path,
+    hypothesis: str | Path,
+    *,
+    reference_format: TranscriptFormat | None = None,
+    hypothesis_format: TranscriptFormat | None = None,
+    options: TranscriptOptions = TranscriptOptions(),
+) -> list[TranscriptPair]:
+    """Read a reference and a hypothesis, utterances in the order of the reference.
+
+    Args:
+        reference: a file of any of the formats.
+        hypothesis: another; a ``ctm`` where the reference is an ``stm``.
+        reference_format: None decides by the file's ending, see `format_of`.
+        hypothesis_format: the same.
+        options: how words are read.
+
+    Raises:
+        UsageError: formats that do not go together.
+        SpeechError: a damaged file, no utterances, or hypotheses of what has no reference.
+    """
+    formats = (
+        reference_format or format_of(reference),
+        hypothesis_format or format_of(hypothesis),
+    )
+    if formats[1] == "stm" or (formats[0] == "stm" and formats[1] != "ctm"):
+        raise UsageError(
+            f"{hypothesis}: expected a ctm beside an stm as the reference, or two of trn, text "
+            f"and ctm, found {formats[0]} and {formats[1]}"
+        )
+    if formats[0] == "stm":
+        pairs = _segmented(reference, hypothesis, options)
+    else:
+        if formats == ("ctm", "ctm"):
+            references, hypotheses = _channels(reference, hypothesis, options)
+        else:
+            references, hypotheses = (
+                read_transcripts(path, form, options)
+                for path, form in zip((reference, hypothesis), formats, strict=True)
+            )
+        check_known(references, hypotheses, hypothesis)
+        pairs = [
+            TranscriptPair(name, words, hypotheses.get(name, ()), name not in hypotheses)
+            for name, words in references.items()
+        ]
+    if not pairs:
+        raise SpeechError(f"{reference}: expected utterances, found none")
+    return pairs
+
+
+def write_trn(path: str | Path, hypotheses: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Write sclite's transcript format: the words, then the utterance in brackets.
+
+    Args:
+        path: the file to write (through a temporary name).
+        hypotheses: (utterance, its words) pairs.
+    """
+    with replace_text(path) as stream:
+        for utterance, words in hypotheses:
+            stream.write(f"{' '.join((*words, f'({utterance})'))}\n")
+
+
+def read_trn(
+    path: str | Path, options: TranscriptOptions = TranscriptOptions()
+) -> dict[str, Transcript]:
+    """Read sclite's transcript format into utterance -> transcript.
+
+    Lines that begin with ``;;`` or ``**`` are comments. Alternatives are read as
+    `recognizer.evaluation.word_network` describes.
+
+    Raises:
+        SpeechError: a missing file, a line without ``(utterance)`` at its end, one utterance
+            twice, or braces that do not match (with the line's number).
+    """
+    transcripts: dict[str, Transcript] = {}
+    for where, line in _lines(path):
+        if line.startswith("**"):
+            continue
+        text, bracket, utterance = line.rstrip().rpartition("(")
+        if not bracket or not utterance.endswith(")"):
+            raise SpeechError(f"{where}: expected words and '(utterance)', found {line!r}")
+        _add(transcripts, utterance[:-1], _parsed(where, text, options), where)
+    return transcripts
+
+
+def read_transcripts(
+    path: str | Path,
+    form: TranscriptFormat | None = None,
+    options: TranscriptOptions = TranscriptOptions(),
+) -> dict[str, Transcript]:
+    """Read transcripts by utterance: a ``trn``, a ``ctm``, or Kaldi's ``text``.
+
+    Of a ``ctm`` every recording is an utterance; where it has several channels, each is one called
+    RECORDING-CHANNEL. Words of ``text`` are taken as they are, braces too; lines that begin with
+    ``;;`` are comments there as well.
+
+    Raises:
+        UsageError: an ``stm``, which needs a ``ctm`` beside it.
+        SpeechError: as `read_trn`.
+    """
+    form = form or format_of(path)
+    if form == "stm":
+        raise UsageError(f"{path}: expected trn, text or ctm, found an stm")
+    if form == "trn":
+        return read_trn(path, options)
+    if form == "ctm":
+        words = read_ctm_words(path)
+        return _named(words, _several_channels(words), options)
+    transcripts: dict[str, Transcript] = {}
+    for where, line in _lines(path):
+        utterance, *text = line.split(maxsplit=1)
+        _add(transcripts, utterance, tuple(options.folded("".join(text)).split()), where)
+    return transcripts
+
+
+def check_known(
+    references: Mapping[str, Transcript], hypotheses: Iterable[str], path: str | Path
+) -> None:
+    """Refuse hypotheses of utterances that have no reference.
+
+    Raises:
+        SpeechError: names the file of the hypotheses and the first such utterance.
+    """
+    for name in hypotheses:
+        if name not in references:
+            raise SpeechError(f"{path}: utterance {name!r} has no reference")
+
+
+_Channel = tuple[str, str]
+
+
+def _segmented(
+    reference: str | Path, hypothesis: str | Path, options: TranscriptOptions
+) -> list[TranscriptPair]:
+    """The segments of an stm with the words of a ctm that fall into them."""
+    segments = read_stm(reference)
+    words = read_ctm_words(hypothesis)
+    for recording, channel in words:
+        if (recording, channel) not in segments:
+            raise SpeechError(
+                f"{hypothesis}: expected recordings of {reference}, "
+                f"found {recording!r} with channel {channel!r}"
+            )
+    pairs = []
+    numbers: dict[str, int] = {}
+    for key, channel_segments in segments.items():
+        found = segment_words(channel_segments, words.get(key, ()))
+        for segment, inside in zip(channel_segments, found, strict=True):
+            if segment.ignored:
+                continue
+            number = numbers.setdefault(segment.speaker, 0)
+            numbers[segment.speaker] += 1
+            pairs.append(
+                TranscriptPair(
+                    utterance=f"{segment.speaker}-{number:03d}",
+                    reference=_parsed(segment.where, segment.text, options),
+                    hypothesis=_network((word.alternatives for word in inside), options),
+                    missing=key not in words,
+                    speaker=segment.speaker,
+                )
+            )
+    return pairs
+
+
+def _channels(
+    reference: str | Path, hypothesis: str | Path, options: TranscriptOptions
+) -> tuple[dict[str, Transcript], dict[str, Transcript]]:
+    """Two ctm files; a recording's channels have names of their own if either file has several."""
+    both = [read_ctm_words(path) for path in (reference, hypothesis)]
+    several = _several_channels({**both[0], **both[1]})
+    references, hypotheses = (_named(words, several, options) for words in both)
+    return references, hypotheses
+
+
+def _several_channels(channels: Iterable[_Channel]) -> set[str]:
+    known: dict[str, set[str]] = {}
+    for recording, channel in channels:
+        known.setdefault(recording, set()).add(channel)
+    return {recording for recording, names in known.items() if len(names) > 1}
+
+
+def _named(
+    words: Mapping[_Channel, Sequence[CtmWord]], several: set[str], options: TranscriptOptions
+) -> dict[str, Transcript]:
+    return {
+        f"{recording}-{channel}" if recording in several else recording: _network(
+            (word.alternatives for word in found), options
+        )
+        for (recording, channel), found in words.items()
+    }
+
+
+def _network(words: Iterable[Sequence[Sequence[str]]], options: TranscriptOptions) -> Transcript:
+    folded = [
+        [[options.folded(word) for word in alternative] for alternative in alternatives]
+        for alternatives in words
+    ]
+    return network_of_words(folded, optional_words=options.optional_words)
+
+
+def _parsed(where: str, text: str, options: TranscriptOptions) -> Transcript:
+    try:
+        return parse_transcript(options.folded(text), optional_words=options.optional_words)
+    except SpeechError as error:
+        raise SpeechError(f"{where}: {error}") from None
+
+
+def _lines(path: str | Path) -> Iterator[tuple[str, str]]:
+    """Lines that are neither empty nor comments, each with its place (file and number)."""
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.strip() and not line.startswith(";;"):
+            yield f"{path}:{number}", line
+
+
+def _add(
+    transcripts: dict[str, Transcript], utterance: str, transcript: Transcript, where: str
+) -> None:
+    if utterance in transcripts:
+        raise SpeechError(f"{where}: utterance {utterance!r} a second time")
+    transcripts[utterance] = transcript
