@@ -1,0 +1,50 @@
+"""Where recordings come from: files, pipes, standard input and open streams."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from recognizer.data.errors import SpeechError
+
+Source = str | os.PathLike[str] | BinaryIO
+
+
+def open_source(source: Source) -> tuple[str, BinaryIO]:
+    """Name for messages and a seekable binary stream of the source.
+
+    What cannot seek (named pipes, `/dev/stdin`, the `/dev/fd/N` of a shell's process substitution)
+    is read into memory first, because decoders seek.
+
+    Raises:
+        SpeechError: there is no such file, or it cannot be opened or read.
+    """
+    if isinstance(source, str | os.PathLike):
+        if os.fspath(source) == "-":
+            if sys.stdin is None:
+                raise SpeechError("standard input: expected audio, found it closed")
+            return "standard input", io.BytesIO(sys.stdin.buffer.read())
+        return _open_path(Path(source))
+    name = str(getattr(source, "name", "the given stream"))
+    # A copy, so that the caller's stream stays the caller's.
+    return name, io.BytesIO(source.read())
+
+
+def _open_path(path: Path) -> tuple[str, BinaryIO]:
+    if path.is_dir():
+        raise SpeechError(f"{path}: expected an audio file, found a directory")
+    try:
+        stream = path.open("rb")
+        if stream.seekable():
+            return str(path), stream
+        with stream:
+            return str(path), io.BytesIO(stream.read())
+    except FileNotFoundError:
+        raise SpeechError(f"{path}: no such file") from None
+    except OSError as error:
+        raise SpeechError(f"{path}: cannot be opened: {error.strerror}") from error
+    except ValueError as error:  # a null character in the name
+        raise SpeechError(f"{path}: cannot be opened: {error}") from None
