@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from recognizer.am.features.fbank import fbank
-from recognizer.data.audio.reading import SAMPLE_RATE, as_audio, read_audio
+from recognizer.data.audio.reading import SAMPLE_RATE, Source, as_audio, read_audio
 from recognizer.data.errors import UsageError
 from recognizer.data.parallel.threads import thread_map
 from recognizer.decoding.lattice.determinization import determinize
@@ -25,7 +26,7 @@ from recognizer.model.bundle import ModelBundle
 from recognizer.result import Hypothesis, Result, Word
 
 FloatArray = npt.NDArray[np.float32]
-Audio = str | os.PathLike[str] | npt.NDArray[np.floating] | npt.NDArray[np.int16]
+Audio = str | os.PathLike[str] | BinaryIO | npt.ArrayLike
 
 
 class Recognizer:
@@ -78,23 +79,29 @@ class Recognizer:
         self._decoder = bundle.decoder(search)
         self._rescorer = Rescorer(bundle.first_pass_scores, bundle.rescoring_lm, bundle.graph.words)
 
-    def recognize(self, audio: Audio, *, sample_rate: int | None = None) -> Result:
+    def recognize(
+        self, audio: Audio, *, sample_rate: int | None = None, channel: int | None = None
+    ) -> Result:
         """Recognise one recording.
 
         Args:
-            audio: a path, "-" for standard input, or samples ``[N]`` or ``[N, channels]``, float
-                in [-1, 1] or int16.
+            audio: a path, "-" for standard input, an open binary file, or samples ``[N]``,
+                ``[N, channels]`` or ``[channels, N]``: a NumPy array, a torch tensor or a list;
+                floats in [-1, 1] or integers of 16 bits.
             sample_rate: of samples (default 16000); a file knows its own.
+            channel: which channel to take, counted from 1; None is the mean of the channels, or
+                the loudest one where they cancel each other.
 
         Raises:
             SpeechError: the audio cannot be read or holds values that are not numbers.
-            UsageError: a sample rate for a file, or samples of another shape or type.
+            UsageError: a sample rate for a file, samples of another shape or type, no such channel.
         """
-        if isinstance(audio, np.ndarray):
-            return self.recognize_samples(as_audio(audio, sample_rate or SAMPLE_RATE))
+        if not isinstance(audio, str | os.PathLike) and not hasattr(audio, "read"):
+            rate = SAMPLE_RATE if sample_rate is None else sample_rate
+            return self.recognize_samples(as_audio(audio, rate, channel))
         if sample_rate is not None:
             raise UsageError("sample_rate: expected none for a file, which knows its own")
-        return self.recognize_samples(read_audio(audio))
+        return self.recognize_samples(read_audio(cast(Source, audio), channel=channel))
 
     def recognize_all(self, recordings: Iterable[Audio], threads: int = 1) -> Iterator[Result]:
         """Recognise many recordings, several at a time.

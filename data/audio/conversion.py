@@ -83,7 +83,7 @@ def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
         array = array[:, np.newaxis]
     if array.ndim != 2 or (0 in array.shape and array.shape[1] != 1):
         raise UsageError(f"samples: expected [N], [N, channels] or [channels, N], found {found}")
-    if array.shape[0] < array.shape[1]:
+    if 0 < array.shape[0] < array.shape[1]:
         array = array.T
     if array.shape[1] > MAX_CHANNELS:
         raise UsageError(f"samples: expected at most {MAX_CHANNELS} channels, found {found}")

@@ -84,7 +84,8 @@ def audio_duration(source: Source) -> float:
 def part(name: str, samples: Samples, start: float, end: float | None) -> Samples:
     """The part of a recording that has been read already; raises as `read_audio` does."""
     start, end = _bounds(name, len(samples) / SAMPLE_RATE, start, end)
-    return nonempty(name, samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)])
+    # A copy, so that the part does not keep the whole recording in memory.
+    return nonempty(name, samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)].copy())
 
 
 def _sections(name: str, stream: BinaryIO) -> Sequence[Section]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from recognizer.data.audio.reading import Samples, audio_duration, read_audio
+from recognizer.data.audio.reading import SAMPLE_RATE, Samples, audio_duration, part, read_audio
+from recognizer.data.corpora.piped import forget_recordings, piped_recording
 from recognizer.data.errors import SpeechError
-from recognizer.data.io.command import open_pipe
 from recognizer.data.io.files import read_lines
 from recognizer.data.text.english.normalize import NORMALIZATIONS
 from recognizer.data.text.normalization import Normalization
@@ -29,6 +29,7 @@ class Utterance:
         end: seconds from the recording's beginning; None is the recording's end.
         command: the pipeline that prints the recording, or None for an ordinary file.
         normalization: what makes words of the text, see `recognizer.data.text.english.normalize`.
+        channel: the recording's channel, counted from 1; None is the mean, see `read_audio`.
     """
 
     id: str
@@ -39,13 +40,14 @@ class Utterance:
     end: float | None = None
     command: str | None = None
     normalization: Normalization = "english"
+    channel: int | None = None
 
     def samples(self) -> Samples:
         """16 kHz mono float32 samples `[N]`; raises as `read_audio` does."""
         if self.command is not None:
-            with open_pipe(self.command) as stream:
-                return read_audio(stream, start=self.start, end=self.end)
-        return read_audio(self.audio, start=self.start, end=self.end)
+            recording = piped_recording(self.command, self.channel)
+            return part(self.command, recording, self.start, self.end)
+        return read_audio(self.audio, start=self.start, end=self.end, channel=self.channel)
 
     @cached_property
     def duration(self) -> float:
@@ -53,8 +55,8 @@ class Utterance:
         if self.end is not None:
             return self.end - self.start
         if self.command is not None:
-            with open_pipe(self.command) as stream:
-                return audio_duration(stream) - self.start
+            recording = piped_recording(self.command, self.channel)
+            return len(recording) / SAMPLE_RATE - self.start
         return audio_duration(self.audio) - self.start
 
     @cached_property
@@ -80,6 +82,10 @@ class Corpus:
         """The same corpus with words that another normalisation makes of its transcripts."""
         changed = (replace(one, normalization=normalization) for one in self.utterances)
         return replace(self, utterances=tuple(changed))
+
+    def of_channel(self, channel: int) -> Corpus:
+        """The same corpus, of whose recordings one channel is taken, counted from 1."""
+        return replace(self, utterances=tuple(replace(one, channel=channel) for one in self))
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -130,6 +136,7 @@ def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -
             (gives the first few and how many), missing audio.
     """
     path = Path(path)
+    forget_recordings()
     recordings = _read_table(path / "wav.scp")
     sources = {
         recording: _recording(path, number, recording, value, allow_pipes)
@@ -175,7 +182,7 @@ def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -
     )
 
 
-AUDIO_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3")
+AUDIO_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3", ".m4a", ".webm")
 
 
 def read_librispeech(path: str | os.PathLike[str]) -> Corpus:

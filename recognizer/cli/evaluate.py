@@ -15,9 +15,16 @@ import click
 )
 @click.option("--speakers", is_flag=True, help="Print a table of the speakers' error rates.")
 @click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
+@click.option("--channel", type=click.IntRange(min=1), metavar="N", help="As in recognize.")
 @click.option("--allow-pipes", is_flag=True, help="Run the commands that wav.scp names.")
 def evaluate(
-    data: str, model: str | None, out: str | None, speakers: bool, jobs: int, allow_pipes: bool
+    data: str,
+    model: str | None,
+    out: str | None,
+    speakers: bool,
+    jobs: int,
+    channel: int | None,
+    allow_pipes: bool,
 ) -> int:
     """Recognise the test set DATA and print word error rates.
 
@@ -47,6 +54,8 @@ def evaluate(
     if out is not None:
         check_directory(Path(out))
     corpus = replace(read_corpus(data, allow_pipes=allow_pipes), name=data)
+    if channel is not None:
+        corpus = corpus.of_channel(channel)
     held_back: list[UtteranceScore] = []
     recognised = False
     with progress_bar(corpus.name, len(corpus)) as advance:

@@ -30,6 +30,13 @@ from recognizer.formats import FORMATS
     help="The words that are expected to have the fewest errors, not the likeliest sentence.",
 )
 @click.option(
+    "--channel",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Take this channel, the first is 1 [default: the mean of all; where they cancel each "
+    "other, the loudest].",
+)
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
@@ -37,20 +44,29 @@ from recognizer.formats import FORMATS
     help="Files recognised at the same time.",
 )
 @click.version_option(package_name="recognizer")
-def recognize(audio: tuple[str, ...], model: str | None, form: str, mbr: bool, threads: int) -> int:
+def recognize(
+    audio: tuple[str, ...],
+    model: str | None,
+    form: str,
+    mbr: bool,
+    channel: int | None,
+    threads: int,
+) -> int:
     """Print what is said in recordings.
 
-    AUDIO is a file (wav, flac, ogg, opus, mp3; any sample rate, any number of channels) or - for
-    standard input. One file: the transcript alone. Several: a line PATH<TAB>TRANSCRIPT for each,
-    in the order given. A file that cannot be read is reported on standard error; the others are
-    still recognised and the exit code is 1.
+    AUDIO is a file (wav, flac, ogg, opus, mp3 and others; m4a, mp4, aac, webm, mkv and wma after
+    pip install 'recognizer[media]'; any sample rate, any number of channels), a named pipe, or -
+    for standard input. One file: the transcript alone. Several: a line PATH<TAB>TRANSCRIPT for
+    each, in the order given. A file that cannot be read is reported on standard error; the others
+    are still recognised and the exit code is 1.
 
     \b
     Examples:
       recognize interview.wav
       recognize --format json *.flac > transcripts.jsonl
       recognize --threads 4 *.flac
-      ffmpeg -i talk.mp4 -f wav - | recognize -
+      recognize --channel 2 call.wav
+      sox talk.vox -t wav - | recognize -
     """
     from recognizer.data.parallel.threads import thread_map
     from recognizer.recognizer import Recognizer  # numpy and the rest only when work begins
@@ -60,7 +76,7 @@ def recognize(audio: tuple[str, ...], model: str | None, form: str, mbr: bool, t
 
     def work(path: str) -> tuple[str, Result | SpeechError]:
         try:
-            return path, recognizer.recognize(path)
+            return path, recognizer.recognize(path, channel=channel)
         except SpeechError as error:
             return path, error
         except Exception as error:

@@ -10,43 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from recognizer.data.audio.reading import SAMPLE_RATE, Samples, audio_duration, read_audio
+from recognizer.data.audio.reading import SAMPLE_RATE, audio_duration, read_audio
 from recognizer.data.errors import SpeechError, UsageError
-
-FORMATS = [
-    ("tone.wav", "WAV", "PCM_16", 1e-3),
-    ("float.wav", "WAV", "FLOAT", 1e-6),
-    ("deep.wav", "WAV", "PCM_24", 1e-5),
-    ("mu.wav", "WAV", "ULAW", 0.05),
-    ("tone.flac", "FLAC", "PCM_16", 1e-3),
-    ("tone.ogg", "OGG", "VORBIS", 0.05),
-    ("tone.opus", "OGG", "OPUS", 0.05),
-    ("tone.mp3", "MP3", "MPEG_LAYER_III", 0.05),
-]
-
-
-def tone(rate: int = SAMPLE_RATE, seconds: float = 1.0, frequency: float = 440.0) -> Samples:
-    times = np.arange(round(rate * seconds)) / rate
-    return (0.3 * np.sin(2 * np.pi * frequency * times)).astype(np.float32)
-
-
-def encode(samples: Samples, rate: int = SAMPLE_RATE, kind: str = "WAV") -> bytes:
-    stream = io.BytesIO()
-    soundfile.write(stream, samples, rate, format=kind)
-    return stream.getvalue()
-
-
-def frequency_of(samples: Samples) -> float:
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(np.argmax(spectrum) * SAMPLE_RATE / len(samples))
-
-
-def message(source: object, **options: float) -> str:
-    with pytest.raises(SpeechError) as caught:
-        read_audio(source, **options)  # type: ignore[arg-type]
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
+from sounds import FORMATS, encode, frequency_of, message, tone
 
 
 @pytest.mark.parametrize(("name", "kind", "subtype", "tolerance"), FORMATS)
@@ -125,7 +91,7 @@ def test_impossible_parts(tmp_path: Path) -> None:
     path.write_bytes(encode(tone()))
     assert "start before the end at 1.000 s, found 1.000 s" in message(path, start=1.0)
     assert "within the recording's 1.000 s, found 1.600 s" in message(path, end=1.6)
-    assert "less than one sample" in message(path, start=0.5, end=0.500001)
+    assert "expected audio, found no samples" in message(path, start=0.5, end=0.500001)
     for start, end in [(-0.1, 1.0), (0.5, 0.5), (0.5, 0.2), (float("nan"), 1.0)]:
         with pytest.raises(UsageError, match="expected 0 <= start < end"):
             read_audio(path, start=start, end=end)
@@ -172,11 +138,11 @@ def test_what_is_no_audio_is_named(tmp_path: Path) -> None:
     assert message(tmp_path) == f"{tmp_path}: expected an audio file, found a directory"
     text = tmp_path / "notes.txt"
     text.write_text("These are words, not sounds.\n")
-    assert "expected a recording (wav, flac, ogg, opus, mp3), found" in message(text)
+    assert "expected a recording (wav, flac, ogg, opus, mp3" in message(text)
     text.rename(tmp_path / "notes.wav")
     assert "Format not recognised" in message(tmp_path / "notes.wav")
     (tmp_path / "samples.raw").write_bytes(bytes(1000))
-    assert "found raw samples" in message(tmp_path / "samples.raw")
+    assert "Format not recognised" in message(tmp_path / "samples.raw")
     (tmp_path / "nothing.wav").write_bytes(b"")
     assert "found an empty file" in message(tmp_path / "nothing.wav")
     with pytest.raises(SpeechError, match="no such file"):
