@@ -46,11 +46,3 @@ def write_arpa(
     write: Callable[[bytes], object],
 ) -> None: ...
 def format_log10(log10: float, decimals: int) -> str: ...
-def count_keys(
-    keys: npt.NDArray[np.uint32],
-    directory: str,
-    memory_bytes: int,
-    threads: int,
-    runs: list[str] = ...,
-    keep: bool = ...,
-) -> npt.NDArray[np.uint32]: ...

@@ -17,7 +17,6 @@
 #include "lm/csrc/builder/automaton_builder.h"
 #include "lm/csrc/automaton/compact_arrays.h"
 #include "lm/csrc/builder/compact_builder.h"
-#include "lm/csrc/files/external_sort.h"
 #include "lm/csrc/files/file_errors.h"
 #include "lm/csrc/files/log10.h"
 #include "lm/csrc/files/ngram_records.h"
@@ -135,37 +134,6 @@ void WriteArpa(const nb::dict& arrays, const Vector<uint8_t>& vocabulary,
   lm::ArpaText<typename Arrays::View>(automaton.view(), words, options, sink).Write();
 }
 
-struct CountedKey {
-  uint32_t key;
-  uint32_t count;
-};
-
-struct KeyLess {
-  bool operator()(const CountedKey& a, const CountedKey& b) const { return a.key < b.key; }
-};
-
-struct AddCounts {
-  void operator()(CountedKey* kept, const CountedKey& other) const { kept->count += other.count; }
-};
-
-std::vector<uint32_t> CountKeys(const Vector<uint32_t>& keys, const std::string& directory,
-                                size_t memory_bytes, int threads,
-                                const std::vector<std::string>& runs, bool keep) {
-  lm::ExternalSorter<CountedKey, KeyLess, AddCounts> sorter(directory, "keys", memory_bytes,
-                                                            threads);
-  sorter.AdoptRuns(runs);
-  if (keep) sorter.KeepRuns();
-  for (size_t i = 0; i < keys.shape(0); ++i) sorter.Add({keys.data()[i], 1});
-  sorter.Finish();
-  std::vector<uint32_t> result;
-  CountedKey next;
-  while (sorter.Next(&next)) {
-    result.push_back(next.key);
-    result.push_back(next.count);
-  }
-  return result;
-}
-
 }  // namespace
 
 NB_MODULE(_builder, m) {
@@ -231,18 +199,4 @@ NB_MODULE(_builder, m) {
         return text;
       },
       nb::arg("log10"), nb::arg("decimals"), "A number as write_arpa writes it.");
-  m.def(
-      "count_keys",
-      [](const Vector<uint32_t>& keys, const std::string& directory, size_t memory_bytes,
-         int threads, const std::vector<std::string>& runs, bool keep) {
-        std::vector<uint32_t> counts;
-        {
-          nb::gil_scoped_release release;
-          counts = CountKeys(keys, directory, memory_bytes, threads, runs, keep);
-        }
-        return arrays::Give(std::move(counts));
-      },
-      nb::arg("keys").noconvert(), nb::arg("directory"), nb::arg("memory_bytes"),
-      nb::arg("threads"), nb::arg("runs") = std::vector<std::string>(), nb::arg("keep") = false,
-      "Distinct keys ascending, each followed by its count: the external sorter, for its test.");
 }

@@ -1,5 +1,6 @@
 #include "lm/csrc/builder/ngram_sorter.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <type_traits>
@@ -13,32 +14,35 @@ namespace {
 
 constexpr uint64_t kProgressStep = uint64_t{1} << 20;
 
-template <size_t kOrder>
+// The key of a record is the words and the log probability, so that its last two integers are the
+// numbers of an n-gram, and n-grams that occur twice come one after the other.
+template <int kOrder>
 class SorterOf : public NgramSorter {
  public:
   SorterOf(const WordRanks& ranks, const std::string& directory, size_t memory_bytes, int threads)
       : ranks_(ranks),
         path_(PathOf(directory, kOrder)),
-        sorter_(directory, std::to_string(kOrder), memory_bytes, threads) {}
+        sorter_(directory, std::to_string(kOrder), memory_bytes, threads, EqualKeys::kKeep) {}
 
   void Add(const int32_t* ids, const double* log10_probs, const double* log10_backoffs,
            size_t count) override {
     for (size_t i = 0; i < count; ++i) {
       Record record;
-      for (size_t k = 0; k < kOrder; ++k) {
+      for (size_t k = 0; k < size_t{kOrder}; ++k) {
         const int32_t id = ids[i * kOrder + k];
         if (id < 0 || static_cast<uint32_t>(id) >= ranks_.num_words() + 2) {
           throw std::invalid_argument("n-grams: found an id out of range");
         }
-        record.words[k] = ranks_.Rank(static_cast<uint32_t>(id));
+        record.key.part[k] = ranks_.Rank(static_cast<uint32_t>(id));
       }
       // Adding 0 makes one zero of the two.
-      record.log_prob = NaturalLog(log10_probs[i]) + 0.0f;
-      record.backoff = NaturalLog(log10_backoffs[i]) + 0.0f;
-      if (!(std::isfinite(record.log_prob) && record.log_prob <= 0.0f) ||
-          !std::isfinite(record.backoff)) {
+      const float log_prob = NaturalLog(log10_probs[i]) + 0.0f;
+      const float backoff = NaturalLog(log10_backoffs[i]) + 0.0f;
+      if (!(std::isfinite(log_prob) && log_prob <= 0.0f) || !std::isfinite(backoff)) {
         throw std::invalid_argument("n-grams: found a log10 value that is none");
       }
+      record.key.part[kOrder] = BitsOf(log_prob);
+      record.value = BitsOf(backoff);
       sorter_.Add(record);
     }
   }
@@ -49,8 +53,9 @@ class SorterOf : public NgramSorter {
     Record last{};
     Record record;
     while (sorter_.Next(&record)) {
-      if (writer.count() > 0 && !NgramLess()(last, record)) {
-        throw NgramFault(NgramFault::Kind::kDuplicate, ranks_.Ids(record.words, kOrder));
+      const uint32_t* words = record.key.part;
+      if (writer.count() > 0 && std::equal(words, words + kOrder, last.key.part)) {
+        throw NgramFault(NgramFault::Kind::kDuplicate, ranks_.Ids(words, kOrder));
       }
       writer.Write(record);
       last = record;
@@ -61,11 +66,11 @@ class SorterOf : public NgramSorter {
   }
 
  private:
-  using Record = NgramRecord<kOrder>;
+  using Record = NgramRecord<kOrder + 1>;
 
   const WordRanks ranks_;
   const std::string path_;
-  ExternalSorter<Record, NgramLess> sorter_;
+  ExternalSorter<kOrder + 1> sorter_;
 };
 
 }  // namespace
@@ -74,16 +79,16 @@ std::unique_ptr<NgramSorter> NgramSorter::Make(int order, const WordRanks& ranks
                                                const std::string& directory, size_t memory_bytes,
                                                int threads) {
   const auto make = [&](auto size) -> std::unique_ptr<NgramSorter> {
-    return std::make_unique<SorterOf<size>>(ranks, directory, memory_bytes, threads);
+    return std::make_unique<SorterOf<size()>>(ranks, directory, memory_bytes, threads);
   };
   static_assert(kMaxOrder == 6, "one case for each order");
   switch (order) {
-    case 1: return make(std::integral_constant<size_t, 1>());
-    case 2: return make(std::integral_constant<size_t, 2>());
-    case 3: return make(std::integral_constant<size_t, 3>());
-    case 4: return make(std::integral_constant<size_t, 4>());
-    case 5: return make(std::integral_constant<size_t, 5>());
-    case 6: return make(std::integral_constant<size_t, 6>());
+    case 1: return make(std::integral_constant<int, 1>());
+    case 2: return make(std::integral_constant<int, 2>());
+    case 3: return make(std::integral_constant<int, 3>());
+    case 4: return make(std::integral_constant<int, 4>());
+    case 5: return make(std::integral_constant<int, 5>());
+    case 6: return make(std::integral_constant<int, 6>());
     default: throw std::invalid_argument("order: expected 1 to 6, found " + std::to_string(order));
   }
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lm/csrc/files/external_sort.h"
+#include "lm/csrc/files/ngram_key.h"
 
 namespace lm {
 namespace {
@@ -25,14 +26,15 @@ class Adjuster {
     // Longer n-grams are more: shares in proportion to the order.
     const size_t shares = orders * (orders + 1) / 2 - 1;
     for (size_t n = 2; n <= orders; ++n) {
-      sorters_.push_back(std::make_unique<Sorter>(
+      sorters_.push_back(std::make_unique<ExternalSorter<K>>(
           resources.directory, "adjusted-" + std::to_string(n),
-          std::min(memory_bytes / shares * n, kMaxBufferBytes), resources.threads));
+          std::min(memory_bytes / shares * n, kMaxBufferBytes), resources.threads,
+          EqualKeys::kKeep));
       sorters_.back()->KeepRuns();
     }
   }
 
-  void Add(const CountedNgram<K>& ngram) {
+  void Add(const NgramRecord<K>& ngram) {
     const int common = open_ == 0 ? 0 : format_.CommonWords(ngram.key, key_);
     CloseAbove(common);
     key_ = ngram.key;
@@ -53,7 +55,7 @@ class Adjuster {
       occurrences_[n] = 0;
     }
     // Nothing comes before the longest: it counts its occurrences.
-    occurrences_[length] = ngram.count;
+    occurrences_[length] = ngram.value;
     open_ = longest_ = length;
   }
 
@@ -63,7 +65,7 @@ class Adjuster {
     // are to be equal there too.
     at_end_ = true;
     CloseAbove(0);
-    for (const std::unique_ptr<Sorter>& sorter : sorters_) {
+    for (const std::unique_ptr<ExternalSorter<K>>& sorter : sorters_) {
       sorter->Spill();
       result_.runs.push_back(sorter->runs());
     }
@@ -71,7 +73,6 @@ class Adjuster {
   }
 
  private:
-  using Sorter = ExternalSorter<AdjustedNgram<K>, KeyOrder>;
   static constexpr size_t kMaxBufferBytes = size_t{1} << 29;
 
   void CloseAbove(int common) {
@@ -92,7 +93,7 @@ class Adjuster {
         std::copy(words_.begin() + 1, words_.begin() + n, context.begin());
         context[static_cast<size_t>(n - 1)] = words_[0];
         sorters_[static_cast<size_t>(n - 2)]->Add(
-            {format_.Pack<K>(context.data(), n), count << 1 | (kept ? 1u : 0u)});
+            {format_.Pack<K>(context.data(), n), AdjustedCount(count, kept).value()});
         occurrences_[n - 1] += occurrences_[n];
       }
     }
@@ -108,7 +109,7 @@ class Adjuster {
   const AdjustOptions& options_;
   const KeyFormat format_;
   AdjustedCounts result_;
-  std::vector<std::unique_ptr<Sorter>> sorters_;
+  std::vector<std::unique_ptr<ExternalSorter<K>>> sorters_;
   NgramKey<K> key_{};
   std::array<uint32_t, kMaxNgramOrder> words_{};  // the last first
   int allowed_ = 0;                          // how many of the words from the last on are
@@ -127,16 +128,16 @@ AdjustedCounts AdjustCounts(const std::vector<std::string>& runs, const AdjustOp
   return WithKeyParts(format.Parts(options.order), [&](auto parts) {
     constexpr int K = parts();
     const size_t merge_bytes = resources.memory_bytes / 4;
-    ExternalSorter<CountedNgram<K>, KeyOrder, AddCounts> counts(
-        resources.directory, "merging-ngrams", merge_bytes, resources.threads);
+    ExternalSorter<K> counts(resources.directory, "merging-ngrams", merge_bytes, resources.threads,
+                             EqualKeys::kAddCounts);
     counts.AdoptRuns(runs);
     counts.Finish();
     Adjuster<K> adjuster(options, format, resources.memory_bytes - merge_bytes, resources);
     Steps steps(resources.progress);
-    CountedNgram<K> ngram;
+    NgramRecord<K> ngram;
     while (counts.Next(&ngram)) {
       adjuster.Add(ngram);
-      steps.Advance(ngram.count);
+      steps.Advance(ngram.value);
     }
     AdjustedCounts result = adjuster.Finish();
     steps.Flush();

@@ -8,18 +8,21 @@
 #include <vector>
 
 #include "lm/csrc/estimation/ngram_counts.h"
-#include "lm/csrc/files/ngram_key.h"
 
 namespace lm {
 
-// An n-gram in context order.
-template <int K>
-struct AdjustedNgram {
-  NgramKey<K> key;
-  uint32_t count_and_kept;
+// The value of an n-gram's record, whose key is in context order.
+class AdjustedCount {
+ public:
+  explicit AdjustedCount(uint32_t value) : value_(value) {}
+  AdjustedCount(uint32_t count, bool kept) : value_(count << 1 | (kept ? 1u : 0u)) {}
 
-  uint32_t count() const { return count_and_kept >> 1; }
-  bool kept() const { return (count_and_kept & 1) != 0; }  // stays in the model
+  uint32_t value() const { return value_; }
+  uint32_t count() const { return value_ >> 1; }
+  bool kept() const { return (value_ & 1) != 0; }  // stays in the model
+
+ private:
+  uint32_t value_;
 };
 
 struct AdjustOptions {
@@ -30,7 +33,7 @@ struct AdjustOptions {
 };
 
 struct AdjustedCounts {
-  // By order from 2: sorted runs of AdjustedNgram, `directory`/adjusted-N.M.run.
+  // By order from 2: sorted runs of NgramRecord, `directory`/adjusted-N.M.run.
   std::vector<std::vector<std::string>> runs;
   std::vector<uint64_t> unigrams;                        // adjusted count by word id
   std::vector<std::array<uint64_t, 5>> counts_of_counts;  // by order; of 1 to 4 ([0] is unused)

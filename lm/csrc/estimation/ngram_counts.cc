@@ -18,9 +18,9 @@ template <int K>
 std::vector<std::string> Count(const std::string& token_path, const std::vector<uint32_t>& ids,
                                const KeyFormat& format, uint64_t num_words, int order,
                                const std::string& name, const Resources& resources) {
-  ExternalSorter<CountedNgram<K>, KeyOrder, AddCounts> sorter(
-      resources.directory, name, std::min(resources.memory_bytes, kMaxBufferBytes),
-      resources.threads);
+  ExternalSorter<K> sorter(resources.directory, name,
+                           std::min(resources.memory_bytes, kMaxBufferBytes), resources.threads,
+                           EqualKeys::kAddCounts);
   sorter.KeepRuns();
   RecordReader<uint32_t> tokens(token_path);
   Steps steps(resources.progress);
@@ -62,9 +62,9 @@ void MergeCounts(const std::vector<std::string>& runs, uint64_t num_words, int o
                  const std::string& path, const Resources& resources) {
   const KeyFormat format(num_words);
   WithKeyParts(format.Parts(order), [&](auto parts) {
-    using Record = CountedNgram<parts()>;
-    ExternalSorter<Record, KeyOrder, AddCounts> sorter(resources.directory, "merging-counts",
-                                                       resources.memory_bytes, resources.threads);
+    using Record = NgramRecord<parts()>;
+    ExternalSorter<parts()> sorter(resources.directory, "merging-counts", resources.memory_bytes,
+                                   resources.threads, EqualKeys::kAddCounts);
     sorter.AdoptRuns(runs);
     sorter.Finish();
     RecordWriter<Record> writer(path);
@@ -72,7 +72,7 @@ void MergeCounts(const std::vector<std::string>& runs, uint64_t num_words, int o
     Record record;
     while (sorter.Next(&record)) {
       writer.Write(record);
-      steps.Advance(record.count);
+      steps.Advance(record.value);
     }
     writer.Close();
     steps.Flush();

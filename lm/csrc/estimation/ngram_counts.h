@@ -19,7 +19,7 @@ struct Resources {
   Progress* progress;
 };
 
-// Sorted runs of CountedNgram in suffix order: every token of a file (see Tokenizer) with the
+// Sorted runs of NgramRecord in suffix order: every token of a file (see Tokenizer) with the
 // order - 1 tokens before it in its sentence, <s> before the first.
 //
 // ids: by word id of the file, that in keys; none: the same. num_words: how many ids keys may have.

@@ -3,26 +3,18 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstring>
-#include <future>
 #include <memory>
 #include <stdexcept>
 #include <utility>
 
 #include "lm/csrc/estimation/adjusted_counts.h"
+#include "lm/csrc/files/background_task.h"
 #include "lm/csrc/files/external_sort.h"
 #include "lm/csrc/files/ngram_key.h"
 #include "lm/csrc/files/record_file.h"
 
 namespace lm {
 namespace {
-
-// The back-off weight (not log) of an n-gram in context order.
-template <int K>
-struct NgramBackoff {
-  NgramKey<K> key;
-  float backoff;
-};
 
 // The n-grams of one order, one history after the other, in suffix order of the histories.
 template <int K>
@@ -31,7 +23,7 @@ class Histories {
   Histories(const std::vector<std::string>& runs, int order, const KeyFormat& format,
             const Discounts& discounts, const std::string& name, size_t memory_bytes,
             const Resources& resources)
-      : sorter_(resources.directory, name, memory_bytes, 1),
+      : sorter_(resources.directory, name, memory_bytes, 1, EqualKeys::kKeep),
         format_(format),
         order_(order),
         discounts_(discounts),
@@ -55,11 +47,12 @@ class Histories {
     double freed = 0;
     any_kept_ = false;
     do {
-      const uint64_t count = head_.count();
+      const AdjustedCount adjusted(head_.value);
+      const uint64_t count = adjusted.count();
       total += count;
       // What is not kept goes to the back-off as a whole.
-      freed += head_.kept() ? Discount(count) : static_cast<double>(count);
-      any_kept_ |= head_.kept();
+      freed += adjusted.kept() ? Discount(count) : static_cast<double>(count);
+      any_kept_ |= adjusted.kept();
       ngrams_.push_back(head_);
       more_ = sorter_.Next(&head_);
     } while (more_ && format_.Top(head_.key, order_ - 1) == history_);
@@ -69,13 +62,13 @@ class Histories {
   }
 
   const NgramKey<K>& history() const { return history_; }
-  const std::vector<AdjustedNgram<K>>& ngrams() const { return ngrams_; }
+  const std::vector<NgramRecord<K>>& ngrams() const { return ngrams_; }
   double backoff() const { return backoff_; }
   bool any_kept() const { return any_kept_; }
 
   // What an n-gram's own count gives it, before the share of the order below.
-  double OwnProb(const AdjustedNgram<K>& ngram) const {
-    return (static_cast<double>(ngram.count()) - Discount(ngram.count())) / total_;
+  double OwnProb(uint32_t count) const {
+    return (static_cast<double>(count) - Discount(count)) / total_;
   }
 
   void FlushProgress() { steps_.Flush(); }
@@ -83,15 +76,15 @@ class Histories {
  private:
   double Discount(uint64_t count) const { return discounts_[std::min<uint64_t>(count, 3)]; }
 
-  ExternalSorter<AdjustedNgram<K>, KeyOrder> sorter_;
+  ExternalSorter<K> sorter_;
   const KeyFormat format_;
   const int order_;
   const Discounts discounts_;
   Steps steps_;
-  AdjustedNgram<K> head_{};
+  NgramRecord<K> head_{};
   bool more_ = false;
   NgramKey<K> history_{};
-  std::vector<AdjustedNgram<K>> ngrams_;
+  std::vector<NgramRecord<K>> ngrams_;
   double total_ = 0;
   double backoff_ = 0;
   bool any_kept_ = false;
@@ -115,9 +108,8 @@ void BackoffsOfOrder(const SmoothingInput& input, int order, size_t memory_bytes
       result->unigrams[word] = static_cast<float>(histories.backoff());
     }
   } else {
-    ExternalSorter<NgramBackoff<K>, KeyOrder> sorter(
-        resources.directory, "backoffs-" + std::to_string(order - 1), memory_bytes - read_bytes,
-        resources.threads);
+    ExternalSorter<K> sorter(resources.directory, "backoffs-" + std::to_string(order - 1),
+                             memory_bytes - read_bytes, resources.threads, EqualKeys::kKeep);
     sorter.KeepRuns();
     std::vector<uint32_t> words(n - 1);
     while (histories.HasNext()) {
@@ -127,7 +119,8 @@ void BackoffsOfOrder(const SmoothingInput& input, int order, size_t memory_bytes
         words[static_cast<size_t>(i - 1)] = format.Word(histories.history(), i);
       }
       words[n - 2] = format.Word(histories.history(), 0);
-      sorter.Add({format.Pack<K>(words.data(), order - 1), static_cast<float>(histories.backoff())});
+      const auto backoff = static_cast<float>(histories.backoff());
+      sorter.Add({format.Pack<K>(words.data(), order - 1), BitsOf(backoff)});
     }
     sorter.Spill();
     result->runs[n - 3] = sorter.runs();
@@ -192,7 +185,7 @@ class ProbabilityWriter {
    public:
     Backoffs(const std::vector<std::string>& runs, const std::string& name, size_t memory_bytes,
              const Resources& resources)
-        : sorter_(resources.directory, name, memory_bytes, 1) {
+        : sorter_(resources.directory, name, memory_bytes, 1, EqualKeys::kKeep) {
       sorter_.AdoptRuns(runs);
       sorter_.Finish();
       more_ = sorter_.Next(&head_);
@@ -201,12 +194,12 @@ class ProbabilityWriter {
     // 1 for n-grams that are no history.
     float Find(const NgramKey<K>& key) {
       while (more_ && head_.key < key) more_ = sorter_.Next(&head_);
-      return more_ && head_.key == key ? head_.backoff : 1.0f;
+      return more_ && head_.key == key ? FloatOf(head_.value) : 1.0f;
     }
 
    private:
-    ExternalSorter<NgramBackoff<K>, KeyOrder> sorter_;
-    NgramBackoff<K> head_{};
+    ExternalSorter<K> sorter_;
+    NgramRecord<K> head_{};
     bool more_ = false;
   };
 
@@ -219,11 +212,8 @@ class ProbabilityWriter {
   void WriteRecord(const uint32_t* words, int count, double prob, double backoff) {
     RecordWriter<uint32_t>& writer = *writers_[static_cast<size_t>(count - 1)];
     for (int i = 0; i < count; ++i) writer.Write(words[i]);
-    for (const float value : {Log10(prob), Log10(backoff)}) {
-      uint32_t bits;
-      std::memcpy(&bits, &value, sizeof(bits));
-      writer.Write(bits);
-    }
+    writer.Write(BitsOf(Log10(prob)));
+    writer.Write(BitsOf(Log10(backoff)));
   }
 
   void WriteUnigrams() {
@@ -247,13 +237,14 @@ class ProbabilityWriter {
         for (size_t i = 0; i + 1 < n; ++i) {
           words[n - 2 - i] = unigrams_.model_ids[Word(histories.history(), static_cast<int>(i))];
         }
-        for (const AdjustedNgram<K>& ngram : histories.ngrams()) {
-          if (!ngram.kept()) continue;
+        for (const NgramRecord<K>& ngram : histories.ngrams()) {
+          const AdjustedCount adjusted(ngram.value);
+          if (!adjusted.kept()) continue;
           const uint32_t word = Word(ngram.key, order - 1);
           // What is kept has all its suffixes kept: this history's last words came just before,
           // and set the probability of the word.
           const double below = order == 2 ? unigrams_.probs[word] : probs_[n - 2][word];
-          const double prob = histories.OwnProb(ngram) + histories.backoff() * below;
+          const double prob = histories.OwnProb(adjusted.count()) + histories.backoff() * below;
           double backoff = 1;
           if (probs != nullptr) {
             (*probs)[word] = static_cast<float>(prob);
@@ -304,10 +295,10 @@ BackoffWeights ComputeBackoffs(const SmoothingInput& input, const Resources& res
       });
     }
   };
-  std::vector<std::future<void>> others;
-  for (int i = 1; i < workers; ++i) others.push_back(std::async(std::launch::async, work));
+  std::vector<BackgroundTask> others(static_cast<size_t>(workers - 1));
+  for (BackgroundTask& other : others) other.Start(work);
   work();
-  for (std::future<void>& other : others) other.get();
+  for (BackgroundTask& other : others) other.Wait();
   return result;
 }
 

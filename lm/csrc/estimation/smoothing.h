@@ -17,12 +17,13 @@ using Discounts = std::array<double, 4>;
 struct SmoothingInput {
   uint64_t num_words;                          // how many ids keys have
   std::vector<Discounts> discounts;            // by order
-  std::vector<std::vector<std::string>> runs;  // by order from 2, of AdjustedNgram
+  std::vector<std::vector<std::string>> runs;  // by order from 2, adjusted counts
 };
 
 struct BackoffWeights {
   std::vector<float> unigrams;  // by word id; not log
-  // By order from 2 to the highest but one: sorted runs of NgramBackoff, `directory`/backoffs-N.M.run.
+  // By order from 2 to the highest but one: sorted runs of NgramRecord with keys in context order,
+  // `directory`/backoffs-N.M.run.
   std::vector<std::vector<std::string>> runs;
 };
 

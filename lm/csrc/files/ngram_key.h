@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 #include <type_traits>
 
 namespace lm {
 
 constexpr int kMaxNgramOrder = 6;
+constexpr int kMaxKeyParts = 7;  // 6 words, and a number (ngram_sorter.cc)
 constexpr uint32_t kUnknownWord = 0;
 constexpr uint32_t kBeginWord = 1;
 constexpr uint32_t kEndWord = 2;
@@ -129,32 +131,35 @@ auto WithKeyParts(int parts, Function function) {
   }
 }
 
+// What is sorted: a key, and a count or the bits of a number. In counts of the estimate the value
+// is the count; in adjusted counts it is AdjustedCount; of back-off weights it is a float's bits.
+template <int K>
+struct NgramRecord {
+  NgramKey<K> key;
+  uint32_t value;
+};
+
 // Counts fit 31 bits, so that records stay small; more is an error. (The most frequent word of
 // English would need a text of 30 billion words.)
 constexpr uint32_t kMaxCount = ~uint32_t{0} >> 1;
 
-// A key with how often it was counted; more than kMaxCount stands for too often.
-template <int K>
-struct CountedNgram {
-  NgramKey<K> key;
-  uint32_t count;
-};
+// The sum of two counts; more than kMaxCount stands for too often.
+inline uint32_t AddCounts(uint32_t a, uint32_t b) {
+  constexpr uint64_t kTooOften = uint64_t{kMaxCount} + 1;
+  return static_cast<uint32_t>(std::min(uint64_t{a} + b, kTooOften));
+}
 
-struct KeyOrder {
-  template <typename Record>
-  bool operator()(const Record& a, const Record& b) const {
-    return a.key < b.key;
-  }
-};
+inline float FloatOf(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
 
-struct AddCounts {
-  template <typename Record>
-  void operator()(Record* kept, const Record& equal) const {
-    constexpr uint64_t kTooOften = uint64_t{kMaxCount} + 1;
-    const uint64_t sum = uint64_t{kept->count} + equal.count;
-    kept->count = static_cast<uint32_t>(std::min(sum, kTooOften));
-  }
-};
+inline uint32_t BitsOf(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
 
 }  // namespace lm
 

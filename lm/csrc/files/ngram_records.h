@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "lm/csrc/files/ngram_key.h"
 #include "lm/csrc/files/record_file.h"
 
 namespace lm {
@@ -81,25 +82,8 @@ class WordRanks {
   uint32_t end_;
 };
 
-// As in the files. Natural logs.
-template <size_t kOrder>
-struct NgramRecord {
-  uint32_t words[kOrder];
-  float log_prob;
-  float backoff;
-};
-
-struct NgramLess {
-  template <size_t kOrder>
-  bool operator()(const NgramRecord<kOrder>& a, const NgramRecord<kOrder>& b) const {
-    for (size_t i = 0; i < kOrder; ++i) {
-      if (a.words[i] != b.words[i]) return a.words[i] < b.words[i];
-    }
-    return false;
-  }
-};
-
-// Reads a file of NgramRecord<order>, where the order is known when the program runs.
+// Reads such a file: records of the words' ranks, the log probability and the back-off weight, both
+// float32 and natural logs.
 class NgramStream {
  public:
   NgramStream(const std::string& path, int order, size_t buffer_bytes = size_t{1} << 22)
@@ -116,18 +100,13 @@ class NgramStream {
   int order() const { return order_; }
   const uint32_t* words() const { return next_; }
   uint32_t last_word() const { return next_[order_ - 1]; }
-  float log_prob() const { return Float(next_ + order_); }
-  float backoff() const { return Float(next_ + order_ + 1); }
+  float log_prob() const { return FloatOf(next_[order_]); }
+  float backoff() const { return FloatOf(next_[order_ + 1]); }
 
  private:
   static size_t WholeRecords(int order, size_t bytes) {
     const size_t record = sizeof(uint32_t) * (static_cast<size_t>(order) + 2);
     return std::max<size_t>(bytes / record, 1) * record;
-  }
-  static float Float(const uint32_t* bits) {
-    float value;
-    std::memcpy(&value, bits, sizeof(value));
-    return value;
   }
   void Fill() { std::tie(next_, end_) = reader_.ReadBlock(); }
 
