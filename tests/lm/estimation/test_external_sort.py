@@ -81,7 +81,7 @@ def test_runs_of_several_texts(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     tokens = np.full(100, 3)
-    (tmp_path / "counts.0.run.tmp").mkdir()
+    (tmp_path / "counts.0.run.tmp" / "something").mkdir(parents=True)
     for threads in (1, 2):
         with pytest.raises(IsADirectoryError) as error:
             count(tokens, tmp_path, 10, threads)
