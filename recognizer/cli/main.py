@@ -11,6 +11,7 @@ from recognizer.cli.run import run
 COMMANDS = {
     "align": "Find when each word and phone of known transcripts is spoken.",
     "alignments": "Read, check and convert alignments of other programs.",
+    "compare": "Compare the errors of two systems.",
     "curves": "Plot how trainings went.",
     "evaluate": "Recognise a test set and print its word error rates.",
     "experiment": "Compare networks that are trained alike.",
