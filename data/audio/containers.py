@@ -15,7 +15,8 @@ from typing import BinaryIO, Literal
 from recognizer.data.audio.section import Window
 from recognizer.data.errors import SpeechError
 
-_DS64_DATA = 28  # where RF64 has the number of bytes of its samples
+_RF64 = (b"RF64", b"BW64")
+_DS64_FORM, _DS64_DATA = 20, 28  # where RF64 has its own size and that of its samples
 _OGG_HEADER = 27
 _OGG_FIRST_PAGE = 2  # a flag of the page where a logical stream begins
 _FLAC_STREAMS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")  # STREAMINFO of 34 bytes
@@ -83,7 +84,7 @@ def complete_files(name: str, stream: BinaryIO) -> list[BinaryIO]:
 
 
 def _layout(head: bytes) -> _Chunks | None:
-    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+    if head[:4] in (b"RIFF", *_RF64) and head[8:12] == b"WAVE":
         return _WAV
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return _AIFF
@@ -103,9 +104,12 @@ def _joined_chunks(name: str, stream: BinaryIO, size: int) -> list[BinaryIO]:
         if layout not in (_WAV, _AIFF):  # what follows the last file is no recording
             return files
         total = int.from_bytes(head[4:8], layout.order)
+        if head[:4] in _RF64:
+            stream.seek(begin + _DS64_FORM)
+            total = int.from_bytes(stream.read(8), "little")
         end = begin + 8 + total + total % 2
         stream.seek(end)
-        following = stream.read(16) if 0 < total < layout.unknown else b""
+        following = stream.read(16) if 0 < total < size else b""
         if _layout(following) not in (_WAV, _AIFF):
             end = size
         data, length = _data_chunk(stream, layout, begin, end)
@@ -114,7 +118,7 @@ def _joined_chunks(name: str, stream: BinaryIO, size: int) -> list[BinaryIO]:
         patch, patch_at = b"", 0
         if head[:4] == b"RIFF" and length == 0 and data < end and begin + 8 + total < end:
             patch, patch_at = b"\xff" * 4, data - 4 - begin
-        elif head[:4] in (b"RF64", b"BW64") and length is None:
+        elif head[:4] in _RF64 and length is None:
             patch, patch_at = (end - data).to_bytes(8, "little"), _DS64_DATA
         files.append(_buffered(Window(stream, begin, end, patch, patch_at)))
         begin = end

@@ -64,15 +64,21 @@ class MediaSection:
         try:
             return self._av.open(self._stream, options={"format_whitelist": _FORMATS})
         except self._errors as error:
-            raise SpeechError(
-                f"{self._name}: expected a recording ({FORMATS}, {MEDIA_FORMATS}), "
-                f"found one that cannot be decoded: {self._reason}"
-            ) from error
+            raise self._cannot_be_decoded() from error
 
     def _audio(self, container: Any) -> Any:
         if not container.streams.audio:
             raise SpeechError(f"{self._name}: expected audio, found a file without an audio stream")
-        return container.streams.audio[0]
+        audio = container.streams.audio[0]
+        if audio.codec_context is None or not audio.rate or not audio.channels:
+            raise self._cannot_be_decoded()
+        return audio
+
+    def _cannot_be_decoded(self) -> SpeechError:
+        return SpeechError(
+            f"{self._name}: expected a recording ({FORMATS}, {MEDIA_FORMATS}), "
+            f"found one that cannot be decoded: {self._reason}"
+        )
 
     @property
     def _errors(self) -> tuple[type[Exception], ...]:

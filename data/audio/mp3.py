@@ -22,6 +22,7 @@ from recognizer.data.audio.section import Block
 from recognizer.data.errors import SpeechError
 
 _LEAD_FRAMES = 32  # frames before a part: it refers back at most 511 bytes (13818-3)
+_SYNC = 0xFFE0  # frames begin with eleven ones
 _SEARCH = 4096  # bytes in which the first frame must begin: more than any frame has
 _PROBE = 4 * _SEARCH  # and those in which the next ones follow it
 _TAGS = (b"TAG", b"APE", b"LYR", b"ID3")  # how the tags begin that follow or separate recordings
@@ -69,7 +70,7 @@ class _Header:
 @lru_cache(maxsize=1024)
 def _header(word: bytes) -> _Header | None:
     """The header in four bytes, or None if they are none (or one without a bit rate)."""
-    if len(word) < 4 or word[0] != 0xFF or word[1] < 0xE0:
+    if len(word) < 4 or int.from_bytes(word[:2], "big") < _SYNC:
         return None
     version, layer = word[1] >> 3 & 3, 4 - (word[1] >> 1 & 3)
     bit_rate, rate, padding = word[2] >> 4, word[2] >> 2 & 3, word[2] >> 1 & 1
@@ -202,6 +203,18 @@ def mp3_sections(name: str, stream: BinaryIO) -> list[Mp3Section] | None:
     if frames:
         sections.append(_section(name, content, frames, information))
     return sections or None
+
+
+def might_be_mp3(stream: BinaryIO) -> bool:
+    """Whether libsndfile would try to read a file as mp3: it then prints what goes wrong."""
+    stream.seek(0)
+    head = stream.read(_PROBE)
+    if head[:3] == b"ID3":
+        head += stream.read()
+    begin = _after_tag(head, 0)
+    if head[:4] == b"RIFF":
+        return head[20:22] == _WAV_MP3
+    return int.from_bytes(head[begin : begin + 2], "big") >= _SYNC
 
 
 def _section(

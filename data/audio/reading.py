@@ -17,7 +17,7 @@ from recognizer.data.audio.containers import complete_files
 from recognizer.data.audio.conversion import Samples, as_audio, check_rate, mix, nonempty, standard
 from recognizer.data.audio.limits import MAX_OVERSHOOT, SAMPLE_RATE
 from recognizer.data.audio.media import MediaSection
-from recognizer.data.audio.mp3 import mp3_sections
+from recognizer.data.audio.mp3 import might_be_mp3, mp3_sections
 from recognizer.data.audio.section import Section
 from recognizer.data.audio.sound_file import SoundFileSection, UnknownFormatError
 from recognizer.data.audio.source import Source, open_source
@@ -93,6 +93,8 @@ def _sections(name: str, stream: BinaryIO) -> Sequence[Section]:
     if sections is None:
         files = complete_files(name, stream)
         try:
+            if might_be_mp3(stream):
+                raise UnknownFormatError("Format not recognised")
             sections = [SoundFileSection(name, file) for file in files]
         except UnknownFormatError as error:
             sections = [MediaSection(name, stream, str(error))]

@@ -51,6 +51,8 @@ def cut_blocks(blocks: Iterator[Block], first: int, last: int | None) -> Iterato
         position += len(block)
         if len(part):
             yield part
+        if last is not None and position >= last:
+            return
 
 
 class Window(io.RawIOBase):

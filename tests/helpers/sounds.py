@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -55,3 +56,20 @@ def message(source: Any, **options: Any) -> str:
     text = str(caught.value)
     assert "\n" not in text
     return text
+
+
+def encode_media(samples: Samples, kind: str, codec: str, rate: int = SAMPLE_RATE) -> bytes:
+    """The samples `[N]` as a media file, by PyAV; skips the test where PyAV cannot write it."""
+    av = pytest.importorskip("av")
+    stream = io.BytesIO()
+    with av.open(stream, "w", format=kind) as container:
+        try:
+            audio = container.add_stream(codec, rate=rate, layout="mono")
+        except (av.error.FFmpegError, ValueError) as error:
+            pytest.skip(f"this PyAV cannot encode {codec}: {error}")
+        audio.bit_rate = 48000  # some encoders refuse PyAV's default
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="flt", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        for packet in [*audio.encode(frame), *audio.encode(None)]:
+            container.mux(packet)
+    return stream.getvalue()
