@@ -1,4 +1,4 @@
-"""Corpora of speech: Kaldi data directories and the LibriSpeech tree."""
+"""Corpora of speech: Kaldi data directories, Lhotse's manifests and the LibriSpeech tree."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from recognizer.data.audio.reading import SAMPLE_RATE, Samples, audio_duration, part, read_audio
+from recognizer.data.corpora.lhotse import find_manifests, read_supervisions
 from recognizer.data.corpora.piped import forget_recordings, piped_recording
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines
@@ -94,27 +95,37 @@ class Corpus:
 
 
 def read_corpus(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> Corpus:
-    """Read a Kaldi data directory (it has a wav.scp) or a LibriSpeech tree (*.trans.txt files).
+    """Read a Kaldi data directory, manifests of Lhotse, or a LibriSpeech tree.
+
+    This is the one place that decides what a path is: a directory with a wav.scp is Kaldi's, one
+    with *supervisions*.jsonl (or .jsonl.gz), or such a file, is Lhotse's, one with *.trans.txt
+    files somewhere in it is LibriSpeech's.
 
     Args:
-        path: the directory.
+        path: the directory, or a manifest of supervisions.
         allow_pipes: let wav.scp name commands whose output is the recording; see `read_kaldi_dir`.
 
     Raises:
-        SpeechError: neither of the two, or one with faults.
+        SpeechError: none of these, or one with faults.
     """
     path = Path(path)
     if not path.exists():
-        raise SpeechError(f"{path}: no such directory")
-    if not path.is_dir():
-        raise SpeechError(f"{path}: expected a directory of a corpus, found a file")
+        raise SpeechError(f"{path}: no such file or directory")
     if (path / "wav.scp").exists():
         return read_kaldi_dir(path, allow_pipes=allow_pipes)
+    manifests = find_manifests(path)
+    if manifests is not None:
+        return read_lhotse(*manifests)
+    if not path.is_dir():
+        raise SpeechError(
+            f"{path}: expected a directory of a corpus or a manifest of supervisions "
+            "(*supervisions*.jsonl), found another file"
+        )
     if next(path.rglob("*.trans.txt"), None) is not None:
         return read_librispeech(path)
     raise SpeechError(
-        f"{path}: expected a Kaldi data directory (wav.scp, text) or a LibriSpeech tree "
-        "(*.trans.txt), found neither"
+        f"{path}: expected a Kaldi data directory (wav.scp, text), manifests of Lhotse "
+        "(*recordings*.jsonl, *supervisions*.jsonl) or a LibriSpeech tree (*.trans.txt), found none"
     )
 
 
@@ -178,6 +189,29 @@ def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -
                 command=sources[recording][1],
             )
             for utterance, (recording, start, end) in sorted(parts.items())
+        ),
+    )
+
+
+def read_lhotse(recordings: Path, supervisions: Path) -> Corpus:
+    """Read two manifests of Lhotse; raises as `recognizer.data.corpora.lhotse.read_supervisions`.
+
+    A supervision of one channel is an utterance of this channel, one of all channels an utterance
+    of their mean. Without a speaker every utterance is its own.
+    """
+    return Corpus(
+        supervisions.resolve().parent.name,
+        tuple(
+            Utterance(
+                id=one.id,
+                audio=one.audio,
+                speaker=one.speaker,
+                text=one.text,
+                start=one.start,
+                end=one.end,
+                channel=one.channel,
+            )
+            for one in read_supervisions(recordings, supervisions)
         ),
     )
 

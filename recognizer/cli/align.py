@@ -82,7 +82,8 @@ def align(
 ) -> int:
     """Find when each word and phone of the transcripts in DATA is spoken.
 
-    DATA is a Kaldi data directory (wav.scp, text, ...) or a LibriSpeech tree. Writes
+    DATA is a Kaldi data directory (wav.scp, text, ...), a directory with Lhotse's manifests of
+    recordings and supervisions (or the latter file), or a LibriSpeech tree. Writes
     UTTERANCE.TextGrid files with the tiers words and phones, and words.ctm with phones.ctm.
     Silence is the phone SIL; a word outside the lexicon is aligned as the phone SPN and told of
     at the end. A model of pieces of words spells any word. Utterances that cannot be aligned are

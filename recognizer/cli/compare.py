@@ -50,7 +50,7 @@ def compare(
 
     from recognizer.data.errors import UsageError
     from recognizer.evaluation import compare as comparing
-    from recognizer.evaluation.transcripts import TranscriptOptions
+    from recognizer.evaluation.transcript_files import TranscriptOptions
 
     speakers: dict[str, str] | None
     if reference is None:

@@ -43,7 +43,8 @@ def lattice(
 ) -> int:
     """Recognise the utterances of DATA and write their word lattices.
 
-    DATA is a Kaldi data directory (wav.scp, text, ...) or a LibriSpeech tree. With --format kaldi
+    DATA is a Kaldi data directory (wav.scp, text, ...), a directory with Lhotse's manifests of
+    recordings and supervisions (or the latter file), or a LibriSpeech tree. With --format kaldi
     DIR holds lattices.txt.gz, a text archive of CompactLattices with word ids, and words.txt, the
     ids' words; with --format slf a file UTTERANCE.slf.gz for each utterance. Scores are unscaled:
     for Kaldi's tools the acoustic scale is the model's (recognizer model show). Lattices of a

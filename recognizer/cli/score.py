@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from recognizer.evaluation.transcripts import TranscriptFormat
+    from recognizer.evaluation.transcript_files import TranscriptFormat
 
 FORMATS = click.Choice(["trn", "text", "stm", "ctm"])
 
@@ -57,7 +57,7 @@ def score(
     from recognizer.cli.run import report
     from recognizer.evaluation.bootstrap import wer_interval
     from recognizer.evaluation.error_counts import total
-    from recognizer.evaluation.transcripts import TranscriptOptions, transcript_pairs
+    from recognizer.evaluation.transcript_files import TranscriptOptions, transcript_pairs
     from recognizer.evaluation.word_alignment import alignment_text, count_errors
 
     pairs = transcript_pairs(

@@ -12,7 +12,7 @@ from recognizer.data.io.files import read_lines
 from recognizer.evaluation.bootstrap import PairedDifference, paired_difference, wer_interval
 from recognizer.evaluation.counts_table import counts_table
 from recognizer.evaluation.error_counts import ErrorCounts, grouped, total
-from recognizer.evaluation.transcripts import (
+from recognizer.evaluation.transcript_files import (
     TranscriptOptions,
     TranscriptPair,
     read_trn,

@@ -28,7 +28,7 @@ from recognizer.evaluation.confidence import (
 )
 from recognizer.evaluation.counts_table import counts_table
 from recognizer.evaluation.error_counts import ErrorCounts, grouped, total
-from recognizer.evaluation.transcripts import write_trn
+from recognizer.evaluation.transcript_files import write_trn
 from recognizer.evaluation.word_alignment import alignment_text, count_errors
 from recognizer.model.files import CONFIG, DEFAULT_MODEL
 from recognizer.recognizer import Recognizer

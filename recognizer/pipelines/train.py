@@ -42,7 +42,7 @@ class AlignedData:
     """A training set and where its alignments are.
 
     Attributes:
-        data: a Kaldi data directory or a LibriSpeech tree.
+        data: a Kaldi data directory, Lhotse's manifests, or a LibriSpeech tree.
         alignments: a directory of alignments, or a file of those of many utterances, in any format
             of `recognizer.alignment.sources`.
         name: of its feature files; the path of ``data`` with dashes by default.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recognizer.evaluation.transcripts import TranscriptOptions, TranscriptPair
+from recognizer.evaluation.transcript_files import TranscriptOptions, TranscriptPair
 from recognizer.evaluation.word_alignment import count_errors
 
 PLAIN = TranscriptOptions()

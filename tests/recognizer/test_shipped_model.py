@@ -16,7 +16,7 @@ from recognizer import Recognizer
 from recognizer.data.audio.reading import read_audio
 from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.evaluation.error_counts import ErrorCounts, total
-from recognizer.evaluation.transcripts import write_trn
+from recognizer.evaluation.transcript_files import write_trn
 from recognizer.evaluation.word_alignment import align, count_errors
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.model.bundle import ModelBundle

@@ -158,11 +158,13 @@ def test_order_does_not_depend_on_the_lists(kaldi: Path) -> None:
 
 
 def test_no_corpus(tmp_path: Path) -> None:
-    assert message(tmp_path / "no") == f"{tmp_path}/no: no such directory"
+    assert message(tmp_path / "no") == f"{tmp_path}/no: no such file or directory"
     (tmp_path / "file").write_text("")
-    assert "expected a directory of a corpus, found a file" in message(tmp_path / "file")
+    assert "expected a directory of a corpus or a manifest of supervisions" in message(
+        tmp_path / "file"
+    )
     (tmp_path / "empty").mkdir()
-    assert "found neither" in message(tmp_path / "empty")
+    assert "found none" in message(tmp_path / "empty")
     with pytest.raises(SpeechError, match="found no"):
         read_librispeech(tmp_path / "empty")
 

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from recognizer.cli.main import COMMANDS, recognizer
-from recognizer.evaluation.transcripts import write_trn
+from recognizer.evaluation.transcript_files import write_trn
 
 
 @pytest.mark.parametrize("name", COMMANDS)

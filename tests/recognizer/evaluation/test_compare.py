@@ -11,7 +11,7 @@ import pytest
 from recognizer.data.errors import SpeechError
 from recognizer.evaluation.compare import SystemErrors, compare
 from recognizer.evaluation.error_counts import ErrorCounts
-from recognizer.evaluation.transcripts import write_trn
+from recognizer.evaluation.transcript_files import write_trn
 
 
 def system(name: str, errors: list[int]) -> SystemErrors:

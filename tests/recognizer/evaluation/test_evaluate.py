@@ -18,7 +18,7 @@ import toy
 from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.evaluation.evaluate import each_utterance, evaluate
-from recognizer.evaluation.transcripts import read_trn
+from recognizer.evaluation.transcript_files import read_trn
 
 # What was said and what its transcript claims: one insertion, one deletion, two substitutions.
 SAID = {

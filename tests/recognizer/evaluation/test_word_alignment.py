@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from recognizer._word_alignment import align_networks
 from recognizer.data.errors import SpeechError
 from recognizer.evaluation.error_counts import ErrorCounts
-from recognizer.evaluation.transcripts import transcript_pairs, write_trn
+from recognizer.evaluation.transcript_files import transcript_pairs, write_trn
 from recognizer.evaluation.word_alignment import (
     align,
     alignment_text,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.evaluation.transcripts import (
+from recognizer.evaluation.transcript_files import (
     TranscriptOptions,
     read_transcripts,
     read_trn,
