@@ -71,12 +71,9 @@ def complete_files(name: str, stream: BinaryIO) -> list[BinaryIO]:
         return _ogg_files(name, stream)
     if head[:4] == b"fLaC" or head[:3] == b"ID3":
         return _flac_files(stream)
-    if _layout(head) in (_WAV, _AIFF):
+    if _layout(head) is not None:
         return _joined_chunks(name, stream, size)
-    if (layout := _layout(head)) is not None:
-        begin, length = _data_chunk(stream, layout, 0, size)
-        _check_left(name, length, size - begin)
-    elif head[:4] in (b".snd", b"dns."):
+    if head[:4] in (b".snd", b"dns."):
         _check_au(name, stream, size)
     elif head[:7] == b"NIST_1A":
         _check_sphere(name, stream, size)
@@ -94,33 +91,37 @@ def _layout(head: bytes) -> _Chunks | None:
 
 
 def _joined_chunks(name: str, stream: BinaryIO, size: int) -> list[BinaryIO]:
-    """Windows of the wav, RF64 or AIFF files that follow each other."""
+    """The files of chunks that follow each other (wav, RF64 and AIFF tell where they end)."""
     files: list[BinaryIO] = []
     begin = 0
     while True:
         stream.seek(begin)
         head = stream.read(16)
         layout = _layout(head)
-        if layout not in (_WAV, _AIFF):  # what follows the last file is no recording
+        if layout is None:  # what follows the last file is no recording
             return files
         total = int.from_bytes(head[4:8], layout.order)
         if head[:4] in _RF64:
             stream.seek(begin + _DS64_FORM)
             total = int.from_bytes(stream.read(8), "little")
         end = begin + 8 + total + total % 2
-        stream.seek(end)
-        following = stream.read(16) if 0 < total < size else b""
-        if _layout(following) not in (_WAV, _AIFF):
+        following = b""
+        if begin + 8 < end < size:
+            stream.seek(end)
+            following = stream.read(16)
+        if layout not in (_WAV, _AIFF) or _layout(following) not in (_WAV, _AIFF):
             end = size
         data, length = _data_chunk(stream, layout, begin, end)
         _check_left(name, length, end - data)
         # Of the writers that could not go back to fill in the length, libsndfile knows most.
         patch, patch_at = b"", 0
         if head[:4] == b"RIFF" and length == 0 and data < end and begin + 8 + total < end:
-            patch, patch_at = b"\xff" * 4, data - 4 - begin
+            patch, patch_at = b"\xff" * 4, data - 4
         elif head[:4] in _RF64 and length is None:
-            patch, patch_at = (end - data).to_bytes(8, "little"), _DS64_DATA
-        files.append(_buffered(Window(stream, begin, end, patch, patch_at)))
+            patch, patch_at = (end - data).to_bytes(8, "little"), begin + _DS64_DATA
+        elif layout is _WAVE64 and length is None:
+            patch, patch_at = (end - data + 24).to_bytes(8, "little"), data - 8
+        files.append(_buffered(Window(stream, begin, end, patch, patch_at - begin)))
         begin = end
 
 

@@ -146,9 +146,8 @@ def standard(name: str, mono: Samples, rate: float, at: float = 0.0) -> Samples:
         at: seconds of the recording where they begin, for messages.
 
     Raises:
-        SpeechError: an absurd sample rate, samples that are not numbers, or out of scale.
+        SpeechError: samples that are not numbers, or out of scale.
     """
-    check_rate(name, rate)
     bad = np.flatnonzero(~np.isfinite(mono))
     if len(bad):
         raise SpeechError(
@@ -168,10 +167,12 @@ def nonempty(name: str, samples: Samples) -> Samples:
     return samples
 
 
-def check_rate(name: str, rate: float) -> None:
-    """Refuse a sample rate at which nobody records speech: it comes from a damaged header."""
+def check_format(name: str, rate: int, channels: int) -> None:
+    """Refuse what nobody records speech with: it comes from a damaged header."""
     if not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
         raise SpeechError(f"{name}: {_rates()}, found {rate}")
+    if channels > MAX_CHANNELS:
+        raise SpeechError(f"{name}: expected at most {MAX_CHANNELS} channels, found {channels}")
 
 
 def _rates() -> str:

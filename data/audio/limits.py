@@ -12,7 +12,7 @@ MAX_SAMPLE_RATE = 768000
 """The highest sample rate that is accepted: the highest that sound cards record at."""
 
 MAX_CHANNELS = 32
-"""More channels than this in an array are features or a batch, not one recording."""
+"""More channels than this are a damaged header, or an array of features or of a batch."""
 
 MAX_OVERSHOOT = 0.5
 """Seconds that a segment may reach past the end of its recording before it is an error.

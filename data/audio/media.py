@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from recognizer.data.audio.limits import DURATION_TOLERANCE
 from recognizer.data.audio.section import Block, cut_blocks
 from recognizer.data.errors import SpeechError
@@ -90,10 +88,10 @@ class MediaSection:
             with self._open() as container:
                 audio = self._audio(container)
                 # One sample type; and one rate and layout, should they change on the way.
-                resampler = self._av.AudioResampler("fltp", audio.layout, self.rate)
+                resampler = self._av.AudioResampler("flt", audio.layout, self.rate)
                 for frame in itertools.chain(container.decode(audio), [None]):
                     for converted in resampler.resample(frame):
-                        block = np.ascontiguousarray(converted.to_ndarray().T, np.float32)
+                        block = converted.to_ndarray().reshape(-1, self.channels)
                         found += len(block)
                         yield block
         except self._errors as error:

@@ -14,7 +14,14 @@ from typing import BinaryIO
 import numpy as np
 
 from recognizer.data.audio.containers import complete_files
-from recognizer.data.audio.conversion import Samples, as_audio, check_rate, mix, nonempty, standard
+from recognizer.data.audio.conversion import (
+    Samples,
+    as_audio,
+    check_format,
+    mix,
+    nonempty,
+    standard,
+)
 from recognizer.data.audio.limits import MAX_OVERSHOOT, SAMPLE_RATE
 from recognizer.data.audio.media import MediaSection
 from recognizer.data.audio.mp3 import might_be_mp3, mp3_sections
@@ -50,7 +57,8 @@ def read_audio(
 
     Raises:
         SpeechError: no such file, a directory, not audio, no samples, samples that are not
-            numbers, an absurd sample rate, a file cut short, a part outside the recording.
+            numbers, an absurd sample rate or number of channels, a file cut short, a part outside
+            the recording.
         UsageError: `start` is negative or not before `end`, or there is no such channel.
     """
     if not start >= 0.0 or (end is not None and not end > start):
@@ -99,7 +107,7 @@ def _sections(name: str, stream: BinaryIO) -> Sequence[Section]:
         except UnknownFormatError as error:
             sections = [MediaSection(name, stream, str(error))]
     for section in sections:
-        check_rate(name, section.rate)
+        check_format(name, section.rate, section.channels)
     return sections
 
 
