@@ -29,7 +29,8 @@ def evaluate(
     """Recognise the test set DATA and print word error rates.
 
     DATA is a Kaldi data directory (wav.scp, text, ...), a directory with Lhotse's manifests of
-    recordings and supervisions (or the latter file), or a LibriSpeech tree. The last two lines are Kaldi's %WER lines of the first pass and of the rescored pass; errors are counted as
+    recordings and supervisions (or the latter file), or a LibriSpeech tree. The last two lines
+    are Kaldi's %WER lines of the first pass and of the rescored pass; errors are counted as
     sclite does. An utterance that cannot be read counts as deleted, and the exit code is then 1;
     where none can be, that is all that is printed.
 
