@@ -18,6 +18,7 @@ COMMANDS = {
     "lattice": "Write the lattices of a data set.",
     "lm": "Estimate, prune, mix, test and convert n-gram language models.",
     "model": "Show, check or change a model directory.",
+    "plot": "Draw alignments, lattices and the reliability of confidences.",
     "recipe": "Build a model from corpora and text, stage by stage.",
     "retrain": "Train a model's network anew; all else of it stays.",
     "score": "Compare two transcript files.",

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from recognizer.data.errors import SpeechError, UsageError
-from recognizer.data.io.files import replace_file
-
-FORMATS = ("svg", "png", "pdf")
+from recognizer.data.errors import SpeechError
+from recognizer.data.io.figures import picture
 
 _NAMES = {"frames": "frames", "seconds": "seconds of training"}
 
@@ -51,41 +49,33 @@ def plot_curves(
 
     Args:
         runs: measurements by what the legend calls them, see `read_curve`.
-        output: picture to write; its ending is one of `FORMATS`.
+        output: picture to write; its ending is one of `recognizer.data.io.figures.PICTURES`.
         over: the horizontal axis.
 
     Raises:
         UsageError: another ending.
         SpeechError: matplotlib is not installed, or a log lacks something.
     """
-    output = Path(output)
-    kind = output.suffix.removeprefix(".")
-    if kind not in FORMATS:
-        raise UsageError(f"{output}: expected a name ending in .{', .'.join(FORMATS)}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SpeechError("plots need matplotlib: pip install 'recognizer[train]'") from None
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    panels = figure.subplots(1, 2)
-    for axes, (name, label) in zip(
-        panels,
-        (("accuracy", "frame accuracy"), ("cross_entropy", "cross-entropy (nats a frame)")),
-        strict=True,
-    ):
-        for index, (run, entries) in enumerate(runs.items()):
-            for part, style in (("held_out", "-"), ("training", "--")):
-                try:
-                    points = [(entry[over], entry[f"{part}_{name}"]) for entry in entries]
-                except KeyError as error:
-                    raise SpeechError(f"{run}: expected {error} in every line of its log") from None
-                axes.plot(
-                    *zip(*points, strict=True), style, color=f"C{index}", linewidth=1.2,
-                    label=run if part == "held_out" else None,
-                )  # fmt: skip
-        axes.set_xlabel(_NAMES[over])
-        axes.set_ylabel(label)
-        axes.grid(alpha=0.3)
-    panels[0].legend(title="held-out (dashed: training)")
-    with replace_file(output) as temporary:
-        figure.savefig(temporary, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    with picture(output, 11, 4.5) as figure:
+        panels = figure.subplots(1, 2)
+        for axes, (name, label) in zip(
+            panels,
+            (("accuracy", "frame accuracy"), ("cross_entropy", "cross-entropy (nats a frame)")),
+            strict=True,
+        ):
+            for index, (run, entries) in enumerate(runs.items()):
+                for part, style in (("held_out", "-"), ("training", "--")):
+                    try:
+                        points = [(entry[over], entry[f"{part}_{name}"]) for entry in entries]
+                    except KeyError as error:
+                        raise SpeechError(
+                            f"{run}: expected {error} in every line of its log"
+                        ) from None
+                    axes.plot(
+                        *zip(*points, strict=True), style, color=f"C{index}", linewidth=1.2,
+                        label=run if part == "held_out" else None,
+                    )  # fmt: skip
+            axes.set_xlabel(_NAMES[over])
+            axes.set_ylabel(label)
+            axes.grid(alpha=0.3)
+        panels[0].legend(title="held-out (dashed: training)")

@@ -1,0 +1,1 @@
+"""Pictures of alignments, lattices and confidences."""
