@@ -163,7 +163,7 @@ class Recognizer:
         return best_path(lattice, self.search.acoustic_scale)
 
     def second_pass(self, lattice: CompactLattice) -> Rescored:
-        """The large language model in the place of the first pass's."""
+        """Rescore with the large language model instead of the first pass's."""
         return self._rescorer.rescore(
             lattice, self.search.acoustic_scale, self.rescoring, self._limits.rescoring
         )
@@ -188,7 +188,7 @@ class Recognizer:
 
         Args:
             rescored: what `second_pass` found.
-            confidence_scale: in place of the model's own.
+            confidence_scale: instead of the model's own.
         """
         lattice, acoustic_scale = rescored.lattice, self.search.acoustic_scale
         path: BestPath | None = rescored.best

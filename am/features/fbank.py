@@ -3,7 +3,7 @@
 The arithmetic is Kaldi's (`compute-fbank-feats`, `compute-mfcc-feats`, `add-deltas`,
 `apply-cmvn`), done by kaldi-native-fbank, with two departures that make it deterministic: no
 dither by default, and instead a floor under the mel energies, so that digital silence does not
-fall to log(1.2e-7), far outside anything heard in training.
+fall to log(1.2e-7), far outside anything that occurs in training.
 
 Samples are floats in [-1, 1] at the border of this module and on the 16-bit integer scale inside,
 as in Kaldi. All logarithms are natural.
@@ -86,7 +86,7 @@ class FbankOptions:
 
     @property
     def frame_shift(self) -> float:
-        """Seconds from one frame to the next: the one place that times are derived from."""
+        """Seconds from one frame of features to the next."""
         return self.frame_shift_ms / 1000.0
 
     def num_frames(self, num_samples: int) -> int:

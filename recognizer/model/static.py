@@ -16,7 +16,7 @@ STATIC = FirstPassOptions(search="static", backoff="epsilon")
 
 
 def make_static(model: str | Path | None, output: str | Path) -> ModelBundle:
-    """Copy a model, with HCLG in the place of its graph.
+    """Copy a model, with HCLG instead of its graph.
 
     Args:
         model: the model directory; None is the English model of this package.

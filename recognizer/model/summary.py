@@ -17,13 +17,14 @@ def network_summary(bundle: ModelBundle) -> tuple[str, ...]:
     """
     network = bundle.network
     options = network.options
+    shift = bundle.acoustic_model.output_frame_shift
     disabled = network.log_priors >= DISABLED_LOG_PRIOR
     # In the search's terms, after silence's counts were divided.
     mass = np.where(disabled, 0.0, np.exp(np.minimum(network.log_priors, 0.0), dtype=float))
     silence = sorted(bundle.transitions.silence_pdfs)
     return (
         f"network: {shape_name(options)}, {options.parameter_count():,} parameters, "
-        f"{options.outputs:,} states",
+        f"{options.outputs:,} states every {1000 * shift:g} ms",
         f"priors: {mass[silence].sum():.1%} silence, states disabled: {int(disabled.sum())}",
     )
 

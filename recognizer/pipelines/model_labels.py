@@ -91,6 +91,9 @@ class ModelLabels:
         corpora: directory that their names are relative to.
         work: parent of the stages' directories.
         jobs: threads and processes.
+
+    Raises:
+        UsageError: the model's outputs are further apart than the frames that need labels.
     """
 
     def __init__(
@@ -101,6 +104,12 @@ class ModelLabels:
         work: Path,
         jobs: int = 1,
     ) -> None:
+        subsampling = model.config.acoustic.subsampling
+        if subsampling != 1:
+            raise UsageError(
+                f"{model.path}: acoustic: subsampling: expected 1 of a model that gives labels to "
+                f"every frame, found {subsampling}"
+            )
         self.model = model
         self.sets = tuple(sets)
         self._corpora = corpora

@@ -1,4 +1,4 @@
-"""Fixtures of the face's tests: a toy model, and commands run as a user runs them."""
+"""Fixtures of the package's own tests: a toy model, and commands run as a user runs them."""
 
 from __future__ import annotations
 

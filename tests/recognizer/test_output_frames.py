@@ -160,6 +160,13 @@ def test_a_model_toml_that_says_otherwise_is_refused(model: Path, tmp_path: Path
         Recognizer(tmp_path)
 
 
+def test_labels_for_training_are_refused(model: Path, tmp_path: Path) -> None:
+    from recognizer.pipelines.model_labels import ModelLabels
+
+    with pytest.raises(UsageError, match="acoustic: subsampling: expected 1 of a model that gives"):
+        ModelLabels(ModelBundle(model), (), tmp_path, tmp_path)
+
+
 def test_training_refuses_subsampled_outputs(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="training needs torch")
     from dataclasses import replace

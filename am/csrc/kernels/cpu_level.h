@@ -1,6 +1,6 @@
 // Levels of instructions: which this processor has, and the kernels of one.
-#ifndef AM_CSRC_CPU_LEVEL_H_
-#define AM_CSRC_CPU_LEVEL_H_
+#ifndef AM_CSRC_KERNELS_CPU_LEVEL_H_
+#define AM_CSRC_KERNELS_CPU_LEVEL_H_
 
 #include <string>
 #include <vector>
@@ -17,4 +17,4 @@ const Kernels& ChooseKernels(const std::string& level);
 
 }  // namespace inference
 
-#endif  // AM_CSRC_CPU_LEVEL_H_
+#endif  // AM_CSRC_KERNELS_CPU_LEVEL_H_

@@ -2,8 +2,8 @@
 //
 // Every output element is the sum of its products in one order, that of the inputs: it does not
 // depend on how many rows (frames, streams) are multiplied at once.
-#ifndef AM_CSRC_KERNELS_H_
-#define AM_CSRC_KERNELS_H_
+#ifndef AM_CSRC_KERNELS_KERNELS_H_
+#define AM_CSRC_KERNELS_KERNELS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -83,4 +83,4 @@ const Kernels* Avx512VnniKernels();
 
 }  // namespace inference
 
-#endif  // AM_CSRC_KERNELS_H_
+#endif  // AM_CSRC_KERNELS_KERNELS_H_

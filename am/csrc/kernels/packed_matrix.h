@@ -1,6 +1,6 @@
 // A weight matrix in the order in which a level's kernels read it, in float32 or int8.
-#ifndef AM_CSRC_PACKED_MATRIX_H_
-#define AM_CSRC_PACKED_MATRIX_H_
+#ifndef AM_CSRC_KERNELS_PACKED_MATRIX_H_
+#define AM_CSRC_KERNELS_PACKED_MATRIX_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -85,4 +85,4 @@ std::vector<size_t> PlainOrder(const Kernels& kernels, size_t rows);
 
 }  // namespace inference
 
-#endif  // AM_CSRC_PACKED_MATRIX_H_
+#endif  // AM_CSRC_KERNELS_PACKED_MATRIX_H_

@@ -5,7 +5,7 @@
 namespace inference {
 namespace {
 
-// Bias of the outputs that fill the last panel up: every activation makes nothing of it.
+// Bias of the outputs that fill the last panel up: every activation turns it into 0.
 constexpr float kNoOutput = -1e30f;
 
 }  // namespace

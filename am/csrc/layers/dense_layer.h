@@ -1,6 +1,6 @@
 // One fully connected layer; the lowest one sees a window of frames at once.
-#ifndef AM_CSRC_DENSE_LAYER_H_
-#define AM_CSRC_DENSE_LAYER_H_
+#ifndef AM_CSRC_LAYERS_DENSE_LAYER_H_
+#define AM_CSRC_LAYERS_DENSE_LAYER_H_
 
 #include <cstddef>
 
@@ -48,4 +48,4 @@ class DenseLayer : public Layer {
 
 }  // namespace inference
 
-#endif  // AM_CSRC_DENSE_LAYER_H_
+#endif  // AM_CSRC_LAYERS_DENSE_LAYER_H_

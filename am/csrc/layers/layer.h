@@ -1,6 +1,6 @@
 // A hidden layer, over blocks of frames of many streams.
-#ifndef AM_CSRC_LAYER_H_
-#define AM_CSRC_LAYER_H_
+#ifndef AM_CSRC_LAYERS_LAYER_H_
+#define AM_CSRC_LAYERS_LAYER_H_
 
 #include <cstddef>
 
@@ -53,4 +53,4 @@ class Layer {
 
 }  // namespace inference
 
-#endif  // AM_CSRC_LAYER_H_
+#endif  // AM_CSRC_LAYERS_LAYER_H_

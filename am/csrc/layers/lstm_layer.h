@@ -2,8 +2,8 @@
 //
 // H. Sak, A. Senior, F. Beaufays, "Long short-term memory recurrent neural network architectures
 // for large scale acoustic modeling", Interspeech 2014, section 2.
-#ifndef AM_CSRC_LSTM_LAYER_H_
-#define AM_CSRC_LSTM_LAYER_H_
+#ifndef AM_CSRC_LAYERS_LSTM_LAYER_H_
+#define AM_CSRC_LAYERS_LSTM_LAYER_H_
 
 #include <cstddef>
 
@@ -63,4 +63,4 @@ class LstmLayer : public Layer {
 
 }  // namespace inference
 
-#endif  // AM_CSRC_LSTM_LAYER_H_
+#endif  // AM_CSRC_LAYERS_LSTM_LAYER_H_

@@ -1,6 +1,6 @@
 // The softmax layer.
-#ifndef AM_CSRC_OUTPUT_LAYER_H_
-#define AM_CSRC_OUTPUT_LAYER_H_
+#ifndef AM_CSRC_LAYERS_OUTPUT_LAYER_H_
+#define AM_CSRC_LAYERS_OUTPUT_LAYER_H_
 
 #include <cstddef>
 
@@ -29,4 +29,4 @@ class OutputLayer {
 
 }  // namespace inference
 
-#endif  // AM_CSRC_OUTPUT_LAYER_H_
+#endif  // AM_CSRC_LAYERS_OUTPUT_LAYER_H_

@@ -1,6 +1,6 @@
 // A network whose layers run from both ends of each utterance.
-#ifndef AM_CSRC_BIDIRECTIONAL_NETWORK_H_
-#define AM_CSRC_BIDIRECTIONAL_NETWORK_H_
+#ifndef AM_CSRC_NETWORK_BIDIRECTIONAL_NETWORK_H_
+#define AM_CSRC_NETWORK_BIDIRECTIONAL_NETWORK_H_
 
 #include <array>
 #include <cstddef>
@@ -40,4 +40,4 @@ class BidirectionalNetwork : public Network {
 
 }  // namespace inference
 
-#endif  // AM_CSRC_BIDIRECTIONAL_NETWORK_H_
+#endif  // AM_CSRC_NETWORK_BIDIRECTIONAL_NETWORK_H_

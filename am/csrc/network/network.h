@@ -1,6 +1,6 @@
 // A whole network, from raw features to log posteriors, for batches of streams.
-#ifndef AM_CSRC_NETWORK_H_
-#define AM_CSRC_NETWORK_H_
+#ifndef AM_CSRC_NETWORK_NETWORK_H_
+#define AM_CSRC_NETWORK_NETWORK_H_
 
 #include <cstddef>
 #include <vector>
@@ -66,4 +66,4 @@ class Network {
 
 }  // namespace inference
 
-#endif  // AM_CSRC_NETWORK_H_
+#endif  // AM_CSRC_NETWORK_NETWORK_H_

@@ -1,6 +1,6 @@
 // Networks from the dictionaries of arrays that come from Python, everything checked.
-#ifndef AM_CSRC_READ_NETWORK_H_
-#define AM_CSRC_READ_NETWORK_H_
+#ifndef AM_CSRC_NETWORK_READ_NETWORK_H_
+#define AM_CSRC_NETWORK_READ_NETWORK_H_
 
 #include <nanobind/nanobind.h>
 
@@ -27,4 +27,4 @@ std::unique_ptr<Network> ReadNetwork(const nanobind::dict& input_output,
 
 }  // namespace inference
 
-#endif  // AM_CSRC_READ_NETWORK_H_
+#endif  // AM_CSRC_NETWORK_READ_NETWORK_H_

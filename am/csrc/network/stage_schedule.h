@@ -1,7 +1,7 @@
 // The order in which threads run a network: layers follow each other block by block, as in a
-// pipeline, and groups of streams go their own ways.
-#ifndef AM_CSRC_STAGE_SCHEDULE_H_
-#define AM_CSRC_STAGE_SCHEDULE_H_
+// pipeline, and groups of streams are independent.
+#ifndef AM_CSRC_NETWORK_STAGE_SCHEDULE_H_
+#define AM_CSRC_NETWORK_STAGE_SCHEDULE_H_
 
 #include <cstddef>
 #include <functional>
@@ -29,4 +29,4 @@ void RunAll(size_t tasks, size_t threads, const std::function<void(size_t task)>
 
 }  // namespace inference
 
-#endif  // AM_CSRC_STAGE_SCHEDULE_H_
+#endif  // AM_CSRC_NETWORK_STAGE_SCHEDULE_H_

@@ -1,6 +1,6 @@
 // Streams that run in step, cut into blocks of frames.
-#ifndef AM_CSRC_STREAM_GROUP_H_
-#define AM_CSRC_STREAM_GROUP_H_
+#ifndef AM_CSRC_NETWORK_STREAM_GROUP_H_
+#define AM_CSRC_NETWORK_STREAM_GROUP_H_
 
 #include <cstddef>
 #include <vector>
@@ -48,4 +48,4 @@ std::vector<StreamGroup> GroupStreams(const std::vector<StreamTask>& streams, si
 
 }  // namespace inference
 
-#endif  // AM_CSRC_STREAM_GROUP_H_
+#endif  // AM_CSRC_NETWORK_STREAM_GROUP_H_

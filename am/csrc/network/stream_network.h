@@ -1,6 +1,6 @@
 // A network whose outputs come while frames come: recurrent in one direction, or over windows.
-#ifndef AM_CSRC_STREAM_NETWORK_H_
-#define AM_CSRC_STREAM_NETWORK_H_
+#ifndef AM_CSRC_NETWORK_STREAM_NETWORK_H_
+#define AM_CSRC_NETWORK_STREAM_NETWORK_H_
 
 #include <cstddef>
 #include <memory>
@@ -37,4 +37,4 @@ class StreamNetwork : public Network {
 
 }  // namespace inference
 
-#endif  // AM_CSRC_STREAM_NETWORK_H_
+#endif  // AM_CSRC_NETWORK_STREAM_NETWORK_H_

@@ -22,7 +22,7 @@ MODEL = TransitionModel(TOPOLOGY, PHONES, monophone_tree(PHONES, TOPOLOGY).tuple
 
 
 def visit(model: TransitionModel, phone: int, pdfs: dict[int, int], path: list[int]) -> list[int]:
-    """Transition-ids of a walk through a phone's states (one entry per frame), forward first."""
+    """Transition-ids of a path through a phone's states (one entry per frame), forward first."""
     states = model.topology.states(phone)
     ids = []
     for frame, state in enumerate(path):

@@ -35,7 +35,7 @@ class Aligned(NamedTuple):
 
 
 def random_alignment(rng: np.random.Generator, phones: int) -> Aligned:
-    """Walks random phones through random topology paths, forward transitions first."""
+    """Aligns random phones along random paths of the topology, forward transitions first."""
     sequence = [int(p) for p in rng.integers(1, len(PHONES), phones)]
     ids, keys = [], []
     for i, phone in enumerate(sequence):

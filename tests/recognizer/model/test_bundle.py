@@ -299,7 +299,10 @@ def test_the_commands_show_and_check(command, toy_model, model, tmp_path):
     pdfs = sorted(ModelBundle(toy_model).transitions.silence_pdfs)
     silence = np.exp(network.log_priors[pdfs][enabled[pdfs]]).sum()
     head = shown.out.splitlines()[:2]
-    assert f", {network.options.parameter_count():,} parameters, {len(enabled)} states" in head[0]
+    assert (
+        f", {network.options.parameter_count():,} parameters, {len(enabled)} states every 10 ms"
+        in head[0]
+    )
     assert head[1] == f"# priors: {silence:.1%} silence, states disabled: {sum(~enabled)}"
     assert 0 < silence < 1
     (tmp_path / "shown.toml").write_text(shown.out)

@@ -78,7 +78,7 @@ def test_only_the_network_is_another(retrained: tuple[Path, Path]) -> None:
     assert after.config.licence == before.config.licence
     assert after.config.search.beam == 12.0
     assert after.config.acoustic.precision == "int8"
-    assert after.acoustic_model.precision == "int8"  # type: ignore[attr-defined]
+    assert after.acoustic_model.network.precision == "int8"  # type: ignore[attr-defined]
     assert [one.name for one in after.config.training_data] == ["train", "text.txt"]
     assert [one["name"] for one in after.config.record["retrained"]] == ["babble again"]
     assert after.config.record["name"] == "babble"  # how the old one was made
