@@ -15,6 +15,10 @@ from torch import nn
 
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.torch.networks import make_network
+from recognizer.am.training.criteria.cross_entropy import CrossEntropy
+from recognizer.am.training.criteria.targets import FrameLabels
+from recognizer.am.training.engine.batching import Chunk
+from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.engine.runtime import keep_freed_memory
 
 Row = dict[str, Any]
@@ -57,15 +61,18 @@ def run(threads: int, outputs: int, rounds: int) -> list[Row]:
 
 def our_step(options: NetworkOptions, streams: int, dtype: torch.dtype) -> Step:
     """One chunk through our network."""
-    model = make_network(options, generator=torch.Generator().manual_seed(0), precision=dtype)
-    features = torch.randn(CHUNK, streams, options.input_dim)
-    labels = torch.randint(0, options.outputs, (CHUNK, streams))
-    state = model.initial_state(streams)
+    network = make_network(options, generator=torch.Generator().manual_seed(0), precision=dtype)
+    model = Objective(network, CrossEntropy())
+    labels = torch.randint(0, options.outputs, (streams, CHUNK)).numpy()
+    chunk = Chunk.empty(CHUNK, streams, options.input_dim, epoch=0)
+    chunk.features[:] = torch.randn(CHUNK, streams, options.input_dim).numpy()
+    chunk.targets.mask[:] = True
+    chunk.targets.pieces[:] = [FrameLabels(row) for row in labels]
+    states = model.initial_states(streams)
 
     def step() -> None:
-        nonlocal state
-        result = model.chunk_loss(features, labels, state)
-        state = result.state
+        nonlocal states
+        result, states = model(chunk, states)
         model.zero_grad(set_to_none=True)
         result.loss.backward()
 

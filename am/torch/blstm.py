@@ -40,9 +40,10 @@ class BlstmNetwork(NetworkModule):
     ) -> tuple[Tensor, State]:
         """Outputs of the top layer in both directions, the forward one first."""
         frames, streams, _ = features.shape
-        c = torch.zeros(streams, self.options.cells, dtype=self.high_precision)
-        r = torch.zeros(streams, self.options.recurrent_width, dtype=self.precision)
-        order = _reversed_frames(frames, streams, lengths)
+        at, width = self.device, self.options.recurrent_width
+        c = torch.zeros(streams, self.options.cells, dtype=self.high_precision, device=at)
+        r = torch.zeros(streams, width, dtype=self.precision, device=at)
+        order = _reversed_frames(frames, streams, lengths).to(at)
         x = self.normalise(features)
         for layer, reverse in zip(self.layers, self.reverse_layers, strict=True):
             forward, _, _ = layer(x, c, r)

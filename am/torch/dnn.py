@@ -70,7 +70,8 @@ class DnnNetwork(NetworkModule):
     def initial_state(self, streams: int) -> State:
         """Zeros: the features' mean."""
         frames = self.options.left_context + self.options.right_context
-        return [torch.zeros(streams, frames * self.options.input_dim, dtype=self.precision)]
+        width = frames * self.options.input_dim
+        return [torch.zeros(streams, width, dtype=self.precision, device=self.device)]
 
     def hidden(
         self, features: Tensor, state: State, lengths: Tensor | None = None

@@ -70,7 +70,7 @@ class LstmpNetwork(NetworkModule):
         cells = (self.options.cells, self.high_precision)
         outputs = (self.options.recurrent_width, self.precision)
         return [
-            torch.zeros(streams, width, dtype=dtype)
+            torch.zeros(streams, width, dtype=dtype, device=self.device)
             for _ in self.layers
             for width, dtype in (cells, outputs)
         ]

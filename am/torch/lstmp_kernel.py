@@ -59,26 +59,26 @@ class LstmpChunk(torch.autograd.Function):
         w_p_low = None if w_p is None else w_p.to(low)
         # tanh(a) = 2 sigmoid(2a) - 1: torch's sigmoid is many times faster than its tanh on CPUs,
         # and with the rows of g doubled (exact in binary) one sigmoid serves i, f and g.
-        double = torch.ones(4 * C, dtype=high)
+        double = torch.ones(4 * C, dtype=high, device=x.device)
         double[2 * C : 3 * C] = 2
         w_x_doubled = (w_x * double.unsqueeze(1)).to(low)
         w_r_doubled = (w_r * double.unsqueeze(1)).to(low)
-        minus_one = torch.tensor(-1.0, dtype=high)
+        minus_one = torch.tensor(-1.0, dtype=high, device=x.device)
         pre = torch.addmm((bias * double).to(low), x.reshape(T * N, D), w_x_doubled.t())
         pre = pre.view(T, N, 4 * C)
         # Types are changed by copies of their own: an operation on mixed types makes more of them.
-        gates = pre if low == high else torch.empty(T, N, 4 * C, dtype=high)
-        tanh_c = torch.empty(T, N, C, dtype=high)
-        c = torch.empty(T + 1, N, C, dtype=high)
-        r = torch.empty(T + 1, N, P, dtype=low)
-        m = r[1:] if w_p is None else torch.empty(T, N, C, dtype=low)
+        gates = pre if low == high else torch.empty(T, N, 4 * C, dtype=high, device=x.device)
+        tanh_c = torch.empty(T, N, C, dtype=high, device=x.device)
+        c = torch.empty(T + 1, N, C, dtype=high, device=x.device)
+        r = torch.empty(T + 1, N, P, dtype=low, device=x.device)
+        m = r[1:] if w_p is None else torch.empty(T, N, C, dtype=low, device=x.device)
         c[0] = c0
         r[0] = r0
         peep_if = None
         if peep_i is not None and peep_f is not None:
             peep_if = torch.stack((peep_i, peep_f))
         w_r_t, w_p_t = w_r_doubled.t(), None if w_p_low is None else w_p_low.t()
-        scratch = torch.empty(N, C, dtype=high)
+        scratch = torch.empty(N, C, dtype=high, device=x.device)
         for t in range(T):
             torch.addmm(pre[t], r[t], w_r_t, out=pre[t])
             gate = pre[t] if low == high else gates[t].copy_(pre[t])
@@ -127,7 +127,7 @@ class LstmpChunk(torch.autograd.Function):
         to_c = aten.tanh_backward(o, tanh_c)
         if peep_o is not None:
             to_c.addcmul_(to_o, peep_o)
-        to_ifg = torch.empty(T, N, 3, C, dtype=high)
+        to_ifg = torch.empty(T, N, 3, C, dtype=high, device=x.device)
         aten.sigmoid_backward(g, i, grad_input=to_ifg[:, :, 0])
         aten.sigmoid_backward(c_prev, f, grad_input=to_ifg[:, :, 1])
         aten.tanh_backward(i, g, grad_input=to_ifg[:, :, 2])
@@ -141,22 +141,24 @@ class LstmpChunk(torch.autograd.Function):
             back *= inside
             # A clipped cell passes nothing to i, f, g and c(t-1); o still sees the clipped value.
 
-        d_pre = torch.empty(T, N, 4 * C, dtype=low)
-        d_rs = torch.empty(T, N, P, dtype=low)
+        d_pre = torch.empty(T, N, 4 * C, dtype=low, device=x.device)
+        d_rs = torch.empty(T, N, P, dtype=low, device=x.device)
         if d_r is None:
             d_rs.zero_()
         else:
             d_rs.copy_(d_r)
         if d_r_last is not None:
             d_rs[T - 1] += d_r_last
-        d_c = torch.zeros(N, C, dtype=high)
+        d_c = torch.zeros(N, C, dtype=high, device=x.device)
         if d_c_last is not None:
             d_c += d_c_last
-        d_m_projected = None if w_p is None else torch.empty(N, C, dtype=low)
-        d_m_high = None if low == high else torch.empty(N, C, dtype=high)
-        d_gates = d_pre if low == high else torch.empty(1, N, 4 * C, dtype=high).expand(T, N, 4 * C)
-        d_peep_if = torch.zeros(N, 2, C, dtype=high)
-        d_peep_o = torch.zeros(N, C, dtype=high)
+        d_m_projected = None if w_p is None else torch.empty(N, C, dtype=low, device=x.device)
+        d_m_high = None if low == high else torch.empty(N, C, dtype=high, device=x.device)
+        d_gates = d_pre
+        if low != high:  # one frame's, which every frame reuses
+            d_gates = torch.empty(1, N, 4 * C, dtype=high, device=x.device).expand(T, N, 4 * C)
+        d_peep_if = torch.zeros(N, 2, C, dtype=high, device=x.device)
+        d_peep_o = torch.zeros(N, C, dtype=high, device=x.device)
         for t in range(T - 1, -1, -1):
             if t < T - 1:
                 torch.addmm(d_rs[t], d_pre[t + 1], w_r, out=d_rs[t])

@@ -23,28 +23,37 @@ from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.data.errors import SpeechError
 
-IGNORED = -1
-"""Label of a frame that carries no loss: padding, and the first frames of an utterance."""
-
 State = list[Tensor]
 """What a network remembers of its streams: tensors whose first dimension are the N streams."""
 
 
-@dataclass
-class ChunkLoss:
-    """Loss of one chunk.
+@dataclass(frozen=True)
+class NetworkOutputs:
+    """What a network says about T output frames of N streams, before the softmax.
+
+    The output layer is not applied yet: criteria that need no more than some rows, or no more than
+    a gradient, save themselves an array ``[T, N, S]``.
 
     Attributes:
-        loss: cross-entropy summed over the labelled frames (natural log), differentiable.
-        frames: number of labelled frames.
-        correct: of these, frames whose best output is the label.
-        state: states after the chunk, detached.
+        hidden: inputs of the output layer ``[T, N, H]``, in the type of the matrix products.
+        weight: of the output layer ``[S, H]``.
+        bias: of the output layer ``[S]``.
+        precision: type of log posteriors, torch.float32 or float64.
     """
 
-    loss: Tensor
-    frames: int
-    correct: int
-    state: State
+    hidden: Tensor
+    weight: Tensor
+    bias: Tensor
+    precision: torch.dtype
+
+    def logits(self) -> Tensor:
+        """The outputs without a softmax ``[T, N, S]``, in the type of the matrix products."""
+        low = self.hidden.dtype
+        return functional.linear(self.hidden, self.weight.to(low), self.bias.to(low))
+
+    def log_posteriors(self) -> Tensor:
+        """The outputs' log probabilities ``[T, N, S]`` (natural log)."""
+        return functional.log_softmax(self.logits(), -1, dtype=self.precision)
 
 
 class NetworkModule(nn.Module, ABC):
@@ -129,39 +138,25 @@ class NetworkModule(nn.Module, ABC):
         """Type of cells, gates and log posteriors."""
         return torch.float64 if self.precision == torch.float64 else torch.float32
 
+    def outputs(
+        self, features: Tensor, state: State, lengths: Tensor | None = None
+    ) -> tuple[NetworkOutputs, State]:
+        """What the network says about a chunk, and the state after it; arguments as of `hidden`."""
+        hidden, state = self.hidden(features, state, lengths)
+        output = self.output
+        return NetworkOutputs(hidden, output.weight, output.bias, self.high_precision), state
+
     def forward(
         self, features: Tensor, state: State, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Log posteriors ``[T, N, S]`` (natural log) of a chunk, and the state after it."""
-        hidden, state = self.hidden(features, state, lengths)
-        logits = functional.linear(
-            hidden, self.output.weight.to(hidden.dtype), self.output.bias.to(hidden.dtype)
-        )
-        return functional.log_softmax(logits, -1, dtype=self.high_precision), state
+        outputs, state = self.outputs(features, state, lengths)
+        return outputs.log_posteriors(), state
 
-    def chunk_loss(self, features: Tensor, labels: Tensor, state: State) -> ChunkLoss:
-        """Loss of one chunk.
-
-        Args:
-            features: raw features ``[T, N, D]``.
-            labels: pdf-ids ``[T, N]`` int64, already delayed; `IGNORED` where there is no loss.
-                In networks of whole utterances what follows a stream's last label is padding.
-            state: state before the chunk.
-        """
-        lengths = _lengths(labels) if self.whole_utterances else None
-        hidden, state = self.hidden(features, state, lengths)
-        hidden = hidden.reshape(-1, self.options.hidden_width)
-        labels = labels.reshape(-1)
-        rows = torch.nonzero(labels != IGNORED).squeeze(1)
-        if len(rows) < len(labels):
-            hidden, labels = hidden.index_select(0, rows), labels.index_select(0, rows)
-        state = [tensor.detach() for tensor in state]
-        if len(rows) == 0:
-            return ChunkLoss(hidden.sum() * 0, 0, 0, state)
-        loss, correct = SoftmaxLoss.apply(  # type: ignore[no-untyped-call]
-            hidden, self.output.weight, self.output.bias, labels
-        )
-        return ChunkLoss(loss, len(rows), int(correct), state)
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.output.weight.device
 
     def to_network(
         self,
@@ -170,7 +165,7 @@ class NetworkModule(nn.Module, ABC):
     ) -> Network:
         """Copy of the weights in the form that is written to a file."""
         tensors = {
-            name: value.detach().to(torch.float32).numpy().copy()
+            name: value.detach().to("cpu", torch.float32).numpy().copy()
             for name, value in self.state_dict().items()
         }
         if log_priors is not None:
@@ -195,50 +190,6 @@ class NetworkModule(nn.Module, ABC):
             value.copy_(array)
 
 
-class SoftmaxLoss(torch.autograd.Function):
-    """Output layer and cross-entropy in one function that never keeps the posteriors.
-
-    ``(hidden [B, H], weight [S, H], bias [S], labels [B]) -> (summed loss, correct)``. The
-    gradient of the logits is made in the forward pass, in the type of the matrix products, so
-    that one ``[B, S]`` array is alive.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        labels: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Cross-entropy summed over rows, and how many rows have the label as best output."""
-        low = hidden.dtype
-        high = torch.float64 if low == torch.float64 else torch.float32
-        weight_low = weight.to(low)
-        logits = torch.addmm(bias.to(low), hidden, weight_low.t())
-        probs = torch.softmax(logits, 1, dtype=high)
-        picked = probs.gather(1, labels.unsqueeze(1))
-        # amax, because argmax is not vectorised on CPUs. A tie with the best counts as correct:
-        # in float32 that is rare, in bfloat16 it flatters a little.
-        correct = (picked.squeeze(1) >= probs.amax(1)).sum()
-        loss = -picked.clamp_min(1e-30).log_().sum()
-        probs.scatter_(1, labels.unsqueeze(1), picked - 1)
-        d_bias = probs.sum(0)
-        ctx.save_for_backward(hidden, weight_low, probs.to(low), d_bias)
-        ctx.mark_non_differentiable(correct)
-        return loss, correct
-
-    @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, d_loss: Tensor, _: Tensor
-    ) -> tuple[Tensor | None, ...]:
-        """Products of the stored logit gradient."""
-        hidden, weight_low, d_logits, d_bias = ctx.saved_tensors  # type: ignore[attr-defined]
-        d_hidden = torch.mm(d_logits, weight_low).mul_(d_loss.to(hidden.dtype))
-        d_weight = torch.mm(d_logits.t(), hidden).to(d_bias.dtype).mul_(d_loss)
-        return d_hidden, d_weight, d_bias * d_loss, None
-
-
 class _Input(nn.Module):
     """Mean and inverse standard deviation of the training features."""
 
@@ -260,15 +211,9 @@ class _Output(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs))
 
 
-def _lengths(labels: Tensor) -> Tensor:
-    """Frames up to the last label of each stream ``[N]``."""
-    frames = torch.arange(1, len(labels) + 1).unsqueeze(1)
-    return (frames * (labels != IGNORED)).amax(0)
-
-
 def reset_state(state: State, fresh: Tensor | Sequence[bool]) -> None:
     """Zero the state of the streams ``[N]`` whose utterance begins, in place."""
     fresh = torch.as_tensor(fresh)
     if bool(fresh.any()):
         for tensor in state:
-            tensor[fresh] = 0
+            tensor[fresh.to(tensor.device)] = 0

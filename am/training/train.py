@@ -1,4 +1,4 @@
-"""Training of networks on frame labels: cross-entropy, truncated BPTT, in several modes.
+"""Training of networks: a criterion, truncated BPTT or whole utterances, in several modes.
 
 `train` is the whole: it checks the data, splits off a held-out part, measures the features'
 statistics, trains in the mode that the options ask for, measures while it trains, writes
@@ -15,10 +15,14 @@ from typing import Any
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.nnet.priors import SILENCE_WEIGHT, state_priors
+from recognizer.am.training.criteria.criterion import Criterion
+from recognizer.am.training.criteria.cross_entropy import CrossEntropy
+from recognizer.am.training.criteria.targets import FrameLabels, SupervisionGraph, TokenSequence
 from recognizer.am.training.engine.batching import Augment
-from recognizer.am.training.engine.data import TrainingSet, TrainingUtterance
-from recognizer.am.training.engine.evaluation import Evaluation, evaluate
+from recognizer.am.training.engine.data import CheckedData, TrainingUtterance
+from recognizer.am.training.engine.evaluation import Measurement, evaluate
 from recognizer.am.training.engine.log import checking
+from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.engine.options import AugmentOptions, TrainingOptions
 from recognizer.am.training.engine.run import TrainingResult
 from recognizer.am.training.engine.task import TrainingTask
@@ -26,8 +30,14 @@ from recognizer.am.training.parallel.synchronous import train_synchronously
 
 __all__ = [
     "AugmentOptions",
-    "Evaluation",
+    "Criterion",
+    "CrossEntropy",
+    "FrameLabels",
+    "Measurement",
     "NetworkOptions",
+    "Objective",
+    "SupervisionGraph",
+    "TokenSequence",
     "TrainingOptions",
     "TrainingResult",
     "TrainingTask",
@@ -50,7 +60,7 @@ def train(
     """Train a network; an unfinished run in the same directory goes on.
 
     Args:
-        utterances: features and labels.
+        utterances: features and targets.
         network: shape of the network.
         options: how it is trained.
         directory: gets ``checkpoint.safetensors``, ``training.jsonl``, ``tensorboard/``,
@@ -59,8 +69,8 @@ def train(
         arguments: see `make_task`.
 
     Raises:
-        SpeechError: unusable data, a checkpoint of another run, a loss that is not finite, or a
-            worker that died.
+        SpeechError: unusable data, a device that torch cannot use, a checkpoint of another run, a
+            loss that is not finite, or a worker that died.
     """
     task = make_task(utterances, network, options, directory, **arguments)
     task.directory.mkdir(parents=True, exist_ok=True)
@@ -85,6 +95,7 @@ def make_task(
     options: TrainingOptions,
     directory: str | Path,
     *,
+    criterion: Criterion | None = None,
     silence_pdfs: Collection[int] = (),
     silence_weight: float = SILENCE_WEIGHT,
     held_out: Iterable[TrainingUtterance] | None = None,
@@ -96,10 +107,11 @@ def make_task(
     """Check the data of a training and put together all that it needs.
 
     Args:
-        utterances: features and labels.
+        utterances: features and targets.
         network: shape of the network.
         options: how it is trained.
         directory: where everything is written.
+        criterion: what is minimised; `CrossEntropy` of frame labels by default.
         silence_pdfs: pdf-ids of all states of silence phones, for the priors.
         silence_weight: their counts are divided by this (the paper: 2.7).
         held_out: utterances to measure on; without them a part is split off ``utterances``.
@@ -115,25 +127,30 @@ def make_task(
         UsageError: a network with subsampled outputs.
     """
     network.check_trainable()
-    data = TrainingSet.of(
+    criterion = criterion or CrossEntropy()
+    data = CheckedData.of(
         checking(utterances, enabled=progress),
+        criterion=criterion,
         input_dim=network.input_dim,
         outputs=network.outputs,
         tolerance=options.length_tolerance,
         held_out_fraction=options.held_out_fraction if held_out is None else 0.0,
         held_out=held_out or (),
     )
-    known = None
+    known = log_priors = None
     if initial is not None:
         given = read_network(Path(initial))
         if given.options == network:  # otherwise making the model says what differs
             known = given.tensors.get("log_priors")
+    if criterion.target is FrameLabels:
+        log_priors = state_priors(data.label_counts, silence_pdfs, silence_weight, known)
     return TrainingTask(
         data,
         network,
+        criterion,
         options,
         Path(directory),
-        state_priors(data.label_counts, silence_pdfs, silence_weight, known),
+        log_priors,
         dict(metadata or {}),
         Path(initial) if initial is not None else None,
         augment,

@@ -1,10 +1,12 @@
-"""Work spread over processes, which leave interrupts to the one that began."""
+"""Work spread over processes, which leave interrupts to the one that began and end with it."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +15,8 @@ from multiprocessing import resource_tracker
 from typing import TypeVar
 
 from recognizer.data.errors import SpeechError, UsageError
+
+_POLL_SECONDS = 0.5
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -42,7 +46,9 @@ def process_map(
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
+    )
     try:
         with _interrupts_wait():
             answers = pool.map(work, items)  # starts all processes
@@ -56,6 +62,26 @@ def process_map(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent is gone, however that ended (`kill -9` included).
+
+    A process that waits for work would otherwise wait for ever, as nobody is left to end it.
+    """
+    threading.Thread(target=_watch_parent, name="end_with_parent", daemon=True).start()
+
+
+def _watch_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # waits for the other end of a pipe to close, which no signal can prevent
+    else:
+        # Not started by `multiprocessing`: when a parent is gone, another process takes its role.
+        number = os.getppid()
+        while os.getppid() == number:
+            time.sleep(_POLL_SECONDS)
+    os._exit(1)
 
 
 @contextmanager

@@ -245,7 +245,7 @@ class TablesRun:
         except DivergedError:
             return None
         assert result.best is not None  # as it is finished
-        return result.best.accuracy
+        return result.best["accuracy"]
 
     def _trained_with(self, entrant: Entrant, rate: float) -> AcousticOptions:
         """The options of a training at a learning rate."""
@@ -325,9 +325,10 @@ class TablesRun:
     def _accuracies(self, path: Path) -> dict[str, float]:
         """Frame accuracy on training and development data, without dropout."""
         from recognizer.am.torch.networks import from_network
-        from recognizer.am.training.engine.data import TrainingSet as CheckedData
-        from recognizer.am.training.engine.data import is_held_out
-        from recognizer.am.training.engine.evaluation import evaluate as evaluate_frames
+        from recognizer.am.training.criteria.cross_entropy import CrossEntropy
+        from recognizer.am.training.engine.data import CheckedData, is_held_out
+        from recognizer.am.training.engine.evaluation import evaluate
+        from recognizer.am.training.engine.objective import Objective
 
         options = replace(self._options, speeds=(1.0,))
         held_out = options.training.held_out_fraction
@@ -336,18 +337,19 @@ class TablesRun:
         data = CheckedData.of(
             trained[:: math.ceil(len(trained) / self.experiment.accuracy_utterances)],
             held_out=self._utterances(self._dev_labels, options, self._dev_work),
+            criterion=CrossEntropy(),
             input_dim=options.features.num_bins,
             outputs=self._labels.outputs,
             tolerance=options.training.length_tolerance,
         )
         for line in data.dropped:
             console.print(f"dropped {line}", markup=False)
-        network = from_network(read_network(path))
+        objective = Objective(from_network(read_network(path)), CrossEntropy())
         parts = {"training": data.training, "dev": data.held_out}
         return {
-            f"{name}_accuracy": evaluate_frames(
-                network, part, precision=options.training.precision
-            ).accuracy
+            f"{name}_accuracy": evaluate(objective, part, precision=options.training.precision)[
+                "accuracy"
+            ]
             for name, part in parts.items()
         }
 

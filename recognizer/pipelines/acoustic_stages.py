@@ -371,7 +371,7 @@ def train_on_labels(
     assert result.best is not None  # as it is finished
     console.print(
         f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped; "
-        f"held-out frame accuracy {result.best.accuracy:.2%}"
+        f"held-out frame accuracy {result.best['accuracy']:.2%}"
     )
     if options.priors == "labels":
         shutil.copyfile(result.best_path, directory / NETWORK_FILE)

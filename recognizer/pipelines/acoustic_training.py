@@ -236,6 +236,7 @@ def training_utterances(
     Raises:
         SpeechError: an utterance has no features.
     """
+    from recognizer.am.training.criteria.targets import FrameLabels
     from recognizer.am.training.engine.data import TrainingUtterance
 
     shards = 0  # of the corpora before
@@ -252,16 +253,17 @@ def training_utterances(
                     )
                 rows = rows_of[utterance.id]
                 if speed == 1.0:
-                    versions[speed] = (rows, labels)
+                    versions[speed] = (rows, FrameLabels(labels))
                 else:
                     sources = (np.arange(len(rows)) * speed).astype(np.int64)
-                    versions[speed] = (rows, labels[np.minimum(sources, len(labels) - 1)])
-            rows, labels = versions.pop(1.0)
+                    warped = labels[np.minimum(sources, len(labels) - 1)]
+                    versions[speed] = (rows, FrameLabels(warped))
+            rows, target = versions.pop(1.0)
             # Ids need be unique only within a corpus; held-out membership goes by this name.
             yield TrainingUtterance(
                 f"{corpus.name}/{utterance.id}",
                 rows,
-                labels,
+                target,
                 tuple(versions.values()),
                 shards + rows.shard,
             )
@@ -301,7 +303,7 @@ def training_group(options: TrainingOptions) -> Iterator[bool]:
     require_torch()
     from recognizer.am.training.parallel.ddp import follow, process_group
 
-    with process_group() as leads:
+    with process_group(options) as leads:
         if not leads:
             follow()
         yield leads
@@ -400,8 +402,11 @@ def with_posterior_priors(
     States without a label, or with next to no posterior, keep the priors that they have. About
     `PRIOR_FRAMES` frames, spread over the utterances, are enough.
     """
+    from recognizer.am.training.criteria.targets import FrameLabels
+
     known = list(utterances)
-    labels = count_labels((utterance.labels for utterance in known), network.options.outputs)
+    targets = [one.target for one in known if isinstance(one.target, FrameLabels)]
+    labels = count_labels((target.labels for target in targets), network.options.outputs)
     step = max(1, int(labels.sum()) // PRIOR_FRAMES)
     sums = sum_posteriors(NativeNetwork(network), (u.load()[0] for u in known[::step]))
     log_priors = state_priors(

@@ -13,12 +13,13 @@ from torch import distributed
 
 from recognizer.am.training.parallel.ddp import ProcessGroup, follow, lead, process_group
 from recognizer.am.training.parallel.synchronous import SyncTrainer
+from recognizer.am.training.train import TrainingOptions
 from toy_training import toy_task
 
 
 def main(directory: Path) -> None:
     settings = {"mode": "ddp", "epochs": 8, "dropout": 0.1, "average_frames": 200}
-    with process_group() as leads:
+    with process_group(TrainingOptions(**settings)) as leads:
         if leads:
             directory.mkdir(exist_ok=True)
         distributed.barrier()

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from recognizer.am.nnet.options import NetworkOptions
-from recognizer.am.training.train import TrainingOptions, TrainingTask, TrainingUtterance, make_task
+from recognizer.am.training.train import (
+    FrameLabels,
+    TrainingOptions,
+    TrainingTask,
+    TrainingUtterance,
+    make_task,
+)
 
 STATES, DIM = 6, 5
 NETWORK = NetworkOptions(outputs=STATES, input_dim=DIM, cells=16, projection=8, output_delay=2)
@@ -38,7 +44,7 @@ def make_utterances(count: int = 30, seed: int = 0) -> list[TrainingUtterance]:
         for _ in range(2):
             labels = np.repeat(rng.integers(0, STATES, 12), 4)[: rng.integers(30, 49)]
             features = 20 + 3 * (marks[labels] + 0.3 * rng.normal(size=(len(labels), DIM)))
-            versions.append((features.astype(np.float16), labels.astype(np.int32)))
+            versions.append((features.astype(np.float16), FrameLabels(labels.astype(np.int32))))
         utterances.append(TrainingUtterance(f"u{k}", *versions[0], (versions[1],)))
     return utterances
 

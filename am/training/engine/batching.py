@@ -3,8 +3,8 @@
 N utterances run beside each other. Each chunk takes the next T frames of each; when an utterance
 has ended, its stream draws the next one, which begins at the next chunk with a fresh state. The
 streams refill independently, and what remains of a chunk after the end of an utterance is padding
-without loss (Sak, Senior and Beaufays 2014, section 3). Networks that see the whole utterance get
-whole utterances: a chunk is as long as the longest of its N.
+without loss (Sak, Senior and Beaufays 2014, section 3). Networks and criteria that need the whole
+utterance get whole utterances: a chunk is as long as the longest of its N.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recognizer.am.training.criteria.criterion import ChunkTargets
+from recognizer.am.training.criteria.targets import Target, TokenSequence
 from recognizer.am.training.engine.data import TrainingUtterance, epoch_order
 from recognizer.data.errors import SpeechError
-
-IGNORED = -1
-"""Label of frames without loss."""
 
 Augment = Callable[[npt.NDArray[np.float32], np.random.Generator], npt.NDArray[np.float32]]
 """``(features [T, D] float32, rng) -> features [T, D]``; must not change its argument in place."""
@@ -31,17 +30,35 @@ class Chunk:
     """T frames of N streams.
 
     Attributes:
-        features: ``[T, N, D]`` float32.
-        labels: pdf-ids ``[T, N]`` int64, delayed; `IGNORED` where there is no loss.
-        fresh: ``[N]``, streams whose utterance begins with this chunk: their state is zero before
-            it.
+        features: of the input frames ``[T, N, D]`` float32.
+        lengths: input frames of each stream before its padding ``[N]`` int64, with those that the
+            output delay adds.
+        targets: what the output rows are compared with, and which streams begin an utterance.
         epoch: epoch of the utterance drawn last.
     """
 
     features: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-    fresh: npt.NDArray[np.bool_]
+    lengths: npt.NDArray[np.int64]
+    targets: ChunkTargets
     epoch: int
+
+    @classmethod
+    def empty(cls, frames: int, streams: int, dim: int, epoch: int) -> Chunk:
+        """Padding only."""
+        flags = np.zeros(streams, dtype=np.bool_)
+        return cls(
+            np.zeros((frames, streams, dim), dtype=np.float32),
+            np.zeros(streams, dtype=np.int64),
+            ChunkTargets(
+                [None] * streams, np.zeros((frames, streams), np.bool_), flags, flags.copy()
+            ),
+            epoch,
+        )
+
+    @property
+    def frames(self) -> int:
+        """Input frames of utterances whose output rows are in this chunk."""
+        return int(self.targets.mask.sum())
 
 
 @dataclass
@@ -52,42 +69,52 @@ class _Stream:
     index: int = -1
     position: int = 0
     features: npt.NDArray[Any] | None = None
-    labels: npt.NDArray[Any] | None = None
+    target: Target | None = None
 
     def length(self, delay: int) -> int:
-        """Frames of the utterance with those that the delay adds."""
+        """Input frames of the utterance with those that the delay adds."""
         assert self.features is not None
         return len(self.features) + delay
 
-    def fill(self, features: npt.NDArray[Any], labels: npt.NDArray[Any], delay: int) -> None:
-        """Move on by a chunk, ``[T, D]`` and ``[T]``; what remains at its end is padding."""
-        assert self.features is not None and self.labels is not None
+    def fill(self, chunk: Chunk, n: int, delay: int) -> None:
+        """Move on by a chunk, whose stream n gets what comes next; the rest of it is padding."""
+        assert self.features is not None and self.target is not None
+        features, targets = chunk.features[:, n], chunk.targets
         frames, begin = len(self.features), self.position
         end = min(begin + len(features), self.length(delay))
         real = min(end, frames) - begin
         if real > 0:
             features[:real] = self.features[begin : begin + real]
         features[max(real, 0) : end - begin] = self.features[-1]
-        skip = max(delay - begin, 0)
-        if begin + skip < end:
-            labels[skip : end - begin] = self.labels[begin + skip - delay : end - delay]
+        chunk.lengths[n] = end - begin
+        targets.fresh[n] = begin == 0
+        first = max(begin, delay)  # row of the utterance, output frame first - delay
+        if first < end:
+            targets.mask[first - begin : end - begin, n] = True
+            targets.pieces[n] = self.target.cut(first - delay, end - delay)
         self.position = end
         if end == self.length(delay):
-            self.index, self.features, self.labels = -1, None, None
+            targets.ended[n] = True
+            self.clear()
+
+    def clear(self) -> None:
+        """No utterance."""
+        self.index, self.features, self.target = -1, None, None
 
 
 class StreamBatcher:
     """Iterator over chunks of N parallel utterances, for a number of epochs.
 
     All that is random (order of an epoch, version, augmentation) follows from the seed, the epoch
-    and the utterance, so the place reached is a few integers: `state` and `restore`.
+    and the utterance, so the position reached is a few integers: `state` and `restore`.
 
     Args:
-        utterances: of a `TrainingSet`.
+        utterances: that have passed `recognizer.am.training.engine.data.CheckedData`.
         streams: N.
         chunk: T; None makes chunks of whole utterances.
-        delay: output delay: the label of frame t is expected at t + delay; the first ``delay``
-            frames of an utterance carry no loss, and its last frame is fed ``delay`` more times.
+        delay: output delay: what is said of frame t is expected in output row t + delay; the first
+            ``delay`` rows of an utterance carry no loss, and its last frame is fed ``delay`` more
+            times.
         epochs: passes; streams take utterances of the next epoch without waiting for others.
         seed: of everything random.
         shuffle: without it, utterances come in order and only their first versions.
@@ -122,7 +149,7 @@ class StreamBatcher:
         self._order = self._epoch_order(0)
 
     def state(self) -> dict[str, Any]:
-        """Place reached, as numbers that JSON can hold."""
+        """The position reached, as numbers that JSON can hold."""
         return {
             "epoch": self._epoch,
             "drawn": self._drawn,
@@ -135,18 +162,18 @@ class StreamBatcher:
         Raises:
             SpeechError: the state is of another number of streams or utterances.
         """
-        places = state["streams"]
-        if len(places) != len(self._streams):
+        positions = state["streams"]
+        if len(positions) != len(self._streams):
             raise SpeechError(
-                f"checkpoint: expected {len(self._streams)} streams, found {len(places)}"
+                f"checkpoint: expected {len(self._streams)} streams, found {len(positions)}"
             )
-        if max(index for _, index, _ in places) >= len(self._utterances):
+        if max(index for _, index, _ in positions) >= len(self._utterances):
             raise SpeechError("checkpoint: it was made with other training utterances")
         self._epoch, self._drawn = state["epoch"], state["drawn"]
         self._order = self._epoch_order(self._epoch)
-        for stream, (epoch, index, position) in zip(self._streams, places, strict=True):
+        for stream, (epoch, index, position) in zip(self._streams, positions, strict=True):
             if index < 0:
-                stream.index, stream.features, stream.labels = -1, None, None
+                stream.clear()
             else:
                 self._load(stream, epoch, index)
                 stream.position = position
@@ -163,17 +190,13 @@ class StreamBatcher:
         ]
         if not active:
             raise StopIteration
-        T = self._chunk or max(stream.length(self._delay) for _, stream in active)
-        N = len(self._streams)
+        frames = self._chunk or max(stream.length(self._delay) for _, stream in active)
         some = active[0][1].features
         assert some is not None
-        features = np.zeros((T, N, some.shape[1]), dtype=np.float32)
-        labels = np.full((T, N), IGNORED, dtype=np.int64)
-        fresh = np.zeros(N, dtype=np.bool_)
+        chunk = Chunk.empty(frames, len(self._streams), some.shape[1], self._epoch)
         for n, stream in active:
-            fresh[n] = stream.position == 0
-            stream.fill(features[:, n], labels[:, n], self._delay)
-        return Chunk(features, labels, fresh, self._epoch)
+            stream.fill(chunk, n, self._delay)
+        return chunk
 
     def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
         if not self._shuffle:
@@ -196,8 +219,10 @@ class StreamBatcher:
         utterance = self._utterances[index]
         rng = np.random.default_rng([self._seed, epoch, index])
         version = int(rng.integers(1 + len(utterance.alternatives))) if self._shuffle else 0
-        features, labels = utterance.load(version)
+        features, target = utterance.load(version)
+        if self._chunk is not None and isinstance(target, TokenSequence):
+            raise ValueError(f"{utterance.id}: a token sequence needs chunks of whole utterances")
         if self._augment is not None:
             features = self._augment(features.astype(np.float32), rng)
         stream.epoch, stream.index, stream.position = epoch, index, 0
-        stream.features, stream.labels = features, labels
+        stream.features, stream.target = features, target

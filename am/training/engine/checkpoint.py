@@ -1,7 +1,7 @@
 """Checkpoint of a training run: one safetensors file, written whole or not at all.
 
-It holds the weights, their running average, the optimiser's state, the recurrent states of all
-streams and torch's random generator as tensors, and the counters as JSON in the metadata, so that
+It holds the weights, their running average, the optimiser's state, the states of all streams and
+torch's random generators as tensors, and the counters as JSON in the metadata, so that
 a resumed run goes on with the same bits.
 """
 
@@ -20,13 +20,13 @@ from torch import Tensor
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import replace_file
 
-FORMAT = "training-3"
+FORMAT = "training-4"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
     """Write ``tensors`` and ``progress`` under a temporary name and move them into place."""
-    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format": FORMAT, "progress": json.dumps(progress)}
     with replace_file(path) as temporary:
         save_file(contiguous, temporary, metadata=metadata)

@@ -1,4 +1,4 @@
-"""Pictures of how trainings went, from the logs that they keep."""
+"""Plots of how trainings went, from the logs that they keep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from typing import Any, Literal
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.figures import picture
 
-_NAMES = {"frames": "frames", "seconds": "seconds of training"}
+_NAMES = {
+    "frames": "frames",
+    "seconds": "seconds of training",
+    "accuracy": "frame accuracy",
+    "cross_entropy": "cross-entropy (nats a frame)",
+}
+
+_HELD_OUT = "held_out_"
 
 
 def read_curve(directory: str | Path) -> list[dict[str, Any]]:
@@ -45,37 +52,39 @@ def plot_curves(
     *,
     over: Literal["frames", "seconds"] = "frames",
 ) -> None:
-    """Draw frame accuracy and cross-entropy of trainings, held-out (solid) and training (dashed).
+    """Draw what the criterion of trainings measured, held-out (solid) and training (dashed).
 
     Args:
         runs: measurements by what the legend calls them, see `read_curve`.
-        output: picture to write; its ending is one of `recognizer.data.io.figures.PICTURES`.
+        output: file to write; its ending is one of `recognizer.data.io.figures.PICTURES`.
         over: the horizontal axis.
 
     Raises:
         UsageError: another ending.
-        SpeechError: matplotlib is not installed, or a log lacks something.
+        SpeechError: matplotlib is not installed, or a log lacks what that of the first has.
     """
-    with picture(output, 11, 4.5) as figure:
-        panels = figure.subplots(1, 2)
-        for axes, (name, label) in zip(
-            panels,
-            (("accuracy", "frame accuracy"), ("cross_entropy", "cross-entropy (nats a frame)")),
-            strict=True,
-        ):
+    first, logs = next(iter(runs.items()))
+    names = list(logs[0]) if logs else []
+    measures = [name.removeprefix(_HELD_OUT) for name in names if name.startswith(_HELD_OUT)]
+    if not measures:
+        raise SpeechError(f"{first}: expected held-out measurements in its log, found none")
+    with picture(output, 5.5 * len(measures), 4.5) as figure:
+        panels = figure.subplots(1, len(measures), squeeze=False)[0]
+        # The mean loss, which comes first in a log, is drawn last.
+        for axes, name in zip(panels, reversed(measures), strict=True):
             for index, (run, entries) in enumerate(runs.items()):
-                for part, style in (("held_out", "-"), ("training", "--")):
+                for part, style in ((_HELD_OUT, "-"), ("training_", "--")):
                     try:
-                        points = [(entry[over], entry[f"{part}_{name}"]) for entry in entries]
+                        points = [(entry[over], entry[f"{part}{name}"]) for entry in entries]
                     except KeyError as error:
                         raise SpeechError(
                             f"{run}: expected {error} in every line of its log"
                         ) from None
                     axes.plot(
                         *zip(*points, strict=True), style, color=f"C{index}", linewidth=1.2,
-                        label=run if part == "held_out" else None,
+                        label=run if part == _HELD_OUT else None,
                     )  # fmt: skip
             axes.set_xlabel(_NAMES[over])
-            axes.set_ylabel(label)
+            axes.set_ylabel(_NAMES.get(name, name.replace("_", " ")))
             axes.grid(alpha=0.3)
         panels[0].legend(title="held-out (dashed: training)")

@@ -1,7 +1,8 @@
-"""What is trained on: utterances with features and frame labels, checked in one pass.
+"""What is trained on: utterances with features and targets, checked in one pass.
 
 Features may be arrays, or functions that read or compute them each time they are asked for, so
-that a corpus need not fit into memory. Labels are always arrays: 4 bytes a frame.
+that a corpus need not fit into memory. Targets are always in memory: frame labels take 4 bytes a
+frame.
 """
 
 from __future__ import annotations
@@ -15,57 +16,58 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recognizer.am.training.criteria.criterion import Criterion
+from recognizer.am.training.criteria.targets import FrameLabels, Target
 from recognizer.data.errors import SpeechError
 
 Features = npt.NDArray[Any]
 FeatureSource = Features | Callable[[], Features]
 """``[T, D]`` float32 or float16, not normalised; or what gives them, the same each time."""
 
-Labels = npt.NDArray[np.int32]
-
 
 @dataclass(frozen=True)
 class TrainingUtterance:
-    """Features and frame labels of one utterance.
+    """Features and target of one utterance.
 
     Attributes:
         id: name; it decides whether the utterance is held out.
-        features: of each frame.
-        labels: pdf-id of each frame ``[T]`` int32.
-        alternatives: further versions (features, labels) of the same utterance, for instance with
+        features: of each input frame.
+        target: what the network's outputs are compared with: frame labels, tokens or a graph.
+        alternatives: further versions (features, target) of the same utterance, for instance with
             other speeds. Each epoch one version is drawn; held-out utterances use the first.
         shard: utterances whose features lie together on the disk have the same number.
     """
 
     id: str
     features: FeatureSource
-    labels: Labels
-    alternatives: tuple[tuple[FeatureSource, Labels], ...] = ()
+    target: Target
+    alternatives: tuple[tuple[FeatureSource, Target], ...] = ()
     shard: int = 0
 
     @property
-    def versions(self) -> tuple[tuple[FeatureSource, Labels], ...]:
+    def versions(self) -> tuple[tuple[FeatureSource, Target], ...]:
         """All versions, the original first."""
-        return ((self.features, self.labels), *self.alternatives)
+        return ((self.features, self.target), *self.alternatives)
 
-    def load(self, version: int = 0) -> tuple[Features, Labels]:
-        """Features and labels of a version that `TrainingSet.of` has passed, equally many."""
-        source, labels = self.versions[version]
-        return _read(source)[: len(labels)], labels
+    def load(self, version: int = 0) -> tuple[Features, Target]:
+        """Features and target of a version that `CheckedData.of` has passed, equally long."""
+        source, target = self.versions[version]
+        return _read(source)[: target.output_frames], target
 
 
 @dataclass(frozen=True)
-class TrainingSet:
+class CheckedData:
     """Utterances that are fit for training, and what was counted on the way.
 
     Attributes:
         training: to be trained on.
         held_out: never trained on.
-        frames: of the first versions of all training utterances.
+        frames: input frames of the first versions of all training utterances.
         mean: of their features ``[D]`` float32.
         inv_std: inverse standard deviation ``[D]`` float32.
-        label_counts: how many of these frames have each label ``[S]``.
-        trimmed: versions cut to the shorter of features and labels.
+        label_counts: how many of these frames have each label ``[S]``; zeros where targets are no
+            frame labels.
+        trimmed: versions cut to the shorter of features and frame labels.
         dropped: one line for each dropped utterance or version, with the reason.
     """
 
@@ -83,26 +85,28 @@ class TrainingSet:
         cls,
         utterances: Iterable[TrainingUtterance],
         *,
+        criterion: Criterion,
         input_dim: int,
         outputs: int,
         tolerance: int,
         held_out_fraction: float = 0.0,
         held_out: Iterable[TrainingUtterance] = (),
-    ) -> TrainingSet:
+    ) -> CheckedData:
         """Check every version, cut small differences of length, drop the others, count.
 
         Args:
             utterances: to be split into training and held-out ones.
+            criterion: says which targets are wanted and fit.
             input_dim: D, features of a frame.
             outputs: S, labels are below it.
-            tolerance: features and labels of a version may differ by so many frames.
+            tolerance: features and frame labels of a version may differ by so many frames.
             held_out_fraction: share of the utterances that is held out.
             held_out: further ones that are held out.
 
         Raises:
             SpeechError: nothing is left to train on or held out, or two have the same id.
         """
-        check = _Check(input_dim, outputs, tolerance)
+        check = _Check(criterion, input_dim, outputs, tolerance)
         training: list[TrainingUtterance] = []
         apart: list[TrainingUtterance] = []
         for utterance in utterances:
@@ -124,7 +128,7 @@ class TrainingSet:
             check.trimmed, tuple(check.dropped),
         )  # fmt: skip
 
-    def part(self, index: int, parts: int) -> TrainingSet:
+    def part(self, index: int, parts: int) -> CheckedData:
         """The share of one of several workers, with the counts of the whole."""
         return dataclasses.replace(self, training=self.training[index::parts], held_out=())
 
@@ -132,7 +136,8 @@ class TrainingSet:
 class _Check:
     """Passes over utterances one by one."""
 
-    def __init__(self, input_dim: int, outputs: int, tolerance: int) -> None:
+    def __init__(self, criterion: Criterion, input_dim: int, outputs: int, tolerance: int) -> None:
+        self._criterion = criterion
         self._input_dim, self._outputs, self._tolerance = input_dim, outputs, tolerance
         self._total = np.zeros(input_dim)
         self._squares = np.zeros(input_dim)
@@ -147,47 +152,53 @@ class _Check:
         if utterance.id in self._seen:
             raise SpeechError(f"utterance {utterance.id}: expected unique ids, found it twice")
         self._seen.add(utterance.id)
-        versions: list[tuple[FeatureSource, Labels]] = []
-        for source, labels in utterance.versions:
+        versions: list[tuple[FeatureSource, Target]] = []
+        for source, target in utterance.versions:
             features = _read(source)
-            if fault := self._fault(features, labels):
+            if fault := self._fault(features, target):
                 self.dropped.append(f"{utterance.id}: {fault}")
                 continue
-            self.trimmed += len(features) != len(labels)
-            labels = labels[: len(features)]
+            if isinstance(target, FrameLabels):
+                self.trimmed += len(features) != len(target)
+                target = target.cut(0, len(features))
             if counted and not versions:
-                self._count(features[: len(labels)], labels)
-            versions.append((source, labels))
+                self._count(features[: target.output_frames], target)
+            versions.append((source, target))
         if not versions:
             return None
-        (source, labels), *others = versions
+        (source, target), *others = versions
         return dataclasses.replace(
-            utterance, features=source, labels=labels, alternatives=tuple(others)
+            utterance, features=source, target=target, alternatives=tuple(others)
         )
 
-    def _fault(self, features: Features, labels: Labels) -> str:
+    def _fault(self, features: Features, target: Target) -> str:
+        wanted, found = self._criterion.target, type(target)
+        if found is not wanted:
+            return f"expected a target of kind {wanted.__name__}, found {found.__name__}"
         if features.ndim != 2 or features.shape[1] != self._input_dim:
             return f"expected features [T, {self._input_dim}], found {list(features.shape)}"
-        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-            return f"expected integer labels [T], found {labels.dtype} {list(labels.shape)}"
-        if min(len(features), len(labels)) == 0:
+        frames, spanned = len(features), target.output_frames
+        if frames == 0 or spanned == 0:
             return "empty"
-        if abs(len(features) - len(labels)) > self._tolerance:
-            return f"{len(features)} frames of features, {len(labels)} labels"
-        if labels.min() < 0 or labels.max() >= self._outputs:
-            return (
-                f"expected labels 0 to {self._outputs - 1}, found {labels.min()} to {labels.max()}"
-            )
+        if isinstance(target, FrameLabels):
+            if abs(frames - len(target)) > self._tolerance:
+                return f"{frames} frames of features, {len(target)} labels"
+            frames = min(frames, len(target))
+        elif spanned is not None and spanned != frames:
+            return f"{frames} frames of features, a graph of {spanned}"
+        if fault := self._criterion.fault(target, frames, self._outputs):
+            return fault
         if not np.isfinite(features).all():
             return "features are not finite"
         return ""
 
-    def _count(self, features: Features, labels: Labels) -> None:
+    def _count(self, features: Features, target: Target) -> None:
         x = features.astype(np.float64)
         self._total += x.sum(0)
         self._squares += np.einsum("td,td->d", x, x)
         self.frames += len(x)
-        self.label_counts += np.bincount(labels, minlength=self._outputs)
+        if isinstance(target, FrameLabels):
+            self.label_counts += np.bincount(target.labels, minlength=self._outputs)
 
     def statistics(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean and inverse standard deviation of what was counted."""

@@ -1,67 +1,86 @@
-"""Frame accuracy and cross-entropy of a network, on held-out data and while training."""
+"""Measures the criterion of a network on utterances that were not trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from recognizer.am.torch.network_module import NetworkModule, State, reset_state
 from recognizer.am.training.engine.batching import StreamBatcher
 from recognizer.am.training.engine.data import TrainingUtterance
+from recognizer.am.training.engine.objective import Objective, StreamStates
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
+_CHUNK = 50
+
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Measurement on utterances that were not trained on.
+class Measurement:
+    """What a criterion says about held-out utterances.
 
     Attributes:
-        frames: labelled frames.
-        cross_entropy: mean over frames, natural log.
-        accuracy: share of frames whose best output is the label.
+        frames: input frames measured on.
+        measures: by name, the mean loss (natural log) first; see `Criterion.measures`.
     """
 
     frames: int
-    cross_entropy: float
-    accuracy: float
+    measures: Mapping[str, float]
+
+    def __getitem__(self, name: str) -> float:
+        return self.measures[name]
+
+    @property
+    def loss(self) -> float:
+        """The mean loss (natural log)."""
+        return next(iter(self.measures.values()))
+
+    def to_table(self) -> dict[str, float]:
+        """Plain values by name, "frames" among them."""
+        return {"frames": self.frames, **self.measures}
+
+    @classmethod
+    def of_table(cls, table: Mapping[str, float]) -> Measurement:
+        """What `to_table` gave."""
+        measures = {name: value for name, value in table.items() if name != "frames"}
+        return cls(int(table["frames"]), measures)
 
 
 @torch.no_grad()
 def evaluate(
-    model: NetworkModule,
+    objective: Objective,
     utterances: Sequence[TrainingUtterance],
     *,
     streams: int = 32,
     precision: str = "float32",
-) -> Evaluation:
-    """Cross-entropy and frame accuracy on the first versions of utterances."""
-    was_training = model.training
-    model.eval()
-    model.precision = PRECISIONS[precision]
-    if model.whole_utterances:
+) -> Measurement:
+    """Measure a network on the first versions of utterances.
+
+    Args:
+        objective: the network, and the criterion that measures it.
+        utterances: that have passed `recognizer.am.training.engine.data.CheckedData`.
+        streams: utterances beside each other.
+        precision: of the matrix products, one of `PRECISIONS`.
+    """
+    was_training = objective.training
+    objective.eval()
+    network, criterion = objective.network, objective.criterion
+    network.precision = PRECISIONS[precision]
+    if objective.whole_utterances:
         streams = min(streams, 8)  # their posteriors are kept for all frames at once
+    streams = min(streams, len(utterances))
     batcher = StreamBatcher(
         utterances,
-        streams=min(streams, len(utterances)),
-        chunk=None if model.whole_utterances else 50,
-        delay=model.options.output_delay,
+        streams=streams,
+        chunk=None if objective.whole_utterances else _CHUNK,
+        delay=network.options.output_delay,
         shuffle=False,
     )
-    state: State | None = None
-    loss, frames, correct = 0.0, 0, 0
+    states: StreamStates = objective.initial_states(streams)
+    sums = criterion.sums()
     for chunk in batcher:
-        if state is None:
-            state = model.initial_state(len(chunk.fresh))
-        reset_state(state, torch.from_numpy(chunk.fresh))
-        result = model.chunk_loss(
-            torch.from_numpy(chunk.features), torch.from_numpy(chunk.labels), state
-        )
-        state = result.state
-        loss += float(result.loss)
-        frames += result.frames
-        correct += result.correct
-    model.train(was_training)
-    return Evaluation(frames, loss / frames, correct / frames)
+        result, states = objective(chunk, states)
+        sums = sums.plus(criterion.chunk_sums(result, chunk.frames))
+    objective.train(was_training)
+    return Measurement(sums.frames, criterion.measures(sums))

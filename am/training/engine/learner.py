@@ -12,43 +12,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from recognizer.am.torch.network_module import ChunkLoss, NetworkModule, State, reset_state
+from recognizer.am.training.criteria.criterion import ChunkLoss, Sums
 from recognizer.am.training.engine.batching import Augment, Chunk, StreamBatcher
 from recognizer.am.training.engine.checkpoint import take
 from recognizer.am.training.engine.data import TrainingUtterance
 from recognizer.am.training.engine.errors import DivergedError
+from recognizer.am.training.engine.objective import Objective, StreamStates
 from recognizer.am.training.engine.options import TrainingOptions
 
-Place = tuple[bytes, dict[str, Any]]
-"""Where streams are: their states and torch's random generator in the form of safetensors, and the
-state of their batcher. Bytes go from process to process; tensors would be shared memory."""
-
-
-class Sums(NamedTuple):
-    """Of one chunk or many: loss (natural log), frames whose best output is the label, frames."""
-
-    loss: float = 0.0
-    correct: int = 0
-    frames: int = 0
-
-    def plus(self, other: Sums) -> Sums:
-        """Both together."""
-        return Sums(
-            self.loss + other.loss, self.correct + other.correct, self.frames + other.frames
-        )
+Position = tuple[bytes, dict[str, Any]]
+"""How far streams have come: their states and torch's random generators in the form of safetensors,
+and the state of their batcher. Bytes go from process to process; tensors would be shared memory."""
 
 
 class Learner:
-    """N streams of one network with their recurrent states.
+    """N streams of one network with their states.
 
     Args:
-        model: its parameters get the gradients.
+        model: network and criterion; their parameters get the gradients.
         utterances: to draw from.
         options: of the training.
         epochs: passes over the utterances.
@@ -57,7 +44,7 @@ class Learner:
 
     def __init__(
         self,
-        model: NetworkModule,
+        model: Objective,
         utterances: Sequence[TrainingUtterance],
         options: TrainingOptions,
         epochs: int,
@@ -69,16 +56,15 @@ class Learner:
             utterances,
             streams=options.streams,
             chunk=None if model.whole_utterances else options.chunk,
-            delay=model.options.output_delay,
+            delay=model.network.options.output_delay,
             epochs=epochs,
             seed=options.seed,
             augment=augment,
             shards_at_once=options.shards_at_once,
         )
-        self.state: State = model.initial_state(options.streams)
+        self.states = model.initial_states(options.streams)
         self.epoch = 0
-        self.loss_function: Callable[[Tensor, Tensor, State], ChunkLoss] = model.chunk_loss
-        self._options = options
+        self.objective: Callable[[Chunk, StreamStates], tuple[ChunkLoss, StreamStates]] = model
 
     def next_chunk(self) -> Chunk | None:
         """The next chunk; None once the utterances of all epochs are used up."""
@@ -89,12 +75,8 @@ class Learner:
 
     def forward(self, chunk: Chunk) -> tuple[ChunkLoss, Sums]:
         """Loss of a chunk; the states move on."""
-        reset_state(self.state, torch.from_numpy(chunk.fresh))
-        result = self.loss_function(
-            torch.from_numpy(chunk.features), torch.from_numpy(chunk.labels), self.state
-        )
-        self.state = result.state
-        return result, Sums(result.loss.item(), result.correct, result.frames)
+        result, self.states = self.objective(chunk, self.states)
+        return result, self.model.criterion.chunk_sums(result, chunk.frames)
 
     def gradients(self, result: ChunkLoss) -> list[Tensor]:
         """Gradients of the summed loss of a chunk, one for each parameter."""
@@ -103,52 +85,64 @@ class Learner:
         result.loss.backward()  # type: ignore[no-untyped-call]
         return [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
 
-    def place(self) -> Place:
-        """Where the streams are, to go on from."""
-        tensors = {f"state.{index}": tensor for index, tensor in enumerate(self.state)}
-        return save({**tensors, "rng": torch.get_rng_state()}), self.batcher.state()
+    def position(self) -> Position:
+        """How far the streams have come, to go on from."""
+        tensors = {"rng": torch.get_rng_state()}
+        if (device := self.model.network.device).type == "cuda":
+            tensors["cuda_rng"] = torch.cuda.get_rng_state(device)
+        for name, state in self.states._asdict().items():
+            tensors |= {f"{name}.{index}": tensor.cpu() for index, tensor in enumerate(state)}
+        return save(tensors), self.batcher.state()
 
-    def go_to(self, place: Place, path: Path) -> None:
-        """Go on from a `place`.
+    def go_to(self, position: Position, path: Path) -> None:
+        """Go on from a `position`.
 
         Raises:
             SpeechError: it is of another network or other utterances; names ``path``.
         """
-        tensors = load(place[0])
-        self.state = [
-            take(tensors, f"state.{index}", own, path).to(own.dtype).clone()
-            for index, own in enumerate(self.state)
-        ]
+        tensors = load(position[0])
+        own = self.states
+        device = self.model.network.device
+        self.states = StreamStates(
+            [
+                take(tensors, f"network.{index}", tensor, path).to(device, tensor.dtype).clone()
+                for index, tensor in enumerate(own.network)
+            ],
+            # A criterion's tensors may have grown with its utterances.
+            [tensors[f"criterion.{index}"].to(device) for index in range(len(own.criterion))],
+        )
         torch.set_rng_state(tensors["rng"])
-        self.batcher.restore(place[1])
+        if "cuda_rng" in tensors and device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["cuda_rng"], device)
+        self.batcher.restore(position[1])
 
 
-def check_finite(sums: Sums) -> None:
+def check_finite(loss: float) -> None:
     """Stop before a step that would spoil every weight.
 
     Raises:
         DivergedError: the loss is not finite.
     """
-    if not math.isfinite(sums.loss):
+    if not math.isfinite(loss):
         raise DivergedError(
             "training: the loss is not finite; lower the learning rate or set max_gradient_norm"
         )
 
 
 def scale_gradients(
-    gradients: list[Tensor], options: TrainingOptions, frames: int, share: float = 1.0
+    gradients: list[Tensor], options: TrainingOptions, units: float, share: float = 1.0
 ) -> None:
     """Bring gradients of a summed loss to what the options ask for, in place.
 
     Args:
-        gradients: of the sum over ``frames`` labelled frames, times ``share``.
+        gradients: of the loss summed over ``units``, times ``share``.
         options: "sum" or "mean", and the greatest norm.
-        frames: labelled frames.
+        units: what the criterion normalises by, labelled frames for instance.
         share: what the gradients were multiplied with on their way here.
     """
     factor = 1.0 / share
     if options.reduction == "mean":
-        factor /= frames
+        factor /= units
     if factor != 1.0:
         torch._foreach_mul_(gradients, factor)
     if options.max_gradient_norm:

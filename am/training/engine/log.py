@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -73,17 +73,25 @@ def _frames(line: str) -> float:
         return float("inf")
 
 
+def readable(measures: Mapping[str, float]) -> str:
+    """A criterion's measures for people: the mean loss, which comes first, and shares of one."""
+    return "  ".join(
+        f"{name.replace('_', ' ')} " + (f"{value:.2%}" if index else f"{value:.4f}")
+        for index, (name, value) in enumerate(measures.items())
+    )
+
+
 def checking(items: Iterable[Item], *, enabled: bool) -> Iterable[Item]:
     """The same items, counted on standard error while they are gone through."""
     console = Console(stderr=True)
     return track(
-        items, "checking features and labels", console=console, transient=True,
+        items, "checking features and targets", console=console, transient=True,
         disable=not (enabled and console.is_terminal),
     )  # fmt: skip
 
 
 class TrainingProgress:
-    """Bar on standard error: share of the planned frames, frames/s, loss and frame accuracy.
+    """Bar on standard error: share of the planned frames, frames/s, and the criterion's measures.
 
     Where standard error is no terminal only the measurements are printed, a line each. Nobody knows
     how many frames a training takes that ends by patience: None.
@@ -99,16 +107,13 @@ class TrainingProgress:
             BarColumn(),
             *share,
             TextColumn("{task.fields[speed]:,.0f} frames/s"),
-            TextColumn("loss {task.fields[loss]:.3f}"),
-            TextColumn("accuracy {task.fields[accuracy]:.1%}"),
+            TextColumn("{task.fields[measures]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._live,
         )
-        self._task = self._bar.add_task(
-            "", total=planned_frames, epoch=1, speed=0.0, loss=0.0, accuracy=0.0
-        )
+        self._task = self._bar.add_task("", total=planned_frames, epoch=1, speed=0.0, measures="")
         self._drawn = 0.0
 
     def __enter__(self) -> TrainingProgress:
@@ -124,15 +129,15 @@ class TrainingProgress:
         self._bar.stop()
 
     def update(
-        self, frames: int, *, epoch: int, speed: float, loss: float, accuracy: float
+        self, frames: int, *, epoch: int, speed: float, measures: Mapping[str, float]
     ) -> None:
-        """Show the place reached, at most four times a second."""
+        """Show how far training has come, at most four times a second."""
         now = time.monotonic()
         if self._live and now - self._drawn >= 0.25:
             self._drawn = now
             self._bar.update(
-                self._task, completed=frames, epoch=epoch + 1, speed=speed, loss=loss,
-                accuracy=accuracy,
+                self._task, completed=frames, epoch=epoch + 1, speed=speed,
+                measures=readable(measures),
             )  # fmt: skip
 
     def say(self, text: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from recognizer.data.errors import UsageError
+
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
 def _require(name: str, value: object, expected: str, ok: bool) -> None:
@@ -49,7 +52,7 @@ class AugmentOptions:
 
 
 @dataclass(frozen=True)
-class ClusterOptions:
+class ParameterServerOptions:
     """Asynchronous training over machines, mode "ray".
 
     Attributes:
@@ -88,8 +91,10 @@ class TrainingOptions:
             without locks (section 3 of the paper); "ray", such over machines; or "ddp",
             synchronous data parallel, started by torchrun. See docs/training.md.
         workers: of the modes "async" and "ray".
+        device: that the network is trained on: "cpu", "cuda" (the first GPU; in mode "ddp" one for
+            each process of a machine), or "cuda:N". GPUs only in the modes "single" and "ddp".
         epochs: passes over the training utterances.
-        max_frames: end earlier, after this many labelled frames; the learning rate then decays
+        max_frames: end earlier, after this many frames; the learning rate then decays
             over them. 0 means no such end.
         streams: N, utterances trained in parallel (by each worker and thread).
         chunk: T, frames of truncated back-propagation through time. Networks that need whole
@@ -102,7 +107,8 @@ class TrainingOptions:
         decay_frames: the final rate is reached after so many frames, and the decay goes on alike
             beyond; 0: it is reached at the end. For trainings that end by `patience`.
         warmup_frames: the rate first grows linearly over this many frames.
-        reduction: loss of a chunk, "sum" over its labelled frames or their "mean".
+        reduction: loss of a chunk, "sum" over its frames (or what else the criterion normalises
+            by) or their "mean".
         weight_decay: of "adam".
         max_gradient_norm: gradients of a chunk are scaled down to this norm; 0 never.
         dropout: probability of dropping a projected output on its way up.
@@ -117,8 +123,9 @@ class TrainingOptions:
         held_out_fraction: part of the utterances, chosen by a hash of their ids, that is never
             trained on.
         evaluate_frames: measure on the held-out part after each so many frames; 0: each epoch.
-        patience: end when the held-out accuracy has failed to improve in so many measurements one
-            after the other; 0: only after `epochs` or `max_frames`.
+        patience: end when the held-out accuracy (or what else the criterion chooses the best
+            network by) has failed to improve in so many measurements one after the other; 0: only
+            after `epochs` or `max_frames`.
         checkpoint_seconds: write a checkpoint after so many seconds.
         tensorboard: write curves for TensorBoard too, where that package is installed.
         length_tolerance: features and labels of an utterance may differ by so many frames (both
@@ -130,6 +137,7 @@ class TrainingOptions:
 
     mode: Literal["single", "async", "ddp", "ray"] = "single"
     workers: int = 1
+    device: str = "cpu"
     epochs: int = 10
     max_frames: int = 0
     streams: int = 64
@@ -156,7 +164,7 @@ class TrainingOptions:
     tensorboard: bool = True
     length_tolerance: int = 3
     augment: AugmentOptions = field(default_factory=AugmentOptions)
-    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    cluster: ParameterServerOptions = field(default_factory=ParameterServerOptions)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -186,6 +194,11 @@ class TrainingOptions:
         ):
             value = getattr(self, name)
             _require(name, value, " or ".join(choices), value in choices)
+        expected = "cpu, cuda or cuda:N"
+        _require("device", self.device, expected, bool(_DEVICE.fullmatch(self.device)))
+        if self.mode == "ddp":
+            expected = 'cpu or cuda in mode "ddp", where each process takes a GPU of its own'
+            _require("device", self.device, expected, ":" not in self.device)
         if self.decay_frames:
             least = self.final_learning_rate
             expected = f"at least {least}, the final one, as it decays without end"
@@ -193,6 +206,7 @@ class TrainingOptions:
         if self.mode in ("async", "ray"):
             # Updates of several workers mix at the parameters: there is no one optimiser's state.
             where = f'in mode "{self.mode}"'
+            _require("device", self.device, f"cpu {where}", self.device == "cpu")
             _require("optimizer", self.optimizer, f"sgd {where}", self.optimizer == "sgd")
             for name in ("average_frames", "patience"):
                 value = getattr(self, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import time
@@ -17,17 +18,17 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from recognizer.am.nnet.network_file import write_network
-from recognizer.am.torch.network_module import NetworkModule
-from recognizer.am.torch.networks import make_network
+from recognizer.am.training.criteria.criterion import Sums
 from recognizer.am.training.engine.checkpoint import (
     CHECKPOINT_FILE,
     part_of,
     take,
     write_checkpoint,
 )
-from recognizer.am.training.engine.evaluation import Evaluation, evaluate
-from recognizer.am.training.engine.learner import Place, Sums, check_finite
-from recognizer.am.training.engine.log import TrainingLog, TrainingProgress
+from recognizer.am.training.engine.evaluation import Measurement, evaluate
+from recognizer.am.training.engine.learner import Position, check_finite
+from recognizer.am.training.engine.log import TrainingLog, TrainingProgress, readable
+from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.engine.runtime import Interrupt
 from recognizer.am.training.engine.task import TrainingTask
 from recognizer.data.errors import SpeechError
@@ -39,21 +40,23 @@ class TrainingResult:
 
     Attributes:
         finished: False if it was interrupted; run again to go on.
-        frames: labelled frames trained on.
+        signal: that interrupted it, SIGINT or SIGTERM; None if none did.
+        frames: trained on.
         seconds: time spent training, over all runs.
         last: latest measurement on the held-out part; None if interrupted before the first.
-        best: of the best network, by accuracy.
+        best: of the best network, by the criterion's `best_by`.
         last_path: file of the last network (absent until finished).
         best_path: file of the best network.
         dropped: one line for each utterance or version that could not be used.
-        trimmed: versions whose features or labels were cut by a few frames.
+        trimmed: versions whose features or frame labels were cut by a few frames.
     """
 
     finished: bool
+    signal: int | None
     frames: int
     seconds: float
-    last: Evaluation | None
-    best: Evaluation | None
+    last: Measurement | None
+    best: Measurement | None
     last_path: Path
     best_path: Path
     dropped: tuple[str, ...]
@@ -65,24 +68,25 @@ class TrainingRun:
 
     Attributes:
         task: what is done.
-        model: the network; its parameters are what is trained, or a copy to measure with.
+        model: network and criterion; their parameters are what is trained, or a copy to measure
+            with.
         finished: whether the run has come to its end.
-        frames: labelled frames trained on so far, by all workers.
+        frames: trained on so far, by all workers.
     """
 
     def __init__(self, task: TrainingTask) -> None:
         self.task = task
-        self.model: NetworkModule = task.make_model()
+        self.model: Objective = task.make_model()
         self.parameters: list[Tensor] = list(self.model.parameters())
         self.names = [name for name, _ in self.model.named_parameters()]
         self.finished = False
         self.frames = 0
         self.seconds = 0.0
-        self.best: Evaluation | None = None
-        self.last: Evaluation | None = None
+        self.best: Measurement | None = None
+        self.last: Measurement | None = None
         self._failures = 0  # measurements since the best
         self._next_evaluation = self._evaluation_interval()
-        self._recent = Sums()
+        self._recent = self.model.criterion.sums()
         self._speed_since = (0.0, 0)
         self._log: TrainingLog | None = None
         self._progress: TrainingProgress | None = None
@@ -96,7 +100,7 @@ class TrainingRun:
 
     @property
     def best_path(self) -> Path:
-        """File of the network with the best held-out accuracy."""
+        """File of the best network on the held-out part."""
         return self.task.directory / "best.safetensors"
 
     @property
@@ -138,10 +142,8 @@ class TrainingRun:
         self.seconds = time.monotonic() - self._began
         if self._progress is not None:
             self._progress.update(
-                self.frames, epoch=epoch, speed=self._speed(),
-                loss=self._recent.loss / max(self._recent.frames, 1),
-                accuracy=self._recent.correct / max(self._recent.frames, 1),
-            )  # fmt: skip
+                self.frames, epoch=epoch, speed=self._speed(), measures=self._recent_measures()
+            )
 
     @property
     def enough(self) -> bool:
@@ -150,13 +152,13 @@ class TrainingRun:
 
     @property
     def impatient(self) -> bool:
-        """Whether the held-out accuracy has failed to improve often enough."""
+        """Whether held-out measurements have failed to improve often enough."""
         return 0 < self.task.options.patience <= self._failures
 
     @property
     def interrupted(self) -> bool:
         """Whether somebody asked for an end."""
-        return self._interrupt.requested
+        return self._interrupt.signal is not None
 
     @property
     def evaluation_due(self) -> bool:
@@ -191,36 +193,34 @@ class TrainingRun:
             self._next_evaluation += self._evaluation_interval()
         model = self._copy_with(weights)
         result = evaluate(model, self.task.data.held_out, precision=self.task.options.precision)
-        check_finite(Sums(result.cross_entropy))  # the last step may have spoiled the weights
+        check_finite(result.loss)  # the last step may have spoiled the weights
         self.last = result
         self._failures += 1
-        if self.best is None or result.accuracy > self.best.accuracy:
+        best_by = model.criterion.best_by
+        if self.best is None or result[best_by] > self.best[best_by]:
             self.best = result
             self._failures = 0
             self._write_network(model, self.best_path, result)
-        recent, speed = self._recent, self._speed()
-        loss, accuracy = (value / max(recent.frames, 1) for value in (recent.loss, recent.correct))
+        speed, training = self._speed(), self._recent_measures()
         entry = {
             "frames": self.frames,
             "epoch": round(self.frames / self.task.data.frames, 3),
             "seconds": round(self.seconds, 1),
             "frames_per_second": round(speed),
             "learning_rate": self.rate(),
-            "training_cross_entropy": round(loss, 5),
-            "training_accuracy": round(accuracy, 5),
-            "held_out_cross_entropy": round(result.cross_entropy, 5),
-            "held_out_accuracy": round(result.accuracy, 5),
+            **{f"training_{name}": round(value, 5) for name, value in training.items()},
+            **{f"held_out_{name}": round(value, 5) for name, value in result.measures.items()},
             **further,
         }
         if self._log is not None:
             self._log.write(entry)
         self.say(
             f"epoch {entry['epoch']:.2f}  {self.frames:,} frames  {speed:,.0f} frames/s  "
-            f"rate {self.rate():.2e}  training {loss:.4f} {accuracy:.2%}  "
-            f"held-out {result.cross_entropy:.4f} {result.accuracy:.2%}"
+            f"rate {self.rate():.2e}  training {readable(training)}  "
+            f"held-out {readable(result.measures)}"
             + "".join(f"  {name.replace('_', ' ')} {value:g}" for name, value in further.items())
         )
-        self._recent = Sums()
+        self._recent = self.model.criterion.sums()
         self._speed_since = (time.monotonic(), 0)
 
     def finish(self, weights: Sequence[Tensor], **further: float) -> None:
@@ -233,6 +233,7 @@ class TrainingRun:
         """What the run has come to."""
         return TrainingResult(
             finished=self.finished,
+            signal=self._interrupt.signal,
             frames=self.frames,
             seconds=self.seconds,
             last=self.last,
@@ -245,30 +246,30 @@ class TrainingRun:
 
     def save(
         self,
-        places: Sequence[Place],
+        positions: Sequence[Position],
         tensors: Mapping[str, Tensor] | None = None,
         progress: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a checkpoint.
 
         Args:
-            places: of all workers.
+            positions: of all workers.
             tensors: that the way of training adds to the parameters.
             progress: that it adds to the counts.
         """
         saved = {f"weights.{n}": p for n, p in zip(self.names, self.parameters, strict=True)}
-        for worker, (state, _) in enumerate(places):
+        for worker, (state, _) in enumerate(positions):
             saved |= {f"{worker}.{name}": tensor for name, tensor in load(state).items()}
         record = {
             "finished": self.finished,
             "frames": self.frames,
             "seconds": self.seconds,
             "next_evaluation": self._next_evaluation,
-            "recent": self._recent,
+            "recent": self._recent.values(),
             "failures": self._failures,
-            "places": [place for _, place in places],
-            "best": dataclasses.asdict(self.best) if self.best else None,
-            "last": dataclasses.asdict(self.last) if self.last else None,
+            "positions": [position for _, position in positions],
+            "best": self.best.to_table() if self.best else None,
+            "last": self.last.to_table() if self.last else None,
             **self._identity(),
         }
         write_checkpoint(
@@ -278,7 +279,7 @@ class TrainingRun:
 
     def restore(
         self, tensors: dict[str, Tensor], progress: dict[str, Any], *, workers: int
-    ) -> list[Place]:
+    ) -> list[Position]:
         """Go on from what `save` wrote.
 
         Args:
@@ -287,20 +288,20 @@ class TrainingRun:
             workers: number of workers now.
 
         Returns:
-            Their places.
+            Their positions.
 
         Raises:
-            SpeechError: it is of another network, optimizer, seed, mode, set of utterances or
-                number of workers.
+            SpeechError: it is of another network, criterion, optimizer, seed, mode, number of
+                workers or set of utterances.
         """
         path = self.checkpoint_path
         for key, own in self._identity().items():
             if progress.get(key) != own:
                 raise SpeechError(f"{path}: {key}: expected {own}, found {progress.get(key)}")
-        if len(progress["places"]) != workers:
+        if len(progress["positions"]) != workers:
             raise SpeechError(
                 f"{path}: expected a checkpoint of {workers} workers, "
-                f"found one of {len(progress['places'])}"
+                f"found one of {len(progress['positions'])}"
             )
         with torch.no_grad():
             for name, parameter in zip(self.names, self.parameters, strict=True):
@@ -309,13 +310,13 @@ class TrainingRun:
         self.frames = progress["frames"]
         self.seconds = progress["seconds"]
         self._next_evaluation = progress["next_evaluation"]
-        self._recent = Sums(*progress["recent"])
+        self._recent = self.model.criterion.sums(progress["recent"])
         self._failures = progress["failures"]
-        self.best = Evaluation(**progress["best"]) if progress["best"] else None
-        self.last = Evaluation(**progress["last"]) if progress["last"] else None
+        self.best = Measurement.of_table(progress["best"]) if progress["best"] else None
+        self.last = Measurement.of_table(progress["last"]) if progress["last"] else None
         return [
-            (save(part_of(tensors, worker)), place)
-            for worker, place in enumerate(progress["places"])
+            (save(part_of(tensors, worker)), position)
+            for worker, position in enumerate(progress["positions"])
         ]
 
     def _identity(self) -> dict[str, Any]:
@@ -323,6 +324,7 @@ class TrainingRun:
         network = self.task.network.to_table()
         return {
             **{f"network option {name}": value for name, value in network.items()},
+            "criterion": type(self.task.criterion).__name__,
             "optimizer": self.task.options.optimizer,
             "mode": self.task.options.mode,
             "seed": self.task.options.seed,
@@ -332,7 +334,7 @@ class TrainingRun:
 
     @cached_property
     def _data_hash(self) -> str:
-        text = "\n".join(f"{u.id} {len(u.labels)}" for u in self.task.data.training)
+        text = "\n".join(f"{u.id} {len(u.target)}" for u in self.task.data.training)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _evaluation_interval(self) -> int:
@@ -342,21 +344,25 @@ class TrainingRun:
         began, frames = self._speed_since
         return (self._recent.frames - frames) / max(time.monotonic() - began, 1e-9)
 
-    def _copy_with(self, weights: Sequence[Tensor]) -> NetworkModule:
-        """A network of its own with other weights."""
-        model = make_network(self.task.network, generator=torch.Generator())
-        model.load_state_dict(self.model.state_dict())
+    def _recent_measures(self) -> dict[str, float]:
+        """Of what was trained on since the last measurement; nothing where there was nothing."""
+        return self.model.criterion.measures(self._recent) if self._recent.units else {}
+
+    def _copy_with(self, weights: Sequence[Tensor]) -> Objective:
+        """Network and criterion of their own with other weights."""
+        model = copy.deepcopy(self.model)
         with torch.no_grad():
             for own, value in zip(model.parameters(), weights, strict=True):
                 own.copy_(value)
         return model
 
-    def _write_network(self, model: NetworkModule, path: Path, result: Evaluation | None) -> None:
+    def _write_network(self, model: Objective, path: Path, result: Measurement | None) -> None:
         record = {
             "options": dataclasses.asdict(self.task.options),
             "frames": self.frames,
             "utterances": len(self.task.data.training),
-            "held_out": dataclasses.asdict(result) if result else None,
+            "held_out": result.to_table() if result else None,
         }
-        network = model.to_network(self.task.log_priors, {**self.task.metadata, "training": record})
+        metadata = {**self.task.metadata, "training": record}
+        network = model.network.to_network(self.task.log_priors, metadata)
         write_network(network, path)

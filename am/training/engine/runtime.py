@@ -1,8 +1,9 @@
-"""What a training process asks of its system: an orderly end, and memory that stays."""
+"""What a training process asks of its system: a device, an orderly end, and memory that stays."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import threading
 import time
@@ -13,16 +14,22 @@ from typing import Any
 
 import torch
 
+from recognizer.am.training.engine.options import TrainingOptions
+from recognizer.data.errors import SpeechError
+
 
 class Interrupt:
     """Turns SIGINT and SIGTERM into a flag, so that a chunk is always finished.
 
     Whoever is impatient may ask once more, after a second: launchers pass on the signal that the
     terminal has sent to all.
+
+    Attributes:
+        signal: that asked for an end; None while none has.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.signal: int | None = None
         self._since = 0.0
         self._previous: dict[int, Any] = {}
 
@@ -38,10 +45,35 @@ class Interrupt:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if not self.requested:
-            self.requested, self._since = True, now
+        if self.signal is None:
+            self.signal, self._since = number, now
         elif now - self._since > 1.0:
             raise KeyboardInterrupt
+
+
+def training_device(options: TrainingOptions) -> torch.device:
+    """The device that this process trains on.
+
+    In mode "ddp", "cuda" gives each process of a machine a GPU of its own, by the rank that
+    torchrun gave it there.
+
+    Raises:
+        SpeechError: torch cannot use it.
+    """
+    name = options.device
+    if name == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise SpeechError(f"training device {name}: torch finds no GPU that it can use")
+    device = torch.device(name)
+    if device.index is None:
+        index = int(os.environ.get("LOCAL_RANK", "0")) if options.mode == "ddp" else 0
+        device = torch.device("cuda", index)
+    if device.index >= torch.cuda.device_count():
+        raise SpeechError(
+            f"training device {device}: torch finds {torch.cuda.device_count()} GPUs only"
+        )
+    return device
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -15,14 +16,16 @@ import torch
 
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.nnet.options import NetworkOptions
-from recognizer.am.torch.network_module import NetworkModule
 from recognizer.am.torch.networks import make_network
+from recognizer.am.training.criteria.criterion import Criterion
 from recognizer.am.training.engine.augment import Augmenter
 from recognizer.am.training.engine.batching import Augment
-from recognizer.am.training.engine.data import TrainingSet
+from recognizer.am.training.engine.data import CheckedData
 from recognizer.am.training.engine.evaluation import PRECISIONS
 from recognizer.am.training.engine.learner import Learner
+from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.engine.options import TrainingOptions
+from recognizer.am.training.engine.runtime import training_device
 from recognizer.data.errors import SpeechError
 
 
@@ -33,20 +36,23 @@ class TrainingTask:
     Attributes:
         data: utterances.
         network: shape of the network.
+        criterion: what is minimised, with its parameters as they are before training.
         options: how it is trained.
         directory: where everything is written.
-        log_priors: of the states ``[S]``, natural log; they go into the network's file.
+        log_priors: of the states ``[S]``, natural log; they go into the network's file. None where
+            targets are no frame labels.
         metadata: facts that go there too.
         initial: file of a network of the same shape to start from.
         augment: change of features on the fly, instead of that of the options.
         progress: show the progress on standard error.
     """
 
-    data: TrainingSet
+    data: CheckedData
     network: NetworkOptions
+    criterion: Criterion
     options: TrainingOptions
     directory: Path
-    log_priors: npt.NDArray[np.float32]
+    log_priors: npt.NDArray[np.float32] | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     initial: Path | None = None
     augment: Augment | None = None
@@ -54,7 +60,7 @@ class TrainingTask:
 
     @property
     def planned_frames(self) -> int:
-        """Labelled frames to train on, unless patience ends it before."""
+        """Frames to train on, unless patience ends it before."""
         return self.options.max_frames or self.data.frames * self.options.epochs
 
     @property
@@ -69,15 +75,16 @@ class TrainingTask:
         """The task of one of several workers, which divide the utterances among themselves."""
         return dataclasses.replace(self, data=self.data.part(index, parts))
 
-    def make_model(self) -> NetworkModule:
-        """The network as it is before training, in every process the same.
+    def make_model(self) -> Objective:
+        """Network and criterion as they are before training, in every process the same.
 
         Raises:
-            SpeechError: the network to start from has another shape.
+            SpeechError: the network to start from has another shape, or torch cannot use the
+                device.
         """
         options = self.options
         torch.manual_seed(options.seed)
-        model = make_network(
+        network = make_network(
             self.network,
             initial_range=options.initial_range,
             forget_bias=options.forget_bias,
@@ -88,13 +95,14 @@ class TrainingTask:
             given = read_network(self.initial)
             if given.options != self.network:
                 raise SpeechError(f"{self.initial}: expected {self.network}, found {given.options}")
-            model.load_tensors(given.tensors)  # its hidden layers expect its normalisation
+            network.load_tensors(given.tensors)  # its hidden layers expect its normalisation
         else:
-            model.input.mean.copy_(torch.from_numpy(self.data.mean))
-            model.input.inv_std.copy_(torch.from_numpy(self.data.inv_std))
-        return model.train()
+            network.input.mean.copy_(torch.from_numpy(self.data.mean))
+            network.input.inv_std.copy_(torch.from_numpy(self.data.inv_std))
+        model = Objective(network, copy.deepcopy(self.criterion))
+        return model.to(training_device(options)).train()
 
-    def make_learner(self, model: NetworkModule) -> Learner:
+    def make_learner(self, model: Objective) -> Learner:
         """What computes gradients of ``model`` on ``data``."""
         augment = self.augment
         if augment is None and self.options.augment.active:

@@ -24,16 +24,15 @@ from typing import Any
 import torch
 from torch import Tensor, multiprocessing
 
-from recognizer.am.torch.network_module import NetworkModule
 from recognizer.am.training.engine.checkpoint import read_checkpoint
 from recognizer.am.training.engine.learner import (
     Learner,
-    Place,
-    Sums,
+    Position,
     check_finite,
     descend,
     scale_gradients,
 )
+from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.engine.run import TrainingResult, TrainingRun
 from recognizer.am.training.engine.runtime import fast_arithmetic
 from recognizer.am.training.engine.task import TrainingTask
@@ -41,8 +40,8 @@ from recognizer.data.errors import SpeechError
 
 _POLL_SECONDS = 0.1
 
-# Columns of the shared table of each worker's counts.
-_LOSS, _CORRECT, _FRAMES, _EPOCH = range(4)
+# Columns of the shared table of each worker's counts: `Sums.values`, and then the epoch.
+_FRAMES, _EPOCH = 2, -1
 
 
 def train_async(
@@ -59,13 +58,13 @@ def train_async(
         SpeechError: a worker failed or died, or the checkpoint is of another run.
     """
     run = TrainingRun(task)
-    places: list[Place | None] = [None] * task.options.workers
+    positions: list[Position | None] = [None] * task.options.workers
     if resume and run.checkpoint_path.exists():
-        places = [*run.restore(*read_checkpoint(run.checkpoint_path), workers=len(places))]
+        positions = [*run.restore(*read_checkpoint(run.checkpoint_path), workers=len(positions))]
     if run.finished:
         return run.result()
     run.model.share_memory()
-    with run.session(), _Workers(run, places) as workers:
+    with run.session(), _Workers(run, positions) as workers:
         while workers.running:
             workers.poll()
             stop = run.interrupted or (max_frames is not None and run.frames >= max_frames)
@@ -89,10 +88,12 @@ class _Workers:
         running: connections to those that still have something to do.
     """
 
-    def __init__(self, run: TrainingRun, places: list[Place | None]) -> None:
+    def __init__(self, run: TrainingRun, positions: list[Position | None]) -> None:
         self._run = run
-        self._places = places
-        self._counts = torch.zeros(len(places), 4, dtype=torch.float64)
+        self._positions = positions
+        self._counts = torch.zeros(
+            len(positions), len(run.model.criterion.sums().values()) + 1, dtype=torch.float64
+        )
         self._counts.share_memory_()  # type: ignore[no-untyped-call]
         self._counts[0, _FRAMES] = run.frames  # of former runs; only the sum counts
         self._seen = self._counts.clone()
@@ -106,12 +107,12 @@ class _Workers:
         task = self._run.task
         try:
             with _interrupts_wait():
-                for index, place in enumerate(self._places):
+                for index, position in enumerate(self._positions):
                     ours, theirs = context.Pipe()
-                    part = task.part(index, len(self._places))
+                    part = task.part(index, len(self._positions))
                     process = context.Process(
                         target=_work,
-                        args=(index, part, self._run.model, self._counts, theirs, place),
+                        args=(index, part, self._run.model, self._counts, theirs, position),
                         daemon=True,
                     )
                     process.start()
@@ -144,10 +145,10 @@ class _Workers:
 
     def _count(self) -> None:
         now = self._counts.clone()
-        loss, correct, frames, _ = (now - self._seen).sum(0).tolist()
+        *values, _ = (now - self._seen).sum(0).tolist()
         self._seen = now
-        sums = Sums(loss, int(correct), int(frames))
-        check_finite(sums)
+        sums = self._run.model.criterion.sums(values)
+        check_finite(sums.loss)
         self._run.count(sums, int(now[:, _EPOCH].max()))
 
     def _hear(self, connection: Connection) -> None:
@@ -162,14 +163,14 @@ class _Workers:
             ) from None
         if kind == "failed":
             raise SpeechError(f"training: worker {index}: {content}")
-        self._places[index] = content
+        self._positions[index] = content
         if kind == "done":
             del self.running[connection]
             connection.close()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """All workers stand still between two chunks, and their places are known."""
+        """All workers stand still between two chunks, and their positions are known."""
         for connection in self.running:
             _send(connection, "pause")
         for connection in list(self.running):
@@ -181,7 +182,7 @@ class _Workers:
 
     def save(self) -> None:
         """Write a checkpoint; the workers are paused or done."""
-        self._run.save([place for place in self._places if place is not None])
+        self._run.save([one for one in self._positions if one is not None])
 
 
 def _send(connection: Connection, message: str) -> None:
@@ -204,10 +205,10 @@ def _interrupts_wait() -> Iterator[None]:
 def _work(
     index: int,
     task: TrainingTask,
-    model: NetworkModule,
+    model: Objective,
     counts: Tensor,
     leader: Connection,
-    place: Place | None,
+    position: Position | None,
 ) -> None:
     """What a worker process does, until its utterances end or its leader does.
 
@@ -215,20 +216,20 @@ def _work(
         index: of this worker.
         task: with its own utterances.
         model: in shared memory.
-        counts: of all workers ``[W, 4]``, in shared memory.
+        counts: of all workers, a row for each, in shared memory.
         leader: to talk with.
-        place: where to go on.
+        position: where to go on.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with fast_arithmetic(task.options.threads or 1):
             torch.manual_seed(task.options.seed + index)  # dropout
             learner = task.make_learner(model)
-            if place is not None:
-                learner.go_to(place, task.directory)
+            if position is not None:
+                learner.go_to(position, task.directory)
             while _listen(leader, learner) and _step(task, learner, counts, index):
                 pass
-            leader.send(("done", learner.place()))
+            leader.send(("done", learner.position()))
     except (EOFError, ConnectionError):
         return  # the leader is gone
     except SpeechError as error:
@@ -241,7 +242,7 @@ def _listen(leader: Connection, learner: Learner) -> bool:
     """Do what the leader asks for; raises EOFError once it is gone."""
     while leader.poll():
         leader.recv()
-        leader.send(("place", learner.place()))
+        leader.send(("position", learner.position()))
         leader.recv()
     return True
 
@@ -253,11 +254,11 @@ def _step(task: TrainingTask, learner: Learner, counts: Tensor, index: int) -> b
     if 0 < options.max_frames <= done or (chunk := learner.next_chunk()) is None:
         return False
     result, sums = learner.forward(chunk)
-    check_finite(sums)
-    if sums.frames:
+    check_finite(sums.loss)
+    if sums.units:
         gradients = learner.gradients(result)
-        scale_gradients(gradients, options, sums.frames)
+        scale_gradients(gradients, options, sums.units)
         descend(learner.parameters, gradients, options.learning_rate_at(done, task.planned_frames))
-        counts[index, : _FRAMES + 1] += torch.tensor(sums, dtype=counts.dtype)
+        counts[index, :_EPOCH] += torch.tensor(sums.values(), dtype=counts.dtype)
         counts[index, _EPOCH] = learner.epoch
     return True

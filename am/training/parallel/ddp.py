@@ -15,15 +15,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from recognizer.am.torch.network_module import ChunkLoss, NetworkModule, State
+from recognizer.am.training.criteria.criterion import ChunkLoss
+from recognizer.am.training.engine.batching import Chunk
 from recognizer.am.training.engine.learner import Learner
+from recognizer.am.training.engine.objective import Objective, StreamStates
+from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.am.training.engine.run import TrainingResult
+from recognizer.am.training.engine.runtime import training_device
 from recognizer.am.training.engine.task import TrainingTask
 from recognizer.am.training.parallel.synchronous import train_synchronously
 from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.parallel.processes import end_with_parent
 
 # Others wait this long while process 0 prepares the data.
 _PATIENCE = datetime.timedelta(days=7)
@@ -38,7 +43,7 @@ class ProcessGroup:
 
     def prepare(self, learner: Learner) -> None:
         """Wrap the network, so that its backward pass averages gradients over all processes."""
-        learner.loss_function = DistributedDataParallel(_ChunkLoss(learner.model))
+        learner.objective = DistributedDataParallel(_WithAllGradients(learner.model))
 
     def add(self, values: list[float]) -> list[float]:
         """The sum over all processes."""
@@ -60,35 +65,43 @@ class ProcessGroup:
         return got[0]
 
 
-class _ChunkLoss(nn.Module):
-    """A network whose forward pass is the loss, which is what DistributedDataParallel wraps."""
+class _WithAllGradients(nn.Module):
+    """An objective whose backward pass reaches every parameter, which the other processes await."""
 
-    def __init__(self, model: NetworkModule) -> None:
+    def __init__(self, model: Objective) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, features: Tensor, labels: Tensor, state: State) -> ChunkLoss:
-        """See `NetworkModule.chunk_loss`."""
-        result = self.model.chunk_loss(features, labels, state)
-        if not result.frames:
-            # Gradients of all parameters are waited for, also where nothing is labelled.
-            result.loss = sum((p.sum() for p in self.model.parameters()), torch.tensor(0.0)) * 0
-        return result
+    def forward(self, chunk: Chunk, states: StreamStates) -> tuple[ChunkLoss, StreamStates]:
+        """See `Objective.forward`."""
+        result, states = self.model(chunk, states)
+        if not result.units:
+            result.loss = sum(p.sum() for p in self.model.parameters()) * 0
+        return result, states
 
 
 @contextmanager
-def process_group() -> Iterator[bool]:
+def process_group(options: TrainingOptions) -> Iterator[bool]:
     """The group of the processes that torchrun has started; gives whether this one leads.
 
-    Where process 0 leaves it, `follow` ends in the others.
+    Where process 0 leaves it, `follow` ends in the others. Processes on CPUs talk by gloo; on GPUs
+    gradients go by nccl, and what is on the CPU by gloo.
+
+    Args:
+        options: of the training, which say the device.
 
     Raises:
         UsageError: torchrun did not start this process.
-        SpeechError: another process has ended.
+        SpeechError: another process has ended, or torch cannot use the device.
     """
     if "RANK" not in os.environ or "MASTER_ADDR" not in os.environ:
         raise UsageError('mode "ddp": expected to be started by torchrun')
-    distributed.init_process_group("gloo", timeout=_PATIENCE)
+    end_with_parent()
+    backend, device = "gloo", training_device(options)
+    if device.type == "cuda":
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(device)
+    distributed.init_process_group(backend, timeout=_PATIENCE)
     leads = distributed.get_rank() == 0
     try:
         yield leads

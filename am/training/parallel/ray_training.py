@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from recognizer.am.training.engine.checkpoint import read_checkpoint
-from recognizer.am.training.engine.learner import Place
+from recognizer.am.training.engine.learner import Position
 from recognizer.am.training.engine.run import TrainingResult, TrainingRun
 from recognizer.am.training.engine.task import TrainingTask
 from recognizer.am.training.parallel.ray_shard import ParameterShard, ShardStatus, write_shard
@@ -58,16 +58,16 @@ def train_on_ray(
     """
     run = TrainingRun(task)
     threads = task.options.workers * task.options.cluster.threads
-    places: list[Place | None] = [None] * threads
+    positions: list[Position | None] = [None] * threads
     if resume and run.checkpoint_path.exists():
-        places = [*run.restore(*read_checkpoint(run.checkpoint_path), workers=threads)]
+        positions = [*run.restore(*read_checkpoint(run.checkpoint_path), workers=threads)]
     if run.finished:
         return run.result()
     # On one machine, more threads than cores only make each other slower.
     cores = max(os.cpu_count() or 1, threads)
     with run.session(), ray_cluster(task.options.cluster.address, cores):
         servers = _Servers(run)
-        workers = _Workers(run, servers, places)
+        workers = _Workers(run, servers, positions)
         while workers.running:
             workers.poll()
             stop = run.interrupted or (max_frames is not None and run.frames >= max_frames)
@@ -139,11 +139,13 @@ class _Workers:
         restarts: how often one was started again.
     """
 
-    def __init__(self, run: TrainingRun, servers: _Servers, places: list[Place | None]) -> None:
+    def __init__(
+        self, run: TrainingRun, servers: _Servers, positions: list[Position | None]
+    ) -> None:
         self._run = run
         self._servers = servers
         self._threads = run.task.options.cluster.threads
-        self._places = places
+        self._positions = positions
         self._task = ray.put(run.task)
         self._staleness: list[float] = []
         self._draining = False
@@ -161,7 +163,7 @@ class _Workers:
             self._go_on(index)
 
     def _start(self, index: int) -> Any:
-        own = self._places[index * self._threads : (index + 1) * self._threads]
+        own = self._positions[index * self._threads : (index + 1) * self._threads]
         worker = ray.remote(Worker).options(num_cpus=self._threads)
         return worker.remote(index, self._task, self._servers.handles, own)
 
@@ -170,10 +172,10 @@ class _Workers:
         self.running[self.handles[index].run.remote(steps)] = index
 
     @property
-    def reported(self) -> list[Place] | None:
+    def reported(self) -> list[Position] | None:
         """Where all threads are; None before each worker's first report."""
-        places = [place for place in self._places if place is not None]
-        return places if len(places) == len(self._places) else None
+        positions = [one for one in self._positions if one is not None]
+        return positions if len(positions) == len(self._positions) else None
 
     def poll(self) -> None:
         """Wait a moment for reports."""
@@ -195,7 +197,7 @@ class _Workers:
             self._revive(index, error)
             return
         begin = index * self._threads
-        self._places[begin : begin + self._threads] = report.places
+        self._positions[begin : begin + self._threads] = report.positions
         self._staleness += report.staleness
         self._run.count(report.sums, report.epoch)
         if not report.done and not self._draining:

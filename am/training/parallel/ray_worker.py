@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from recognizer.am.training.criteria.criterion import Sums
 from recognizer.am.training.engine.learner import (
     Learner,
-    Place,
-    Sums,
+    Position,
     check_finite,
     scale_gradients,
 )
@@ -33,14 +33,14 @@ class Report(NamedTuple):
         sums: over its chunks.
         epoch: of the utterance drawn last.
         staleness: of each gradient that it has sent, the mean over the shards.
-        places: where its threads are.
+        positions: of its threads' streams.
         done: whether its utterances are used up.
     """
 
     sums: Sums
     epoch: int
     staleness: list[float]
-    places: list[Place]
+    positions: list[Position]
     done: bool
 
 
@@ -51,33 +51,33 @@ class Worker:
         index: of this worker.
         task: with the utterances of all workers.
         shards: of the parameters, in order.
-        places: where its threads go on; None at the beginning.
+        positions: where its threads go on; None at the beginning.
     """
 
     def __init__(
-        self, index: int, task: TrainingTask, shards: list[Any], places: list[Place | None]
+        self, index: int, task: TrainingTask, shards: list[Any], positions: list[Position | None]
     ) -> None:
         options = task.options
         keep_freed_memory()
         self._task = task
         self._shards = shards
-        threads = len(places)
+        threads = len(positions)
         parts = [
             task.part(index * threads + thread, options.workers * threads)
             for thread in range(threads)
         ]
         self._learners: list[Learner] = [part.make_learner(task.make_model()) for part in parts]
         torch.manual_seed(options.seed + index)  # dropout
-        for learner, place in zip(self._learners, places, strict=True):
-            if place is not None:
-                learner.go_to(place, task.directory)
+        for learner, position in zip(self._learners, positions, strict=True):
+            if position is not None:
+                learner.go_to(position, task.directory)
         self._pool = ThreadPoolExecutor(threads, initializer=_prepare_thread)
         self._versions: list[int] = []
         self._steps = 0
 
     def run(self, steps: int) -> Report:
         """Make so many steps, or fewer at the end."""
-        sums = Sums()
+        sums = self._task.criterion.sums()
         sent: list[list[Any]] = []
         done = False
         for _ in range(steps):
@@ -89,15 +89,15 @@ class Worker:
             if not given:
                 done = True
                 break
-            step = Sums()
+            step = self._task.criterion.sums()
             for _, own in given:
                 step = step.plus(own)
-            check_finite(step)
-            if step.frames:
+            check_finite(step.loss)
+            if step.units:
                 total = given[0][0]
                 for gradients, _ in given[1:]:
                     torch._foreach_add_(total, gradients)
-                scale_gradients(total, self._task.options, step.frames)
+                scale_gradients(total, self._task.options, step.units)
                 sent.append(self._push(total, step.frames))
                 sums = sums.plus(step)
         staleness = [float(np.mean(ray.get(answers))) for answers in sent]
@@ -105,7 +105,7 @@ class Worker:
             sums,
             max(learner.epoch for learner in self._learners),
             staleness,
-            [learner.place() for learner in self._learners],
+            [learner.position() for learner in self._learners],
             done,
         )
 

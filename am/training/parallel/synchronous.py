@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from recognizer.am.training.engine.batching import IGNORED, Chunk
+from recognizer.am.training.engine.batching import Chunk
 from recognizer.am.training.engine.checkpoint import (
     optimizer_tensors,
     read_checkpoint,
     restore_optimizer,
     take,
 )
-from recognizer.am.training.engine.learner import Learner, Sums, check_finite, scale_gradients
+from recognizer.am.training.engine.learner import Learner, check_finite, scale_gradients
 from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.am.training.engine.run import TrainingResult, TrainingRun
 from recognizer.am.training.engine.runtime import fast_arithmetic
@@ -135,16 +134,17 @@ class SyncTrainer:
         # Where others are not done yet, a process without utterances takes part all the same.
         result, own = self.learner.forward(chunk or self._nothing())
         wishes = [chunk is not None, save, stop, impatient]
-        loss, correct, frames, *flags = group.add([*own, *wishes])
-        sums = Sums(loss, int(correct), int(frames))
-        check_finite(sums)
+        total = group.add([*own.values(), *wishes])
+        sums = self.run.model.criterion.sums(total[: -len(wishes)])
+        flags = total[-len(wishes) :]
+        check_finite(sums.loss)
         alive, save, stop, impatient = (flag > 0 for flag in flags)
         if not alive:
             return False, False, False, False
         self.chunks += 1
         gradients = self.learner.gradients(result)
-        if sums.frames:
-            scale_gradients(gradients, options, sums.frames, share=1 / group.size)
+        if sums.units:
+            scale_gradients(gradients, options, sums.units, share=1 / group.size)
             for settings in self.optimizer.param_groups:
                 settings["lr"] = self.run.rate()
             self.optimizer.step()
@@ -154,12 +154,7 @@ class SyncTrainer:
 
     def _nothing(self) -> Chunk:
         streams, dim = self.task.options.streams, self.task.network.input_dim
-        return Chunk(
-            np.zeros((1, streams, dim), dtype=np.float32),
-            np.full((1, streams), IGNORED, dtype=np.int64),
-            np.zeros(streams, dtype=np.bool_),
-            self.learner.epoch,
-        )
+        return Chunk.empty(1, streams, dim, self.learner.epoch)
 
     def _move_average(self, frames: int) -> None:
         wanted = self.task.options.average_frames
@@ -177,14 +172,14 @@ class SyncTrainer:
 
     def save(self) -> None:
         """Write a checkpoint; all processes of the group together."""
-        places = self.group.gather(self.learner.place())
+        positions = self.group.gather(self.learner.position())
         if self.group.rank:
             return
         names = self.run.names
         tensors = {f"average.{n}": p for n, p in zip(names, self.average, strict=True)}
         tensors |= optimizer_tensors(self.optimizer, names)
         self.run.save(
-            places,
+            positions,
             tensors,
             {"chunks": self.chunks, "unaveraged_frames": self._unaveraged_frames},
         )
@@ -198,12 +193,12 @@ class SyncTrainer:
         group, path = self.group, self.run.checkpoint_path
         read = [read_checkpoint(path)] * group.size if group.rank == 0 else None
         tensors, progress = group.scatter(read)
-        places = self.run.restore(tensors, progress, workers=group.size)
+        positions = self.run.restore(tensors, progress, workers=group.size)
         with torch.no_grad():
             for name, average in zip(self.run.names, self.average, strict=True):
                 average.copy_(take(tensors, f"average.{name}", average, path))
         restore_optimizer(self.optimizer, self.run.names, tensors)
-        self.learner.go_to(places[group.rank], path)
+        self.learner.go_to(positions[group.rank], path)
         self.chunks = progress["chunks"]
         self._unaveraged_frames = progress["unaveraged_frames"]
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.torch.lstmp import LstmpNetwork
 from recognizer.am.torch.lstmp_kernel import lstmp_chunk
-from recognizer.am.torch.network_module import IGNORED, SoftmaxLoss
 from recognizer.am.torch.networks import from_network
 
 C, P, D, N, T = 5, 3, 4, 2, 6
@@ -229,49 +228,6 @@ def small_network(dropout: float = 0.0) -> LstmpNetwork:
         initial_range=0.5,
         dropout=dropout,
     )
-
-
-def test_softmax_loss_is_torchs_cross_entropy() -> None:
-    generator = torch.Generator().manual_seed(0)
-    hidden, weight, bias = (
-        torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
-        for shape in [(11, 3), (7, 3), (7,)]
-    )
-    labels = torch.arange(11) % 7
-    loss, correct = SoftmaxLoss.apply(hidden, weight, bias, labels)
-    logits = hidden @ weight.T + bias
-    expected = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
-    torch.testing.assert_close(loss, expected)
-    assert int(correct) == int((logits.argmax(1) == labels).sum())
-    parameters = (hidden, weight, bias)
-    ours = torch.autograd.grad(3.0 * loss, parameters)
-    plain = torch.autograd.grad(3.0 * expected, parameters)
-    for a, b in zip(ours, plain, strict=True):
-        torch.testing.assert_close(a, b)
-
-
-def test_chunk_loss_ignores_unlabelled_frames() -> None:
-    model = small_network()
-    x = torch.randn(T, N, D, generator=torch.Generator().manual_seed(1))
-    labels = torch.tensor([[0, 1], [2, IGNORED], [3, 4], [IGNORED, 5], [6, 0], [1, IGNORED]])
-    state = model.initial_state(N)
-    result = model.chunk_loss(x, labels, state)
-    log_probs, states = model(x, state)
-    wanted = labels != IGNORED
-    rows = log_probs[wanted].gather(1, labels[wanted].unsqueeze(1))
-    assert result.frames == int(wanted.sum()) == 9
-    assert result.correct == int((log_probs[wanted].argmax(1) == labels[wanted]).sum())
-    torch.testing.assert_close(result.loss, -rows.sum())
-    for carried, expected in zip(result.state, states, strict=True):
-        assert not carried.requires_grad
-        torch.testing.assert_close(carried, expected.detach())
-
-
-def test_a_chunk_without_any_label_has_no_loss() -> None:
-    model = small_network()
-    labels = torch.full((T, N), IGNORED)
-    result = model.chunk_loss(torch.zeros(T, N, D), labels, model.initial_state(N))
-    assert (result.frames, float(result.loss.detach())) == (0, 0.0)
 
 
 def test_dropout_spares_the_recurrence() -> None:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from network_kinds import INPUTS, KINDS, OUTPUTS, STREAMING, WHOLE, make_module
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.torch.blstm import BlstmNetwork
 from recognizer.am.torch.dnn import DnnNetwork
-from recognizer.am.torch.network_module import IGNORED, NetworkModule, reset_state
+from recognizer.am.torch.network_module import NetworkModule, reset_state
 from recognizer.am.torch.networks import from_network, make_network
 from recognizer.data.errors import SpeechError
 
@@ -27,47 +26,6 @@ def frames(count: int, streams: int = 2, seed: int = 1) -> Tensor:
 def log_posteriors(model: NetworkModule, x: Tensor, lengths: Tensor | None = None) -> Tensor:
     result: Tensor = model(x, model.initial_state(x.shape[1]), lengths)[0]
     return result
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_loss_is_that_of_the_labelled_frames(kind: str) -> None:
-    model = make_module(kind)
-    labels = torch.tensor([[0, 1], [2, IGNORED], [3, 4], [20, 5], [6, 0], [1, 22]])
-    x = frames(6)
-    result = model.chunk_loss(x, labels, model.initial_state(2))
-    wanted = labels != IGNORED
-    rows = log_posteriors(model, x)[wanted]
-    picked = rows.gather(1, labels[wanted].unsqueeze(1))
-    assert result.frames == 11
-    assert result.correct == int((rows.argmax(1) == labels[wanted]).sum())
-    torch.testing.assert_close(result.loss, -picked.sum())
-    assert all(not tensor.requires_grad for tensor in result.state)
-    result.loss.backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_chunk_without_labels_has_no_loss(kind: str) -> None:
-    model = make_module(kind)
-    labels = torch.full((4, 2), IGNORED)
-    result = model.chunk_loss(frames(4), labels, model.initial_state(2))
-    assert (result.frames, float(result.loss.detach())) == (0, 0.0)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_loss_has_the_gradients_of_plain_torch(kind: str) -> None:
-    model = make_module(kind, precision=torch.float64).double()
-    x, labels = frames(6).double(), torch.arange(12).reshape(6, 2)
-    parameters = list(model.parameters())
-    ours = model.chunk_loss(x, labels, model.initial_state(2)).loss
-    rows = log_posteriors(model, x).reshape(-1, OUTPUTS)
-    plain = functional.nll_loss(rows, labels.reshape(-1), reduction="sum")
-    torch.testing.assert_close(ours, plain)
-    for a, b in zip(
-        torch.autograd.grad(ours, parameters), torch.autograd.grad(plain, parameters), strict=True
-    ):
-        torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("kind", STREAMING)
@@ -105,15 +63,9 @@ def test_padding_of_whole_utterances_changes_nothing(kind: str) -> None:
     assert model.whole_utterances
     x, lengths = frames(9, streams=3), torch.tensor([9, 4, 1])
     together = log_posteriors(model, x, lengths)
-    labels = torch.full((9, 3), IGNORED)
     for n, length in enumerate(lengths.tolist()):
         alone = log_posteriors(model, x[:length, n : n + 1])
         torch.testing.assert_close(together[:length, n : n + 1], alone, rtol=0, atol=1e-5)
-        labels[:length, n] = 3
-    result = model.chunk_loss(x, labels, [])
-    expected = -sum(together[:length, n, 3].sum() for n, length in enumerate(lengths.tolist()))
-    torch.testing.assert_close(result.loss, expected)
-    assert (result.frames, result.state) == (14, [])
 
 
 def test_blstm_is_torchs() -> None:

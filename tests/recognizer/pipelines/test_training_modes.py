@@ -16,7 +16,7 @@ from conftest import Ran
 import babble
 from places import ROOT
 from recognizer.am.nnet.network_file import read_network
-from recognizer.am.training.engine.options import ClusterOptions, TrainingOptions
+from recognizer.am.training.engine.options import ParameterServerOptions, TrainingOptions
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.alignments.textgrid import write_textgrid
 from recognizer.data.errors import SpeechError, UsageError
@@ -122,7 +122,7 @@ def test_curves_are_plotted(tmp_path: Path, command: Callable[..., Ran]) -> None
 
 def test_workers_on_a_cluster(data: Path, cluster: None) -> None:
     path = recipe(data, "ray", cache=False)
-    changes = {"mode": "ray", "workers": 2, "cluster": ClusterOptions(threads=2)}
+    changes = {"mode": "ray", "workers": 2, "cluster": ParameterServerOptions(threads=2)}
     train_from_file(path, changes=changes)
     options = read_network(data / "ray" / NETWORK_FILE).metadata["training"]["options"]
     assert (options["mode"], options["workers"]) == ("ray", 2)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognizer.am.training.engine.batching import IGNORED, Chunk, StreamBatcher
+from recognizer.am.training.criteria.cross_entropy import IGNORED, row_labels
+from recognizer.am.training.criteria.targets import FrameLabels
+from recognizer.am.training.engine.batching import Chunk, StreamBatcher
 from recognizer.am.training.engine.data import TrainingUtterance
 from recognizer.data.errors import SpeechError
 
@@ -17,13 +19,13 @@ from recognizer.data.errors import SpeechError
 def utterance(number: int, frames: int, versions: int = 1) -> TrainingUtterance:
     """Frame t of version v has the features (number, t, v) and the label 1000 number + t."""
 
-    def version(v: int) -> tuple[np.ndarray, np.ndarray]:
+    def version(v: int) -> tuple[np.ndarray, FrameLabels]:
         t = np.arange(frames + v)
         features = np.stack([np.full(frames + v, number), t, np.full(frames + v, v)], axis=1)
-        return features.astype(np.float32), (1000 * number + t).astype(np.int32)
+        return features.astype(np.float32), FrameLabels((1000 * number + t).astype(np.int32))
 
-    (features, labels), *others = (version(v) for v in range(versions))
-    return TrainingUtterance(f"u{number}", features, labels, tuple(others))
+    (features, target), *others = (version(v) for v in range(versions))
+    return TrainingUtterance(f"u{number}", features, target, tuple(others))
 
 
 def check_stream(chunks: list[Chunk], n: int, delay: int) -> list[tuple[int, int, int]]:
@@ -32,14 +34,15 @@ def check_stream(chunks: list[Chunk], n: int, delay: int) -> list[tuple[int, int
     position = -1
     current = (-1, -1)
     for chunk in chunks:
-        if chunk.fresh[n]:
+        labels = row_labels(chunk.targets)
+        if chunk.targets.fresh[n]:
             position = 0
             current = (int(chunk.features[0, n, 0]), int(chunk.features[0, n, 2]))
             passed.append((*current, 0))
         padding = position < 0
         for t in range(len(chunk.features)):
             number, frame, version = (int(value) for value in chunk.features[t, n])
-            label = int(chunk.labels[t, n])
+            label = int(labels[t, n])
             if padding or (label == IGNORED and position >= delay):
                 # Padding lasts to the end of the chunk, and the stream begins anew after it.
                 assert label == IGNORED
@@ -81,18 +84,26 @@ def test_every_frame_once_an_epoch(
 def test_last_frame_is_repeated_for_the_delay() -> None:
     (chunk,) = StreamBatcher([utterance(1, 4)], streams=2, chunk=10, delay=3)
     assert chunk.features[:, 0, 1].tolist() == [0, 1, 2, 3, 3, 3, 3, 0, 0, 0]
-    assert chunk.labels[:, 0].tolist() == [-1, -1, -1, 1000, 1001, 1002, 1003, -1, -1, -1]
-    assert chunk.labels[:, 1].tolist() == [-1] * 10
-    assert chunk.fresh.tolist() == [True, False]
+    labels = row_labels(chunk.targets)
+    assert labels[:, 0].tolist() == [-1, -1, -1, 1000, 1001, 1002, 1003, -1, -1, -1]
+    assert labels[:, 1].tolist() == [-1] * 10
+    assert chunk.targets.fresh.tolist() == chunk.targets.ended.tolist() == [True, False]
+    assert chunk.lengths.tolist() == [7, 0]
+    assert chunk.frames == 4
 
 
 def test_streams_refill_on_their_own() -> None:
     utterances = [utterance(0, 4), utterance(1, 12), utterance(2, 4)]
     chunks = list(StreamBatcher(utterances, streams=2, chunk=4, delay=0, shuffle=False))
-    assert [chunk.fresh.tolist() for chunk in chunks] == [
+    assert [chunk.targets.fresh.tolist() for chunk in chunks] == [
         [True, True],
         [True, False],
         [False, False],
+    ]
+    assert [chunk.targets.ended.tolist() for chunk in chunks] == [
+        [True, False],
+        [True, False],
+        [False, True],
     ]
     assert [chunk.features[0, :, 0].tolist() for chunk in chunks] == [[0, 1], [2, 1], [0, 1]]
 
@@ -133,8 +144,10 @@ def test_state_restores_the_rest() -> None:
         assert len(rest) == len(whole) - cut
         for a, b in zip(rest, whole[cut:], strict=True):
             np.testing.assert_array_equal(a.features, b.features)
-            np.testing.assert_array_equal(a.labels, b.labels)
-            np.testing.assert_array_equal(a.fresh, b.fresh)
+            np.testing.assert_array_equal(row_labels(a.targets), row_labels(b.targets))
+            np.testing.assert_array_equal(a.targets.fresh, b.targets.fresh)
+            np.testing.assert_array_equal(a.targets.ended, b.targets.ended)
+            np.testing.assert_array_equal(a.lengths, b.lengths)
             assert a.epoch == b.epoch
 
 
@@ -165,6 +178,9 @@ def test_whole_utterances(lengths: list[int], streams: int, delay: int, epochs: 
         [*enumerate(lengths)] * epochs
     )
     for chunk in chunks:
-        real = (chunk.labels != IGNORED).any(0)
-        np.testing.assert_array_equal(chunk.fresh, real)
-        assert len(chunk.labels) == 1 + np.flatnonzero((chunk.labels != IGNORED).any(1))[-1]
+        labelled = row_labels(chunk.targets) != IGNORED
+        real = labelled.any(0)
+        np.testing.assert_array_equal(chunk.targets.fresh, real)
+        np.testing.assert_array_equal(chunk.targets.ended, real)
+        assert len(labelled) == 1 + np.flatnonzero(labelled.any(1))[-1] == chunk.lengths.max()
+        np.testing.assert_array_equal(chunk.lengths, np.where(real, labelled.sum(0) + delay, 0))

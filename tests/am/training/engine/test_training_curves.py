@@ -61,6 +61,9 @@ def test_plot(trained: Path, tmp_path: Path, kind: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [picture.name]
 
 
+MEASURES = {"cross_entropy": 1.25, "accuracy": 0.625}
+
+
 @pytest.mark.parametrize("planned", [1000, None])
 def test_the_bar_shows_speed_and_accuracy(
     monkeypatch: pytest.MonkeyPatch, planned: int | None
@@ -70,10 +73,16 @@ def test_the_bar_shows_speed_and_accuracy(
         training_log, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=150)
     )
     with TrainingProgress(planned, enabled=True) as progress:
-        progress.update(250, epoch=2, speed=5432.0, loss=1.25, accuracy=0.625)
+        progress.update(250, epoch=2, speed=5432.0, measures=MEASURES)
         progress.say("measured")
     text = Text.from_ansi(screen.getvalue()).plain
-    for part in ("epoch 3", "5,432 frames/s", "loss 1.250", "accuracy 62.5%", "measured"):
+    for part in (
+        "epoch 3",
+        "5,432 frames/s",
+        "cross entropy 1.2500",
+        "accuracy 62.50%",
+        "measured",
+    ):
         assert part in text
     assert ("25.0 %" in text) == (planned is not None)
 
@@ -82,7 +91,7 @@ def test_elsewhere_than_on_a_terminal_there_is_no_bar(monkeypatch: pytest.Monkey
     screen = io.StringIO()
     monkeypatch.setattr(training_log, "Console", lambda stderr: Console(file=screen))
     with TrainingProgress(1000, enabled=True) as progress:
-        progress.update(250, epoch=2, speed=5432.0, loss=1.25, accuracy=0.625)
+        progress.update(250, epoch=2, speed=5432.0, measures=MEASURES)
         progress.say("measured")
     assert screen.getvalue() == "measured\n"
 
@@ -91,8 +100,11 @@ def test_what_cannot_be_plotted(trained: Path, tmp_path: Path) -> None:
     log = read_curve(trained)
     with pytest.raises(UsageError, match=r"\.svg, \.png, \.pdf"):
         plot_curves({"run": log}, tmp_path / "curves.gif")
-    with pytest.raises(SpeechError, match=r"run: expected 'held_out_accuracy'"):
+    with pytest.raises(SpeechError, match=r"run: expected held-out measurements in its log"):
         plot_curves({"run": [{"frames": 1}]}, tmp_path / "curves.svg")
+    other = [{"frames": 1, "training_ctc_loss": 2.0, "held_out_ctc_loss": 2.0}]
+    with pytest.raises(SpeechError, match=r"other: expected 'held_out_accuracy' in every line"):
+        plot_curves({"run": log, "other": other}, tmp_path / "curves.svg")
     with pytest.raises(SpeechError, match=r"training\.jsonl: expected the log"):
         read_curve(tmp_path)
     (tmp_path / "training.jsonl").write_text(json.dumps({"frames": 1}) + "\n[1]\n")

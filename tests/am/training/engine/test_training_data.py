@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recognizer.am.training.criteria.cross_entropy import CrossEntropy
+from recognizer.am.training.criteria.targets import FrameLabels, TokenSequence
 from recognizer.am.training.engine.data import (
-    TrainingSet,
+    CheckedData,
     TrainingUtterance,
     epoch_order,
     is_held_out,
@@ -18,26 +20,32 @@ from recognizer.am.training.engine.data import (
 from recognizer.data.errors import SpeechError
 
 X, Y = np.zeros((10, 3), dtype=np.float16), np.zeros(10, dtype=np.int32)
-APART = TrainingUtterance("apart", X, Y)
+APART = TrainingUtterance("apart", X, FrameLabels(Y))
 
 
-def made(*utterances: TrainingUtterance, tolerance: int = 2) -> TrainingSet:
-    return TrainingSet.of(utterances, input_dim=3, outputs=4, tolerance=tolerance, held_out=[APART])
+def made(*utterances: TrainingUtterance, tolerance: int = 2) -> CheckedData:
+    return CheckedData.of(
+        utterances, criterion=CrossEntropy(), input_dim=3, outputs=4, tolerance=tolerance,
+        held_out=[APART],
+    )  # fmt: skip
 
 
 def test_small_differences_are_cut_and_the_rest_is_dropped() -> None:
     bad = X.copy()
     bad[4, 1] = np.nan
     data = made(
-        TrainingUtterance("whole", X, Y),
-        TrainingUtterance("trimmed", X, Y[:8], ((X[:7], Y[:8]), (X, Y[:3]))),
-        TrainingUtterance("short", X, Y[:7]),
-        TrainingUtterance("second", X, Y[:5], ((X, Y),)),
-        TrainingUtterance("empty", X[:0], Y[:2]),
-        TrainingUtterance("nan", bad, Y),
-        TrainingUtterance("label", X, Y + 4),
-        TrainingUtterance("width", X[:, :2], Y),
-        TrainingUtterance("float", X, Y.astype(np.float32)),
+        TrainingUtterance("whole", X, FrameLabels(Y)),
+        TrainingUtterance(
+            "trimmed", X, FrameLabels(Y[:8]), ((X[:7], FrameLabels(Y[:8])), (X, FrameLabels(Y[:3])))
+        ),
+        TrainingUtterance("short", X, FrameLabels(Y[:7])),
+        TrainingUtterance("second", X, FrameLabels(Y[:5]), ((X, FrameLabels(Y)),)),
+        TrainingUtterance("empty", X[:0], FrameLabels(Y[:2])),
+        TrainingUtterance("nan", bad, FrameLabels(Y)),
+        TrainingUtterance("label", X, FrameLabels(Y + 4)),
+        TrainingUtterance("width", X[:, :2], FrameLabels(Y)),
+        TrainingUtterance("tokens", X, TokenSequence(Y)),
+        TrainingUtterance("float", X, FrameLabels(Y.astype(np.float32))),
     )
     lengths = {
         u.id: [tuple(map(len, u.load(k))) for k in range(len(u.versions))] for u in data.training
@@ -45,10 +53,12 @@ def test_small_differences_are_cut_and_the_rest_is_dropped() -> None:
     assert lengths == {"whole": [(10, 10)], "trimmed": [(8, 8), (7, 7)], "second": [(10, 10)]}
     assert data.trimmed == 2
     assert [line.split(":")[0] for line in data.dropped] == [
-        "trimmed", "short", "second", "empty", "nan", "label", "width", "float",
+        "trimmed", "short", "second", "empty", "nan", "label", "width", "tokens", "float",
     ]  # fmt: skip
     assert data.dropped[1].endswith("10 frames of features, 7 labels")
     assert data.dropped[4].endswith("features are not finite")
+    assert data.dropped[5].endswith("expected labels 0 to 3, found 4 to 4")
+    assert data.dropped[7].endswith("expected a target of kind FrameLabels, found TokenSequence")
     assert data.frames == 10 + 8 + 10
     assert data.label_counts.tolist() == [28, 0, 0, 0]
     assert [u.id for u in data.held_out] == ["apart"]
@@ -56,9 +66,9 @@ def test_small_differences_are_cut_and_the_rest_is_dropped() -> None:
 
 def test_nothing_left_and_doubles() -> None:
     with pytest.raises(SpeechError, match="found it twice"):
-        made(TrainingUtterance("a", X, Y), TrainingUtterance("a", X, Y))
+        made(TrainingUtterance("a", X, FrameLabels(Y)), TrainingUtterance("a", X, FrameLabels(Y)))
     with pytest.raises(SpeechError, match="found 0 and 1; the first dropped: a: 10 frames of"):
-        made(TrainingUtterance("a", X, Y[:2]))
+        made(TrainingUtterance("a", X, FrameLabels(Y[:2])))
 
 
 def test_features_may_be_read_when_they_are_needed() -> None:
@@ -68,12 +78,12 @@ def test_features_may_be_read_when_they_are_needed() -> None:
         calls.append(1)
         return X + 1
 
-    data = made(TrainingUtterance("lazy", read, Y[:9]))
+    data = made(TrainingUtterance("lazy", read, FrameLabels(Y[:9])))
     assert len(calls) == 1  # to look at them and count
-    features, labels = data.training[0].load()
+    features, target = data.training[0].load()
     assert len(calls) == 2
     np.testing.assert_array_equal(features, X[:9] + 1)
-    assert len(labels) == 9
+    assert len(target) == 9
     np.testing.assert_array_equal(data.mean, [1, 1, 1])
 
 
@@ -82,7 +92,7 @@ def test_statistics() -> None:
     parts = [rng.normal([10, -3, 0], [2, 5, 1e-9], size=(k, 3)).astype(np.float32) for k in (7, 40)]
     data = made(
         *(
-            TrainingUtterance(str(k), part, np.zeros(len(part), dtype=np.int32))
+            TrainingUtterance(str(k), part, FrameLabels(np.zeros(len(part), dtype=np.int32)))
             for k, part in enumerate(parts)
         )
     )
@@ -93,7 +103,7 @@ def test_statistics() -> None:
 
 
 def test_parts_are_disjoint_and_keep_the_counts() -> None:
-    data = made(*(TrainingUtterance(str(k), X, Y) for k in range(7)))
+    data = made(*(TrainingUtterance(str(k), X, FrameLabels(Y)) for k in range(7)))
     parts = [data.part(index, 3) for index in range(3)]
     assert sorted(u.id for part in parts for u in part.training) == list("0123456")
     assert {part.frames for part in parts} == {70}

@@ -9,24 +9,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from recognizer.am.torch.network_module import IGNORED
 from recognizer.am.torch.networks import make_network
+from recognizer.am.training.criteria.cross_entropy import CrossEntropy
 from recognizer.am.training.engine.learner import Learner, scale_gradients
-from recognizer.am.training.train import TrainingOptions, TrainingUtterance, evaluate
+from recognizer.am.training.train import Objective, TrainingOptions, TrainingUtterance, evaluate
 from toy_training import NETWORK, SGD, make_utterances
 
 
 def learner(
     utterances: Sequence[TrainingUtterance], *, streams: int, chunk: int, seed: int = 0
 ) -> Learner:
-    model = make_network(
+    network = make_network(
         NETWORK,
         generator=torch.Generator().manual_seed(7),
         initial_range=0.5,
         precision=torch.float64,
     ).double()
     options = dataclasses.replace(SGD, streams=streams, chunk=chunk, seed=seed)
-    return Learner(model, utterances, options, epochs=1, augment=None)
+    return Learner(Objective(network, CrossEntropy()), utterances, options, epochs=1, augment=None)
 
 
 def without_versions(count: int) -> list[TrainingUtterance]:
@@ -39,7 +39,7 @@ def epoch(one: Learner, spoil_padding: bool = False) -> tuple[float, int, list[T
     sums = [torch.zeros_like(parameter) for parameter in one.parameters]
     while (chunk := one.next_chunk()) is not None:
         if spoil_padding:
-            padding = (chunk.labels != IGNORED)[::-1].cumsum(axis=0)[::-1] == 0
+            padding = chunk.targets.mask[::-1].cumsum(axis=0)[::-1] == 0
             chunk.features[padding] = 1e3
         result, counted = one.forward(chunk)
         loss += counted.loss
@@ -55,7 +55,7 @@ def test_streams_together_are_utterances_alone(spoil_padding: bool) -> None:
     utterances = without_versions(8)
     loss, frames, gradients = epoch(learner(utterances, streams=3, chunk=60), spoil_padding)
     alone = [epoch(learner([one], streams=1, chunk=60)) for one in utterances]
-    assert frames == sum(len(one.labels) for one in utterances)
+    assert frames == sum(len(one.target) for one in utterances)
     assert loss == pytest.approx(sum(one[0] for one in alone), rel=1e-9)
     for together, *apart in zip(gradients, *(one[2] for one in alone), strict=True):
         torch.testing.assert_close(together, sum(apart), rtol=1e-7, atol=1e-9)
@@ -70,7 +70,7 @@ def test_states_are_carried_from_chunk_to_chunk(chunk: int) -> None:
     expected = evaluate(one.model, utterances)
     loss, frames, _ = epoch(one)
     assert frames == expected.frames
-    assert loss / frames == pytest.approx(expected.cross_entropy, rel=1e-6)
+    assert loss / frames == pytest.approx(expected.loss, rel=1e-6)
 
 
 def gradients() -> list[Tensor]:

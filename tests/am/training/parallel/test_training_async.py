@@ -49,7 +49,7 @@ def test_workers_share_the_work_and_learn(tmp_path: Path) -> None:
     # Every frame of every epoch was counted once, whoever trained on it.
     epochs = result.frames / task.data.frames
     assert result.finished and 11 < epochs < 13
-    assert result.last is not None and result.last.accuracy > 0.8
+    assert result.last is not None and result.last["accuracy"] > 0.8
     log = [json.loads(line) for line in (tmp_path / "training.jsonl").read_text().splitlines()]
     assert len(log) >= 2
     assert log[-1]["training_accuracy"] > 0.7
