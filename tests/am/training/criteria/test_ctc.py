@@ -163,14 +163,15 @@ def make_utterances(count: int = 40, seed: int = 0) -> list[TrainingUtterance]:
     return utterances
 
 
-def trainer(directory: Path, epochs: int = 40) -> SyncTrainer:
+def trainer(directory: Path, epochs: int = 14) -> SyncTrainer:
     directory.mkdir(exist_ok=True)
+    network = dataclasses.replace(NETWORK, layers=1, output_delay=1)
     options = dataclasses.replace(
-        SGD, optimizer="adam", reduction="mean", learning_rate=3e-2, final_learning_rate=3e-3,
-        streams=4, epochs=epochs, max_gradient_norm=5.0, dropout=0.05, evaluate_frames=5000,
+        SGD, optimizer="adam", reduction="mean", learning_rate=2e-2, final_learning_rate=3e-3,
+        streams=4, epochs=epochs, max_gradient_norm=5.0, dropout=0.05, evaluate_frames=3000,
     )  # fmt: skip
     task = make_task(
-        make_utterances(), NETWORK, options, directory, criterion=Ctc(), progress=False
+        make_utterances(), network, options, directory, criterion=Ctc(), progress=False
     )
     return SyncTrainer(task)
 
