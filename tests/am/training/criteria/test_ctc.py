@@ -163,7 +163,7 @@ def make_utterances(count: int = 40, seed: int = 0) -> list[TrainingUtterance]:
     return utterances
 
 
-def trainer(directory: Path, epochs: int = 14) -> SyncTrainer:
+def trainer(directory: Path, epochs: int = 20) -> SyncTrainer:
     directory.mkdir(exist_ok=True)
     network = dataclasses.replace(NETWORK, layers=1, output_delay=1)
     options = dataclasses.replace(
