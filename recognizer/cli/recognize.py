@@ -8,7 +8,7 @@ import click
 
 from recognizer.cli.run import report, run
 from recognizer.data.errors import SpeechError, as_speech_error
-from recognizer.formats import FORMATS
+from recognizer.formats import FORMATS, recordings
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,14 +85,15 @@ def recognize(
 
     write = FORMATS[form]
     failed = 0
-    for path, result in thread_map(work, audio, threads):
+    results = thread_map(work, audio, threads)
+    for recording, (path, result) in zip(recordings(audio, channel), results, strict=True):
         if isinstance(result, SpeechError):
             report("recognize", result)
             failed += 1
             continue
         if result.words and not result.complete:
             report("recognize", f"{path}: no path to a sentence's end, the best beginning is given")
-        sys.stdout.write(write(path, result, alone=len(audio) == 1))
+        sys.stdout.write(write(recording, result))
         sys.stdout.flush()
     return 1 if failed else 0
 

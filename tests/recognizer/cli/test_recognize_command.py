@@ -7,13 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 import toy
+from recognizer.formats import recordings
 from recognizer.model import files
 
 START = [sys.executable, "-c", "from recognizer.cli.recognize import main; main()"]
@@ -63,6 +66,48 @@ def test_ctm_lines_are_those_of_nist(command, toy_model, whistled):
         assert float(row[3]) > 0.1
         assert 0 <= float(row[5]) <= 1
         assert len(row) == 6
+
+
+def test_ctm_files_of_one_name_are_told_apart(command, toy_model, whistled, tmp_path):
+    for directory in ("monday", "tues day"):
+        (tmp_path / directory).mkdir()
+    paths = [whistled("go", "monday/talk.wav"), whistled("left", "tues day/talk.wav")]
+    paths.append(whistled("now", "other.wav"))
+    ran = command("recognize", "--format", "ctm", "--model", toy_model, *paths)
+    rows = [line.split() for line in ran.out.splitlines()]
+    assert [(row[0], row[4]) for row in rows] == [
+        ("monday_talk", "go"),
+        ("tues_day_talk", "left"),
+        ("other", "now"),
+    ]
+    stereo = whistled("go", "stereo.wav", channels=2)
+    options = ["--format", "ctm", "--channel", 2, "--model", toy_model]
+    ran = command("recognize", *options, stereo)
+    assert ran.out.split()[:2] == ["stereo", "2"]
+
+
+@given(st.lists(st.text("ab/. ", min_size=1, max_size=6), max_size=6))
+def test_different_files_have_different_names(paths: list[str]):
+    """Names have no white space, and those of a single file with a plain name are its own."""
+    found = recordings(paths)
+    assert [one.path for one in found] == paths
+    names = {PurePath(one.path): one.name for one in found}
+    assert len(set(names.values())) == len(names)
+    assert all(name.split() == [name] for name in names.values())
+    assert all(one.alone == (len(paths) == 1) for one in found)
+
+
+def test_names_of_recordings():
+    for paths, names in (
+        (["x/a.wav", "y/b.wav"], ["a", "b"]),
+        (["x/a.wav", "y/a.wav"], ["x_a", "y_a"]),
+        (["1/x/a.wav", "2/x/a.wav"], ["1_x_a", "2_x_a"]),
+        (["a.wav", "a.mp3"], ["a.wav", "a.mp3"]),
+        (["x y/a.wav", "x_y/a.wav"], ["x_y_a.wav_1", "x_y_a.wav_2"]),
+        (["a.wav", "a.wav", "./a.wav"], ["a", "a", "a"]),
+        (["-"], ["-"]),
+    ):
+        assert [one.name for one in recordings(paths)] == names
 
 
 def test_threads_and_the_words_of_fewest_expected_errors(command, toy_model, whistled):

@@ -82,6 +82,29 @@ def test_the_output_directory(command, toy_model, whistled_set, tmp_path):
     assert "u5 %WER 50.00 [ 1 / 2, 0 ins, 0 del, 1 sub ]\nref right stop\n" in alignments
 
 
+def test_manifests_of_lhotse_are_a_test_set_too(command, toy_model, whistled_set, tmp_path):
+    """The same recordings behind manifests, found from another working directory."""
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    recordings, supervisions = [], []
+    for name, (said, claimed) in SAID.items():
+        duration = len(toy.whistle(said)) / 16000
+        path = str(whistled_set / f"{name}.flac")
+        sources = [{"type": "file", "channels": [0], "source": path}]
+        recordings.append({"id": f"r-{name}", "sources": sources, "duration": duration})
+        supervision = {"id": name, "recording_id": f"r-{name}", "start": 0.0, "channel": 0}
+        supervisions.append({**supervision, "duration": duration, "text": claimed})
+    for name, values in (("recordings", recordings), ("supervisions", supervisions)):
+        lines = "".join(f"{json.dumps(value)}\n" for value in values)
+        (manifests / f"{name}.jsonl").write_text(lines)
+    ran = command("recognizer", "evaluate", manifests, "--model", toy_model)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[-1] == "%WER 36.36 [ 4 / 11, 1 ins, 1 del, 2 sub ] rescored"
+    options = ["--model", toy_model, "--output-dir", tmp_path / "ali"]
+    ran = command("recognizer", "align", manifests / "supervisions.jsonl", *options)
+    assert (tmp_path / "ali" / "u2.TextGrid").exists()
+
+
 def test_processes_give_what_one_gives(toy_model, whistled_set):
     corpus = read_corpus(whistled_set)
     told: list[str] = []
