@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import soxr
 
+from places import ROOT
 from recognizer import Recognizer
 from recognizer.data.audio.reading import read_audio
 from recognizer.data.corpora.corpus import Utterance, read_corpus
@@ -57,6 +58,12 @@ def recognise(recognizer: Recognizer) -> Callable[[Utterance], Result]:
         return results[utterance.audio]
 
     return result
+
+
+def test_the_sample_is_recognised_without_an_error(recognizer: Recognizer) -> None:
+    result = recognizer.recognize(ROOT / "recognizer" / "samples" / "synthetic.flac")
+    said = "she opened the door and looked out into the garden but there was nobody there"
+    assert (result.text, result.first_pass.text) == (said, said)
 
 
 def utterances(corpora: Path, name: str) -> dict[str, Utterance]:
