@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 
 Source = str | os.PathLike[str] | BinaryIO
 
@@ -21,30 +21,42 @@ def open_source(source: Source) -> tuple[str, BinaryIO]:
 
     Raises:
         SpeechError: there is no such file, or it cannot be opened or read.
+        UsageError: an open file in text mode.
     """
     if isinstance(source, str | os.PathLike):
         if os.fspath(source) == "-":
             if sys.stdin is None:
                 raise SpeechError("standard input: expected audio, found it closed")
-            return "standard input", io.BytesIO(sys.stdin.buffer.read())
-        return _open_path(Path(source))
-    name = str(getattr(source, "name", "the given stream"))
-    # A copy, so that the caller's stream stays the caller's.
-    return name, io.BytesIO(source.read())
-
-
-def _open_path(path: Path) -> tuple[str, BinaryIO]:
-    if path.is_dir():
-        raise SpeechError(f"{path}: expected an audio file, found a directory")
-    try:
-        stream = path.open("rb")
+            return "standard input", _in_memory("standard input", sys.stdin.buffer)
+        path = Path(source)
+        stream = _opened(path)
         if stream.seekable():
             return str(path), stream
         with stream:
-            return str(path), io.BytesIO(stream.read())
+            return str(path), _in_memory(str(path), stream)
+    name = str(getattr(source, "name", "the given stream"))
+    # A copy, so that the caller's stream stays the caller's.
+    return name, _in_memory(name, source)
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.is_dir():
+        raise SpeechError(f"{path}: expected an audio file, found a directory")
+    try:
+        return path.open("rb")
     except FileNotFoundError:
         raise SpeechError(f"{path}: no such file") from None
     except OSError as error:
         raise SpeechError(f"{path}: cannot be opened: {error.strerror}") from error
     except ValueError as error:  # a null character in the name
-        raise SpeechError(f"{path}: cannot be opened: {error}") from None
+        raise SpeechError(f"{str(path)!r}: cannot be opened: {error}") from None
+
+
+def _in_memory(name: str, stream: BinaryIO) -> BinaryIO:
+    try:
+        content = stream.read()
+    except OSError as error:
+        raise SpeechError(f"{name}: cannot be read: {error.strerror or error}") from error
+    if not isinstance(content, bytes):
+        raise UsageError(f"{name}: expected a stream of bytes, found one of text")
+    return io.BytesIO(content)
