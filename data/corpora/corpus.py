@@ -97,7 +97,7 @@ class Corpus:
 def read_corpus(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> Corpus:
     """Read a Kaldi data directory, manifests of Lhotse, or a LibriSpeech tree.
 
-    This is the one place that decides what a path is: a directory with a wav.scp is Kaldi's, one
+    Here alone it is decided what a path is: a directory with a wav.scp is Kaldi's, one
     with *supervisions*.jsonl (or .jsonl.gz), or such a file, is Lhotse's, one with *.trans.txt
     files somewhere in it is LibriSpeech's.
 

@@ -54,7 +54,7 @@ def find_manifests(path: Path) -> tuple[Path, Path] | None:
             with the same name but for this word.
 
     Returns:
-        Recordings and supervisions; None if this is no place of manifests.
+        Recordings and supervisions; None if there are no manifests.
 
     Raises:
         SpeechError: one of the two is missing, or a directory has several.
@@ -137,7 +137,7 @@ def _is_manifest(path: Path, kind: str) -> bool:
 
 
 def _values(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a manifest, each with its place (file and line)."""
+    """The objects of a manifest, each with its file and line."""
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
@@ -202,6 +202,8 @@ def _supervision(
             f"{where}: expected a supervision with id, recording_id, start and duration, found "
             f"{json.dumps(value)[:60]!r}"
         ) from None
+    if name.split() != [name]:
+        raise SpeechError(f"{where}: expected an id without white space, found {name!r}")
     recording = known.get(of)
     if recording is None:
         raise SpeechError(f"{where}: {name}: expected a recording of {recordings}, found {of!r}")

@@ -41,7 +41,8 @@ def score(
 
     Files ending in .trn are sclite's (words, then the utterance in brackets); in .ctm, NIST's
     words with times, each recording an utterance; in .stm, NIST's segments, as the reference of a
-    .ctm, whose words go to the segments as sclite assigns them; all others are Kaldi's text (the
+    .ctm, whose words go to the segments as sclite assigns them, or of an .stm with the same
+    segments; all others are Kaldi's text (the
     utterance, then the words). In .trn and .stm alternatives may stand in braces, { um / uh / @ },
     of which @ is no word.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import UsageError
-from recognizer.evaluation.confidence import cross_entropy, right_words
+from recognizer.evaluation.confidence import cross_entropy, normalized_cross_entropy, right_words
 from recognizer.evaluation.evaluate import each_utterance, loaded_recognizer
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import ModelConfig
@@ -78,14 +78,12 @@ def calibrate(
                 column += one
             progress()
     flags = np.array(right, dtype=np.bool_)
-    entropies = [cross_entropy(np.array(column), flags) for column in confidences]
-    # Always saying what share of the words is right.
-    known = cross_entropy(np.full(len(right), np.mean(right) if right else 1.0), flags)
+    by_scale = {scale: np.array(column) for scale, column in zip(scales, confidences, strict=True)}
     return Calibration(
         tuple(corpus.name for corpus in corpora),
         len(right),
-        dict(zip(scales, entropies, strict=True)),
-        {s: 1 - e / known if known else 0.0 for s, e in zip(scales, entropies, strict=True)},
+        {scale: cross_entropy(column, flags) for scale, column in by_scale.items()},
+        {scale: normalized_cross_entropy(column, flags) for scale, column in by_scale.items()},
     )
 
 

@@ -171,10 +171,10 @@ def read_speakers(path: str | Path) -> dict[str, str]:
     """
     speakers = {}
     for number, line in enumerate(read_lines(path), start=1):
-        fields = line.split()
+        fields = line.split(maxsplit=1)
         if len(fields) != 2:
             raise SpeechError(f"{path}:{number}: expected utterance and speaker, found {line!r}")
-        speakers[fields[0]] = fields[1]
+        speakers[fields[0]] = fields[1].strip()
     return speakers
 
 

@@ -57,6 +57,24 @@ def cross_entropy(confidences: npt.NDArray[np.floating], right: npt.NDArray[np.b
     return float(-np.log2(np.where(right, clipped, 1 - clipped)).mean())
 
 
+def normalized_cross_entropy(
+    confidences: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]
+) -> float:
+    """NIST's normalised cross entropy: 1 knows which words are right, 0 only how many.
+
+    It is negative where always saying what share of the words is right would be better; 0 where
+    all words are right, or none, so that nothing is left to know.
+
+    Args:
+        confidences: float ``[N]``, probability of each recognised word.
+        right: bool ``[N]``, whether it was said.
+    """
+    share = float(np.mean(right)) if len(right) else 1.0
+    if share in (0.0, 1.0):
+        return 0.0
+    return 1 - cross_entropy(confidences, right) / cross_entropy(np.full(len(right), share), right)
+
+
 def reliability(
     confidences: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], bins: int = BINS
 ) -> tuple[ReliabilityBin, ...]:

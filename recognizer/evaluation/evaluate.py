@@ -21,8 +21,8 @@ from recognizer.data.parallel.processes import process_map
 from recognizer.evaluation.bootstrap import improvement_probability, wer_interval
 from recognizer.evaluation.confidence import (
     ReliabilityBin,
-    cross_entropy,
     expected_calibration_error,
+    normalized_cross_entropy,
     reliability,
     right_words,
 )
@@ -172,12 +172,10 @@ class CorpusEvaluation:
         """How well confidences fit: `recognizer.evaluation.confidence` defines the measures."""
         confidences, right = self._confidences()
         bins = self.reliability
-        known = cross_entropy(np.full(len(right), np.mean(right) if len(right) else 1.0), right)
-        entropy = cross_entropy(confidences, right)
         return {
             "words": len(right),
             "expected_calibration_error": round(expected_calibration_error(bins), 4),
-            "normalized_cross_entropy": round(1 - entropy / known, 4) if known else None,
+            "normalized_cross_entropy": round(normalized_cross_entropy(confidences, right), 4),
             "bins": [
                 {name: round(value, 4) for name, value in asdict(one).items()} for one in bins
             ],

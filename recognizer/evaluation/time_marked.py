@@ -61,6 +61,17 @@ class CtmWord:
     alternatives: tuple[tuple[str, ...], ...]
 
 
+def content_lines(path: str | Path) -> Iterator[tuple[str, str]]:
+    """Lines that are neither empty nor comments (``;;``), each after its file and number.
+
+    Raises:
+        SpeechError: an unreadable file.
+    """
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.strip() and not line.startswith(";;"):
+            yield f"{path}:{number}", line
+
+
 def read_stm(path: str | Path) -> dict[tuple[str, str], list[StmSegment]]:
     """Segments by recording and channel, sorted by time.
 
@@ -71,7 +82,7 @@ def read_stm(path: str | Path) -> dict[tuple[str, str], list[StmSegment]]:
         SpeechError: an unreadable file, a malformed line.
     """
     segments: dict[tuple[str, str], list[StmSegment]] = {}
-    for where, line in _lines(path):
+    for where, line in content_lines(path):
         fields = line.split(maxsplit=5)
         try:
             recording, channel, speaker, *times = fields[:5]
@@ -107,7 +118,7 @@ def read_ctm_words(path: str | Path) -> dict[tuple[str, str], list[CtmWord]]:
     """
     words: dict[tuple[str, str], list[CtmWord]] = {}
     alternation: _Alternation | None = None
-    for where, line in _lines(path):
+    for where, line in content_lines(path):
         fields = line.split()
         if len(fields) < 5:
             raise _bad_ctm_line(where, line)
@@ -200,10 +211,3 @@ def _bad_ctm_line(where: str, line: str) -> SpeechError:
         f"{where}: expected recording, channel, start, duration, word and perhaps a confidence, "
         f"found {line.strip()!r}"
     )
-
-
-def _lines(path: str | Path) -> Iterator[tuple[str, str]]:
-    """Lines that are neither empty nor comments, each with its place (file and number)."""
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.strip() and not line.startswith(";;"):
-            yield f"{path}:{number}", line

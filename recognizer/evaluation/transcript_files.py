@@ -1,19 +1,28 @@
 """Transcript files: sclite's ``.trn``, NIST's ``.stm`` and ``.ctm``, and Kaldi's ``text``.
 
 What a reference and a hypothesis may be: two files of transcripts by utterance (``trn``, ``text``,
-or a ``ctm``, of which each recording is an utterance), or an ``stm`` as the reference of a ``ctm``.
+or a ``ctm``, of which each recording is an utterance), or an ``stm`` and a ``ctm`` or another
+``stm`` with the same segments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.data.io.files import COMPRESSED, read_lines, replace_text
-from recognizer.evaluation.time_marked import CtmWord, read_ctm_words, read_stm, segment_words
+from recognizer.data.io.files import COMPRESSED, replace_text
+from recognizer.evaluation.time_marked import (
+    CtmWord,
+    StmSegment,
+    content_lines,
+    read_ctm_words,
+    read_stm,
+    segment_words,
+)
 from recognizer.evaluation.word_network import Transcript, network_of_words, parse_transcript
 
 TranscriptFormat = Literal["trn", "text", "stm", "ctm"]
@@ -75,7 +84,7 @@ def transcript_pairs(
 
     Args:
         reference: a file of any of the formats.
-        hypothesis: another; a ``ctm`` where the reference is an ``stm``.
+        hypothesis: another; a ``ctm`` or an ``stm`` where the reference is an ``stm``.
         reference_format: None decides by the file's ending, see `format_of`.
         hypothesis_format: the same.
         options: how words are read.
@@ -88,12 +97,14 @@ def transcript_pairs(
         reference_format or format_of(reference),
         hypothesis_format or format_of(hypothesis),
     )
-    if formats[1] == "stm" or (formats[0] == "stm" and formats[1] != "ctm"):
+    if "stm" in formats and formats not in (("stm", "ctm"), ("stm", "stm")):
         raise UsageError(
-            f"{hypothesis}: expected a ctm beside an stm as the reference, or two of trn, text "
-            f"and ctm, found {formats[0]} and {formats[1]}"
+            f"{hypothesis}: expected a ctm or an stm beside an stm as the reference, or two of "
+            f"trn, text and ctm, found {formats[0]} and {formats[1]}"
         )
-    if formats[0] == "stm":
+    if formats == ("stm", "stm"):
+        pairs = _same_segments(reference, hypothesis, options)
+    elif formats[0] == "stm":
         pairs = _segmented(reference, hypothesis, options)
     else:
         if formats == ("ctm", "ctm"):
@@ -138,7 +149,7 @@ def read_trn(
             twice, or braces that do not match (with the line's number).
     """
     transcripts: dict[str, Transcript] = {}
-    for where, line in _lines(path):
+    for where, line in content_lines(path):
         if line.startswith("**"):
             continue
         text, bracket, utterance = line.rstrip().rpartition("(")
@@ -172,7 +183,7 @@ def read_transcripts(
         words = read_ctm_words(path)
         return _named(words, _several_channels(words), options)
     transcripts: dict[str, Transcript] = {}
-    for where, line in _lines(path):
+    for where, line in content_lines(path):
         utterance, *text = line.split(maxsplit=1)
         _add(transcripts, utterance, tuple(options.folded("".join(text)).split()), where)
     return transcripts
@@ -207,17 +218,15 @@ def _segmented(
                 f"found {recording!r} with channel {channel!r}"
             )
     pairs = []
-    numbers: dict[str, int] = {}
+    names = _SegmentNames()
     for key, channel_segments in segments.items():
         found = segment_words(channel_segments, words.get(key, ()))
         for segment, inside in zip(channel_segments, found, strict=True):
             if segment.ignored:
                 continue
-            number = numbers.setdefault(segment.speaker, 0)
-            numbers[segment.speaker] += 1
             pairs.append(
                 TranscriptPair(
-                    utterance=f"{segment.speaker}-{number:03d}",
+                    utterance=names.next(segment),
                     reference=_parsed(segment.where, segment.text, options),
                     hypothesis=_network((word.alternatives for word in inside), options),
                     missing=key not in words,
@@ -225,6 +234,63 @@ def _segmented(
                 )
             )
     return pairs
+
+
+def _same_segments(
+    reference: str | Path, hypothesis: str | Path, options: TranscriptOptions
+) -> list[TranscriptPair]:
+    """The segments of two stm files, of which those with the same times belong together."""
+    references = _by_times(read_stm(reference))
+    hypotheses = _by_times(read_stm(hypothesis))
+    for key, segment in hypotheses.items():
+        if key not in references:
+            raise SpeechError(f"{segment.where}: expected the times of a segment of {reference}")
+    pairs = []
+    names = _SegmentNames()
+    for key, segment in references.items():
+        if segment.ignored:
+            continue
+        other = hypotheses.get(key)
+        text = "" if other is None else other.text
+        pairs.append(
+            TranscriptPair(
+                utterance=names.next(segment),
+                reference=_parsed(segment.where, segment.text, options),
+                hypothesis=_parsed("" if other is None else other.where, text, options),
+                missing=other is None,
+                speaker=segment.speaker,
+            )
+        )
+    return pairs
+
+
+class _SegmentNames:
+    """Names of segments as sclite makes them: the speaker and a number that counts from 0."""
+
+    def __init__(self) -> None:
+        self._numbers: Counter[str] = Counter()
+
+    def next(self, segment: StmSegment) -> str:
+        number = self._numbers[segment.speaker]
+        self._numbers[segment.speaker] += 1
+        return f"{segment.speaker}-{number:03d}"
+
+
+_Times = tuple[str, str, int, int]
+"""Recording, channel, and milliseconds of a segment's start and end."""
+
+
+def _by_times(segments: Mapping[_Channel, Sequence[StmSegment]]) -> dict[_Times, StmSegment]:
+    found: dict[_Times, StmSegment] = {}
+    for (recording, channel), of_channel in segments.items():
+        for one in of_channel:
+            key = (recording, channel, round(1000 * one.start), round(1000 * one.end))
+            if key in found:
+                raise SpeechError(
+                    f"{one.where}: expected segments of other times, found them again"
+                )
+            found[key] = one
+    return found
 
 
 def _channels(
@@ -268,13 +334,6 @@ def _parsed(where: str, text: str, options: TranscriptOptions) -> Transcript:
         return parse_transcript(options.folded(text), optional_words=options.optional_words)
     except SpeechError as error:
         raise SpeechError(f"{where}: {error}") from None
-
-
-def _lines(path: str | Path) -> Iterator[tuple[str, str]]:
-    """Lines that are neither empty nor comments, each with its place (file and number)."""
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.strip() and not line.startswith(";;"):
-            yield f"{path}:{number}", line
 
 
 def _add(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace evaluation {
@@ -200,8 +201,7 @@ std::vector<Step> Align(const NetworkView& reference, const NetworkView& hypothe
     const uint32_t operation = Code::OperationOf(packed);
     steps.push_back({operation == kInsert ? -1 : static_cast<int32_t>(a),
                      operation == kDelete ? -1 : static_cast<int32_t>(b)});
-    const size_t from_a = a;
-    if (operation != kInsert) a = PredecessorsOf(reference, from_a).first[Code::A(packed)];
+    if (operation != kInsert) a = PredecessorsOf(reference, a).first[Code::A(packed)];
     if (operation != kDelete) b = PredecessorsOf(hypothesis, b).first[Code::B(packed)];
   }
   std::reverse(steps.begin(), steps.end());

@@ -140,6 +140,7 @@ def source(**changes: Any) -> dict[str, Any]:
             {"recording_id": "q"},
             "expected a recording of recordings.jsonl.gz, found",
         ),
+        (RECORDING, {"id": "b c"}, ".jsonl:1: expected an id without white space, found 'b c'"),
         (RECORDING, {"text": None}, ".jsonl:1: b: expected a text, found none"),
         (RECORDING, {"start": 1.9}, "expected a part of the 2.0 s of r, found 1.9 to 2.15 s"),
         (RECORDING, {"duration": 0}, "expected a part of the 2.0 s of r, found 0.5 to 0.5 s"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from recognizer.evaluation.confidence import (
     cross_entropy,
     expected_calibration_error,
+    normalized_cross_entropy,
     reliability,
     right_words,
 )
@@ -59,6 +60,15 @@ def test_confidences_that_are_true_have_no_calibration_error():
     right = np.concatenate([np.arange(400) % 4 == 0, np.arange(400) % 4 != 0])
     assert expected_calibration_error(reliability(confidences, right)) == pytest.approx(0.0)
     assert expected_calibration_error(reliability(np.zeros(0), np.zeros(0, bool))) == 0.0
+
+
+def test_normalised_cross_entropy_of_nist():
+    right = np.array([True, True, True, False])
+    assert normalized_cross_entropy(np.full(4, 0.75), right) == pytest.approx(0.0)
+    assert normalized_cross_entropy(np.array([0.999, 0.999, 0.999, 0.001]), right) > 0.99
+    assert normalized_cross_entropy(np.array([0.1, 0.1, 0.1, 0.9]), right) < 0
+    for same in (right[:3], ~right[:3], right[:0]):
+        assert normalized_cross_entropy(np.full(len(same), 0.5), same) == 0.0
 
 
 def test_right_words_follow_the_alignment():

@@ -190,6 +190,26 @@ def test_segments_by_hand(tmp_path: Path):
     assert (third.utterance, third.reference, third.missing) == ("ann-001", (), True)
 
 
+def test_two_files_of_the_same_segments(tmp_path: Path):
+    reference, hypothesis = tmp_path / "ref.stm", tmp_path / "hyp.stm"
+    reference.write_text(
+        "f 1 ann 1.0 2.0 two\nf 1 ann 0 1.0 <x> One { a / @ }\nf 2 bob 0 1 three\n"
+        "f 2 bob 1 2 IGNORE_TIME_SEGMENT_IN_SCORING\n"
+    )
+    hypothesis.write_text("f 2 b 1 2 x\nf 1 a 0 1 one a\nf 1 a 1 2.0001 too\n")
+    pairs = transcript_pairs(reference, hypothesis)
+    assert [pair.utterance for pair in pairs] == ["ann-000", "ann-001", "bob-000"]
+    assert [pair.hypothesis for pair in pairs] == [("one", "a"), ("too",), ()]
+    assert [pair.missing for pair in pairs] == [False, False, True]
+    assert our_counts(pairs)["ann-000"] == (2, 0, 0, 0)
+    hypothesis.write_text("f 1 a 0 1.5 one\n")
+    with pytest.raises(SpeechError, match=r"hyp\.stm:1: expected the times of a segment of "):
+        transcript_pairs(reference, hypothesis)
+    hypothesis.write_text("f 1 a 0 1 one\nf 1 b 0 1 two\n")
+    with pytest.raises(SpeechError, match=r"hyp\.stm:2: expected segments of other times"):
+        transcript_pairs(reference, hypothesis)
+
+
 def test_recordings_of_ctm_files_are_utterances(tmp_path: Path):
     reference, hypothesis, text = tmp_path / "a.ctm", tmp_path / "b.ctm", tmp_path / "text"
     reference.write_text("f 1 0 1 one\nf 2 0 1 two\ng 1 0 1 three\n")
@@ -237,8 +257,8 @@ def test_faults_of_time_marked_files_are_one_line(tmp_path: Path, name, lines, m
 def test_formats_that_do_not_go_together(tmp_path: Path):
     for name in ("a.stm", "b.trn"):
         (tmp_path / name).write_text("w (a)\n")
-    for reference, hypothesis in (("a.stm", "b.trn"), ("b.trn", "a.stm"), ("a.stm", "a.stm")):
-        with pytest.raises(UsageError, match="expected a ctm beside an stm"):
+    for reference, hypothesis in (("a.stm", "b.trn"), ("b.trn", "a.stm"), ("c.ctm", "a.stm")):
+        with pytest.raises(UsageError, match="expected a ctm or an stm beside an stm"):
             transcript_pairs(tmp_path / reference, tmp_path / hypothesis)
     with pytest.raises(UsageError, match="expected trn, text or ctm, found an stm"):
         read_transcripts(tmp_path / "a.stm")
