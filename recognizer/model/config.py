@@ -111,7 +111,7 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class ErrorRates:
     """A word error rate (percent) measured with this model, with its 95 % interval."""
 
     data: str
@@ -174,6 +174,6 @@ class ModelConfig:
     lattice: LatticeOptions = LatticeOptions()
     rescoring: RescoringOptions = RescoringOptions()
     training_data: tuple[TrainingData, ...] = ()
-    results: tuple[Measurement, ...] = ()
+    results: tuple[ErrorRates, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
     files: dict[str, FileRecord] = field(default_factory=dict)

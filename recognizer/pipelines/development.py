@@ -100,7 +100,7 @@ def measure_model(
         evaluation.write(directory / corpus.name.replace("/", "-"))
         found = evaluation.result()
         results.append(
-            model_config.Measurement(
+            model_config.ErrorRates(
                 data=corpus.name,
                 utterances=found["utterances"],
                 words=found["words"],

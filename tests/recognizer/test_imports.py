@@ -105,6 +105,19 @@ def test_all_that_is_ours_has_one_name(path: Path):
         assert name.split(".")[0] not in FLOORS.keys() - {"recognizer"}, f"{path} imports {name}"
 
 
+def test_public_classes_have_names_of_their_own():
+    """A reader who meets a class's name knows which class it is."""
+    files: dict[str, list[str]] = {}
+    for path in sources(*FLOORS):
+        relative = path.relative_to(ROOT)
+        if path.is_relative_to(ROOT / "recognizer") and relative.parts[1] in FLOORS:
+            continue  # a link to a folder that is read under its own name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                files.setdefault(node.name, []).append(str(relative))
+    assert {name: found for name, found in files.items() if len(found) > 1} == {}
+
+
 def test_recognising_loads_no_torch():
     names = [
         module.name

@@ -22,7 +22,7 @@ from recognizer.lm.arpa.files import write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
 from recognizer.model.bundle import ModelBundle, write_config
-from recognizer.model.config import FirstPassOptions, LatticeOptions, Measurement, TrainingData
+from recognizer.model.config import FirstPassOptions, LatticeOptions, ErrorRates, TrainingData
 from recognizer.model.files import (
     ACOUSTIC,
     CONFIG,
@@ -64,7 +64,7 @@ def test_the_configuration_is_read_as_it_was_written(model):
     config = dataclasses.replace(
         ModelBundle(model).config,
         training_data=(TrainingData("some speech", "CC-BY-4.0", hours=5.3, words=52766),),
-        results=(Measurement("dev", 118, 3580, 20.5, 18.25, 17.0, 19.5),),
+        results=(ErrorRates("dev", 118, 3580, 20.5, 18.25, 17.0, 19.5),),
         record={"optimiser": "adam", "epochs": 12, "rates": [0.1, 0.2]},
     )
     assert write_config(model, config).config == config
