@@ -22,7 +22,7 @@ from recognizer.lm.arpa.files import write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
 from recognizer.model.bundle import ModelBundle, write_config
-from recognizer.model.config import FirstPassOptions, LatticeOptions, ErrorRates, TrainingData
+from recognizer.model.config import ErrorRates, FirstPassOptions, LatticeOptions, TrainingData
 from recognizer.model.files import (
     ACOUSTIC,
     CONFIG,
