@@ -55,7 +55,7 @@ class SystemComparison:
 
     def table(self) -> str:
         """Two Markdown tables: the systems, and their difference."""
-        rows = {one.name: one.counts for one in (self.first, self.second)}
+        rows = [(one.name, one.counts) for one in (self.first, self.second)]
         lines = [
             counts_table("system", rows),
             "| bootstrap over | number | difference | 95 % | second is better |",

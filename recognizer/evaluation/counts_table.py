@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from recognizer.evaluation.bootstrap import wer_interval
 from recognizer.evaluation.error_counts import ErrorCounts, total
 
 
-def counts_table(heading: str, rows: Mapping[str, Sequence[ErrorCounts]]) -> str:
+def counts_table(heading: str, rows: Iterable[tuple[str, Sequence[ErrorCounts]]]) -> str:
     """A row for each name: utterances, words, rate with its interval, and the kinds of errors.
 
     Args:
         heading: of the first column.
-        rows: counts of utterances by name.
+        rows: names, each with the counts of its utterances.
     """
     names = (heading, "utterances", "words", "WER %", "95 %", "ins", "del", "sub")
     lines = [names, ("---", *("---:",) * (len(names) - 1))]
-    for name, counts in rows.items():
+    for name, counts in rows:
         whole, interval = total(counts), wer_interval(counts)
         lines.append(
             (

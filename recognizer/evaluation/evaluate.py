@@ -106,7 +106,8 @@ class CorpusEvaluation:
         """
         counts = [score.rescored_counts for score in self.scores]
         speakers = grouped(counts, [score.speaker for score in self.scores])
-        return counts_table("speaker", speakers | {f"all {len(speakers)}": counts})
+        rows = [*speakers.items(), (f"all {len(speakers)}", counts)]
+        return counts_table("speaker", rows)
 
     def result(self) -> dict[str, Any]:
         """What ``result.json`` holds: rates in percent; the second pass's at the top."""

@@ -78,6 +78,14 @@ def test_the_command_prints_tables(command, results):
     assert float(rows[8][4]) == pytest.approx(3 / 4, abs=0.02)
 
 
+def test_a_system_does_not_differ_from_itself(command, results):
+    ran = command("recognizer", "compare", results[0], results[0])
+    rows = ran.out.splitlines()
+    assert rows[2] == rows[3]
+    assert rows[2].startswith(f"| {results[0]} | 3 | 6 | 33.33 |")
+    assert rows[7] == "| utterances | 3 | +0.00 | +0.00 to +0.00 | 0.0000 |"
+
+
 def test_files_with_a_reference_as_json(command, results):
     one, other = (directory / "hyp.trn" for directory in results)
     reference = results[0] / "ref.trn"
