@@ -31,14 +31,15 @@ class ChunkTargets:
             without such rows ``[N]``.
         mask: ``[T, N]``, output rows that belong to a frame of an utterance, one consecutive range
             in each stream; the others are padding, or come before the output delay has passed.
-        fresh: ``[N]``, streams whose utterance begins with this chunk.
-        ended: ``[N]``, streams whose utterance ends with this chunk.
+        begins: ``[N]``, streams whose piece is the first of its target. It may come a chunk later
+            than the utterance's first input frame, by the output delay.
+        ends: ``[N]``, streams whose piece is the last of its target.
     """
 
     pieces: list[Target | None]
     mask: npt.NDArray[np.bool_]
-    fresh: npt.NDArray[np.bool_]
-    ended: npt.NDArray[np.bool_]
+    begins: npt.NDArray[np.bool_]
+    ends: npt.NDArray[np.bool_]
 
 
 @dataclass
@@ -117,8 +118,8 @@ class Criterion(nn.Module, ABC):
         Args:
             outputs: of the network, ``[T, N, S]``, on the device of training.
             targets: what they are compared with, on the CPU.
-            state: of the criterion before the chunk; rows of `ChunkTargets.fresh` streams are those
-                of an utterance before.
+            state: of the criterion before the chunk; rows of streams in `ChunkTargets.begins` are
+                those of an utterance before.
         """
 
     @abstractmethod

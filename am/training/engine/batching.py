@@ -33,25 +33,28 @@ class Chunk:
         features: of the input frames ``[T, N, D]`` float32.
         lengths: input frames of each stream before its padding ``[N]`` int64, with those that the
             output delay adds.
-        targets: what the output rows are compared with, and which streams begin an utterance.
+        fresh: streams whose utterance begins with this chunk ``[N]``: the network's state is zero
+            before it.
+        targets: what the output rows are compared with.
         epoch: epoch of the utterance drawn last.
     """
 
     features: npt.NDArray[np.float32]
     lengths: npt.NDArray[np.int64]
+    fresh: npt.NDArray[np.bool_]
     targets: ChunkTargets
     epoch: int
 
     @classmethod
     def empty(cls, frames: int, streams: int, dim: int, epoch: int) -> Chunk:
         """Padding only."""
-        flags = np.zeros(streams, dtype=np.bool_)
+        fresh, begins, ends = np.zeros((3, streams), dtype=np.bool_)
+        mask = np.zeros((frames, streams), dtype=np.bool_)
         return cls(
             np.zeros((frames, streams, dim), dtype=np.float32),
             np.zeros(streams, dtype=np.int64),
-            ChunkTargets(
-                [None] * streams, np.zeros((frames, streams), np.bool_), flags, flags.copy()
-            ),
+            fresh,
+            ChunkTargets([None] * streams, mask, begins, ends),
             epoch,
         )
 
@@ -87,14 +90,15 @@ class _Stream:
             features[:real] = self.features[begin : begin + real]
         features[max(real, 0) : end - begin] = self.features[-1]
         chunk.lengths[n] = end - begin
-        targets.fresh[n] = begin == 0
+        chunk.fresh[n] = begin == 0
         first = max(begin, delay)  # row of the utterance, output frame first - delay
         if first < end:
             targets.mask[first - begin : end - begin, n] = True
             targets.pieces[n] = self.target.cut(first - delay, end - delay)
+            targets.begins[n] = first == delay
+            targets.ends[n] = end == self.length(delay)
         self.position = end
         if end == self.length(delay):
-            targets.ended[n] = True
             self.clear()
 
     def clear(self) -> None:

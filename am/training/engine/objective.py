@@ -56,7 +56,7 @@ class Objective(nn.Module):
             states: before it; rows of streams that begin an utterance are zeroed in place.
         """
         network = self.network
-        reset_state(states.network, torch.from_numpy(chunk.targets.fresh))
+        reset_state(states.network, torch.from_numpy(chunk.fresh))
         lengths = torch.from_numpy(chunk.lengths) if network.whole_utterances else None
         features = to_device(torch.from_numpy(chunk.features), network.device)
         outputs, after = network.outputs(features, states.network, lengths)

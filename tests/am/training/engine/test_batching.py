@@ -35,7 +35,7 @@ def check_stream(chunks: list[Chunk], n: int, delay: int) -> list[tuple[int, int
     current = (-1, -1)
     for chunk in chunks:
         labels = row_labels(chunk.targets)
-        if chunk.targets.fresh[n]:
+        if chunk.fresh[n]:
             position = 0
             current = (int(chunk.features[0, n, 0]), int(chunk.features[0, n, 2]))
             passed.append((*current, 0))
@@ -87,7 +87,8 @@ def test_last_frame_is_repeated_for_the_delay() -> None:
     labels = row_labels(chunk.targets)
     assert labels[:, 0].tolist() == [-1, -1, -1, 1000, 1001, 1002, 1003, -1, -1, -1]
     assert labels[:, 1].tolist() == [-1] * 10
-    assert chunk.targets.fresh.tolist() == chunk.targets.ended.tolist() == [True, False]
+    assert chunk.fresh.tolist() == [True, False]
+    assert chunk.targets.begins.tolist() == chunk.targets.ends.tolist() == [True, False]
     assert chunk.lengths.tolist() == [7, 0]
     assert chunk.frames == 4
 
@@ -95,12 +96,12 @@ def test_last_frame_is_repeated_for_the_delay() -> None:
 def test_streams_refill_on_their_own() -> None:
     utterances = [utterance(0, 4), utterance(1, 12), utterance(2, 4)]
     chunks = list(StreamBatcher(utterances, streams=2, chunk=4, delay=0, shuffle=False))
-    assert [chunk.targets.fresh.tolist() for chunk in chunks] == [
+    assert [chunk.fresh.tolist() for chunk in chunks] == [
         [True, True],
         [True, False],
         [False, False],
     ]
-    assert [chunk.targets.ended.tolist() for chunk in chunks] == [
+    assert [chunk.targets.ends.tolist() for chunk in chunks] == [
         [True, False],
         [True, False],
         [False, True],
@@ -145,8 +146,9 @@ def test_state_restores_the_rest() -> None:
         for a, b in zip(rest, whole[cut:], strict=True):
             np.testing.assert_array_equal(a.features, b.features)
             np.testing.assert_array_equal(row_labels(a.targets), row_labels(b.targets))
-            np.testing.assert_array_equal(a.targets.fresh, b.targets.fresh)
-            np.testing.assert_array_equal(a.targets.ended, b.targets.ended)
+            np.testing.assert_array_equal(a.fresh, b.fresh)
+            np.testing.assert_array_equal(a.targets.ends, b.targets.ends)
+            np.testing.assert_array_equal(a.targets.begins, b.targets.begins)
             np.testing.assert_array_equal(a.lengths, b.lengths)
             assert a.epoch == b.epoch
 
@@ -180,7 +182,7 @@ def test_whole_utterances(lengths: list[int], streams: int, delay: int, epochs: 
     for chunk in chunks:
         labelled = row_labels(chunk.targets) != IGNORED
         real = labelled.any(0)
-        np.testing.assert_array_equal(chunk.targets.fresh, real)
-        np.testing.assert_array_equal(chunk.targets.ended, real)
+        np.testing.assert_array_equal(chunk.fresh, real)
+        np.testing.assert_array_equal(chunk.targets.ends, real)
         assert len(labelled) == 1 + np.flatnonzero(labelled.any(1))[-1] == chunk.lengths.max()
         np.testing.assert_array_equal(chunk.lengths, np.where(real, labelled.sum(0) + delay, 0))
