@@ -16,8 +16,14 @@ from recognizer.cli.stage_options import stage_range
     help="How the network is trained, instead of what RECIPE says.",
 )
 @click.option("--workers", type=int, help="Processes of mode async, workers of mode ray.")
+@click.option("--device", help="What trains the network: cpu, cuda (a GPU) or cuda:N.")
 def train(
-    recipe: str, first: str | None, last: str | None, mode: str | None, workers: int | None
+    recipe: str,
+    first: str | None,
+    last: str | None,
+    mode: str | None,
+    workers: int | None,
+    device: str | None,
 ) -> None:
     """Train an acoustic model as the TOML file RECIPE says.
 
@@ -31,7 +37,8 @@ def train(
 
     The network is trained in a single process (mode single); by processes of this machine that
     share its parameters (async, with --workers); by such over machines, on Ray (ray, with
-    --workers); or by processes that torchrun starts, which act as one (ddp).
+    --workers); or by processes that torchrun starts, which act as one (ddp). GPUs serve in the
+    modes single and ddp.
 
     \b
     Examples:
@@ -52,11 +59,12 @@ def train(
       END
       recognizer train train.toml
       recognizer train train.toml --mode async --workers 4
+      recognizer train train.toml --device cuda
       torchrun --nproc-per-node 4 --no-python recognizer train train.toml --mode ddp
     """
     from recognizer.pipelines.train import train_from_file
 
-    given = {"mode": mode, "workers": workers}
+    given = {"mode": mode, "workers": workers, "device": device}
     changes = {name: value for name, value in given.items() if value is not None}
     output = train_from_file(recipe, first=first, last=last, changes=changes)
     if output is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -277,10 +278,14 @@ def require_torch() -> None:
 
 
 def check_mode(options: TrainingOptions) -> None:
-    """Raises before any work where a mode of training lacks what it needs."""
+    """Raises before any work where a mode of training or its device is not to be had."""
     require_torch()
     if options.mode == "ray" and importlib.util.find_spec("ray") is None:
         raise SpeechError("mode \"ray\" needs Ray: pip install 'recognizer[cluster]'")
+    if options.device != "cpu":
+        from recognizer.am.training.engine.runtime import training_device
+
+        training_device(options)
     if options.mode == "ddp":
         from torch import distributed
 
@@ -334,7 +339,8 @@ def train_network(
             another way of training, `realign_training`.
 
     Raises:
-        SpeechError: no torch, unusable data, or the training was interrupted.
+        SpeechError: no torch, or unusable data.
+        KeyboardInterrupt: the training was interrupted; called again, it goes on from there.
         DivergedError: its loss is not finite any more.
     """
     require_torch()
@@ -362,6 +368,9 @@ def train_network(
             "priors": {"source": "labels", "silence_weight": options.silence_weight},
         },
     )
+    if result.signal is not None:
+        # Held back until the checkpoint was written; now it ends the process as it always does.
+        signal.raise_signal(result.signal)
     if not result.finished or result.best is None:
         raise SpeechError("training was interrupted; the same command goes on from here")
     return result

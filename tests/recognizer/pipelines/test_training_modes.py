@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from conftest import Ran
 
 import babble
+from descendants import wait_until
 from places import ROOT
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.training.engine.options import ParameterServerOptions, TrainingOptions
@@ -153,6 +155,49 @@ def test_torchrun_starts_processes_that_act_as_one(data: Path) -> None:
     assert json.loads(log[-1])["epoch"] >= 1.8
     options = read_network(data / "ddp" / NETWORK_FILE).metadata["training"]["options"]
     assert options["mode"] == "ddp"
+
+
+@pytest.mark.parametrize("mode", ["single", "async"])
+def test_an_interrupted_training_says_so_and_goes_on(data: Path, mode: str) -> None:
+    """With the exit codes and the one line of all commands."""
+    path = recipe(data, f"interrupted-{mode}")
+    path.write_text(path.read_text().replace("epochs = 2", "epochs = 1000000"))
+    log = data / f"interrupted-{mode}" / "work/network/training.jsonl"
+    frames = 0
+    for number, code, word in (
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+    ):
+        process = subprocess.Popen(
+            [
+                sys.executable, "-c", "from recognizer.cli.main import main\nmain()",
+                "train", str(path), "--mode", mode,
+            ],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        try:
+            assert wait_until(
+                lambda process=process, frames=frames: (
+                    process.poll() is not None or (log.exists() and last_frames(log) > frames)
+                )
+            )
+            assert process.poll() is None
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert (process.returncode, err.splitlines()[-1]) == (code, f"recognizer: {word}"), err
+        assert "Traceback" not in err
+        assert last_frames(log) > frames
+        frames = last_frames(log)
+
+
+def last_frames(log: Path) -> int:
+    """Of the last measurement; 0 before the first."""
+    lines = log.read_text().splitlines()
+    return int(json.loads(lines[-1])["frames"]) if lines else 0
 
 
 def test_modes_that_cannot_be(data: Path) -> None:

@@ -1,0 +1,70 @@
+"""Processes at work together: their answers, and their end when nobody is left to want them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from descendants import marked_environment, marked_processes, wait_until
+from places import HELPERS, ROOT
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.parallel.processes import process_map
+
+PROGRAM = HELPERS / "long_work.py"
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_answers_come_in_order(jobs: int) -> None:
+    assert list(process_map(square, range(5), jobs, "squares")) == [0, 1, 4, 9, 16]
+
+
+def test_what_goes_wrong_is_said() -> None:
+    with pytest.raises(UsageError, match="jobs: expected at least 1, found 0"):
+        list(process_map(square, [1], 0, "squares"))
+    with pytest.raises(SpeechError, match="dying: a process has died"):
+        list(process_map(die, [1, 2], 2, "dying"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
+@pytest.mark.parametrize("kind", ["processes", "async", "ddp", "ray"])
+def test_processes_end_when_their_parent_is_killed(kind: str, tmp_path: Path) -> None:
+    """With SIGKILL, of which the parent can tell them nothing."""
+    if kind != "processes":
+        pytest.importorskip("torch", reason="training needs torch")
+    if kind == "ray":
+        pytest.importorskip("ray", reason="needs Ray")
+    mark, environment = marked_environment()
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    parent = subprocess.Popen(
+        [sys.executable, *(launcher if kind == "ddp" else []), str(PROGRAM), kind, str(tmp_path)],
+        env={
+            **environment,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(HELPERS)]),
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert wait_until(lambda: (tmp_path / "begun").exists() or parent.poll() is not None)
+        assert parent.poll() is None
+        assert len(marked_processes(mark)) > 2
+        parent.kill()
+        parent.wait()
+        assert wait_until(lambda: not marked_processes(mark), 30.0)
+    finally:
+        for process in marked_processes(mark):
+            os.kill(process, signal.SIGKILL)
