@@ -31,7 +31,7 @@ from recognizer.alignment.flat_start import flat_start
 from recognizer.alignment.flat_start_options import FlatStartOptions, PassOptions
 from recognizer.data.alignments.alignment import Segment
 from recognizer.data.corpora.corpus import Utterance
-from recognizer.data.lexicon.lexicon import english_lexicon
+from recognizer.data.text.english.dictionary import english_lexicon
 
 SUBJECTS = """the farmer|my sister|a young doctor|the old captain|our neighbour|the quiet teacher
 his brother|every child|the tall stranger|the baker|a clever thief|the busy nurse|her uncle

@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     contestants = [Contestant(bundle, *pair) for pair in pairs]
     before, audio = 0.0, 0.0
     for data in arguments.data:
-        corpus = read_corpus(data).normalized(bundle.config.normalization)
+        corpus = read_corpus(data).normalized(bundle.config.text_rules)
         for utterance in list(corpus)[:: arguments.every]:
             samples = utterance.samples()
             began = time.process_time()

@@ -13,8 +13,8 @@ from recognizer.data.corpora.lhotse import find_manifests, read_supervisions
 from recognizer.data.corpora.piped import forget_recordings, piped_recording
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines
-from recognizer.data.text.english.normalize import NORMALIZATIONS
-from recognizer.data.text.normalization import Normalization
+from recognizer.data.text.rules import DEFAULT_RULES, check_text_rules, text_rules
+from recognizer.data.text.transcripts import is_tag, spoken_tokens
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Utterance:
         start: seconds from the recording's beginning.
         end: seconds from the recording's beginning; None is the recording's end.
         command: the pipeline that prints the recording, or None for an ordinary file.
-        normalization: what makes words of the text, see `recognizer.data.text.english.normalize`.
+        text_rules: name of the rule set for the transcript (`recognizer.data.text.rules`).
         channel: the recording's channel, counted from 1; None is the mean, see `read_audio`.
     """
 
@@ -40,7 +40,7 @@ class Utterance:
     start: float = 0.0
     end: float | None = None
     command: str | None = None
-    normalization: Normalization = "english"
+    text_rules: str = DEFAULT_RULES
     channel: int | None = None
 
     def samples(self) -> Samples:
@@ -62,8 +62,24 @@ class Utterance:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The transcript's words, normalised."""
-        return tuple(NORMALIZATIONS[self.normalization](self.text).split())
+        """The transcript's words in their normal form, without tags such as [noise].
+
+        Raises:
+            SpeechError: the transcript has something that the rules refuse.
+        """
+        return tuple(token for token in self.tokens if not is_tag(token))
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """What forced alignment goes by: the words, and tags of noise and of unknown speech.
+
+        Raises:
+            SpeechError: the transcript has something that the rules refuse.
+        """
+        try:
+            return spoken_tokens(text_rules(self.text_rules), self.text)
+        except SpeechError as error:
+            raise SpeechError(f"utterance {self.id}: transcript: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -79,9 +95,17 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.utterances)
 
-    def normalized(self, normalization: Normalization) -> Corpus:
-        """The same corpus with words that another normalisation makes of its transcripts."""
-        changed = (replace(one, normalization=normalization) for one in self.utterances)
+    def normalized(self, rules: str) -> Corpus:
+        """The same corpus with the words that another rule set makes of its transcripts.
+
+        Args:
+            rules: name of the rule set (`recognizer.data.text.rules`).
+
+        Raises:
+            UsageError: there is no such rule set.
+        """
+        check_text_rules(rules)
+        changed = (replace(one, text_rules=rules) for one in self.utterances)
         return replace(self, utterances=tuple(changed))
 
     def of_channel(self, channel: int) -> Corpus:

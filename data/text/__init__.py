@@ -1,1 +1,1 @@
-"""How languages are written."""
+"""How languages are written: rule sets, and transcripts."""

@@ -16,6 +16,7 @@ from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import as_speech_error
 from recognizer.data.parallel.threads import thread_map
+from recognizer.data.text.transcripts import is_tag
 from recognizer.decoding.alignment.align import Aligner, ForcedPath
 from recognizer.decoding.alignment.tolerance import Tolerance
 
@@ -31,7 +32,8 @@ class AlignedSet:
     Attributes:
         found: the path of each utterance, by its id.
         failed: why, by the id of each utterance that could not be aligned.
-        unknown: transcript words outside the lexicon, aligned with spoken noise, and their counts.
+        unknown: transcript words outside the lexicon, aligned with spoken noise, and their counts;
+            tags are no words and not among them.
     """
 
     found: dict[str, ForcedPath]
@@ -89,7 +91,7 @@ def collect(
 
     Args:
         ids: the utterances.
-        words: their transcripts.
+        words: their transcripts, with tags of noise.
         find: aligns the utterance of an index; its `SpeechError` makes the utterance a failed one.
         aligner: knows which words are unknown.
         jobs: threads; None for one a core.
@@ -110,7 +112,7 @@ def collect(
             failed[key] = found
         else:
             paths[key] = found
-    unknown = Counter(word for said in words for word in aligner.unknown(said))
+    unknown = Counter(word for said in words for word in aligner.unknown(said) if not is_tag(word))
     return AlignedSet(paths, failed, unknown)
 
 

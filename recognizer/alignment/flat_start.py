@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import replace_text
 from recognizer.data.io.options import to_toml
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.text.transcripts import is_tag
 from recognizer.decoding.alignment.utterance_graph import GraphCompiler
 
 FloatArray = npt.NDArray[np.float32]
@@ -54,7 +56,7 @@ def flat_start(
     """Train an aligner from nothing but audio, transcripts and a lexicon.
 
     Args:
-        utterances: the training set.
+        utterances: the training set, transcribed by one rule set.
         lexicon: pronunciations; unknown transcript words become spoken noise and are reported.
         options: sizes and numbers of passes.
         work_dir: where each finished stage is kept, so that an interrupted run goes on from it.
@@ -70,7 +72,8 @@ def flat_start(
     phones = PhoneTable.from_base(set(lexicon.phones) - {SILENCE, SPOKEN_NOISE})
     stages = [("mono", options.mono)]
     stages += [(f"tri{i}", passes) for i, passes in enumerate(options.triphone, start=1)]
-    digest = _digest(data, lexicon, options) if work_dir is not None else ""
+    text_rules = utterances[0].text_rules
+    digest = _digest(data, lexicon, options, text_rules) if work_dir is not None else ""
     model: FlatStartModel | None = None
     for name, passes in stages:
         directory = Path(work_dir) / name if work_dir is not None else None
@@ -78,7 +81,7 @@ def flat_start(
             report(f"{name}: done before")
             model = FlatStartModel.read(directory)
             continue
-        trainer = _Trainer(name, passes, options, jobs, report)
+        trainer = _Trainer(name, passes, options, text_rules, jobs, report)
         if model is None:
             model = trainer.monophones(lexicon, phones, data)
         else:
@@ -91,9 +94,9 @@ def flat_start(
     return model
 
 
-def _digest(data: SpeechData, lexicon: Lexicon, options: FlatStartOptions) -> str:
+def _digest(data: SpeechData, lexicon: Lexicon, options: FlatStartOptions, text_rules: str) -> str:
     """Names everything that a stage's result depends on."""
-    digest = hashlib.sha256(to_toml(options).encode())
+    digest = hashlib.sha256(f"{text_rules}\n{to_toml(options)}".encode())
     for key, words, features in zip(data.ids, data.words, data.features, strict=True):
         digest.update(f"{key} {len(features)} {' '.join(words)}\n".encode())
     for entry in lexicon:
@@ -117,12 +120,14 @@ class _Trainer:
         name: str,
         passes: PassOptions,
         options: FlatStartOptions,
+        text_rules: str,
         jobs: int | None,
         report: Report,
     ) -> None:
         self._name = name
         self._passes = passes
         self._options = options
+        self._text_rules = text_rules
         self._jobs = jobs
         self._report = report
 
@@ -143,7 +148,9 @@ class _Trainer:
                 except SpeechError:
                     continue  # too short for its words; the first realignment reports it
         gmm = _same_gaussian(tree.num_pdfs, chosen.features)
-        model = FlatStartModel(lexicon, phones, tree, transitions, gmm, self._options)
+        model = FlatStartModel(
+            lexicon, phones, tree, transitions, gmm, self._options, self._text_rules
+        )
         return self._train(model, chosen, paths)
 
     def triphones(self, previous: FlatStartModel, data: SpeechData) -> FlatStartModel:
@@ -173,6 +180,7 @@ class _Trainer:
             transitions,
             _same_gaussian(tree.num_pdfs, chosen.features),
             self._options,
+            previous.text_rules,
         )
         return self._train(model, chosen, paths)
 
@@ -199,9 +207,7 @@ class _Trainer:
                 occupancies = np.bincount(pdfs, minlength=gmm.num_pdfs)
                 if target > gmm.num_gaussians:
                     gmm = gmm.split(occupancies, target, self._options.gmm, seed=number)
-        return FlatStartModel(
-            model.lexicon, model.phones, model.tree, transitions, gmm, self._options
-        )
+        return replace(model, transitions=transitions, gmm=gmm)
 
     def _report_pass(self, number: int, gmm: DiagonalGmmSet, stats: GmmStats) -> None:
         self._report(
@@ -248,14 +254,17 @@ def _report_data(
         report(f"{key}: not used: {reason}")
     if not data.ids:
         raise SpeechError("flat start: expected at least one utterance with audio, found none")
+    spoken = [word for words in data.words for word in words if not is_tag(word)]
     report(
         f"{len(data.ids)} utterances, "
         f"{data.num_frames * options.features.frame_shift / 3600:.2f} h, "
-        f"{sum(map(len, data.words))} words"
+        f"{len(spoken)} words"
     )
-    unknown = sorted({word for words in data.words for word in words if word not in lexicon})
-    count = sum(word not in lexicon for words in data.words for word in words)
-    if 0 < count == sum(map(len, data.words)):
+    if not spoken:
+        raise SpeechError("flat start: expected transcripts with words, found none in any")
+    outside = [word for word in spoken if word not in lexicon]
+    unknown, count = sorted(set(outside)), len(outside)
+    if count == len(spoken):
         raise SpeechError("flat start: expected transcripts of the lexicon's words, found none")
     report(
         f"{count} words ({len(unknown)} different) are outside the lexicon and become spoken "

@@ -21,7 +21,8 @@ from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.options import from_table, read_toml, to_toml
-from recognizer.data.lexicon.lexicon import Lexicon, read_lexicon
+from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.text.rules import check_text_rules
 from recognizer.decoding.alignment.align import Aligner, ForcedPath, path_alignment
 from recognizer.decoding.alignment.tolerance import Tolerance
 from recognizer.decoding.alignment.utterance_graph import UtteranceGraph
@@ -52,6 +53,17 @@ def align_all(
 
 
 @dataclass(frozen=True)
+class _Record:
+    """What flat_start.toml holds: how a model was trained, and the rule set of its lexicon."""
+
+    text_rules: str
+    options: FlatStartOptions
+
+    def __post_init__(self) -> None:
+        check_text_rules(self.text_rules)
+
+
+@dataclass(frozen=True)
 class FlatStartModel:
     """A trained aligner of Gaussian mixtures.
 
@@ -62,6 +74,7 @@ class FlatStartModel:
         transitions: transition-ids with their probabilities.
         gmm: a mixture per pdf.
         options: how it was trained, and its features.
+        text_rules: name of the rule set of its lexicon (`recognizer.data.text.rules`).
     """
 
     lexicon: Lexicon
@@ -70,6 +83,7 @@ class FlatStartModel:
     transitions: TransitionModel
     gmm: DiagonalGmmSet
     options: FlatStartOptions
+    text_rules: str
 
     def aligner(self, tolerance: Tolerance | None = None) -> Aligner:
         """An aligner with this model's states; see `Aligner`."""
@@ -90,7 +104,7 @@ class FlatStartModel:
         """Words and phones of an utterance's path, in seconds."""
         return path_alignment(
             utterance.id,
-            path.labels(utterance.words),
+            path.labels(utterance.tokens),
             path.tids,
             self.transitions,
             self.phones,
@@ -107,7 +121,7 @@ class FlatStartModel:
         self.transitions.write(target / "transitions.json")
         self.gmm.write(target / "gmm.safetensors")
         partial = target / "flat_start.toml.partial"
-        partial.write_text(to_toml(self.options), encoding="utf-8")
+        partial.write_text(to_toml(_Record(self.text_rules, self.options)), encoding="utf-8")
         partial.replace(target / "flat_start.toml")
 
     @classmethod
@@ -119,15 +133,16 @@ class FlatStartModel:
         """
         source = Path(directory)
         path = source / "flat_start.toml"
-        options = from_table(FlatStartOptions, read_toml(path), str(path))
+        record = from_table(_Record, read_toml(path), str(path))
         phones = PhoneTable.read(source / "phones.txt")
         model = cls(
-            lexicon=read_lexicon(source / "lexicon.txt"),
+            lexicon=Lexicon.read(source / "lexicon.txt"),
             phones=phones,
             tree=Tree.read(source / "tree.json"),
             transitions=TransitionModel.read(source / "transitions.json", phones),
             gmm=DiagonalGmmSet.read(source / "gmm.safetensors"),
-            options=options,
+            options=record.options,
+            text_rules=record.text_rules,
         )
         expected = model.transitions.num_pdfs
         for name, found in (

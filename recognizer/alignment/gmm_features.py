@@ -25,7 +25,7 @@ class SpeechData:
 
     Attributes:
         ids: the utterances.
-        words: their transcripts.
+        words: their transcripts, with tags of noise (`Utterance.tokens`).
         features: ``[T, 3 num_ceps]`` each.
         failed: why, by the id of each utterance that has no features and is in no other list.
     """
@@ -66,7 +66,7 @@ class SpeechData:
             normalised = cmvn([cepstra[index] for index in members])
             for index, matrix in zip(members, normalised, strict=True):
                 cepstra[index] = add_deltas(matrix)
-        return cls([u.id for u in read], [u.words for u in read], cepstra, failed)
+        return cls([u.id for u in read], [u.tokens for u in read], cepstra, failed)
 
     @property
     def num_frames(self) -> int:

@@ -70,17 +70,17 @@ class PartsAligner:
 
         def find(index: int) -> ForcedPath:
             features = fbank(utterances[index].samples(), model.features)
-            return aligner.path(utterances[index].words, model.scores(features))
+            return aligner.path(utterances[index].tokens, model.scores(features))
 
         ids = [utterance.id for utterance in utterances]
-        words = [utterance.words for utterance in utterances]
+        words = [utterance.tokens for utterance in utterances]
         return collect(ids, words, find, aligner, jobs)
 
     def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""
         return path_alignment(
             utterance.id,
-            path.labels(utterance.words),
+            path.labels(utterance.tokens),
             path.tids,
             self._parts.transitions,
             self._parts.phones,

@@ -67,12 +67,12 @@ def calibrate(
     if not corpora or not scales:
         raise UsageError("expected development sets and scales of confidences, found none")
     # A damaged model is found before any process starts.
-    normalization = ModelBundle(model).config.normalization
+    rules = ModelBundle(model).config.text_rules
     right: list[bool] = []
     confidences: list[list[float]] = [[] for _ in scales]
     work = functools.partial(_score, Path(model), tuple(scales))
     for corpus in corpora:
-        for found, columns in each_utterance(corpus.normalized(normalization), work, jobs):
+        for found, columns in each_utterance(corpus.normalized(rules), work, jobs):
             right += found
             for column, one in zip(confidences, columns, strict=True):
                 column += one

@@ -218,7 +218,7 @@ def evaluate(
     recognizer = loaded_recognizer(
         model
     )  # here too: a damaged model is found before any process starts
-    corpus = corpus.normalized(recognizer.bundle.config.normalization)
+    corpus = corpus.normalized(recognizer.bundle.config.text_rules)
     scores = []
     for score in each_utterance(corpus, functools.partial(_score, model), jobs):
         progress(score)

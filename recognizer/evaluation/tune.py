@@ -141,7 +141,7 @@ def tune(
     if not corpora:
         raise UsageError("expected a development set, found none")
     # A damaged model is found before any process starts.
-    normalization = ModelBundle(model).config.normalization
+    rules = ModelBundle(model).config.text_rules
     first: dict[float, list[ErrorCounts]] = {scale: [] for scale in grid.acoustic_scales}
     second: dict[tuple[float, RescoringOptions], list[ErrorCounts]] = {
         pair: [] for pair in product(grid.acoustic_scales, grid.rescoring)
@@ -150,7 +150,7 @@ def tune(
         for counts in (*first.values(), *second.values()):
             counts.append(ErrorCounts())
         work = functools.partial(_score, Path(model), grid)
-        normalized = corpus.normalized(normalization)
+        normalized = corpus.normalized(rules)
         for first_counts, second_counts in each_utterance(normalized, work, jobs):
             for counts, one in zip(first.values(), first_counts, strict=True):
                 counts[-1] += one

@@ -21,7 +21,7 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import replace_text
 from recognizer.data.io.mapped_arrays import open_arrays
 from recognizer.data.io.options import to_toml
-from recognizer.data.lexicon.lexicon import Lexicon, read_lexicon
+from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.graph import mapped_graph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.rescoring.models import EpsilonBackoff
@@ -106,7 +106,7 @@ class ModelBundle:
     @property
     def lexicon(self) -> Lexicon:
         """Pronunciations of all words (recognition does not need it: it is in the graph)."""
-        return self._part(LEXICON, read_lexicon)
+        return self._part(LEXICON, Lexicon.read)
 
     @property
     def network(self) -> Network:

@@ -9,7 +9,7 @@ from recognizer.am.features.fbank import FbankOptions
 from recognizer.am.nnet.native import Precision
 from recognizer.am.nnet.priors import PriorSource
 from recognizer.data.errors import UsageError
-from recognizer.data.text.normalization import Normalization
+from recognizer.data.text.rules import DEFAULT_RULES, check_text_rules
 from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.rescoring.rescore import RescoringLimits, RescoringOptions
 from recognizer.decoding.search.on_the_fly import BackoffMode
@@ -143,8 +143,8 @@ class ModelConfig:
         licence: SPDX expression of the model itself.
         acoustic: kind and outputs of the acoustic model.
         features: options of the filter bank.
-        normalization: what makes words of transcripts that the model is tested on or aligned with
-            (`recognizer.data.text.english.normalize`): the same as in training.
+        text_rules: the rule set (`recognizer.data.text.rules`) by which transcripts that the model
+            is tested on or aligned with become words: the same as in training.
         units: what the lexicon and the language models are made of: "words", or "pieces" of words
             (`recognizer.lm.units.pieces`), which recognition puts together.
         graph: what the decoding graph was built with (recorded: its costs hold it already), and
@@ -166,7 +166,7 @@ class ModelConfig:
     format_version: int = FORMAT_VERSION
     acoustic: AcousticConfig = AcousticConfig()
     features: FbankOptions = FbankOptions()
-    normalization: Normalization = "english"
+    text_rules: str = DEFAULT_RULES
     units: Literal["words", "pieces"] = "words"
     graph: GraphOptions = GraphOptions()
     first_pass: FirstPassOptions = FirstPassOptions()
@@ -177,3 +177,7 @@ class ModelConfig:
     results: tuple[ErrorRates, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
     files: dict[str, FileRecord] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a rule set that does not exist."""
+        check_text_rules(self.text_rules)

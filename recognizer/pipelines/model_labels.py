@@ -13,9 +13,9 @@ from recognizer.alignment.network_aligner import NetworkAligner
 from recognizer.data.corpora.corpus import Corpus, Utterance, read_corpus
 from recognizer.data.errors import UsageError
 from recognizer.data.io.options import to_table
-from recognizer.data.lexicon.derivation import derived_lexicon
 from recognizer.data.lexicon.graphemes import graphemes, graphemic_lexicon
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.text.rules import text_rules
 from recognizer.model.bundle import ModelBundle
 from recognizer.pipelines.acoustic_stages import features_stage
 from recognizer.pipelines.acoustic_training import (
@@ -135,7 +135,7 @@ class ModelLabels:
             "acoustic_scale": config.search.acoustic_scale,
             "graph": to_table(config.graph),
             "precision": config.acoustic.precision,
-            "normalization": config.normalization,
+            "text_rules": config.text_rules,
             "sets": [one.data for one in self.sets],
         }
         align = Stage("align", inputs, (), self._align, "aligning with the model", self.check)
@@ -150,7 +150,7 @@ class ModelLabels:
         Raises:
             SpeechError: it is missing or damaged.
         """
-        return read_corpus(self._corpora / one.data).normalized(self.model.config.normalization)
+        return read_corpus(self._corpora / one.data).normalized(self.model.config.text_rules)
 
     def check(self) -> None:
         """Read all sets.
@@ -178,8 +178,9 @@ class ModelLabels:
         elif _is_graphemic(known):
             missing = [word for word in sorted(words) if word not in known and graphemes(word)]
             made = graphemic_lexicon(missing).lexicon if missing else made
-        elif config.language.split("-")[0] == "en":
-            made = derived_lexicon({word for word in words if word not in known}, known)
+        else:
+            unknown = {word for word in words if word not in known}
+            made = text_rules(config.text_rules).derive(unknown, known)
         spoken = [
             pronunciation
             for word in made.words

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognizer.alignment.flat_start_options import FlatStartOptions
+from recognizer.alignment.lexicons import GRAPHEMES, chosen_rules
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
-from recognizer.data.text.normalization import Normalization
 from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
 from recognizer.lm.units.pieces import PieceOptions
 from recognizer.model.config import FirstPassOptions, LatticeOptions
 from recognizer.pipelines.acoustic_training import AcousticOptions
-from recognizer.pipelines.recipe_units import GRAPHEMES
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "recipes"
 """The recipes that come with the package: NAME.toml."""
@@ -110,13 +109,12 @@ class Recipe:
         language: BCP 47 tag.
         licence: SPDX expression of the model.
         description: one line.
-        lexicon: a lexicon file (CMU's or Kaldi's form), relative to the corpora's directory, or
-            "graphemes" to spell words with their letters as phones
+        lexicon: a lexicon file (`recognizer.data.lexicon.reading`), relative to the corpora's
+            directory, or "graphemes" to spell words with their letters as phones
             (`recognizer.data.lexicon.graphemes`); by default CMU's English dictionary, and what
-            `recognizer.data.lexicon.derivation` derives from it.
-        normalization: what makes words of text and transcripts
-            (`recognizer.data.text.english.normalize`): "english", or "letters" for other languages,
-            which spells out no numbers and keeps every script.
+            `recognizer.data.text.english.derivation` derives from it.
+        text_rules: the rule set for transcripts, text and lexicon (`recognizer.data.text.rules`);
+            by default "english" without a lexicon, else "unicode".
         pieces: how to find the pieces of words that the language models are then made of, so that
             any word can be recognised; by default they are made of whole words.
         training: corpora to train on.
@@ -138,7 +136,7 @@ class Recipe:
     tuning: TuningOptions
     description: str = ""
     lexicon: str | None = None
-    normalization: Normalization = "english"
+    text_rules: str | None = None
     pieces: PieceOptions | None = None
     flat_start: FlatStartOptions = FlatStartOptions()
     acoustic: AcousticOptions = AcousticOptions()
@@ -150,16 +148,21 @@ class Recipe:
     def __post_init__(self) -> None:
         if not any(one.bootstrap for one in self.training):
             raise UsageError("expected a training set with bootstrap = true, found none")
-        if self.lm.books and self.normalization != "english":
+        if self.lm.books and self.rules != "english":
             raise UsageError(
-                f"books: expected false with normalization = {self.normalization!r}, for sentences "
-                "of books are found by English rules; found true"
+                f"books: expected false with the text rules {self.rules!r}, for sentences of books "
+                "are found by English rules; found true"
             )
         if self.pieces is not None and self.lexicon != GRAPHEMES:
             raise UsageError(
                 f"pieces: expected lexicon = {GRAPHEMES!r}, for pieces are spelled; "
                 f"found {self.lexicon!r}"
             )
+
+    @property
+    def rules(self) -> str:
+        """The name of the rule set."""
+        return chosen_rules(self.text_rules, self.lexicon)
 
 
 def find_recipe(name: str) -> Path:

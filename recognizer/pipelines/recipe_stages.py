@@ -13,14 +13,16 @@ from recognizer.alignment.align_sets import align_set
 from recognizer.alignment.alignment_file import read_paths
 from recognizer.alignment.flat_start import flat_start
 from recognizer.alignment.gmm_aligner import FlatStartModel
+from recognizer.alignment.lexicons import GRAPHEMES, text_lexicon, transcript_lexicon
 from recognizer.am.hmm.topology import Topology
 from recognizer.data.corpora.corpus import Corpus, read_corpus
 from recognizer.data.io.console import console
 from recognizer.data.io.files import read_lines, replace_text
 from recognizer.data.io.options import to_table
-from recognizer.data.lexicon.lexicon import Lexicon, read_lexicon
+from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.text.english.books import book_sentences
-from recognizer.data.text.english.normalize import NORMALIZATIONS
+from recognizer.data.text.rules import text_rules
+from recognizer.data.text.transcripts import spoken_words
 from recognizer.decoding.alignment.align import AlignOptions
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
@@ -48,14 +50,11 @@ from recognizer.pipelines.development import (
 from recognizer.pipelines.realign import NetworkRealigner
 from recognizer.pipelines.recipe import Recipe, TrainingSet, find_text
 from recognizer.pipelines.recipe_units import (
-    GRAPHEMES,
     SENTENCES,
     Units,
     make_pieces,
     piece_units,
-    pronunciations,
     require_sentencepiece,
-    transcript_lexicon,
     word_units,
 )
 from recognizer.pipelines.stages import Stage
@@ -83,8 +82,8 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
     # Added where they matter, so that other recipes need not run anew.
     language: dict[str, str] = {}
-    if recipe.normalization != "english":
-        language["normalization"] = recipe.normalization
+    if recipe.rules != "english":
+        language["text_rules"] = recipe.rules
     put: dict[str, str] = {}
     if recipe.acoustic.precision:
         put["precision"] = recipe.acoustic.precision
@@ -234,7 +233,7 @@ class _Steps:
             automaton.save(directory / name)
         table = []
         for data in self._recipe.tuning.data:
-            corpus = read_corpus(self._corpora / data).normalized(self._recipe.normalization)
+            corpus = read_corpus(self._corpora / data).normalized(self._recipe.rules)
             lines = [units.segment(" ".join(u.words)) for u in corpus]
             for name, automaton in models.items():
                 result = perplexity(automaton, lines)
@@ -306,7 +305,7 @@ class _Steps:
     def graph(self, directory: Path) -> None:
         tree, transitions = read_tree(self._work / "tree")
         graph = first_pass_graph(
-            read_lexicon(self._work / "lm" / files.LEXICON),
+            Lexicon.read(self._work / "lm" / files.LEXICON),
             transitions.phones,
             tree,
             transitions,
@@ -347,7 +346,7 @@ class _Steps:
                     precision=recipe.acoustic.precision or "float32",
                 ),
                 features=recipe.acoustic.features,
-                normalization=recipe.normalization,
+                text_rules=recipe.rules,
                 units="words" if recipe.pieces is None else "pieces",
                 graph=recipe.graph,
                 first_pass=recipe.first_pass,
@@ -377,9 +376,11 @@ class _Steps:
         if self._recipe.lm.books:
             yield from book_sentences(files, processes=self._jobs)
             return
-        normalize = NORMALIZATIONS[self._recipe.normalization]
+        rules = text_rules(self._recipe.rules)
         for file in files:
-            yield from filter(None, map(normalize, read_lines(file)))
+            for line in read_lines(file):
+                if words := spoken_words(rules, line):
+                    yield " ".join(words)
 
     @property
     def _text(self) -> Path:
@@ -389,18 +390,19 @@ class _Steps:
         """What the language models are made of."""
         if self._recipe.pieces is not None:
             return piece_units(self._work / "pieces")
-        pronounce = partial(pronunciations, self._recipe.lexicon, self._corpora)
+        pronounce = partial(text_lexicon, self._recipe.lexicon, self._recipe.rules, self._corpora)
         return word_units(self._text, self._recipe.lm.min_count, pronounce)
 
     def _aligner_lexicon(self) -> Lexicon:
-        training = (self._corpus(one) for one in self._recipe.training)
-        return transcript_lexicon(self._recipe.lexicon, self._corpora, training)
+        recipe = self._recipe
+        training = (self._corpus(one) for one in recipe.training)
+        return transcript_lexicon(recipe.lexicon, recipe.rules, self._corpora, training)
 
     def _text_words(self) -> int:
         return sum(len(line.split()) for line in read_lines(self._text))
 
     def _corpus(self, one: TrainingSet) -> Corpus:
-        return read_corpus(self._corpora / one.data).normalized(self._recipe.normalization)
+        return read_corpus(self._corpora / one.data).normalized(self._recipe.rules)
 
     def _aligner(self) -> FlatStartModel:
         return FlatStartModel.read(self._work / "flat_start" / LAST_TRIPHONES)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.console import console
 from recognizer.data.io.files import read_lines, replace_text
-from recognizer.data.lexicon.derivation import derived_lexicon
 from recognizer.data.lexicon.graphemes import graphemic_lexicon
-from recognizer.data.lexicon.lexicon import Lexicon, english_lexicon, read_lexicon
+from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.lm.text.vocabulary import choose, count_words
 from recognizer.lm.units.pieces import PieceModel, PieceOptions, train_pieces
-
-GRAPHEMES = "graphemes"
-"""A recipe's lexicon whose pronunciations are the words' letters."""
 
 SENTENCES = "sentences.txt"
 _PIECE_MODEL = "pieces.model"
@@ -80,47 +75,9 @@ def make_pieces(text: Path, options: PieceOptions, directory: Path) -> None:
 
 def piece_units(directory: Path) -> Units:
     """What `make_pieces` made."""
-    lexicon = read_lexicon(directory / _LEXICON)
+    lexicon = Lexicon.read(directory / _LEXICON)
     pieces = PieceModel.read(directory / _PIECE_MODEL)
     return Units(directory / SENTENCES, lexicon.words, lexicon, pieces.segment)
-
-
-def pronunciations(lexicon: str | None, corpora: Path, words: Sequence[str]) -> Lexicon:
-    """What a recipe knows of the pronunciation of words of text.
-
-    Args:
-        lexicon: the recipe's; None is CMU's English dictionary and what is derived from it.
-        corpora: directory that a lexicon's file is relative to.
-        words: of text; a dictionary may have others too.
-    """
-    if lexicon == GRAPHEMES:
-        return graphemic_lexicon(words).lexicon
-    if lexicon is None:
-        known = english_lexicon()
-        return known.merged_with(derived_lexicon(words, known))
-    return read_lexicon(corpora / lexicon)
-
-
-def transcript_lexicon(
-    lexicon: str | None, root: Path, sets: Iterable[Iterable[Utterance]]
-) -> Lexicon:
-    """Pronunciations for an aligner of sets of utterances.
-
-    Args:
-        lexicon: as for `pronunciations`.
-        root: as for `pronunciations`.
-        sets: those to align, whose words are spelled where pronunciations are the letters.
-    """
-    if lexicon == GRAPHEMES:
-        words = (word for one in sets for utterance in one for word in utterance.words)
-        made = graphemic_lexicon(words)
-        if made.without:
-            console.print(
-                f"{len(made.without)} words of transcripts cannot be spelled and become spoken "
-                f"noise: {' '.join(made.without[:10])}{' ...' if len(made.without) > 10 else ''}"
-            )
-        return made.lexicon
-    return english_lexicon() if lexicon is None else read_lexicon(root / lexicon)
 
 
 def require_sentencepiece() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recognizer.alignment.checks import TOLERANCE, of_corpus
+from recognizer.alignment.lexicons import chosen_rules, load_lexicon
 from recognizer.alignment.sources import AlignmentSource, SourceOptions
 from recognizer.am.hmm.phones import SILENCE, SPOKEN_NOISE, PhoneTable
 from recognizer.am.hmm.topology import Topology
@@ -19,7 +20,7 @@ from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.console import console
 from recognizer.data.io.options import from_table, read_toml, to_table
-from recognizer.data.lexicon.lexicon import read_lexicon
+from recognizer.data.text.rules import check_text_rules
 from recognizer.decoding.alignment.align import AlignOptions
 from recognizer.pipelines.acoustic_stages import (
     NETWORK_FILE,
@@ -71,7 +72,9 @@ class TrainRecipe:
         labels: "phones": a tree is grown over the alignments' phones, and its leaves are the
             network's outputs; "states": the outputs are the alignments' states as they are.
         tolerance: seconds by which an alignment may be longer than its audio.
-        lexicon: pronunciations, for realignment.
+        lexicon: pronunciations, for realignment (`recognizer.data.lexicon.reading`).
+        text_rules: the rule set (`recognizer.data.text.rules`) for transcripts and lexicon;
+            by default "english" without a lexicon, else "unicode".
         acoustic: tree, features, network and training.
         jobs: processes for the features.
     """
@@ -82,6 +85,7 @@ class TrainRecipe:
     labels: Literal["phones", "states"] = "phones"
     tolerance: float = TOLERANCE
     lexicon: str | None = None
+    text_rules: str | None = None
     acoustic: AcousticOptions = field(default_factory=AcousticOptions)
     jobs: int = 1
 
@@ -95,6 +99,13 @@ class TrainRecipe:
             raise UsageError("acoustic.precision: expected nothing: no model.toml is written here")
         if not self.tolerance >= 0:
             raise UsageError(f"tolerance: expected seconds >= 0, found {self.tolerance}")
+        if self.text_rules is not None:
+            check_text_rules(self.text_rules)
+
+    @property
+    def rules(self) -> str:
+        """The name of the rule set."""
+        return self.text_rules or chosen_rules(None, self.lexicon)
 
 
 def train_from_file(
@@ -191,12 +202,14 @@ def _sources(recipe: TrainRecipe, base: Path) -> list[tuple[AlignedData, Alignme
 
 
 def _realigner(recipe: TrainRecipe, base: Path) -> NetworkRealigner | None:
-    if recipe.lexicon is None:
+    lexicon = recipe.lexicon
+    if lexicon is None:
         return None
-    lexicon = base / recipe.lexicon
     options = AlignOptions()
     features = recipe.acoustic.features
-    return NetworkRealigner(lambda: read_lexicon(lexicon), features, options, recipe.jobs)
+    return NetworkRealigner(
+        lambda: load_lexicon(lexicon, recipe.rules, base), features, options, recipe.jobs
+    )
 
 
 def _load_phones(recipe: TrainRecipe, base: Path) -> AcousticInputs:
@@ -241,7 +254,7 @@ def _sets(
     """Name, utterances and usable alignments of each set, and what is left out as they are read."""
     for one, source in _sources(recipe, base):
         exclusions = Exclusions()
-        utterances = list(read_corpus(base / one.data))
+        utterances = list(read_corpus(base / one.data).normalized(recipe.rules))
         alignments = of_corpus(
             source.read(exclusions),
             utterances,

@@ -1,23 +1,16 @@
-"""Text to the words that a reader speaks.
+"""English text to the words that a reader speaks.
 
-`normalize` writes what transcripts of read books look like in English: lower-case words of a-z with
-apostrophes inside, numbers and abbreviations spelled out, everything else gone. `keep_letters` is
-for any other language whose words stand apart: it spells nothing out and keeps every script.
+Words are in lower case, of a-z with apostrophes inside; numbers and abbreviations are spelled out;
+everything else is dropped.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
 
-from recognizer.data.io.files import read_lines
 from recognizer.data.text.english.abbreviations import BARE, NEEDS_CARE, expand_abbreviations
 from recognizer.data.text.english.numbers import spell_numbers
-from recognizer.data.text.english.sentences import sentences
-from recognizer.data.text.normalization import Normalization
-
-__all__ = ["Normalization", "fold", "keep_letters", "normalize", "read_lines", "sentences"]
 
 _LIKE_APOSTROPHES = "\u2018\u2019\u201b\u02bc\u02b9\u2032\u00b4`"
 _FOLDED = str.maketrans(
@@ -51,7 +44,6 @@ _FOLDED = str.maketrans(
         "⅛": " 1/8 ",
     }
 )
-_APOSTROPHES = str.maketrans(dict.fromkeys(_LIKE_APOSTROPHES, "'"))
 _SYMBOLS = str.maketrans({"%": " per cent ", "°": " degrees ", "@": " at ", "&": " and "})
 _NUMBER_SIGN = re.compile(r"#(?=\s?[0-9])")
 
@@ -96,26 +88,6 @@ def normalize(text: str) -> str:
     if not BARE.keys().isdisjoint(words):
         words = [BARE.get(word, word) for word in words]
     return " ".join(words)
-
-
-def keep_letters(text: str) -> str:
-    """The words of a text in any script, in lower case with single spaces.
-
-    Words are of letters and their marks in Unicode's composed form (NFC), and of digits, with
-    apostrophes inside; all else parts them. Numbers and abbreviations stay as they are, so that
-    they should be written out before. The result is its own normal form.
-    """
-    text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
-    text = unicodedata.normalize("NFC", text.lower())
-    kept = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
-    return " ".join(filter(None, (word.strip("'") for word in kept.split())))
-
-
-NORMALIZATIONS: Mapping[str, Callable[[str], str]] = {
-    "english": normalize,
-    "letters": keep_letters,
-}
-"""What makes words of text, by name."""
 
 
 def fold(text: str) -> str:

@@ -23,7 +23,7 @@ from recognizer.data.alignments.ctm import read_ctm
 from recognizer.data.alignments.textgrid import read_textgrid
 from recognizer.data.corpora.corpus import Corpus, Utterance, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.data.lexicon.lexicon import english_lexicon
+from recognizer.data.text.english.dictionary import english_lexicon
 
 SMALL = FlatStartOptions(
     mono=PassOptions(passes=8, realign=(1, 2, 3, 4, 6), gaussians=60, growing=5),
@@ -140,7 +140,7 @@ def test_nothing_to_train_on_is_an_error(babbled: Spoken, tmp_path: Path) -> Non
     with pytest.raises(SpeechError, match="transcripts of the lexicon's words"):
         flat_start(foreign, babble.LEXICON, SMALL, jobs=1)
     wordless = [dataclasses.replace(u, text="") for u in babbled[0][:2]]
-    with pytest.raises(SpeechError, match="no utterance"):
+    with pytest.raises(SpeechError, match="transcripts with words, found none"):
         flat_start(wordless, babble.LEXICON, SMALL, jobs=1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recognizer.cli.lm.units import units
-from recognizer.data.lexicon.lexicon import read_lexicon
+from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.units.pieces import MARK
 
@@ -57,7 +57,7 @@ def test_pieces_go_to_a_model_and_back_to_words(text: Path, pieces: Path, comman
     lexicon = text.with_name("lexicon.txt")
     ran = command("recognizer", "lm", "units", "lexicon", vocabulary, "--output", lexicon)
     assert ran.out == f"{len(vocabulary.read_text().split())} words, 12 letters\n"
-    assert read_lexicon(lexicon)[MARK + "the"][0].phones == ("t", "h", "e")
+    assert Lexicon.read(lexicon)[MARK + "the"][0].phones == ("t", "h", "e")
 
     model = text.with_name("model.arpa")
     ran = command(
@@ -65,7 +65,7 @@ def test_pieces_go_to_a_model_and_back_to_words(text: Path, pieces: Path, comman
         "--discount-fallback", "--output", model,
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    assert set(read_lexicon(lexicon).words) == set(read_arpa(model).vocabulary[3:])
+    assert set(Lexicon.read(lexicon).words) == set(read_arpa(model).vocabulary[3:])
 
 
 def test_words_that_cannot_be_spelled_are_named(tmp_path: Path, command) -> None:

@@ -26,7 +26,6 @@ from recognizer.am.tree.decision_tree import monophone_tree
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.lexicon.graphemes import graphemic_lexicon
-from recognizer.data.text.normalization import Normalization
 from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.lattice.mbr import confidences
 from recognizer.decoding.lattice.paths import best_path
@@ -110,10 +109,8 @@ def build(
     toy.write_network(toy.network(phones, tree, transitions, bins), directory / files.ACOUSTIC)
     # The ear is trusted more than the small text.
     search = SearchOptions(acoustic_scale=1.0, beam=40.0)
-    normalization: Normalization = "letters" if script else "english"
-    config = replace(
-        toy.config(first_pass), units="pieces", search=search, normalization=normalization
-    )
+    text_rules = "unicode" if script else "english"
+    config = replace(toy.config(first_pass), units="pieces", search=search, text_rules=text_rules)
     bundle.write_config(directory, config)
     return directory
 

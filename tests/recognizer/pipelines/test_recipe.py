@@ -87,10 +87,10 @@ def test_pieces_are_spelled(tmp_path: Path) -> None:
 
 def test_other_languages_are_not_taken_for_english(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
-    path.write_text('normalization = "letters"\n' + RECIPE)
-    assert read_recipe(str(path)).normalization == "letters"
-    path.write_text('normalization = "letters"\n' + RECIPE.replace("books = false", ""))
-    with pytest.raises(SpeechError, match="books: expected false with normalization = 'letters'"):
+    path.write_text('text_rules = "unicode"\n' + RECIPE)
+    assert read_recipe(str(path)).rules == "unicode"
+    path.write_text('text_rules = "unicode"\n' + RECIPE.replace("books = false", ""))
+    with pytest.raises(SpeechError, match="books: expected false with the text rules 'unicode'"):
         read_recipe(str(path))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognizer.data.text.english.normalize import sentences
+from recognizer.data.text.english.sentences import sentences
 
 
 @pytest.mark.parametrize(

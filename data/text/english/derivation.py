@@ -118,7 +118,8 @@ def derived_lexicon(words: Iterable[str], lexicon: Lexicon) -> Lexicon:
 
     Args:
         words: lower-case words; those in the lexicon are passed over.
-        lexicon: ARPAbet without stress, such as `recognizer.data.lexicon.lexicon.english_lexicon`.
+        lexicon: ARPAbet without stress, such as
+            `recognizer.data.text.english.dictionary.english_lexicon`.
 
     Returns:
         A lexicon of new words only: merge it with the one it came from.

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from recognizer.data.corpora.corpus import read_corpus
-from recognizer.data.lexicon.derivation import derived_lexicon
-from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation, english_lexicon
+from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
+from recognizer.data.text.english.derivation import derived_lexicon
+from recognizer.data.text.english.dictionary import english_lexicon
 
 CASES = {
     "huxley's": "HH AH K S L IY Z",

