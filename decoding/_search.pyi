@@ -7,6 +7,8 @@ _Ints = npt.NDArray[np.int32]
 _Longs = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float32]
 
+MAX_ORDER: int
+
 _Path = tuple[_Ints, _Ints, float, float]
 
 class Graph:
@@ -20,18 +22,37 @@ class Graph:
     @property
     def num_pdfs(self) -> int: ...
 
-class Search:
+class Options:
     def __init__(
         self,
-        graph: Graph,
+        *,
         beam: float,
         lattice_beam: float,
         max_active: int,
         min_active: int,
-        beam_delta: float,
         acoustic_scale: float,
         prune_interval: int,
+        prune_scale: float,
+        beam_delta: float,
     ) -> None: ...
+    @property
+    def beam(self) -> float: ...
+    @property
+    def lattice_beam(self) -> float: ...
+    @property
+    def max_active(self) -> int: ...
+    @property
+    def min_active(self) -> int: ...
+    @property
+    def acoustic_scale(self) -> float: ...
+    @property
+    def prune_interval(self) -> int: ...
+    @property
+    def prune_scale(self) -> float: ...
+    @property
+    def beam_delta(self) -> float: ...
+
+class Search:
     def start(self) -> None: ...
     def advance(self, scores: _Floats) -> None: ...
     def partial(self) -> _Path: ...
@@ -42,6 +63,42 @@ class Search:
     @property
     def num_frames(self) -> int: ...
 
+class StaticSearch(Search):
+    def __init__(self, graph: Graph, options: Options, best_only: bool) -> None: ...
+
+class OnTheFlySearch(Search):
+    def __init__(
+        self,
+        graph: ComposedGraph,
+        options: Options,
+        best_only: bool,
+        epsilon: bool,
+        cache_bytes: int,
+    ) -> None: ...
+
+class ComposedGraph:
+    def __init__(
+        self,
+        start: int,
+        num_words: int,
+        graph: dict[str, npt.NDArray[Any]],
+        automaton: dict[str, npt.NDArray[Any]],
+        words: _Ints,
+        max_class: int,
+    ) -> None: ...
+
+class LookAhead:
+    def __init__(self, graph: ComposedGraph, max_bytes: int) -> None: ...
+    def find(self, state: int, of_class: int) -> tuple[int, float, float]: ...
+
+def word_classes(
+    graph: ComposedGraph, max_words: int
+) -> tuple[
+    npt.NDArray[np.uint32],
+    npt.NDArray[np.uint64],
+    npt.NDArray[np.uint32],
+    npt.NDArray[np.uint32],
+]: ...
 def pack(
     start: int,
     offsets: _Longs,

@@ -1,11 +1,13 @@
-add_native_module(decoding _search decoding/csrc/search/search_module.cc decoding/csrc/graph/graph_packing.cc
-                  decoding/csrc/graph/mapped_graph.cc decoding/csrc/search/search.cc decoding/csrc/search/trellis.cc)
-add_native_module(decoding _lattice decoding/csrc/lattice/lattice_module.cc decoding/csrc/lattice/determinize.cc
-                  decoding/csrc/lattice/word_closure.cc decoding/csrc/lattice/lattice_path.cc
-                  decoding/csrc/lattice/lattice_posteriors.cc decoding/csrc/lattice/lattice_mbr.cc
-                  decoding/csrc/lattice/lattice_oracle.cc)
-add_native_module(decoding _fly decoding/csrc/on_the_fly/fly_module.cc decoding/csrc/on_the_fly/fly_classes.cc
-                  decoding/csrc/on_the_fly/fly_composition.cc decoding/csrc/on_the_fly/fly_graph.cc
-                  decoding/csrc/on_the_fly/fly_look_ahead.cc decoding/csrc/on_the_fly/fly_search.cc
-                  decoding/csrc/graph/mapped_graph.cc decoding/csrc/search/trellis.cc)
-add_native_module(decoding _rescore decoding/csrc/rescore/rescore_module.cc decoding/csrc/rescore/rescore.cc)
+set(dir decoding/csrc)
+add_native_module(decoding _search
+  ${dir}/graph/graph_packing.cc ${dir}/graph/mapped_graph.cc
+  ${dir}/on_the_fly/composition.cc ${dir}/on_the_fly/hcl_graph.cc ${dir}/on_the_fly/look_ahead.cc
+  ${dir}/on_the_fly/on_the_fly_binding.cc ${dir}/on_the_fly/on_the_fly_search.cc
+  ${dir}/on_the_fly/transition_cache.cc ${dir}/on_the_fly/word_classes.cc
+  ${dir}/search/search_module.cc ${dir}/search/static_search.cc ${dir}/search/trellis.cc)
+add_native_module(decoding _lattice
+  ${dir}/lattice/best_path.cc ${dir}/lattice/determinize.cc ${dir}/lattice/lattice_module.cc
+  ${dir}/lattice/mbr.cc ${dir}/lattice/oracle.cc ${dir}/lattice/posteriors.cc
+  ${dir}/lattice/word_closure.cc)
+add_native_module(decoding _rescore
+  ${dir}/rescore/rescore_module.cc ${dir}/rescore/rescoring.cc)

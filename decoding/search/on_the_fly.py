@@ -6,7 +6,7 @@ alone and not with the product of both. A token is a state of the graph and a hi
 as in a static graph, its cost holds a look-ahead: what the best of the words that can come next
 will cost after its history, of the model's full order. Tokens whose next words are all unknown to
 their histories meet in the history that they back off to
-(`decoding/csrc/on_the_fly/fly_look_ahead.h`).
+(`decoding/csrc/on_the_fly/look_ahead.h`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.decoding import _fly, _search
+from recognizer.decoding import _search
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.search.search import Decoder, SearchOptions
@@ -71,10 +71,10 @@ class OnTheFlyDecoder(Decoder):
         self.automaton = automaton
         self.mode = mode
         self.look_ahead_bytes = look_ahead_bytes
-        if automaton.order > _fly.MAX_ORDER:
+        if automaton.order > _search.MAX_ORDER:
             raise SpeechError(
-                f"on-the-fly search: expected a language model of order {_fly.MAX_ORDER} at most, "
-                f"found {automaton.order}"
+                f"on-the-fly search: expected a language model of order {_search.MAX_ORDER} at "
+                f"most, found {automaton.order}"
             )
         words = automaton.word_ids(self.graph.words)
         words[0] = -1
@@ -83,7 +83,7 @@ class OnTheFlyDecoder(Decoder):
                 f"on-the-fly search: expected words of the language model in the graph, found none "
                 f"among {len(words) - 1}"
             )
-        self._composed = _fly.ComposedGraph(
+        self._composed = _search.ComposedGraph(
             self.graph.start,
             len(words),
             dict(self.graph.arrays),
@@ -94,5 +94,6 @@ class OnTheFlyDecoder(Decoder):
 
     def _make(self, best_only: bool) -> _search.Search:
         epsilon = self.mode == "epsilon"
-        limits = self._limits(best_only)
-        return _fly.Search(self._composed, *limits, epsilon, self.look_ahead_bytes)
+        return _search.OnTheFlySearch(
+            self._composed, self._options, best_only, epsilon, self.look_ahead_bytes
+        )

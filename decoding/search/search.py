@@ -1,13 +1,13 @@
 """The first pass: frame-synchronous Viterbi beam search over a decoding graph, with lattices.
 
-The search itself is native (`decoding/csrc/search/search.h`); it prunes as Kaldi's
+The search itself is native (`decoding/csrc/search/static_search.h`); it prunes as Kaldi's
 ``LatticeFasterDecoder`` does: by beam, by the number of active tokens, and every few frames
 backwards by the lattice beam.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,8 @@ class SearchOptions:
         prune_interval: frames between two prunings of the lattice while searching. The finished
             lattice does not depend on it; longer intervals go over fewer links twice, but hold
             more memory.
+        prune_scale: such a pruning goes back to earlier frames as long as costs change by more than
+            this share of the lattice beam. The finished lattice does not depend on it either.
         beam_delta: added to the beam that max_active or min_active implies for the next frame.
     """
 
@@ -51,6 +53,7 @@ class SearchOptions:
     min_active: int = 200
     acoustic_scale: float = 0.1
     prune_interval: int = 25
+    prune_scale: float = 0.1
     beam_delta: float = 0.5
 
     @property
@@ -70,6 +73,10 @@ class SearchOptions:
                 raise UsageError(f"{name}: expected a number > 0, found {getattr(self, name)}")
         if not self.acoustic_scale < float("inf"):
             raise UsageError("acoustic_scale: expected a finite number, found inf")
+        if not 0.0 < self.prune_scale < 1.0:
+            raise UsageError(
+                f"prune_scale: expected a number between 0 and 1, found {self.prune_scale}"
+            )
         for name, least in (("max_active", 2), ("min_active", 0), ("prune_interval", 1)):
             value = getattr(self, name)
             if not least <= value < 1 << 31:
@@ -108,6 +115,7 @@ class Decoder:
         self.graph = graph
         self.options = options or SearchOptions()
         self._graph = graph.native
+        self._options = _search.Options(**asdict(self.options))
         # Searches whose buffers serve again; append and pop are atomic.
         self._idle: list[_search.Search] = []
         self._idle_best: list[_search.Search] = []
@@ -161,20 +169,7 @@ class Decoder:
             return self._make(best_only)
 
     def _make(self, best_only: bool) -> _search.Search:
-        return _search.Search(self._graph, *self._limits(best_only))
-
-    def _limits(self, best_only: bool) -> tuple[float, float, int, int, float, float, int]:
-        """What every native search takes of the options."""
-        options = self.options
-        return (
-            options.beam,
-            0.0 if best_only else options.lattice_beam,
-            options.max_active,
-            options.min_active,
-            options.beam_delta,
-            options.acoustic_scale,
-            options.prune_interval,
-        )
+        return _search.StaticSearch(self._graph, self._options, best_only)
 
     def _give_back(self, search: _search.Search, best_only: bool) -> None:
         (self._idle_best if best_only else self._idle).append(search)

@@ -11,10 +11,10 @@
 
 #include "data/csrc/arrays.h"
 #include "decoding/csrc/lattice/determinize.h"
-#include "decoding/csrc/lattice/lattice_mbr.h"
-#include "decoding/csrc/lattice/lattice_oracle.h"
-#include "decoding/csrc/lattice/lattice_path.h"
-#include "decoding/csrc/lattice/lattice_posteriors.h"
+#include "decoding/csrc/lattice/mbr.h"
+#include "decoding/csrc/lattice/oracle.h"
+#include "decoding/csrc/lattice/best_path.h"
+#include "decoding/csrc/lattice/posteriors.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

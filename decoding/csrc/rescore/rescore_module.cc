@@ -14,8 +14,8 @@
 #include "data/csrc/arrays.h"
 #include "lm/csrc/automaton/automaton_arrays.h"
 #include "lm/csrc/automaton/compact_arrays.h"
-#include "decoding/csrc/rescore/rescore.h"
-#include "decoding/csrc/rescore/rescore_models.h"
+#include "decoding/csrc/rescore/rescoring.h"
+#include "decoding/csrc/rescore/history_models.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

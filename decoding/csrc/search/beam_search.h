@@ -11,38 +11,40 @@
 #include <string>
 #include <vector>
 
-#include "decoding/csrc/search/growing.h"
 #include "decoding/csrc/graph/mapped_graph.h"
+#include "decoding/csrc/search/cutoff.h"
 #include "decoding/csrc/search/raw_lattice.h"
-#include "decoding/csrc/search/search_config.h"
+#include "decoding/csrc/search/reusable_array.h"
+#include "decoding/csrc/search/search.h"
+#include "decoding/csrc/search/search_options.h"
 #include "decoding/csrc/search/token_table.h"
 #include "decoding/csrc/search/trellis.h"
 
 namespace decoding {
 
-// One utterance at a time: Start (Derived's), any number of Advance, Finish; then Start again.
-// Results do not depend on how the frames are cut into calls of Advance. With a lattice beam of 0
-// every token keeps one link only, the best one into it, and the lattice is the best path.
-//
-// State: what a token is known by; Key: the same as an integer. Derived has, for its frames,
+// State: what a token stands for; Key: the same as an integer. Derived has, for its frames,
 //   void BeforeStep()                                    before a frame's tokens are expanded
 //   float Expand(RawFrame* frame)                        arcs to links; the next frame's cutoff
 //   void MakeTokens<kLattice>(cutoff, frame, next)       links' targets to tokens
 //   void CloseEpsilons<kLattice>(cutoff, frame)          non-emitting arcs within a frame
 //   LinkValue Resolve(frame, link, epsilon)              a link's labels and costs
 //   float FinalCost(state)
+// and for its states
+//   static Key KeyOf(const State&)
+//   static uint32_t GraphState(const State&)
+//   static void Assign(const State& from, bool is_new, State* to)   of a token that is found again
+//                                                        or (is_new) that nothing is known of yet
+// With kLattice, all links within the lattice beam of a token's best one are kept; without, the
+// best one only, so that the lattice is the best path.
 template <typename Derived, typename State, typename Key>
-class BeamSearch {
+class BeamSearch : public Search {
  public:
-  // scores: [num_frames, num_pdfs()], row-major, finite natural-log likelihoods.
-  // Throws std::runtime_error if no path through the graph is that long.
-  void Advance(const float* scores, size_t num_frames) {
+  void Advance(const float* scores, size_t num_frames) override {
     if (!active_) throw std::logic_error("search: advance before start or after finish");
     for (size_t t = 0; t < num_frames; ++t) Step(scores + t * scaled_.size());
   }
 
-  // Best path to any state, final or not, by the tokens' costs.
-  RawPath Partial() {
+  RawPath Partial() override {
     if (!active_) throw std::logic_error("search: partial before start or after finish");
     RawPath path;
     trellis_.VisitBestPath(Resolver{derived()}, [&](const LinkValue& value) {
@@ -56,18 +58,13 @@ class BeamSearch {
     return path;
   }
 
-  // Prunes with the final costs; if no final state was reached, all last states count as final.
-  RawLattice Finish() {
+  RawLattice Finish() override {
     if (!active_) throw std::logic_error("search: finish before start or after finish");
     active_ = false;
-    return trellis_.Finish(config_.lattice_beam, Resolver{derived()}, [this](const Token& token) {
+    return trellis_.Finish(options_.lattice_beam, Resolver{derived()}, [this](const Token& token) {
       return derived()->FinalCost(token.state);
     });
   }
-
-  size_t num_pdfs() const { return scaled_.size(); }
-  size_t num_frames() const { return stats_.frames; }
-  const SearchStats& stats() const { return stats_; }
 
  protected:
   using Tokens = Trellis<State>;
@@ -75,11 +72,106 @@ class BeamSearch {
   using RawFrame = typename Tokens::RawFrame;
   using RawLink = typename Tokens::RawLink;
 
-  BeamSearch(const MappedGraph& mapped, const SearchConfig& config)
-      : mapped_(mapped), config_(config) {
+  // Finds or adds up to `more` tokens of a frame; holds what the inner loops need, so that they can
+  // keep it in registers, until Close.
+  class TokenAdder {
+   public:
+    TokenAdder(Derived* search, RawFrame* frame, size_t more)
+        : search_(search), frame_(frame), count_(static_cast<uint32_t>(frame->tokens.size())) {
+      frame->tokens.Reserve(more);
+      tokens_ = frame->tokens.data();
+      run_ = search->table_.Begin(count_, more);
+    }
+
+    // The state's token; its cost is now at most this. *better: it was more before, or there was
+    // none.
+    uint32_t Add(const State& state, float cost, bool* better) {
+      bool is_new = false;
+      const uint32_t number = run_.FindOrAdd(Derived::KeyOf(state), count_, &is_new);
+      Token* const token = tokens_ + number;
+      const float before = is_new ? std::numeric_limits<float>::infinity() : token->cost;
+      *better = cost < before;
+      Derived::Assign(state, is_new, &token->state);
+      token->cost = std::min(cost, before);
+      count_ += is_new;
+      const uint32_t graph_state = Derived::GraphState(state);
+      if (is_new && search_->mapped_.has_epsilons(graph_state)) {
+        search_->mapped_.PrefetchEpsilons(graph_state);
+        search_->buckets_[search_->mapped_.rank(graph_state)].push_back(number);
+      }
+      return number;
+    }
+
+    void Prefetch(const State& state) const { run_.Prefetch(Derived::KeyOf(state)); }
+    float cost(uint32_t token) const { return tokens_[token].cost; }
+
+    void Close() { frame_->tokens.SetSize(count_); }
+
+   private:
+    Derived* search_;
+    RawFrame* frame_;
+    Token* tokens_;
+    uint32_t count_;
+    typename TokenTable<Key>::Run run_;
+  };
+
+  // Turns links whose targets are states, the first num_in_place of them in frame->links, into
+  // links to tokens of the next frame, and keeps those that matter, in frame->links.
+  template <bool kLattice>
+  class LinkMaker {
+   public:
+    LinkMaker(Derived* search, RawFrame* frame, RawFrame* next, size_t num_in_place, size_t more)
+        : search_(search),
+          frame_(frame),
+          next_(next),
+          adder_(search, next, num_in_place + more),
+          lattice_beam_(search->options_.lattice_beam) {
+      frame->links.Reserve(more + 1);
+      links_ = out_ = frame->links.data();
+      unwanted_ = links_ + num_in_place + more;
+    }
+
+    // What is in place must have been read before; never more links are written than were made.
+    void Make(const State& target, uint32_t source, uint32_t arc, float total) {
+      bool better = false;
+      const uint32_t token = adder_.Add(target, total, &better);
+      if (!kLattice) {
+        // Link k leads to token k: there are never more tokens than links looked at.
+        out_ = better ? links_ + token : unwanted_;
+      }
+      out_->source = source;
+      out_->next = token;
+      out_->arc = arc;
+      out_->total = total;
+      // No later improvement of the token can bring a worse link into the lattice beam.
+      if (kLattice) out_ += total <= adder_.cost(token) + lattice_beam_;
+    }
+
+    void Prefetch(const State& target) const { adder_.Prefetch(target); }
+
+    void Close() {
+      adder_.Close();
+      frame_->links.SetSize(kLattice ? static_cast<size_t>(out_ - links_) : next_->tokens.size());
+      search_->stats_.links += frame_->links.size();
+    }
+
+   private:
+    Derived* search_;
+    RawFrame* frame_;
+    RawFrame* next_;
+    TokenAdder adder_;
+    float lattice_beam_;
+    RawLink* links_;
+    RawLink* out_;
+    RawLink* unwanted_;  // where links go that are not kept
+  };
+
+  // best_only: one link into every token, the best one.
+  BeamSearch(const MappedGraph& mapped, const SearchOptions& options, bool best_only)
+      : Search(mapped.num_pdfs()), mapped_(mapped), options_(options) {
     // An infinite beam must not make dead ends, which are infinitely bad, look alive.
-    config_.beam = std::min(config_.beam, 1e30f);
-    config_.lattice_beam = std::min(config_.lattice_beam, 1e30f);
+    options_.beam = std::min(options.beam, 1e30f);
+    options_.lattice_beam = best_only ? 0.0f : std::min(options.lattice_beam, 1e30f);
     buckets_.resize(static_cast<size_t>(mapped.max_rank()) + 1);
     scaled_.resize(mapped.num_pdfs());
   }
@@ -92,9 +184,49 @@ class BeamSearch {
     table_.Clear(0);
   }
 
+  // A bound for the costs of the next frame's tokens, from the arcs of the best token.
+  float FirstBound(const MappedGraph::Arc* arcs, size_t num_arcs, float adaptive_beam) const {
+    const float* const scaled = scaled_.data();
+    float bound = std::numeric_limits<float>::infinity();
+    for (size_t a = 0; a < num_arcs; ++a) {
+      const float total = arcs[a].cost + scaled[arcs[a].label & MappedGraph::kPdfMask];
+      bound = std::min(bound, total + adaptive_beam);
+    }
+    return bound;
+  }
+
+  // Appends links along a token's arcs, whose targets are still states of the graph, as far as
+  // their costs do not exceed the bound; returns the bound, which they may lower.
+  float AddLinks(uint32_t source, float base, const MappedGraph::Arc* arcs, uint32_t num_arcs,
+                 float adaptive_beam, float bound, ReusableArray<RawLink>* links) const {
+    const float* const scaled = scaled_.data();
+    links->Reserve(num_arcs);
+    RawLink* out = links->end();
+    for (uint32_t a = 0; a < num_arcs; ++a) {
+      const float total = base + arcs[a].cost + scaled[arcs[a].label & MappedGraph::kPdfMask];
+      out->source = source;
+      out->next = arcs[a].next;
+      out->arc = a;
+      out->total = total;
+      out += total <= bound;
+      bound = std::min(bound, total + adaptive_beam);
+    }
+    links->SetSize(static_cast<size_t>(out - links->data()));
+    return bound;
+  }
+
+  // A link within the frame, if it matters.
+  template <bool kLattice>
+  void AddEpsilon(const State& target, uint32_t source, uint32_t arc, float total,
+                  TokenAdder* adder, RawFrame* frame) const {
+    bool better = false;
+    const uint32_t next = adder->Add(target, total, &better);
+    if (kLattice ? total > adder->cost(next) + options_.lattice_beam : !better) return;
+    frame->epsilons.push_back({source, next, arc, total});
+  }
+
   const MappedGraph& mapped_;
-  SearchConfig config_;
-  SearchStats stats_;
+  SearchOptions options_;
   Tokens trellis_;
   TokenTable<Key> table_;      // of the newest frame
   std::vector<float> scaled_;  // costs of the frame's pdfs
@@ -113,14 +245,14 @@ class BeamSearch {
 
   void Step(const float* row) {
     const size_t num_pdfs = scaled_.size();
-    for (size_t i = 0; i < num_pdfs; ++i) scaled_[i] = -config_.acoustic_scale * row[i];
+    for (size_t i = 0; i < num_pdfs; ++i) scaled_[i] = -options_.acoustic_scale * row[i];
     trellis_.newest().row.assign(row, row + num_pdfs);
     derived()->BeforeStep();
     table_.Clear(trellis_.newest().tokens.size());
     RawFrame& next = trellis_.AddFrame();
     RawFrame& frame = trellis_.before_newest();
     const float cutoff = derived()->Expand(&frame);
-    if (config_.lattice_beam > 0.0f) {
+    if (options_.lattice_beam > 0.0f) {
       derived()->template MakeTokens<true>(cutoff, &frame, &next);
       derived()->template CloseEpsilons<true>(cutoff, &next);
     } else {
@@ -133,8 +265,8 @@ class BeamSearch {
                                std::to_string(num_frames()));
     }
     ++stats_.frames;
-    if (stats_.frames % config_.prune_interval == 0) {
-      trellis_.Prune(config_.lattice_beam, config_.lattice_beam * config_.prune_scale,
+    if (stats_.frames % options_.prune_interval == 0) {
+      trellis_.Prune(options_.lattice_beam, options_.lattice_beam * options_.prune_scale,
                      Resolver{derived()});
     }
   }

@@ -1,35 +1,48 @@
-// Beam search over a static graph: a token is a state of the graph.
+// A search, whichever its graph: frames of scores in, a lattice out.
 #ifndef DECODING_SEARCH_H_
 #define DECODING_SEARCH_H_
 
+#include <cstddef>
 #include <cstdint>
 
-#include "decoding/csrc/search/beam_search.h"
+#include "decoding/csrc/search/raw_lattice.h"
 
 namespace decoding {
 
-class Search : public BeamSearch<Search, uint32_t, uint32_t> {
- public:
-  Search(const MappedGraph& graph, const SearchConfig& config) : BeamSearch(graph, config) {}
-
-  void Start();
-
- private:
-  friend class BeamSearch<Search, uint32_t, uint32_t>;
-
-  class Adder;  // of tokens to a frame
-
-  void BeforeStep() {}
-  float Expand(RawFrame* frame);
-  template <bool kLattice>
-  void MakeTokens(float cutoff, RawFrame* frame, RawFrame* next);
-  template <bool kLattice>
-  void CloseEpsilons(float cutoff, RawFrame* frame);
-  LinkValue Resolve(const RawFrame& frame, const RawLink& link, bool epsilon) const;
-  float FinalCost(uint32_t state) const { return mapped_.final_cost(state); }
+struct SearchStats {
+  uint64_t frames = 0;
+  uint64_t tokens = 0;  // tokens expanded, summed over frames
+  uint64_t arcs = 0;    // emitting arcs looked at
+  uint64_t links = 0;   // forward links made
 };
 
-extern template class BeamSearch<Search, uint32_t, uint32_t>;
+// One utterance at a time: Start, any number of Advance, Finish; then Start again. Results do not
+// depend on how the frames are cut into calls of Advance.
+class Search {
+ public:
+  virtual ~Search() = default;
+
+  virtual void Start() = 0;
+  // scores: [num_frames, num_pdfs()], row-major, finite natural-log likelihoods.
+  // Throws std::runtime_error if no path through the graph is that long.
+  virtual void Advance(const float* scores, size_t num_frames) = 0;
+  // Best path to any state, final or not, by the tokens' costs.
+  virtual RawPath Partial() = 0;
+  // Prunes with the final costs; if no final state was reached, all last states count as final.
+  virtual RawLattice Finish() = 0;
+
+  size_t num_pdfs() const { return num_pdfs_; }
+  size_t num_frames() const { return stats_.frames; }
+  const SearchStats& stats() const { return stats_; }
+
+ protected:
+  explicit Search(size_t num_pdfs) : num_pdfs_(num_pdfs) {}
+
+  SearchStats stats_;
+
+ private:
+  const size_t num_pdfs_;
+};
 
 }  // namespace decoding
 

@@ -1,17 +1,24 @@
-// Python's door to the static search and to the laying out of its graphs.
+// The Python module of both searches, of their graphs and of laying these out. Buffers are checked
+// here, and the GIL is released while a search works.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "data/csrc/arrays.h"
 #include "decoding/csrc/graph/graph_packing.h"
 #include "decoding/csrc/graph/mapped_graph_arrays.h"
+#include "decoding/csrc/on_the_fly/on_the_fly_binding.h"
 #include "decoding/csrc/search/search.h"
-#include "decoding/csrc/search/search_binding.h"
+#include "decoding/csrc/search/search_options.h"
+#include "decoding/csrc/search/static_search.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -22,6 +29,9 @@ using arrays::Expect;
 using arrays::ExpectSize;
 using arrays::Give;
 using arrays::Vector;
+using decoding::Search;
+using decoding::SearchOptions;
+using decoding::StaticSearch;
 
 nb::dict Pack(uint32_t start, const Vector<int64_t>& offsets, const Vector<uint32_t>& num_emitting,
               const Vector<int32_t>& ilabels, const Vector<int32_t>& olabels,
@@ -73,12 +83,76 @@ nb::dict Pack(uint32_t start, const Vector<int64_t>& offsets, const Vector<uint3
   return out;
 }
 
+// Whether all values are finite: by their exponents, since integers compare several at a time.
+bool AllFinite(const float* values, size_t count) {
+  constexpr uint32_t kExponent = 0x7f800000u;
+  uint32_t found = 0;
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof(bits));
+    found |= (bits & kExponent) == kExponent;
+  }
+  return found == 0;
+}
+
+void Advance(Search& search, const arrays::Matrix& scores) {
+  const size_t num_frames = scores.shape(0);
+  const size_t width = search.num_pdfs();
+  Expect(scores.shape(1) == width, "scores: expected " + std::to_string(width) +
+                                       " columns, one per pdf, found " +
+                                       std::to_string(scores.shape(1)));
+  nb::gil_scoped_release release;
+  const float* const data = scores.data();
+  for (size_t t = 0; t < num_frames; ++t) {
+    if (AllFinite(data + t * width, width)) continue;
+    for (size_t i = 0; i < width; ++i) {
+      Expect(std::isfinite(data[t * width + i]),
+             "scores: frame " + std::to_string(search.num_frames() + t) + ", pdf " +
+                 std::to_string(i) + ": expected a finite number, found " +
+                 std::to_string(data[t * width + i]));
+    }
+  }
+  search.Advance(data, num_frames);
+}
+
+nb::tuple Partial(Search& search) {
+  decoding::RawPath path;
+  {
+    nb::gil_scoped_release release;
+    path = search.Partial();
+  }
+  return nb::make_tuple(Give(std::move(path.words)), Give(std::move(path.tids)), path.graph_cost,
+                        path.acoustic_cost);
+}
+
+nb::tuple Finish(Search& search) {
+  decoding::RawLattice lattice;
+  {
+    nb::gil_scoped_release release;
+    lattice = search.Finish();
+  }
+  return nb::make_tuple(
+      Give(std::move(lattice.state_frames)), Give(std::move(lattice.sources)),
+      Give(std::move(lattice.targets)), Give(std::move(lattice.tids)),
+      Give(std::move(lattice.words)), Give(std::move(lattice.graph_costs)),
+      Give(std::move(lattice.acoustic_costs)), Give(std::move(lattice.final_costs)),
+      lattice.reached_final);
+}
+
+nb::dict Stats(const Search& search) {
+  nb::dict out;
+  out["frames"] = search.stats().frames;
+  out["tokens"] = search.stats().tokens;
+  out["arcs"] = search.stats().arcs;
+  out["links"] = search.stats().links;
+  return out;
+}
+
 }  // namespace
 
 NB_MODULE(_search, m) {
   using decoding::MappedGraphArrays;
-  using decoding::Search;
-  m.doc() = "Beam search over decoding graphs.";
+  m.doc() = "Beam search over decoding graphs, static or composed with a language model on the fly.";
   nb::class_<MappedGraphArrays>(m, "Graph")
       .def(nb::init<uint32_t, uint32_t, const nb::dict&, bool>(), "start"_a, "num_words"_a,
            "arrays"_a, "validate"_a)
@@ -86,16 +160,37 @@ NB_MODULE(_search, m) {
                    [](const MappedGraphArrays& graph) { return graph.view().num_pdfs(); });
   m.def("pack", &Pack, "start"_a, "offsets"_a, "num_emitting"_a, "ilabels"_a, "olabels"_a,
         "costs"_a, "next_states"_a, "final_costs"_a, "pdfs"_a);
-  nb::class_<Search> search(m, "Search");
-  search.def(
-      "__init__",
-      [](Search* self, const MappedGraphArrays& graph, float beam, float lattice_beam,
-         uint32_t max_active, uint32_t min_active, float beam_delta, float acoustic_scale,
-         uint32_t prune_interval) {
-        new (self) Search(graph.view(), {beam, lattice_beam, max_active, min_active, beam_delta,
-                                         acoustic_scale, prune_interval, 0.1f});
-      },
-      "graph"_a, "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a, "beam_delta"_a,
-      "acoustic_scale"_a, "prune_interval"_a, nb::keep_alive<1, 2>());
-  decoding::DefineSearch(search);
+  nb::class_<SearchOptions>(m, "Options")
+      .def(
+          "__init__",
+          [](SearchOptions* self, float beam, float lattice_beam, uint32_t max_active,
+             uint32_t min_active, float acoustic_scale, uint32_t prune_interval, float prune_scale,
+             float beam_delta) {
+            new (self) SearchOptions{beam,           lattice_beam,   max_active,  min_active,
+                                     acoustic_scale, prune_interval, prune_scale, beam_delta};
+          },
+          nb::kw_only(), "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a,
+          "acoustic_scale"_a, "prune_interval"_a, "prune_scale"_a, "beam_delta"_a)
+      .def_ro("beam", &SearchOptions::beam)
+      .def_ro("lattice_beam", &SearchOptions::lattice_beam)
+      .def_ro("max_active", &SearchOptions::max_active)
+      .def_ro("min_active", &SearchOptions::min_active)
+      .def_ro("acoustic_scale", &SearchOptions::acoustic_scale)
+      .def_ro("prune_interval", &SearchOptions::prune_interval)
+      .def_ro("prune_scale", &SearchOptions::prune_scale)
+      .def_ro("beam_delta", &SearchOptions::beam_delta);
+  nb::class_<Search>(m, "Search")
+      .def("start", &Search::Start)
+      .def("advance", &Advance, "scores"_a)
+      .def("partial", &Partial)
+      .def("finish", &Finish)
+      .def("stats", &Stats)
+      .def_prop_ro("num_frames", &Search::num_frames);
+  nb::class_<StaticSearch, Search>(m, "StaticSearch")
+      .def(
+          "__init__",
+          [](StaticSearch* self, const MappedGraphArrays& graph, const SearchOptions& options,
+             bool best_only) { new (self) StaticSearch(graph.view(), options, best_only); },
+          "graph"_a, "options"_a, "best_only"_a, nb::keep_alive<1, 2>());
+  decoding::BindOnTheFlySearch(m);
 }

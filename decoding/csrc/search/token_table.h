@@ -31,7 +31,7 @@ class TokenTable {
     }
   }
 
-  // A run of look-ups, whose state an inner loop can keep in registers.
+  // For a run of look-ups: copies what they need, so that an inner loop keeps it in registers.
   class Run {
    public:
     // The token of the key; where there is none, `token` becomes it and *is_new is set.

@@ -5,7 +5,7 @@ namespace decoding {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr size_t kSmall = 1 << 14;  // too little to be worth tidying up
+constexpr size_t kSmall = 1 << 14;  // so few elements are not worth compacting
 
 }  // namespace
 
@@ -159,15 +159,15 @@ RawLattice KeptTrellis::MakeLattice(const std::vector<float>& final_costs,
     for (uint32_t i = 0; i < frame.num_epsilons; ++i) take(epsilons[i].source);
     for (uint32_t i = 0; i < frame.num_tokens; ++i) take(i);
   };
-  Numbering here;
-  Numbering after;
+  Numbering current;
+  Numbering next;
   std::vector<const Link*> by_source;
   std::vector<uint32_t> counts;
   size_t first = 0;
-  number(frames_[0], first, &here);
+  number(frames_[0], first, &current);
   for (size_t f = 0; f < frames_.size(); ++f) {
     const Frame& frame = frames_[f];
-    if (f + 1 < frames_.size()) number(frames_[f + 1], first + frame.num_tokens, &after);
+    if (f + 1 < frames_.size()) number(frames_[f + 1], first + frame.num_tokens, &next);
     lattice.state_frames.insert(lattice.state_frames.end(), frame.num_tokens,
                                 static_cast<int32_t>(f));
     // A counting sort by source.
@@ -176,23 +176,23 @@ RawLattice KeptTrellis::MakeLattice(const std::vector<float>& final_costs,
     counts.assign(frame.num_tokens, 0);
     for (uint32_t i = 0; i < count; ++i) ++counts[links[i].source];
     uint32_t begin = 0;
-    for (const uint32_t token : here.tokens) begin += std::exchange(counts[token], begin);
+    for (const uint32_t token : current.tokens) begin += std::exchange(counts[token], begin);
     by_source.resize(count);
     for (uint32_t i = 0; i < count; ++i) by_source[counts[links[i].source]++] = links + i;
     for (const Link* const link : by_source) {
-      lattice.sources.push_back(here.states[link->source]);
-      lattice.targets.push_back((link->value.tid == 0 ? here : after).states[link->next]);
+      lattice.sources.push_back(current.states[link->source]);
+      lattice.targets.push_back((link->value.tid == 0 ? current : next).states[link->next]);
       lattice.tids.push_back(link->value.tid);
       lattice.words.push_back(link->value.word);
       lattice.graph_costs.push_back(link->value.graph_cost);
       lattice.acoustic_costs.push_back(link->value.acoustic_cost);
     }
     first += frame.num_tokens;
-    if (f + 1 < frames_.size()) std::swap(here, after);
+    if (f + 1 < frames_.size()) std::swap(current, next);
   }
   lattice.final_costs.assign(num_states, kInfinity);
   for (size_t i = 0; i < final_costs.size(); ++i) {
-    lattice.final_costs[static_cast<size_t>(here.states[i])] = final_costs[i];
+    lattice.final_costs[static_cast<size_t>(current.states[i])] = final_costs[i];
   }
   return lattice;
 }

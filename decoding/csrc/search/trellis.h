@@ -1,7 +1,6 @@
 // The tokens and links of a beam search, frame by frame, their pruning by the lattice beam, and the
-// raw lattice made of what is left. What a token stands for is the search's own affair: the static
-// search's are states of a graph, the on-the-fly search's pairs of a graph and a language model
-// state.
+// raw lattice made of what is left. A token's state is a type of the search's own: the static
+// search has states of a graph, the on-the-fly search pairs of a graph's state and a history.
 //
 // The newest frames are raw: all tokens, and links of 16 bytes written in the search's inner loop.
 // Every prune_interval frames, Prune goes over them backwards, keeps the few that are on a path
@@ -17,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "decoding/csrc/search/growing.h"
+#include "decoding/csrc/search/reusable_array.h"
 #include "decoding/csrc/search/raw_lattice.h"
 
 namespace decoding {
@@ -48,8 +47,6 @@ class KeptTrellis {
     uint32_t num_links;
     uint32_t num_epsilons;
   };
-
-  size_t num_frames() const { return frames_.size(); }
 
  protected:
   void Clear();
@@ -95,9 +92,9 @@ class Trellis : public KeptTrellis {
     float total;      // cost of the path that ends with this link, in the target's frame
   };
   struct RawFrame {
-    Growing<Token> tokens;
-    Growing<RawLink> links;     // to the next frame
-    Growing<RawLink> epsilons;  // within the frame, sources in topological order
+    ReusableArray<Token> tokens;
+    ReusableArray<RawLink> links;     // to the next frame
+    ReusableArray<RawLink> epsilons;  // within the frame, sources in topological order
     std::vector<float> row;     // the scores by which the links were made
 
     void Clear() {
@@ -108,9 +105,7 @@ class Trellis : public KeptTrellis {
     }
   };
 
-  // Frames of scores so far: frame f holds the tokens after f frames.
-  size_t length() const { return frames_.size() + raw_.size() - 1; }
-  size_t num_raw() const { return raw_.size(); }
+  // Frame f holds the tokens after f frames of scores.
   RawFrame& newest() { return raw_.back(); }
   const RawFrame& newest() const { return raw_.back(); }
   RawFrame& before_newest() { return raw_[raw_.size() - 2]; }
@@ -161,7 +156,7 @@ class Trellis : public KeptTrellis {
   template <typename Resolve, typename FinalCost>
   RawLattice Finish(float lattice_beam, const Resolve& resolve, const FinalCost& final_cost) {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    const Growing<Token>& last = newest().tokens;
+    const ReusableArray<Token>& last = newest().tokens;
     std::vector<float> finals;
     for (const Token& token : last) finals.push_back(final_cost(token));
     const bool reached_final =
@@ -190,20 +185,20 @@ class Trellis : public KeptTrellis {
   // The links of the best path to the newest frame, newest first: visit(const LinkValue&).
   template <typename Resolve, typename Visit>
   void VisitBestPath(const Resolve& resolve, const Visit& visit) const {
-    const Growing<Token>& last = newest().tokens;
+    const ReusableArray<Token>& last = newest().tokens;
     const auto cheaper = [](const Token& a, const Token& b) { return a.cost < b.cost; };
     uint32_t token = static_cast<uint32_t>(std::min_element(last.begin(), last.end(), cheaper) -
                                            last.begin());
-    // A token's cost is that of one of the links into it, bit for bit: the one to walk back.
+    // A token's cost is that of one of the links into it, bit for bit: the one to trace back.
     float cost = last[token].cost;
     for (size_t r = raw_.size(); r-- > 0;) {
       const RawFrame& frame = raw_[r];
-      const auto leads_here = [&](const RawLink& link) {
+      const auto is_best = [&](const RawLink& link) {
         return link.next == token && link.total == cost;
       };
       // Only a token's best epsilon link can have its cost.
       for (const RawLink* link = nullptr;
-           (link = std::find_if(frame.epsilons.begin(), frame.epsilons.end(), leads_here)) !=
+           (link = std::find_if(frame.epsilons.begin(), frame.epsilons.end(), is_best)) !=
            frame.epsilons.end();) {
         visit(resolve(frame, *link, true));
         token = link->source;
@@ -212,7 +207,7 @@ class Trellis : public KeptTrellis {
       if (r == 0) break;
       const RawFrame& before = raw_[r - 1];
       const RawLink* const link =
-          std::find_if(before.links.begin(), before.links.end(), leads_here);
+          std::find_if(before.links.begin(), before.links.end(), is_best);
       visit(resolve(before, *link, false));
       token = link->source;
       cost = before.tokens[token].cost;

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from graph_toys import random_toy
-from recognizer.decoding import _fly
+from recognizer.decoding import _search
 from recognizer.decoding.graph.hcl import build_hcl
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.lm.automaton.automaton import NgramAutomaton
@@ -20,7 +20,7 @@ ANYTHING = 0
 
 def composed(
     seed: int, tmp_path: Path, order: int = 3
-) -> tuple[MappedGraph, NgramAutomaton, np.ndarray, _fly.ComposedGraph]:
+) -> tuple[MappedGraph, NgramAutomaton, np.ndarray, _search.ComposedGraph]:
     toy = random_toy(seed, tmp_path, order=order)
     hcl = build_hcl(toy.lexicon, toy.phones, toy.tree, toy.transitions)
     graph = MappedGraph.from_graph(hcl, toy.transitions.pdf)
@@ -28,7 +28,7 @@ def composed(
     words = automaton.word_ids(graph.words)
     words[0] = -1
     arrays = dict(graph.arrays)
-    native = _fly.ComposedGraph(
+    native = _search.ComposedGraph(
         graph.start, len(words), arrays, automaton.arrays, words, len(words)
     )
     return graph, automaton, words, native
@@ -55,7 +55,7 @@ def first_words(graph: MappedGraph) -> list[set[int]]:
 @pytest.mark.parametrize("most", [1, 3, 100])
 def test_classes_are_the_words_that_can_come_next(seed: int, most: int, tmp_path: Path) -> None:
     graph, _, _, native = composed(seed, tmp_path)
-    of_state, offsets, members, order = _fly.word_classes(native, most)
+    of_state, offsets, members, order = _search.word_classes(native, most)
     bounds = offsets.astype(np.int64)
     assert sorted(order.tolist()) == list(range(1, len(graph.words)))
     sets = [members[a:b].tolist() for a, b in pairwise(bounds)]
@@ -79,9 +79,9 @@ def test_classes_are_the_words_that_can_come_next(seed: int, most: int, tmp_path
 @pytest.mark.parametrize("max_bytes", [0, 1 << 20])
 def test_look_ahead_is_the_cost_of_the_best_word(seed: int, max_bytes: int, tmp_path: Path) -> None:
     graph, automaton, words, native = composed(seed, tmp_path, order=1 + seed)
-    of_state, offsets, members, _ = _fly.word_classes(native, len(words))
+    of_state, offsets, members, _ = _search.word_classes(native, len(words))
     bounds = offsets.astype(np.int64)
-    look_ahead = _fly.LookAhead(native, max_bytes)
+    look_ahead = _search.LookAhead(native, max_bytes)
     states = automaton.arrays["states"]
     backoffs = (states[:, 1] & 0xFFFFFFFF).astype(np.uint32).view(np.float32).tolist()
     shorter = (states[:, 1] >> 32).tolist()

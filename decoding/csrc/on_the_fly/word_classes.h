@@ -1,6 +1,6 @@
 // Which words can come next: the word classes of the states of a graph without language model.
-#ifndef DECODING_FLY_CLASSES_H_
-#define DECODING_FLY_CLASSES_H_
+#ifndef DECODING_WORD_CLASSES_H_
+#define DECODING_WORD_CLASSES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -26,11 +26,11 @@ struct WordClasses {
   };
 
   std::vector<uint32_t> class_of_state;  // [num_states]
-  // All words, in an order in which those of a class are next to each other or nearly so: that in
-  // which a depth-first walk meets them.
+  // All words in the order of a depth-first search, in which those of a class are next to each
+  // other or nearly so.
   std::vector<uint32_t> order;
   std::vector<uint64_t> offsets;    // [num_classes + 1]
-  std::vector<Interval> intervals;  // of places in that order, ascending within a class, apart
+  std::vector<Interval> intervals;  // of positions in that order, ascending within a class, apart
 
   uint32_t num_classes() const { return static_cast<uint32_t>(offsets.size() - 1); }
 };
@@ -40,4 +40,4 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words);
 
 }  // namespace decoding
 
-#endif  // DECODING_FLY_CLASSES_H_
+#endif  // DECODING_WORD_CLASSES_H_

@@ -1,6 +1,5 @@
-// Python's door to the on-the-fly search: checks every buffer, releases the GIL, returns numpy
-// arrays.
-#include <nanobind/nanobind.h>
+#include "decoding/csrc/on_the_fly/on_the_fly_binding.h"
+
 #include <nanobind/ndarray.h>
 
 #ifdef __GLIBC__
@@ -17,12 +16,11 @@
 #include <vector>
 
 #include "data/csrc/arrays.h"
-#include "decoding/csrc/on_the_fly/fly_classes.h"
-#include "decoding/csrc/on_the_fly/fly_graph.h"
-#include "decoding/csrc/on_the_fly/fly_look_ahead.h"
-#include "decoding/csrc/on_the_fly/fly_search.h"
 #include "decoding/csrc/graph/mapped_graph_arrays.h"
-#include "decoding/csrc/search/search_binding.h"
+#include "decoding/csrc/on_the_fly/hcl_graph.h"
+#include "decoding/csrc/on_the_fly/look_ahead.h"
+#include "decoding/csrc/on_the_fly/on_the_fly_search.h"
+#include "decoding/csrc/on_the_fly/word_classes.h"
 #include "lm/csrc/automaton/automaton_arrays.h"
 
 namespace nb = nanobind;
@@ -35,7 +33,7 @@ using arrays::ExpectSize;
 using arrays::Give;
 using arrays::Vector;
 
-// A graph without language model and an automaton, made ready for search.
+// A graph without language model and an automaton, prepared for their composition.
 class ComposedGraph {
  public:
   ComposedGraph(uint32_t start, uint32_t num_words, const nb::dict& graph,
@@ -54,7 +52,7 @@ class ComposedGraph {
       const decoding::WordClasses classes = decoding::MakeWordClasses(mapped_.view(), max_class);
       look_ahead_classes_ = std::make_unique<decoding::LookAheadClasses>(
           classes, automaton_.view(), words.data());
-      graph_ = std::make_unique<decoding::FlyGraph>(mapped_.view(), classes, words.data());
+      graph_ = std::make_unique<decoding::HclGraph>(mapped_.view(), classes, words.data());
     }
 #ifdef __GLIBC__
     malloc_trim(0);  // making it took more memory than it holds
@@ -62,17 +60,17 @@ class ComposedGraph {
   }
 
   const decoding::MappedGraph& mapped() const { return mapped_.view(); }
-  const decoding::FlyGraph& get() const { return *graph_; }
+  const decoding::HclGraph& get() const { return *graph_; }
   const decoding::LookAheadClasses& look_ahead_classes() const { return *look_ahead_classes_; }
 
  private:
   decoding::MappedGraphArrays mapped_;
   lm::AutomatonArrays automaton_;
   std::unique_ptr<decoding::LookAheadClasses> look_ahead_classes_;
-  std::unique_ptr<decoding::FlyGraph> graph_;
+  std::unique_ptr<decoding::HclGraph> graph_;
 };
 
-// The words of each class ascending, for tests.
+// For inspection: class of each state, offsets, the words of each class ascending, and the order.
 nb::tuple GiveWordClasses(const ComposedGraph& graph, size_t max_words) {
   decoding::WordClasses classes;
   std::vector<uint64_t> offsets;
@@ -94,7 +92,7 @@ nb::tuple GiveWordClasses(const ComposedGraph& graph, size_t max_words) {
                         Give(std::move(words)), Give(std::move(classes.order)));
 }
 
-// The look-ahead by itself, for tests.
+// For inspection: the look-ahead by itself.
 class LookAheadView {
  public:
   LookAheadView(const ComposedGraph& graph, size_t max_bytes)
@@ -103,10 +101,10 @@ class LookAheadView {
   nb::tuple Find(uint32_t state, uint32_t of_class) {
     Expect(state < classes_.automaton().num_states(), "look-ahead: no such history");
     Expect(of_class < classes_.num_classes(), "look-ahead: no such class");
-    decoding::Outlook outlook;
-    look_ahead_.Find(state, of_class, &of_class, 1, &outlook);
+    decoding::LookAheadScore score;
+    look_ahead_.Find(state, of_class, &of_class, 1, &score);
     look_ahead_.Trim();
-    return nb::make_tuple(outlook.state, outlook.backoff, outlook.best);
+    return nb::make_tuple(score.state, score.backoff, score.best);
   }
 
  private:
@@ -116,32 +114,25 @@ class LookAheadView {
 
 }  // namespace
 
-NB_MODULE(_fly, m) {
-  using decoding::FlySearch;
-  m.doc() = "Beam search over a graph composed with a language model on the fly.";
-  m.attr("MAX_ORDER") = decoding::Composition::kMaxOrder;
+void decoding::BindOnTheFlySearch(nb::module_& m) {
+  m.attr("MAX_ORDER") = Composition::kMaxOrder;
   nb::class_<ComposedGraph>(m, "ComposedGraph")
       .def(nb::init<uint32_t, uint32_t, const nb::dict&, const nb::dict&, const Vector<int32_t>&,
                     size_t>(),
-           "start"_a, "num_words"_a, "graph"_a, "automaton"_a, "words"_a, "max_class"_a)
-      .def_prop_ro("num_pdfs", [](const ComposedGraph& graph) { return graph.get().num_pdfs(); });
+           "start"_a, "num_words"_a, "graph"_a, "automaton"_a, "words"_a, "max_class"_a);
   m.def("word_classes", &GiveWordClasses, "graph"_a, "max_words"_a);
   nb::class_<LookAheadView>(m, "LookAhead")
-      .def(nb::init<const ComposedGraph&, size_t>(), "graph"_a, "max_bytes"_a, nb::keep_alive<1, 2>())
+      .def(nb::init<const ComposedGraph&, size_t>(), "graph"_a, "max_bytes"_a,
+           nb::keep_alive<1, 2>())
       .def("find", &LookAheadView::Find, "state"_a, "of_class"_a);
-  nb::class_<FlySearch> search(m, "Search");
-  search.def(
-      "__init__",
-      [](FlySearch* self, const ComposedGraph& graph, float beam, float lattice_beam,
-         uint32_t max_active, uint32_t min_active, float beam_delta, float acoustic_scale,
-         uint32_t prune_interval, bool epsilon, size_t look_ahead_bytes) {
-        new (self) FlySearch(graph.get(), graph.look_ahead_classes(),
-                             {beam, lattice_beam, max_active, min_active, beam_delta,
-                              acoustic_scale, prune_interval, 0.1f},
-                             epsilon, look_ahead_bytes);
-      },
-      "graph"_a, "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a, "beam_delta"_a,
-      "acoustic_scale"_a, "prune_interval"_a, "epsilon"_a, "look_ahead_bytes"_a,
-      nb::keep_alive<1, 2>());
-  decoding::DefineSearch(search);
+  nb::class_<OnTheFlySearch, Search>(m, "OnTheFlySearch")
+      .def(
+          "__init__",
+          [](OnTheFlySearch* self, const ComposedGraph& graph, const SearchOptions& options,
+             bool best_only, bool epsilon, size_t cache_bytes) {
+            new (self) OnTheFlySearch(graph.get(), graph.look_ahead_classes(), options, best_only,
+                                      epsilon, cache_bytes);
+          },
+          "graph"_a, "options"_a, "best_only"_a, "epsilon"_a, "cache_bytes"_a,
+          nb::keep_alive<1, 2>());
 }

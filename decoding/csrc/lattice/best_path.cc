@@ -1,4 +1,4 @@
-#include "decoding/csrc/lattice/lattice_path.h"
+#include "decoding/csrc/lattice/best_path.h"
 
 #include <algorithm>
 #include <limits>

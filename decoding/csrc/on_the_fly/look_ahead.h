@@ -1,6 +1,6 @@
 // Language-model look-ahead: what the best word of a class will cost after a history.
-#ifndef DECODING_FLY_LOOK_AHEAD_H_
-#define DECODING_FLY_LOOK_AHEAD_H_
+#ifndef DECODING_LOOK_AHEAD_H_
+#define DECODING_LOOK_AHEAD_H_
 
 #include <cmath>
 #include <cstddef>
@@ -8,22 +8,22 @@
 #include <vector>
 
 #include "data/csrc/aligned_vector.h"
-#include "decoding/csrc/on_the_fly/fly_classes.h"
+#include "decoding/csrc/on_the_fly/word_classes.h"
 #include "lm/csrc/automaton/automaton.h"
 
 namespace decoding {
 
-// What a token of a history and a class is worth.
-struct Outlook {
+// What the words of a class cost at least after a history.
+struct LookAheadScore {
   uint32_t state;  // the longest back-off of the history where a word of the class is explicit
-  float backoff;   // cost of backing off to there: every word of the class has to pay it
+  float backoff;   // cost of backing off to there, which is part of every word's cost
   float best;      // a lower bound of the words' cost from there; infinity: no word can come
 };
 
 // The classes of a graph in the words of an automaton. Shared by all searches.
 class LookAheadClasses {
  public:
-  static constexpr uint32_t kNowhere = UINT32_MAX;
+  static constexpr uint32_t kNotInGraph = UINT32_MAX;
 
   using Interval = WordClasses::Interval;  // of positions
 
@@ -37,15 +37,16 @@ class LookAheadClasses {
   // Lowest cost of a word of the class in the empty history; infinity if it has none, 0 for
   // kAnything.
   float unigram_cost(uint32_t of_class) const { return unigram_costs_[of_class]; }
-  // Place of a word of the automaton in an order that makes classes a few intervals of places;
-  // kNowhere if the graph lacks it.
+  // Position of a word of the automaton in an order in which classes are a few intervals;
+  // kNotInGraph if the graph lacks it.
   uint32_t position(uint32_t word) const { return positions_[word]; }
   const Interval* begin(uint32_t of_class) const { return intervals_.data() + offsets_[of_class]; }
   const Interval* end(uint32_t of_class) const {
     return intervals_.data() + offsets_[of_class + 1];
   }
-  // The outlook of kAnything: nothing is looked up, but histories that say nothing are left.
-  Outlook FindAnything(uint32_t state) const {
+  // The score of kAnything: no word is looked up, but histories without an explicit word are
+  // left for the one that they back off to.
+  LookAheadScore FindAnything(uint32_t state) const {
     float backoff = 0.0f;
     while (automaton_.begin(state) == automaton_.end(state) &&
            std::isnan(automaton_.explicit_final(state))) {
@@ -63,18 +64,18 @@ class LookAheadClasses {
   std::vector<Interval> intervals_;
 };
 
-// Finds outlooks. `best` is the cost of the best word if backing off is always allowed, as by
+// Finds look-ahead scores. `best` is the cost of the best word if backing off is always allowed, as by
 // epsilon arcs. With exact back-off it may be too low where a word is explicit but cheaper by
-// backing off. It depends on the outlook's state and the class alone, to the bit.
+// backing off. It depends on the score's state and the class alone, to the bit.
 class LookAhead {
  public:
-  // max_bytes bounds the memory between frames.
+  // max_bytes bounds the size of the caches between frames.
   LookAhead(const LookAheadClasses& classes, size_t max_bytes);
 
-  // The outlooks of `count` classes after one history. All their words must be in class `within`.
+  // The scores of `count` classes after one history. All their words must be in class `within`.
   void Find(uint32_t history, uint32_t within, const uint32_t* classes, size_t count,
-            Outlook* outlooks);
-  // Forgets everything if it has become too much. To be called between frames.
+            LookAheadScore* scores);
+  // Empties the caches if they exceed max_bytes. To be called between frames.
   void Trim();
 
  private:
@@ -125,9 +126,9 @@ class LookAhead {
   arrays::AlignedVector<Word> words_;
   arrays::AlignedVector<float> minima_;
   std::vector<Word> few_;
-  std::vector<float> since_;  // cost of backing off from each outlook's state so far
+  std::vector<float> since_;  // cost of backing off from each score's state so far
 };
 
 }  // namespace decoding
 
-#endif  // DECODING_FLY_LOOK_AHEAD_H_
+#endif  // DECODING_LOOK_AHEAD_H_

@@ -1,7 +1,8 @@
-// An array that grows and is emptied frame after frame: unlike std::vector's, its elements stay
-// constructed, so that inner loops may write behind the end first and count afterwards.
-#ifndef DECODING_GROWING_H_
-#define DECODING_GROWING_H_
+// An array that is filled and emptied frame after frame without giving its memory back. Unlike
+// those of a std::vector, its elements stay constructed beyond the size, so that an inner loop may
+// write behind the end first and set the size afterwards.
+#ifndef DECODING_REUSABLE_ARRAY_H_
+#define DECODING_REUSABLE_ARRAY_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -10,7 +11,7 @@
 namespace decoding {
 
 template <typename T>
-class Growing {
+class ReusableArray {
  public:
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -42,4 +43,4 @@ class Growing {
 
 }  // namespace decoding
 
-#endif  // DECODING_GROWING_H_
+#endif  // DECODING_REUSABLE_ARRAY_H_

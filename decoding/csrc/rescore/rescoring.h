@@ -1,15 +1,15 @@
 // The expansion of a word lattice by the histories of two language models: one is taken out of its
 // graph costs, the other put in.
-#ifndef DECODING_RESCORE_H_
-#define DECODING_RESCORE_H_
+#ifndef DECODING_RESCORING_H_
+#define DECODING_RESCORING_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <vector>
 
-#include "decoding/csrc/search/id_table.h"
-#include "decoding/csrc/rescore/rescore_models.h"
+#include "decoding/csrc/rescore/id_table.h"
+#include "decoding/csrc/rescore/history_models.h"
 
 namespace decoding {
 
@@ -164,4 +164,4 @@ class Rescoring {
 
 }  // namespace decoding
 
-#endif  // DECODING_RESCORE_H_
+#endif  // DECODING_RESCORING_H_

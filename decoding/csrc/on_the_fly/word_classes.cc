@@ -1,4 +1,4 @@
-#include "decoding/csrc/on_the_fly/fly_classes.h"
+#include "decoding/csrc/on_the_fly/word_classes.h"
 
 #include <algorithm>
 #include <cmath>
@@ -29,13 +29,14 @@ struct HashOfSet {
   }
 };
 
-// Interns sets of words, given as unions of sets interned before and single words. A word is known
-// by its place in the order in which words were met: a set is then a few intervals of places.
-class Interner {
+// Numbers sets of words, given as unions of sets that have a number and of single words. A word is
+// given by its position in the order in which words were found: a set is then a few intervals of
+// positions.
+class WordSets {
  public:
-  explicit Interner(size_t max_words) : max_words_(max_words) {}
+  explicit WordSets(size_t max_words) : max_words_(max_words) {}
 
-  // parts: classes, and places of words with bit 31 set; reordered.
+  // parts: classes, and positions of words with bit 31 set; reordered.
   uint32_t Union(std::vector<uint32_t>* parts) {
     std::sort(parts->begin(), parts->end());
     parts->erase(std::unique(parts->begin(), parts->end()), parts->end());
@@ -122,11 +123,11 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
     const MappedGraph::Epsilon& arc = graph.epsilons_begin(state)[number - emitting];
     return {arc.next, arc.word};
   };
-  Interner interner(max_words);
+  WordSets sets(max_words);
   std::vector<uint32_t> class_of_state(n, kNone);
   std::vector<uint32_t> index(n, kNone);
   std::vector<uint32_t> lowest(n, 0);
-  std::vector<uint32_t> place_of_word;  // kNone: not met yet
+  std::vector<uint32_t> position_of_word;  // kNone: not found yet
   std::vector<Visit> visits;
   std::vector<uint32_t> open;
   std::vector<uint32_t> parts;
@@ -146,13 +147,13 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
       for (uint32_t i = 0; i < end; ++i) {
         const Step taken = step(member, i);
         if (taken.word != 0) {
-          parts.push_back(Interner::kWord | place_of_word[taken.word]);
+          parts.push_back(WordSets::kWord | position_of_word[taken.word]);
         } else if (class_of_state[taken.next] != kNone) {
           parts.push_back(class_of_state[taken.next]);
         }
       }
     } while (open[first] != state);
-    const uint32_t number = interner.Union(&parts);
+    const uint32_t number = sets.Union(&parts);
     for (size_t i = first; i < open.size(); ++i) class_of_state[open[i]] = number;
     open.resize(first);
   };
@@ -165,12 +166,12 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
       if (visits.back().arc < num_steps(state)) {
         const Step taken = step(state, visits.back().arc++);
         if (taken.word != 0) {
-          if (taken.word >= place_of_word.size()) {
-            place_of_word.resize(taken.word + size_t{1}, kNone);
+          if (taken.word >= position_of_word.size()) {
+            position_of_word.resize(taken.word + size_t{1}, kNone);
           }
-          if (place_of_word[taken.word] == kNone) {
-            place_of_word[taken.word] = static_cast<uint32_t>(interner.classes.order.size());
-            interner.classes.order.push_back(taken.word);
+          if (position_of_word[taken.word] == kNone) {
+            position_of_word[taken.word] = static_cast<uint32_t>(sets.classes.order.size());
+            sets.classes.order.push_back(taken.word);
           }
           continue;
         }
@@ -189,8 +190,8 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t max_words) {
       if (lowest[state] == index[state]) finish(state);
     }
   }
-  interner.classes.class_of_state = std::move(class_of_state);
-  return std::move(interner.classes);
+  sets.classes.class_of_state = std::move(class_of_state);
+  return std::move(sets.classes);
 }
 
 }  // namespace decoding

@@ -1,4 +1,4 @@
-#include "decoding/csrc/lattice/lattice_oracle.h"
+#include "decoding/csrc/lattice/oracle.h"
 
 #include <algorithm>
 #include <limits>

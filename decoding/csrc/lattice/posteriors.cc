@@ -1,4 +1,4 @@
-#include "decoding/csrc/lattice/lattice_posteriors.h"
+#include "decoding/csrc/lattice/posteriors.h"
 
 #include <algorithm>
 #include <cmath>

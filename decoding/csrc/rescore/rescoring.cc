@@ -1,4 +1,4 @@
-#include "decoding/csrc/rescore/rescore.h"
+#include "decoding/csrc/rescore/rescoring.h"
 
 #include <algorithm>
 #include <cmath>

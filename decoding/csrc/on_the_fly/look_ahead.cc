@@ -1,4 +1,4 @@
-#include "decoding/csrc/on_the_fly/fly_look_ahead.h"
+#include "decoding/csrc/on_the_fly/look_ahead.h"
 
 #include <algorithm>
 #include <limits>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr unsigned kFirstBits = 12;
-// So few explicit words are looked through as they stand.
+// So few explicit words are searched one by one.
 constexpr std::ptrdiff_t kFew = 8;
 constexpr std::ptrdiff_t kFewIntervals = 3;
 constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15u;
@@ -22,15 +22,15 @@ constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15u;
 LookAheadClasses::LookAheadClasses(const WordClasses& classes, const lm::Automaton& automaton,
                                    const int32_t* words)
     : automaton_(automaton) {
-  positions_.assign(automaton.num_words(), kNowhere);
+  positions_.assign(automaton.num_words(), kNotInGraph);
   uint32_t count = 0;
-  std::vector<uint32_t> before;  // positions before each place of the order
+  std::vector<uint32_t> before;  // positions before each word of the order
   std::vector<float> costs;      // of unigrams, by position
   for (const uint32_t word : classes.order) {
     before.push_back(count);
     if (words[word] < 0) continue;
     uint32_t& position = positions_[static_cast<size_t>(words[word])];
-    if (position != kNowhere) {
+    if (position != kNotInGraph) {
       throw std::invalid_argument("words: word " + std::to_string(word) +
                                   ": expected another word of the language model than before");
     }
@@ -117,39 +117,39 @@ void LookAhead::ResizeKnown(unsigned bits) {
 }
 
 void LookAhead::Find(uint32_t history, uint32_t within, const uint32_t* classes, size_t count,
-                     Outlook* outlooks) {
+                     LookAheadScore* scores) {
   const uint32_t all = static_cast<uint32_t>(-1);
   const LookAheadClasses::Interval* const first = classes_.begin(within);
   const LookAheadClasses::Interval* const last = classes_.end(within);
   LookAheadClasses::Interval hull{0, within == WordClasses::kAnything ? all : 0};
   if (first != last) hull = {first->begin, (last - 1)->end};
   for (size_t i = 0; i < count; ++i) {
-    outlooks[i] = classes[i] == WordClasses::kAnything
+    scores[i] = classes[i] == WordClasses::kAnything
                       ? classes_.FindAnything(history)
-                      : Outlook{kNone, 0.0f, kInfinity};
+                      : LookAheadScore{kNone, 0.0f, kInfinity};
   }
   since_.assign(count, 0.0f);
-  float paid = 0.0f;
+  float backed_off = 0.0f;  // cost of backing off so far
   for (;;) {
     const bool empty = history == lm::Automaton::kEmpty;
     const Range range = empty ? Range{nullptr, 0, 0, nullptr} : FindExplicit(history, hull);
     const float backoff = -automaton_.backoff(history);
     for (size_t i = 0; i < count; ++i) {
       if (classes[i] == WordClasses::kAnything) continue;
-      Outlook& outlook = outlooks[i];
+      LookAheadScore& score = scores[i];
       const float lowest =
           empty ? classes_.unigram_cost(classes[i]) : FindLowestCost(history, range, classes[i]);
-      if (outlook.state == kNone && (lowest < kInfinity || empty)) {
-        outlook = {history, paid, lowest};
+      if (score.state == kNone && (lowest < kInfinity || empty)) {
+        score = {history, backed_off, lowest};
       } else {
         // From the state on, not from the history: a token has the same look-ahead whichever
         // history it backed off from.
-        outlook.best = std::min(outlook.best, since_[i] + lowest);
+        score.best = std::min(score.best, since_[i] + lowest);
       }
-      since_[i] = outlook.state == kNone ? 0.0f : since_[i] + backoff;
+      since_[i] = score.state == kNone ? 0.0f : since_[i] + backoff;
     }
     if (empty) return;
-    paid += backoff;
+    backed_off += backoff;
     history = automaton_.backoff_state(history);
   }
 }
@@ -218,12 +218,12 @@ float LookAhead::LowestCost(const Range& range, uint32_t of_class) const {
     return lowest;
   }
   const Word* const end = range.words + range.end;
-  const Word* place = range.words + range.begin;
+  const Word* found = range.words + range.begin;
   const auto find = [&](uint32_t wanted) {
-    place = std::lower_bound(place, end, wanted, [](const Word& word, uint32_t position) {
+    found = std::lower_bound(found, end, wanted, [](const Word& word, uint32_t position) {
       return word.position < position;
     });
-    return static_cast<size_t>(place - range.words);
+    return static_cast<size_t>(found - range.words);
   };
   for (const LookAheadClasses::Interval* interval = first; interval != last; ++interval) {
     size_t from = find(interval->begin);
@@ -250,7 +250,7 @@ const LookAhead::List& LookAhead::FindList(uint32_t history) {
   const lm::Arc* const end = automaton_.end(history);
   for (const lm::Arc* arc = automaton_.begin(history); arc != end; ++arc) {
     const uint32_t position = classes_.position(arc->word);
-    if (position != LookAheadClasses::kNowhere) words_.push_back({position, -arc->log_prob});
+    if (position != LookAheadClasses::kNotInGraph) words_.push_back({position, -arc->log_prob});
   }
   std::sort(words_.begin() + static_cast<std::ptrdiff_t>(begin), words_.end(),
             [](const Word& a, const Word& b) { return a.position < b.position; });

@@ -1,6 +1,6 @@
 // Minimum Bayes risk on a word lattice.
-#ifndef DECODING_LATTICE_MBR_H_
-#define DECODING_LATTICE_MBR_H_
+#ifndef DECODING_MBR_H_
+#define DECODING_MBR_H_
 
 #include <cstdint>
 #include <vector>
@@ -35,4 +35,4 @@ Sausage MinimumBayesRisk(const ArcList& lattice, const double* times, const doub
 
 }  // namespace decoding
 
-#endif  // DECODING_LATTICE_MBR_H_
+#endif  // DECODING_MBR_H_

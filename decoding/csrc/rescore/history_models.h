@@ -1,7 +1,7 @@
 // Language models as the expansion of a lattice asks them: histories are numbers, words those of
 // the lattice.
-#ifndef DECODING_RESCORE_MODELS_H_
-#define DECODING_RESCORE_MODELS_H_
+#ifndef DECODING_HISTORY_MODELS_H_
+#define DECODING_HISTORY_MODELS_H_
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 #include <limits>
 #include <vector>
 
-#include "decoding/csrc/search/id_table.h"
+#include "decoding/csrc/rescore/id_table.h"
 #include "lm/csrc/automaton/automaton.h"
 
 namespace decoding {
@@ -172,4 +172,4 @@ class EpsilonModel : public HistoryModel {
 
 }  // namespace decoding
 
-#endif  // DECODING_RESCORE_MODELS_H_
+#endif  // DECODING_HISTORY_MODELS_H_

@@ -1,33 +1,16 @@
-// What every beam search takes and tells, and the threshold that beam and token limits imply.
-#ifndef DECODING_SEARCH_CONFIG_H_
-#define DECODING_SEARCH_CONFIG_H_
+// The cost above which tokens are not expanded, as beam and limits of active tokens imply it.
+#ifndef DECODING_CUTOFF_H_
+#define DECODING_CUTOFF_H_
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <vector>
 
+#include "decoding/csrc/search/search_options.h"
+
 namespace decoding {
-
-struct SearchConfig {
-  float beam = 15.0f;
-  float lattice_beam = 8.0f;  // 0: the best path only
-  uint32_t max_active = 7000;
-  uint32_t min_active = 200;
-  float beam_delta = 0.5f;
-  float acoustic_scale = 0.1f;
-  uint32_t prune_interval = 25;
-  float prune_scale = 0.1f;
-};
-
-struct SearchStats {
-  uint64_t frames = 0;
-  uint64_t tokens = 0;  // tokens expanded, summed over frames
-  uint64_t arcs = 0;    // emitting arcs looked at
-  uint64_t links = 0;   // forward links made
-};
 
 struct Cutoff {
   float best;           // the cheapest token's cost
@@ -40,9 +23,9 @@ struct Cutoff {
 // Counting tells whether the beam decides, as it mostly does; only if not, costs are selected, in
 // `costs`, whose contents do not matter. Tokens must not be empty.
 template <typename Tokens>
-Cutoff FindCutoff(const SearchConfig& config, const Tokens& tokens, std::vector<float>* costs) {
+Cutoff FindCutoff(const SearchOptions& options, const Tokens& tokens, std::vector<float>* costs) {
   const size_t n = tokens.size();
-  Cutoff cutoff{tokens[0].cost, 0, 0.0f, config.beam};
+  Cutoff cutoff{tokens[0].cost, 0, 0.0f, options.beam};
   // Four minima at a time do not wait for each other.
   float lowest[4] = {cutoff.best, cutoff.best, cutoff.best, cutoff.best};
   for (size_t i = 0; i + 4 <= n; i += 4) {
@@ -51,31 +34,31 @@ Cutoff FindCutoff(const SearchConfig& config, const Tokens& tokens, std::vector<
   for (size_t i = n - n % 4; i < n; ++i) lowest[0] = std::min(lowest[0], tokens[i].cost);
   cutoff.best = std::min(std::min(lowest[0], lowest[1]), std::min(lowest[2], lowest[3]));
   while (tokens[cutoff.token].cost != cutoff.best) ++cutoff.token;
-  if (n <= config.min_active) {
+  if (n <= options.min_active) {
     cutoff.cost = cutoff.adaptive_beam = std::numeric_limits<float>::infinity();
     return cutoff;
   }
-  cutoff.cost = cutoff.best + config.beam;
+  cutoff.cost = cutoff.best + options.beam;
   bool too_many = false;
-  if (n > config.max_active) {
+  if (n > options.max_active) {
     size_t below = 0;
     for (size_t i = 0; i < n; ++i) below += tokens[i].cost < cutoff.cost;
-    too_many = below > config.max_active;
+    too_many = below > options.max_active;
   }
   if (!too_many) {
     size_t not_above = 0;
-    for (size_t i = 0; i < n && not_above <= config.min_active; ++i) {
+    for (size_t i = 0; i < n && not_above <= options.min_active; ++i) {
       not_above += tokens[i].cost <= cutoff.cost;
     }
-    if (not_above > config.min_active) return cutoff;
+    if (not_above > options.min_active) return cutoff;
   }
-  size_t rank = too_many ? config.max_active : config.min_active;
+  size_t rank = too_many ? options.max_active : options.min_active;
   costs->clear();
   if (too_many) {
     // A histogram tells the narrow band that holds the wanted cost; only there it is selected.
     constexpr size_t kBands = 256;
     uint32_t counts[kBands] = {};
-    const float scale = static_cast<float>(kBands) / config.beam;
+    const float scale = static_cast<float>(kBands) / options.beam;
     const auto band_of = [&](float cost) {
       return std::min(kBands - 1, static_cast<size_t>((cost - cutoff.best) * scale));
     };
@@ -95,22 +78,10 @@ Cutoff FindCutoff(const SearchConfig& config, const Tokens& tokens, std::vector<
   const auto nth = costs->begin() + static_cast<std::ptrdiff_t>(rank);
   std::nth_element(costs->begin(), nth, costs->end());
   cutoff.cost = *nth;
-  cutoff.adaptive_beam = *nth - cutoff.best + config.beam_delta;
+  cutoff.adaptive_beam = *nth - cutoff.best + options.beam_delta;
   return cutoff;
-}
-
-// Whether all values are finite: by their exponents, since integers compare several at a time.
-inline bool AllFinite(const float* values, size_t count) {
-  constexpr uint32_t kExponent = 0x7f800000u;
-  uint32_t found = 0;
-  for (size_t i = 0; i < count; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, values + i, sizeof(bits));
-    found |= (bits & kExponent) == kExponent;
-  }
-  return found == 0;
 }
 
 }  // namespace decoding
 
-#endif  // DECODING_SEARCH_CONFIG_H_
+#endif  // DECODING_CUTOFF_H_

@@ -1,4 +1,4 @@
-#include "decoding/csrc/lattice/lattice_mbr.h"
+#include "decoding/csrc/lattice/mbr.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <map>
 #include <utility>
 
-#include "decoding/csrc/lattice/lattice_posteriors.h"
+#include "decoding/csrc/lattice/posteriors.h"
 
 namespace decoding {
 

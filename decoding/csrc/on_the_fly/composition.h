@@ -1,0 +1,92 @@
+// The composition of a graph without language model with an n-gram automaton, state by state.
+#ifndef DECODING_COMPOSITION_H_
+#define DECODING_COMPOSITION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "decoding/csrc/on_the_fly/hcl_graph.h"
+#include "decoding/csrc/on_the_fly/look_ahead.h"
+#include "decoding/csrc/on_the_fly/transition_cache.h"
+
+namespace decoding {
+
+// A state of the composition: of the graph, and a history of the automaton.
+struct ComposedState {
+  uint32_t graph;  // without flag
+  uint32_t history;
+  float look_ahead;  // part of the cost of every path to here: what the next word costs at least
+};
+
+// Makes the transitions of composed states that depend on the language model, and caches them.
+// Plain arcs, on which neither history nor look-ahead changes, are read from the graph instead.
+class Composition {
+ public:
+  // Automata may have n-grams of this order at most: a level takes the 5 bits below the highest of
+  // ComposedTransition::arc, which is free.
+  static constexpr unsigned kMaxOrder = 32;
+
+  // epsilon: whether every word may be reached by backing off first, as by epsilon arcs. Then a
+  // word has a transition for each back-off of the history where it is explicit, numbered by level,
+  // except where a transition before, to a longer history, is as cheap with backing off later.
+  // max_bytes bounds what is cached between frames.
+  Composition(const HclGraph& graph, const LookAheadClasses& classes, bool epsilon,
+              size_t max_bytes);
+  Composition(const Composition&) = delete;
+  Composition& operator=(const Composition&) = delete;
+
+  ComposedState Start();
+  // The number of the state's transitions, emitting ones cheapest first. Valid until Trim.
+  uint32_t FindTransitions(const ComposedState& state);
+  // TransitionCache::kUnknown if they have not been asked for before.
+  uint32_t CachedTransitions(const ComposedState& state) const {
+    return cache_.Find(state.graph, state.history);
+  }
+  void PrefetchTransitions(const ComposedState& state) const {
+    cache_.Prefetch(state.graph, state.history);
+  }
+  const TransitionList& transitions(uint32_t number) const { return cache_.list(number); }
+  // The graph's arc of a transition.
+  const HclGraph::LmArc& Arc(uint32_t graph_state, bool epsilon, uint32_t transition_arc) const {
+    const HclGraph::State& state = graph_.state(graph_state);
+    const uint32_t number = transition_arc & kArcMask;
+    return epsilon ? graph_.epsilons()[state.epsilons + number]
+                   : graph_.lm_arcs()[state.lm_arcs + number];
+  }
+  // Cost of a transition's arc and of the language model, without look-ahead.
+  float Cost(const ComposedState& state, bool epsilon, uint32_t transition_arc);
+  // Without look-ahead, which is zero where a sentence may end.
+  float FinalCost(const ComposedState& state) const;
+  // Empties the caches if they have become too large; returns whether numbers of transitions
+  // became invalid.
+  bool Trim();
+
+ private:
+  static constexpr unsigned kLevelShift = 26;
+  static constexpr uint32_t kArcMask = (1u << kLevelShift) - 1;
+  using Transitions = std::vector<ComposedTransition>;
+
+  void Compose(const ComposedState& state, const HclGraph::LmArc* arcs, uint32_t count,
+               Transitions* out);
+  void ComposeWord(const ComposedState& state, const HclGraph::LmArc& arc, uint32_t number,
+                   Transitions* out);
+  void Add(const ComposedState& state, const HclGraph::LmArc& arc, uint32_t transition_arc,
+           float cost, const LookAheadScore& score, Transitions* out);
+  LookAheadScore FindScore(uint32_t history, uint32_t of_class);
+  float BackOff(uint32_t history, uint32_t to) const;
+
+  const HclGraph& graph_;
+  const lm::Automaton& automaton_;
+  const bool epsilon_;
+  LookAhead look_ahead_;
+  TransitionCache cache_;
+  Transitions epsilons_;
+  Transitions emitting_;
+  std::vector<uint32_t> asked_;
+  std::vector<LookAheadScore> scores_;
+};
+
+}  // namespace decoding
+
+#endif  // DECODING_COMPOSITION_H_

@@ -1,0 +1,201 @@
+#include "decoding/csrc/on_the_fly/on_the_fly_search.h"
+
+namespace decoding {
+
+namespace {
+
+// How many tokens ahead memory is prefetched, so that states, arcs and transitions are in the cache
+// when their turn comes.
+constexpr size_t kStatesAhead = 24;
+constexpr size_t kNumbersAhead = 16;
+constexpr size_t kArcsAhead = 8;
+
+constexpr uint32_t kNone = TransitionCache::kNone;
+constexpr uint32_t kUnknown = TransitionCache::kUnknown;
+
+}  // namespace
+
+inline OnTheFlyState OnTheFlySearch::StateOf(uint32_t flagged_next, uint32_t history,
+                                             float look_ahead) {
+  OnTheFlyState state;
+  state.graph = flagged_next & ~HclGraph::kHasLmArcs;
+  state.history = history;
+  state.look_ahead = look_ahead;
+  state.transitions = flagged_next & HclGraph::kHasLmArcs ? kUnknown : kNone;
+  return state;
+}
+
+// A link's arc is its number among its state's arcs of its kind.
+LinkValue OnTheFlySearch::Resolve(const RawFrame& frame, const RawLink& link, bool epsilon) {
+  const OnTheFlyState& state = frame.tokens[link.source].state;
+  if (epsilon) {
+    const HclGraph::LmArc& arc = composition_.Arc(state.graph, true, link.arc);
+    return {0, static_cast<int32_t>(arc.output), composition_.Cost(state, true, link.arc), 0.0f};
+  }
+  if (!(link.arc & kIsComposed)) {
+    const HclGraph::PlainArc& arc = graph_.plain()[graph_.state(state.graph).plain + link.arc];
+    return {mapped_.tid(arc), 0, arc.cost, -frame.row[arc.label & MappedGraph::kPdfMask]};
+  }
+  const uint32_t transition_arc = link.arc & ~kIsComposed;
+  const HclGraph::LmArc& arc = composition_.Arc(state.graph, false, transition_arc);
+  return {mapped_.tid({arc.next, arc.label, arc.cost}), static_cast<int32_t>(arc.output),
+          composition_.Cost(state, false, transition_arc),
+          -frame.row[arc.label & MappedGraph::kPdfMask]};
+}
+
+void OnTheFlySearch::Start() {
+  Clear();
+  composition_.Trim();
+  OnTheFlyState start;
+  static_cast<ComposedState&>(start) = composition_.Start();
+  start.transitions = graph_.HasLmArcs(start.graph) ? kUnknown : kNone;
+  RawFrame& frame = trellis_.newest();
+  TokenAdder adder(this, &frame, 1);
+  bool better = false;
+  adder.Add(start, start.look_ahead, &better);
+  adder.Close();
+  CloseEpsilons<true>(start.look_ahead + options_.beam, &frame);
+}
+
+void OnTheFlySearch::BeforeStep() {
+  if (!composition_.Trim()) return;
+  for (Token& token : trellis_.newest().tokens) {
+    if (token.state.transitions != kNone) token.state.transitions = kUnknown;
+  }
+}
+
+// Follows the emitting arcs of all tokens below the cutoff, to links whose targets are not tokens
+// yet. Returns the cost above which tokens of the next frame are not wanted.
+float OnTheFlySearch::Expand(RawFrame* frame) {
+  ReusableArray<Token>& tokens = frame->tokens;
+  const Cutoff cutoff = FindCutoff(options_, tokens, &costs_);
+  const HclGraph::PlainArc* const plain = graph_.plain();
+  const float* const scaled = scaled_.data();
+  const size_t num_tokens = tokens.size();
+  const float lowest = *std::min_element(scaled_.begin(), scaled_.end());
+
+  // The best token's arcs first give a bound that spares most of the other links.
+  const HclGraph::State& best = graph_.state(tokens[cutoff.token].state.graph);
+  float bound = FirstBound(plain + best.plain, (&best)[1].plain - best.plain, cutoff.adaptive_beam);
+
+  composed_links_.clear();
+  uint64_t num_arcs = 0;
+  uint64_t num_expanded = 0;
+  for (size_t i = 0; i < num_tokens; ++i) {
+    if (i + kStatesAhead < num_tokens) {
+      __builtin_prefetch(&graph_.state(tokens[i + kStatesAhead].state.graph));
+    }
+    if (i + kNumbersAhead < num_tokens) {
+      const Token& ahead = tokens[i + kNumbersAhead];
+      if (ahead.state.transitions == kUnknown && ahead.cost <= cutoff.cost) {
+        composition_.PrefetchTransitions(ahead.state);
+      }
+    }
+    if (i + kArcsAhead < num_tokens) {
+      Token& ahead = tokens[i + kArcsAhead];
+      __builtin_prefetch(plain + graph_.state(ahead.state.graph).plain);
+      if (ahead.state.transitions == kUnknown && ahead.cost <= cutoff.cost) {
+        ahead.state.transitions = composition_.CachedTransitions(ahead.state);
+      }
+      if (ahead.state.transitions < kUnknown) {
+        const TransitionList& list = composition_.transitions(ahead.state.transitions);
+        __builtin_prefetch(&list);
+        __builtin_prefetch(list.epsilons() + 3);
+      }
+    }
+    if (tokens[i].cost > cutoff.cost) continue;
+    OnTheFlyState& state = tokens[i].state;
+    const HclGraph::State& here = graph_.state(state.graph);
+    const HclGraph::State& after = graph_.state(state.graph + 1);
+    const float base = tokens[i].cost - cutoff.best;
+    const uint32_t num_plain = after.plain - here.plain;
+    bound = AddLinks(static_cast<uint32_t>(i), base, plain + here.plain, num_plain,
+                     cutoff.adaptive_beam, bound, &frame->links);
+    ++num_expanded;
+    num_arcs += num_plain;
+    if (after.lm_arcs == here.lm_arcs) continue;
+    if (state.transitions == kUnknown) state.transitions = composition_.FindTransitions(state);
+    const TransitionList& list = composition_.transitions(state.transitions);
+    const ComposedTransition* const end = list.end();
+    const ComposedTransition* transition = list.emitting();
+    // Cheapest first: none that follows can pass.
+    for (; transition != end && transition->cost <= bound - base - lowest; ++transition) {
+      const float total = base + transition->cost + scaled[transition->pdf];
+      composed_links_.Reserve(1);
+      ComposedLink* const link = composed_links_.end();
+      link->source = static_cast<uint32_t>(i);
+      link->arc = transition->arc;
+      link->total = total;
+      link->next = transition->next;
+      link->history = transition->history;
+      link->look_ahead = transition->look_ahead;
+      composed_links_.SetSize(composed_links_.size() + (total <= bound));
+      bound = std::min(bound, total + cutoff.adaptive_beam);
+    }
+    num_arcs += static_cast<uint64_t>(transition - list.emitting());
+  }
+  stats_.tokens += num_expanded;
+  stats_.arcs += num_arcs;
+  return bound;
+}
+
+// Turns the links' targets into tokens of the next frame; keeps the links that matter.
+template <bool kLattice>
+void OnTheFlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
+  const size_t num_plain = frame->links.size();
+  LinkMaker<kLattice> maker(this, frame, next, num_plain, composed_links_.size());
+  const RawLink* const links = frame->links.data();
+  for (size_t i = 0; i < num_plain; ++i) {
+    const RawLink link = links[i];
+    if (link.total > cutoff) continue;
+    const OnTheFlyState& source = frame->tokens[link.source].state;
+    OnTheFlyState target = StateOf(link.next, source.history, source.look_ahead);
+    target.transitions = target.graph == source.graph ? source.transitions : target.transitions;
+    maker.Make(target, link.source, link.arc, link.total);
+  }
+  for (const ComposedLink& link : composed_links_) {
+    if (link.total > cutoff) continue;
+    maker.Make(StateOf(link.next, link.history, link.look_ahead), link.source,
+               link.arc | kIsComposed, link.total);
+  }
+  maker.Close();
+}
+
+// Rank by rank, so that every token's cost is final before its arcs are followed, once.
+template <bool kLattice>
+void OnTheFlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
+  for (std::vector<uint32_t>& bucket : buckets_) {
+    size_t num_transitions = 0;
+    for (size_t i = 0; i < bucket.size(); ++i) {
+      if (i + kArcsAhead < bucket.size()) {
+        composition_.PrefetchTransitions(frame->tokens[bucket[i + kArcsAhead]].state);
+      }
+      Token& token = frame->tokens[bucket[i]];
+      if (token.cost > cutoff || token.state.transitions == kNone) continue;
+      if (token.state.transitions == kUnknown) {
+        token.state.transitions = composition_.FindTransitions(token.state);
+      }
+      num_transitions += composition_.transitions(token.state.transitions).num_epsilons;
+    }
+    TokenAdder adder(this, frame, num_transitions);
+    for (const uint32_t source : bucket) {  // those of higher ranks may grow
+      const Token token = frame->tokens[source];
+      // None: words of all of the state's arcs are not in the automaton.
+      if (token.cost > cutoff || token.state.transitions == kNone) continue;
+      const TransitionList& list = composition_.transitions(token.state.transitions);
+      for (const ComposedTransition* arc = list.epsilons(); arc != list.emitting(); ++arc) {
+        const float total = token.cost + arc->cost;
+        if (total > cutoff) continue;
+        AddEpsilon<kLattice>(StateOf(arc->next, arc->history, arc->look_ahead), source, arc->arc,
+                             total, &adder, frame);
+      }
+    }
+    adder.Close();
+    bucket.clear();
+  }
+  stats_.links += frame->epsilons.size();
+}
+
+template class BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t>;
+
+}  // namespace decoding

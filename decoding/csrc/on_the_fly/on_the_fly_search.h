@@ -1,0 +1,77 @@
+// Beam search over a graph that is composed with an n-gram automaton while searching.
+#ifndef DECODING_ON_THE_FLY_SEARCH_H_
+#define DECODING_ON_THE_FLY_SEARCH_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "decoding/csrc/on_the_fly/composition.h"
+#include "decoding/csrc/search/beam_search.h"
+
+namespace decoding {
+
+// A token is a state of the graph and a history. Its cost holds the look-ahead, what its next word
+// will cost at least. Along a path these cancel out, and where a sentence may end they are zero.
+struct OnTheFlyState : ComposedState {
+  uint32_t transitions;  // their number in the composition; TransitionCache::kNone, kUnknown
+};
+
+class OnTheFlySearch : public BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t> {
+ public:
+  // Graph and classes must outlive this. epsilon, cache_bytes: as for Composition.
+  OnTheFlySearch(const HclGraph& graph, const LookAheadClasses& classes,
+                 const SearchOptions& options, bool best_only, bool epsilon, size_t cache_bytes)
+      : BeamSearch(graph.mapped(), options, best_only),
+        graph_(graph),
+        composition_(graph, classes, epsilon, cache_bytes) {}
+
+  void Start() override;
+
+ private:
+  friend class BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t>;
+
+  static constexpr uint32_t kIsComposed = 1u << 31;  // flag of a link's arc
+
+  struct ComposedLink {  // along a composed transition, to what is not a token yet
+    uint32_t source;
+    uint32_t arc;
+    float total;
+    uint32_t next;  // with its flag
+    uint32_t history;
+    float look_ahead;
+  };
+
+  static uint64_t KeyOf(const OnTheFlyState& state) {
+    return static_cast<uint64_t>(state.graph) << 32 | state.history;
+  }
+  static uint32_t GraphState(const OnTheFlyState& state) { return state.graph; }
+  static void Assign(const OnTheFlyState& from, bool is_new, OnTheFlyState* to) {
+    // Known numbers are less than kUnknown.
+    const uint32_t known = is_new ? from.transitions : to->transitions;
+    to->graph = from.graph;
+    to->history = from.history;
+    to->look_ahead = from.look_ahead;
+    to->transitions = std::min(known, from.transitions);
+  }
+  static OnTheFlyState StateOf(uint32_t flagged_next, uint32_t history, float look_ahead);
+
+  void BeforeStep();
+  float Expand(RawFrame* frame);
+  template <bool kLattice>
+  void MakeTokens(float cutoff, RawFrame* frame, RawFrame* next);
+  template <bool kLattice>
+  void CloseEpsilons(float cutoff, RawFrame* frame);
+  LinkValue Resolve(const RawFrame& frame, const RawLink& link, bool epsilon);
+  float FinalCost(const OnTheFlyState& state) { return composition_.FinalCost(state); }
+
+  const HclGraph& graph_;
+  Composition composition_;
+  ReusableArray<ComposedLink> composed_links_;
+};
+
+extern template class BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t>;
+
+}  // namespace decoding
+
+#endif  // DECODING_ON_THE_FLY_SEARCH_H_

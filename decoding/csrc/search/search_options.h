@@ -1,0 +1,23 @@
+// The options of a search. Their defaults and their meaning are those of the Python class
+// recognizer.decoding.search.search.SearchOptions, which makes this struct.
+#ifndef DECODING_SEARCH_OPTIONS_H_
+#define DECODING_SEARCH_OPTIONS_H_
+
+#include <cstdint>
+
+namespace decoding {
+
+struct SearchOptions {
+  float beam;
+  float lattice_beam;
+  uint32_t max_active;
+  uint32_t min_active;
+  float acoustic_scale;
+  uint32_t prune_interval;
+  float prune_scale;
+  float beam_delta;
+};
+
+}  // namespace decoding
+
+#endif  // DECODING_SEARCH_OPTIONS_H_
