@@ -88,6 +88,11 @@ class SearchOptions:
             )
 
 
+def native_options(options: SearchOptions) -> _search.Options:
+    """The options as all native searches take them; their names are the same."""
+    return _search.Options(**asdict(options))
+
+
 class Decoder:
     """Searches one graph, for any number of utterances; several threads may share it.
 
@@ -115,7 +120,7 @@ class Decoder:
         self.graph = graph
         self.options = options or SearchOptions()
         self._graph = graph.native
-        self._options = _search.Options(**asdict(self.options))
+        self._options = native_options(self.options)
         # Searches whose buffers serve again; append and pop are atomic.
         self._idle: list[_search.Search] = []
         self._idle_best: list[_search.Search] = []

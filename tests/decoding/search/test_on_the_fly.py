@@ -21,9 +21,10 @@ from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search import on_the_fly
 from recognizer.decoding.search.on_the_fly import BackoffMode, OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
+from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.model.language_model import BackoffModel
-from search_toys import compact_paths, lattice_paths
+from search_toys import Arcs, compact_paths, lattice_paths
 
 SCALE = 0.5
 EVERYTHING = SearchOptions(
@@ -265,3 +266,20 @@ def test_errors_are_one_clear_line(tmp_path: Path) -> None:
         decoder.decode(one.scores[:, :1].copy())
     with pytest.raises(SpeechError, match="at least one frame"):
         decoder.decode(one.scores[:0])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_state_all_of_whose_words_are_unknown_leads_nowhere(
+    mode: BackoffMode, tmp_path: Path
+) -> None:
+    # State 1 has non-emitting arcs only, and the language model knows the word of none of them.
+    rows = ((0, 1, 1, 0, 0.0), (1, 2, 0, 3, 0.0), (1, 2, 0, 4, 0.0), (0, 2, 2, 1, 4.0))
+    graph = Arcs(rows, (inf, inf, 0.0)).graph()
+    arpa = tmp_path / "lm.arpa"
+    unigrams = "".join(f"-1\t{word}\t0\n" for word in ("<unk>", "<s>", "</s>", "a", "b"))
+    arpa.write_text(f"\\data\\\nngram 1=5\n\n\\1-grams:\n{unigrams}\n\\end\\\n")
+    lm = NgramAutomaton.from_model(read_arpa(arpa))
+    scores = np.zeros((1, 2), dtype=np.float32)
+    lattice = OnTheFlyDecoder(graph, np.array([-1, 0, 1]), lm, EVERYTHING, mode).decode(scores)
+    assert lattice.reached_final
+    assert best_path(lattice, SCALE).words == ("a",)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from math import inf
 
 import kaldi_decoder
@@ -17,7 +17,7 @@ from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.lattice import Lattice
 from recognizer.decoding.lattice.paths import best_path
-from recognizer.decoding.search.search import Decoder, SearchOptions
+from recognizer.decoding.search.search import Decoder, SearchOptions, native_options
 from search_toys import (
     SCALE,
     SYMBOLS,
@@ -418,8 +418,39 @@ def test_an_empty_graph_is_refused() -> None:
         {"min_active": -1},
         {"min_active": 7000},
         {"prune_interval": 0},
+        {"prune_scale": 0.0},
+        {"prune_scale": 1.0},
+        {"beam_delta": 0.0},
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(options))):
         SearchOptions(**options)  # type: ignore[arg-type]
+
+
+def test_every_option_reaches_the_native_search() -> None:
+    options = SearchOptions(
+        beam=1.5,
+        lattice_beam=2.5,
+        max_active=30,
+        min_active=4,
+        acoustic_scale=0.5,
+        prune_interval=6,
+        prune_scale=0.75,
+        beam_delta=8.5,
+    )
+    for field in fields(SearchOptions):
+        assert getattr(options, field.name) != field.default, "a default would hide a mistake"
+    native = native_options(options)
+    crossed = [name for name in dir(native) if not name.startswith("_")]
+    assert sorted(crossed) == sorted(field.name for field in fields(SearchOptions))
+    assert {name: getattr(native, name) for name in crossed} == asdict(options)
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.5, 0.999])
+def test_pruning_while_searching_changes_no_lattice(scale: float) -> None:
+    graph, pdfs, scores = larger(3)
+    options = SearchOptions(beam=8.0, lattice_beam=3.0, acoustic_scale=SCALE, prune_interval=10_000)
+    expected = Decoder(graph, pdfs, options).decode(scores)
+    often = replace(options, prune_interval=3, prune_scale=scale)
+    assert same(Decoder(graph, pdfs, often).decode(scores), expected)
