@@ -9,6 +9,7 @@ from recognizer.data.alignments.alignment import Alignment, Segment, Tier
 from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines, replace_text
+from recognizer.data.io.numbers import decimal
 
 
 def read_ctm(
@@ -17,6 +18,8 @@ def read_ctm(
     exclusions: Exclusions | None = None,
 ) -> dict[str, Alignment]:
     """Read CTM: `utterance channel start duration label [confidence]` a line, `;;` comments.
+
+    Names of utterances may have spaces, and times decimal commas.
 
     Args:
         words: the words' CTM, if there is one.
@@ -28,7 +31,8 @@ def read_ctm(
         channels, each is an utterance of its own, called RECORDING-CHANNEL.
 
     Raises:
-        SpeechError: an unreadable file, a malformed line, overlapping segments.
+        SpeechError: an unreadable file, a malformed line, overlapping segments, two recordings of
+            one name and channel.
     """
     alignments: dict[str, Alignment] = {}
     faulty = set()
@@ -78,28 +82,69 @@ def _decimal(seconds: float) -> str:
 
 
 def _read_tier(path: str | os.PathLike[str]) -> dict[str, tuple[Segment, ...]]:
+    """The segments of each recording, or of each channel of a recording that has several."""
+    where = os.fspath(path)
     recordings: dict[str, dict[str, list[Segment]]] = {}
+    previous, ended = ("", ""), set[tuple[str, str]]()
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.startswith(";;"):
             continue
-        fields = line.split()
-        try:
-            utterance, channel, start, duration, label = fields[:5]
-            begin = float(start)
-            confidence = float(fields[5]) if len(fields) > 5 else None
-            segment = Segment(label, begin, round(begin + float(duration), 6), confidence)
-        except ValueError:
+        parsed = _fields(line.split())
+        if parsed is None:
             raise SpeechError(
-                f"{os.fspath(path)}:{number}: expected utterance, channel, start, duration, label "
+                f"{where}:{number}: expected utterance, channel, start, duration, label "
                 f"and perhaps a confidence, found {line.strip()!r}"
-            ) from None
+            )
+        recording, channel, start, duration, label, confidence = parsed
+        try:
+            segment = Segment(label, start, round(start + duration, 6), confidence)
         except SpeechError as error:
-            raise SpeechError(f"{os.fspath(path)}:{number}: {error}") from None
-        recordings.setdefault(utterance, {}).setdefault(channel, []).append(segment)
-    return {
-        utterance if len(channels) == 1 else f"{utterance}-{channel}": tuple(
-            sorted(segments, key=lambda segment: segment.start)
-        )
-        for utterance, channels in recordings.items()
-        for channel, segments in channels.items()
-    }
+            raise SpeechError(f"{where}:{number}: {error}") from None
+        segments = recordings.setdefault(recording, {}).setdefault(channel, [])
+        if previous[0] != recording:
+            ended.add(previous)
+            ended.update((previous[0], other) for other in recordings.get(previous[0], ()))
+        if (recording, channel) in ended and start < max(one.end for one in segments) - 1e-4:
+            raise SpeechError(
+                f"{where}:{number}: expected one recording of the name {recording!r}, found a "
+                "second one, whose times begin again"
+            )
+        ended.discard((recording, channel))
+        previous = recording, channel
+        segments.append(segment)
+    found: dict[str, tuple[Segment, ...]] = {}
+    for recording, channels in recordings.items():
+        for channel, segments in channels.items():
+            name = recording if len(channels) == 1 else f"{recording}-{channel}"
+            if name in found:
+                raise SpeechError(
+                    f"{where}: expected distinct names of recordings, found {name!r} also as "
+                    "a channel of another recording"
+                )
+            found[name] = tuple(sorted(segments, key=lambda segment: segment.start))
+    return found
+
+
+def _fields(
+    fields: list[str],
+) -> tuple[str, str, float, float, str, float | None] | None:
+    """Recording, channel, start, duration, label and confidence; None if a line is malformed.
+
+    The recording's name may have spaces. Of the ways to divide such a line, one in which both
+    times have decimals is taken, else the one with the shortest name.
+    """
+    ways: list[tuple[bool, int, tuple[str, str, float, float, str, float | None]]] = []
+    for at in range(2, len(fields) - 2):
+        try:
+            start, duration = decimal(fields[at]), decimal(fields[at + 1])
+            confidence = decimal(fields[at + 3]) if len(fields) > at + 3 else None
+        except ValueError:
+            continue
+        # After the confidence NIST has the kind of word and the speaker.
+        if len(fields) > at + 6 or (confidence is not None and not 0 <= confidence <= 1 and at > 2):
+            continue
+        name = " ".join(fields[: at - 1])
+        decimals = all("." in time or "," in time for time in fields[at : at + 2])
+        way = name, fields[at - 1], start, duration, fields[at + 2], confidence
+        ways.append((not decimals, len(ways), way))
+    return min(ways)[2] if ways else None

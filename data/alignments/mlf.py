@@ -26,7 +26,9 @@ _HEADER = "#!MLF!#"
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _STATE = re.compile(r"s\d+")
 _TOKEN = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1(?=\s|$)|(\S+)""")
-_ESCAPE = re.compile(r"\\([0-7]{3}|.)")
+_ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")
+_ESCAPES = re.compile(r"(?:\\(?:[0-3][0-7]{2}|.))+")
+_BYTES = re.compile(r"(?:\\[2-3][0-7]{2})+")
 SILENCES = ("SIL", "sil", "sp")
 """Phones that are no part of a word, unless a reader is told others."""
 
@@ -206,17 +208,27 @@ def _utterance(where: str, line: str) -> str:
         raise SpeechError(
             f'{where}: expected the pattern of a label file such as "*/name.lab", found {line!r}'
         )
-    name = PurePosixPath(match[1].replace("\\", "/")).stem
+    try:
+        pattern = _BYTES.sub(lambda escapes: _unescaped(escapes[0]), match[1])
+    except UnicodeDecodeError:
+        pattern = match[1]  # a path of Windows with a directory called 200
+    name = PurePosixPath(pattern.replace("\\", "/")).stem
     if not name or any(letter in name for letter in "*?"):
         raise SpeechError(f"{where}: expected a pattern that names one utterance, found {line}")
     return name
 
 
 def _label(where: str, number: int, line: str) -> _Label:
-    tokens = [
-        (match[3] is None, _unescaped(match[2] if match[3] is None else match[3]))
-        for match in _TOKEN.finditer(line)
-    ]
+    try:
+        tokens = [
+            (match[3] is None, _unescaped(match[2] if match[3] is None else match[3]))
+            for match in _TOKEN.finditer(line)
+        ]
+    except UnicodeDecodeError:
+        raise SpeechError(
+            f"{where}: expected octal escapes of UTF-8 text, found those of another encoding: "
+            f"{line!r}"
+        ) from None
     times: list[int] = []
     while tokens and len(times) < 2 and not tokens[0][0] and tokens[0][1].isdecimal():
         times.append(int(tokens.pop(0)[1]))
@@ -283,7 +295,18 @@ def _base(phone: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(lambda m: chr(int(m[1], 8)) if len(m[1]) == 3 else m[1], text)
+    """A name without HTK's escapes: those of three octal digits are the bytes of UTF-8.
+
+    Raises:
+        UnicodeDecodeError: they are bytes of something else.
+    """
+    return _ESCAPES.sub(
+        lambda escapes: b"".join(
+            bytes([int(one[1], 8)]) if len(one[1]) == 3 else one[1].encode()
+            for one in _ESCAPE.finditer(escapes[0])
+        ).decode(),
+        text,
+    )
 
 
 def _quoted(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,8 @@ _TOKEN = re.compile(
 # Whatever follows a number without white space, such as a unit, Praat does not look at.
 _HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9a-fA-F]+\.?[0-9a-fA-F]*(?:[pP][+-]?\d+)?")
 _DECIMAL = re.compile(r"[+-]?\d+\.?\d*(?:[eE][+-]?\d+)?")
+# Praat itself writes points, but other programs write the comma of their user's language.
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?![\d.,])")
 # What rounding in other programs may leave between the end of an interval and the next one's
 # beginning, seconds.
 _TOUCH = 1e-4
@@ -100,39 +102,41 @@ class _Values:
         return int(value)
 
 
+WORD_TIERS = ("words", "word", "ORT-MAU")
+PHONE_TIERS = ("phones", "phone", "MAU")
+"""What tiers are called by this package, by the Montreal Forced Aligner (MFA) and by WebMAUS."""
+
+
 def read_textgrid(
-    path: str | os.PathLike[str], *, words: str = "words", phones: str = "phones"
+    path: str | os.PathLike[str], *, words: str | None = None, phones: str | None = None
 ) -> Alignment:
     """Read a Praat TextGrid, long or short form, UTF-8 or UTF-16, with or without its mark.
 
-    Takes the two interval tiers of these names, in any order among others, alone or after a
-    speaker's name ("jane - words", as the Montreal Forced Aligner writes). Intervals without a
-    label are gaps; spaces around a label do not count. Times count from the grid's beginning. The
-    utterance is called after the file.
+    Takes two interval tiers, in any order among others. A name of a tier also stands for one that
+    has it after a speaker's name ("jane - words", as MFA writes), if no tier has just that name.
+    Intervals without a label are gaps; spaces around a label do not count. Times count from the
+    grid's beginning, and may have decimal commas. The utterance is called after the file.
 
     Args:
         path: the file.
-        words: name of the words' tier; case does not matter.
-        phones: name of the phones' tier.
+        words: name of the words' tier; case does not matter. None is the first of `WORD_TIERS`
+            that there is. With a name, a file without such a tier is an error.
+        phones: name of the phones' tier; None is the first of `PHONE_TIERS`.
 
     Raises:
-        SpeechError: not a TextGrid, cut short, overlapping intervals, neither of the tiers or one
-            of them twice.
+        SpeechError: not a TextGrid, cut short, overlapping intervals, neither of the tiers, one
+            that a name asks for missing, or several of that name.
     """
     path = Path(path)
     values = _Values(path, _text(path))
     start, tiers = _read_tiers(values)
-    wanted = {words.lower(): "words", phones.lower(): "phones"}
     found: dict[str, tuple[Segment, ...]] = {}
-    for tier in tiers:
-        if tier.intervals is None:
+    for kind, name, known in (("words", words, WORD_TIERS), ("phones", phones, PHONE_TIERS)):
+        tier = _chosen(path, tiers, kind, known if name is None else (name,))
+        if tier is None and name is not None:
+            raise SpeechError(f"{path}: expected an interval tier {name!r}, found {_names(tiers)}")
+        if tier is None or tier.intervals is None:
             continue
-        name = tier.name.strip().lower()
-        kind = wanted.get(name) or wanted.get(name.rpartition(" - ")[2].strip())
-        if kind is None:
-            continue
-        if kind in found:
-            raise SpeechError(f"{path}: expected one tier of {kind}, found another: {tier.name!r}")
         try:
             found[kind] = tuple(
                 Segment(label.strip(), since - start, until - start)
@@ -142,9 +146,34 @@ def read_textgrid(
         except SpeechError as error:
             raise SpeechError(f"{path}: tier {tier.name!r}: {error}") from None
     if not found:
-        names = ", ".join(repr(tier.name) for tier in tiers) or "none"
-        raise SpeechError(f"{path}: expected interval tiers {words} and {phones}, found {names}")
+        raise SpeechError(
+            f"{path}: expected an interval tier {' or '.join(WORD_TIERS + PHONE_TIERS)}, found "
+            f"{_names(tiers)}"
+        )
     return Alignment(path.stem, found.get("words", ()), found.get("phones", ()))
+
+
+def _chosen(path: Path, tiers: list[_Tier], kind: str, names: Sequence[str]) -> _Tier | None:
+    """The interval tier of the first of these names that there is."""
+    intervals = [tier for tier in tiers if tier.intervals is not None]
+    for name in (one.strip().lower() for one in names):
+        own = [tier.name.strip().lower() for tier in intervals]
+        for labels in (own, [one.rpartition(" - ")[2].strip() for one in own]):
+            matching = [
+                tier for tier, label in zip(intervals, labels, strict=True) if label == name
+            ]
+            if len(matching) > 1:
+                raise SpeechError(
+                    f"{path}: expected one tier of {kind}, or the name of the one to take, found "
+                    f"{_names(matching)}"
+                )
+            if matching:
+                return matching[0]
+    return None
+
+
+def _names(tiers: Iterable[_Tier]) -> str:
+    return ", ".join(repr(tier.name) for tier in tiers) or "none"
 
 
 def write_textgrid(
@@ -217,7 +246,9 @@ def _real(text: str) -> float:
     """What a number begins with, in Praat's way; raises ValueError if it begins otherwise."""
     if (match := _HEXADECIMAL.match(text)) is not None:
         number = float.fromhex(match[0])
-    elif (match := _DECIMAL.match(text)) is not None:
+    elif (match := _DECIMAL_COMMA.match(text)) is not None:
+        number = float(match[0].replace(",", "."))
+    elif (match := _DECIMAL.match(text)) is not None and text[match.end() :][:1] != ",":
         number = float(match[0])
     else:
         raise ValueError(text)

@@ -38,8 +38,9 @@ class SourceOptions:
         phone_map: table of phones, OLD NEW a line (see `recognizer.data.alignments.phone_map`).
         silence: phones that are silence, whatever they are called, after the table.
         noise: phones that are noise or unintelligible speech, likewise.
-        words_tier: name of a TextGrid's tier of words.
-        phones_tier: name of its tier of phones.
+        words_tier: name of a TextGrid's tier of words; None looks for the names that
+            `recognizer.data.alignments.textgrid` knows.
+        phones_tier: name of its tier of phones, likewise.
         sample_rate: of the times in TIMIT's files, Hz.
         level: what the first names in an MLF are: "states", "phones" or "words".
         model: Kaldi's final.mdl; by default the one beside the alignments.
@@ -51,8 +52,8 @@ class SourceOptions:
     phone_map: str | None = None
     silence: tuple[str, ...] = ("SIL", "sil", "sp", "pau", "h#", "#h", "epi")
     noise: tuple[str, ...] = ("SPN", "spn", "NSN", "nsn")
-    words_tier: str = "words"
-    phones_tier: str = "phones"
+    words_tier: str | None = None
+    phones_tier: str | None = None
     sample_rate: int = 16_000
     level: Tier | None = None
     model: str | None = None

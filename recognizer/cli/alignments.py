@@ -19,6 +19,8 @@ FORMATS = ("textgrid", "ctm", "timit", "mlf")
 @click.option("--kind", help="ctm, textgrid, timit, kaldi, mlf or lhotse [default: what is there].")
 @click.option("--data", metavar="DIR", type=click.Path(), help="The corpus that they align.")
 @click.option("--phone-map", metavar="FILE", type=click.Path(), help="Phones: OLD NEW a line.")
+@click.option("--words-tier", metavar="NAME", help="A TextGrid's [default: words or ORT-MAU].")
+@click.option("--phones-tier", metavar="NAME", help="A TextGrid's [default: phones or MAU].")
 @click.option(
     "--frame-shift", metavar="S", type=float, default=0.01, help="Of Kaldi's [default: 0.01]."
 )
@@ -36,6 +38,8 @@ def alignments(
     kind: str | None,
     data: str | None,
     phone_map: str | None,
+    words_tier: str | None,
+    phones_tier: str | None,
     frame_shift: float,
     skip: bool,
     output_dir: str | None,
@@ -53,13 +57,20 @@ def alignments(
       recognizer alignments exp/tri3b_ali
       recognizer alignments timit/train --phone-map 61-39.map --data data/train --skip
       recognizer alignments exp/tri3b_ali --output-dir grids --format textgrid
+      recognizer alignments elan --words-tier "Ana words" --phones-tier "Ana phones"
     """
     from recognizer.alignment.checks import of_corpus
     from recognizer.alignment.sources import AlignmentSource, SourceOptions, write_alignments
     from recognizer.cli.run import report
     from recognizer.data.alignments.exclusions import Exclusions
 
-    options = SourceOptions(kind=kind, phone_map=phone_map, frame_shift=frame_shift)
+    options = SourceOptions(
+        kind=kind,
+        phone_map=phone_map,
+        words_tier=words_tier,
+        phones_tier=phones_tier,
+        frame_shift=frame_shift,
+    )
     where = AlignmentSource(Path(source), options)
     exclusions = Exclusions() if skip else None
     read = where.read(exclusions)

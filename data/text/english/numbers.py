@@ -17,7 +17,9 @@ _CURRENCIES = {
 }
 _DENOMINATORS = {2: "half", 3: "third", 4: "quarter"}
 
-_THOUSANDS = re.compile(r"(?<![0-9,.])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])")
+_THOUSANDS = re.compile(
+    r"(?<![0-9,.])([0-9]{1,3}(?:,[0-9]{3})+)(?:\.([0-9]+)(?!\.?[0-9]))?(?![0-9])"
+)
 _MONEY = re.compile(
     r"([$£€])\s?([0-9]+)(?:\.([0-9]+))?(\s+(?:hundred|thousand|million|billion))?\b"
 )
@@ -106,9 +108,11 @@ def _plural(words: str) -> str:
 
 def _without_commas(match: re.Match[str]) -> str:
     """1,665 is a quantity, never a year: spell it here, but leave money to the currency's rule."""
-    digits = match[0].replace(",", "")
+    digits, part = match[1].replace(",", ""), match[2]
     before = match.string[: match.start()].rstrip()
-    return digits if before.endswith(tuple(_CURRENCIES)) else _apart(match, cardinal(digits))
+    if before.endswith(tuple(_CURRENCIES)):
+        return f"{digits}.{part}" if part else digits
+    return _apart(match, _decimal(digits, part) if part else cardinal(digits))
 
 
 def _money(match: re.Match[str]) -> str:

@@ -79,3 +79,48 @@ def test_overlaps_are_counted_when_a_corpus_is_read(tmp_path: Path) -> None:
     assert list(read_ctm(path, exclusions=exclusions)) == ["v"]
     assert exclusions.counts == {"segments overlap": 1}
     assert "utterance u: expected segments that do not overlap" in exclusions.lines()[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "segment"),
+    [
+        ("my file 1 0.00 0.50 hello 0.9", "my file", Segment("hello", 0.0, 0.5, 0.9)),
+        ("take 2 1 0.00 0.50 hello", "take 2", Segment("hello", 0.0, 0.5)),
+        ("take 2 1 0.00 0.50 1", "take 2", Segment("1", 0.0, 0.5)),
+        ("a 1 b 2 A 1.5 0.25 7 0.5", "a 1 b 2", Segment("7", 1.5, 1.75, 0.5)),
+        ("u 1 0 1 7 1", "u", Segment("7", 0.0, 1.0, 1.0)),
+        ("u 1 0.0 0.5 hello 0.9 lex spk", "u", Segment("hello", 0.0, 0.5, 0.9)),
+        ("u 1 0,25 0,50 hello 0,9", "u", Segment("hello", 0.25, 0.75, 0.9)),
+        ("my file 1 0,25 0,50 1,5", "my file", Segment("1,5", 0.25, 0.75)),
+    ],
+)
+def test_names_with_spaces_and_decimal_commas(
+    tmp_path: Path, line: str, name: str, segment: Segment
+) -> None:
+    path = tmp_path / "a.ctm"
+    path.write_text(line + "\n")
+    assert read_ctm(path) == {name: Alignment(name, (segment,))}
+
+
+@pytest.mark.parametrize("time", ["1,234.5", "1,2,3", "inf", "nan", "x"])
+def test_what_is_no_time(tmp_path: Path, time: str) -> None:
+    path = tmp_path / "a.ctm"
+    path.write_text(f"u 1 {time} 0.5 hello\n")
+    with pytest.raises(SpeechError, match=r"a.ctm:1: expected utterance, channel, start"):
+        read_ctm(path)
+
+
+def test_two_recordings_of_one_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.ctm"
+    first, second = "u 1 0.0 0.5 a\nu 1 0.6 0.5 b\n", "u 1 0.0 0.1 c\n"
+    path.write_text(f"{first}v 1 0.0 0.5 x\n{second}")
+    with pytest.raises(SpeechError, match=r"a.ctm:4: expected one recording of the name 'u'"):
+        read_ctm(path)
+    # One recording in two parts, and two channels line by line, are no such thing.
+    path.write_text(f"{first}v 1 0.0 0.5 x\nu 1 2.0 0.1 c\n")
+    assert [one.label for one in read_ctm(path)["u"].words] == ["a", "b", "c"]
+    path.write_text("u A 0.0 0.5 a\nu B 0.0 0.5 b\nu A 0.6 0.5 c\nu B 0.6 0.5 d\n")
+    assert {key: len(one.words) for key, one in read_ctm(path).items()} == {"u-A": 2, "u-B": 2}
+    path.write_text("u A 0.0 0.5 a\nu B 0.0 0.5 b\nu-A 1 0.6 0.5 c\n")
+    with pytest.raises(SpeechError, match="expected distinct names of recordings, found 'u-A'"):
+        read_ctm(path)

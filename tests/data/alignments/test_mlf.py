@@ -219,3 +219,26 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
     found = list(read_mlf(write(tmp_path / "a.mlf", text), exclusions=exclusions))
     assert [one.utterance for one in found] == ["w"]
     assert exclusions.counts == {"labels without times": 1, "no labels": 1}
+
+
+@pytest.mark.parametrize("word", ["été", "мир", "日本", "a\U0001f600b"])
+def test_octal_escapes_are_the_bytes_of_utf8(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "a.mlf"
+    escaped = "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in word.encode())
+    for label in (escaped, f'"{escaped}"', word):
+        path.write_text(f'#!MLF!#\n"*/{escaped}.lab"\n0 100000 {label}\n.\n', encoding="utf-8")
+        (found,) = read_mlf(path, level="words")
+        assert (found.utterance, found.words[0].label) == (word, word)
+
+
+def test_octal_escapes_of_another_encoding_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.mlf"
+    path.write_text('#!MLF!#\n"*/u.lab"\n0 100000 \\351t\\351\n.\n')
+    with pytest.raises(SpeechError, match=r"a.mlf:3: expected octal escapes of UTF-8 text"):
+        list(read_mlf(path))
+
+
+def test_a_directory_of_windows_is_no_escape(tmp_path: Path) -> None:
+    path = tmp_path / "a.mlf"
+    path.write_text('#!MLF!#\n"C:\\data\\200\\u.lab"\n0 100000 a\n.\n')
+    assert [one.utterance for one in read_mlf(path)] == ["u"]

@@ -189,3 +189,25 @@ def test_real_transcripts_are_nearly_normal(corpora: Path) -> None:
     # LibriSpeech writes numbers and abbreviations out as we do; what changes are a few
     # apostrophes at the ends of words.
     assert len(changed) <= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1,234.5", "one thousand two hundred and thirty four point five"),
+        (
+            "it is 12,345,678.90 long",
+            "it is twelve million three hundred and forty five thousand "
+            "six hundred and seventy eight point nine zero long",
+        ),
+        ("It was 1,234.", "it was one thousand two hundred and thirty four"),
+        ("$1,234.50", "one thousand two hundred and thirty four dollars and fifty cents"),
+        (
+            "\u00a31,234.5 million",
+            "one thousand two hundred and thirty four point five million pounds",
+        ),
+        ("1,234.5%", "one thousand two hundred and thirty four point five per cent"),
+    ],
+)
+def test_quantities_with_thousands_keep_their_point(text: str, words: str) -> None:
+    assert normalize(text) == words
