@@ -120,7 +120,16 @@ class Recognizer:
         return thread_map(self.recognize, recordings, threads)
 
     def recognize_samples(self, samples: FloatArray) -> Result:
-        """Recognise 16 kHz mono float32 samples ``[N]`` in [-1, 1]."""
+        """Recognise 16 kHz mono float32 samples ``[N]`` in [-1, 1].
+
+        Raises:
+            UsageError: another shape or type; `recognize` takes more.
+        """
+        if np.ndim(samples) != 1 or np.asarray(samples).dtype.kind != "f":
+            raise UsageError(
+                "samples: expected 16 kHz mono floats [N], found "
+                f"{np.asarray(samples).dtype} {list(np.shape(samples))}"
+            )
         duration = len(samples) / SAMPLE_RATE
         if self.bundle.config.features.num_frames(len(samples)) == 0:
             nothing = Hypothesis((), 0.0, 0.0)

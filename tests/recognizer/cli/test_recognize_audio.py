@@ -130,6 +130,13 @@ def test_arrays(recognizer):
     assert recognizer.recognize(stereo, channel=2).text == TEXT
 
 
+def test_standard_samples_are_of_one_shape_and_type(recognizer):
+    assert recognizer.recognize_samples(WAVE).text == TEXT
+    for wrong in (WAVE[None], WAVE[:, None], np.rint(WAVE * 32767).astype(np.int16)):
+        with pytest.raises(UsageError, match="samples: expected 16 kHz mono floats"):
+            recognizer.recognize_samples(wrong)
+
+
 def test_tensors(recognizer):
     torch = pytest.importorskip("torch")
     for tensor in (torch.from_numpy(WAVE), torch.from_numpy(WAVE)[None].requires_grad_()):
