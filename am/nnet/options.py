@@ -109,13 +109,13 @@ class NetworkShape:
         return [option for option in dataclasses.fields(self) if option.name in others]
 
     def check_trainable(self) -> None:
-        """Refuse what training on frame labels cannot make.
+        """Refuse what training cannot make: its networks have an output for every frame.
 
         Raises:
-            UsageError: outputs are further apart than frames, and so than labels.
+            UsageError: outputs are further apart than frames.
         """
         if self.subsampling != 1:
-            _refuse("subsampling", "1 in training on frame labels", self.subsampling)
+            _refuse("subsampling", "1 in training", self.subsampling)
 
     @property
     def recurrent_width(self) -> int:
