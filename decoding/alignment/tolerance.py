@@ -39,7 +39,7 @@ class Tolerance:
 
     The default costs are those with the most damage found in mini-librispeech's training set, at
     its own speed, 0.87 and 1.15 of it, among those with at most one departure found in 1,000 words
-    of correct transcripts (``benchmarks/tolerant_alignment.py``; figures in ``docs/alignment.md``).
+    of correct transcripts (``benchmarks.alignment.tolerance``; figures in ``docs/alignment.md``).
     Lower costs find more, and more that is not there.
 
     Attributes:

@@ -256,20 +256,20 @@ def test_real_speech_is_louder_than_what_is_aligned_as_silence(corpora: Path) ->
     assert 0.2 < np.mean(durations) < 0.45 and max(durations) < 2.0
 
 
-def test_boundaries_of_200_synthesised_sentences() -> None:
+def test_boundaries_of_200_synthesised_sentences(tmp_path: Path) -> None:
     """flite tells where its phones end; the aligner's median error is at most 20 ms."""
     if shutil.which("flite") is None:
         pytest.skip("no flite on the PATH (Debian's package flite)")
-    script = ROOT / "benchmarks" / "alignment_boundaries.py"
-    ran = subprocess.run(
-        [sys.executable, script, "--sentences", "200", "--voices", "slt"],
+    figures = tmp_path / "boundaries.json"
+    options = ("--sentences", "200", "--voices", "slt", "--json", str(figures))
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.alignment", *options],
         capture_output=True,
-        text=True,
         check=True,
-        cwd=script.parents[1],
-        env={**os.environ, "PYTHONPATH": str(script.parents[1]), "OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    result = json.loads(ran.stdout)
+    result = json.loads(figures.read_text())
     assert result["sentences"] == 200 and result["failed"] == 0
     assert result["compared"] > 0.9 * result["boundaries"] > 6000
     assert result["median_ms"] <= 20.0

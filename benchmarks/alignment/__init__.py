@@ -1,0 +1,1 @@
+"""Forced alignment beside what is known of the speech."""

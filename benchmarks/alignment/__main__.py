@@ -1,0 +1,158 @@
+"""How far the aligner's phone boundaries are from those of a speech synthesiser.
+
+flite (http://cmuflite.org) speaks sentences and prints when each of its phones ends. The aligner
+gets the audio and the words only: it is flat-started on these very recordings with the CMU
+dictionary, aligns them, and its boundaries are compared with flite's wherever both have the same
+two phones beside the boundary. Example::
+
+    python -m benchmarks.alignment --sentences 200 --voices kal,slt,rms,awb
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import random
+import subprocess
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common.report import add_json_option, print_rows, write_json
+from recognizer.alignment.flat_start import flat_start
+from recognizer.alignment.flat_start_options import FlatStartOptions, PassOptions
+from recognizer.data.alignments.alignment import Segment
+from recognizer.data.corpora.corpus import Utterance
+from recognizer.data.text.english.dictionary import english_lexicon
+
+SUBJECTS = """the farmer|my sister|a young doctor|the old captain|our neighbour|the quiet teacher
+his brother|every child|the tall stranger|the baker|a clever thief|the busy nurse|her uncle
+the little girl|a hungry dog|the judge|their cousin|the painter|a famous singer|the grey horse"""
+VERBS = """found|carried|watched|painted|bought|followed|remembered|opened|washed|chose|measured
+borrowed|noticed|forgot|lifted|repaired|described|admired|guarded|moved"""
+OBJECTS = """the yellow basket|a broken clock|seven wooden chairs|the heavy door|an empty bottle
+some fresh bread|the narrow bridge|a pair of shoes|the green umbrella|a long letter
+the kitchen table|his father's boat|three silver coins|the garden wall|a bag of apples
+the village church|a thick rope|the last photograph|a cup of coffee|the northern road"""
+ENDINGS = """before the storm came|in the early morning|without saying a word|near the river
+after breakfast|for the first time|on a cold winter evening|behind the school|with great pleasure
+while the children were asleep|at the edge of the forest|just as the train arrived|last thursday
+to everyone's surprise|under a cloudless sky|because nobody else would|during the music
+as quickly as possible|from the other side|until the sun went down"""
+
+PHONES = {"pau": "SIL", "ax": "AH", "axr": "ER", "ix": "IH"}
+"""flite's phones that are called otherwise in the CMU dictionary."""
+
+
+def sentences(count: int, seed: int = 1) -> list[str]:
+    """Distinct sentences made from the lists above."""
+    rng = random.Random(seed)
+    parts = [text.replace("\n", "|").split("|") for text in (SUBJECTS, VERBS, OBJECTS, ENDINGS)]
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[" ".join(rng.choice(part) for part in parts)] = None
+    return list(found)
+
+
+def speak(text: str, voice: str, path: Path) -> list[Segment]:
+    """Let flite speak into a WAV file; returns its phones."""
+    command = ["flite", "-voice", voice, "-psdur", "-t", text, "-o", str(path)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    segments, start = [], 0.0
+    for item in printed.split():
+        phone, end = item.rsplit(":", 1)
+        segments.append(Segment(PHONES.get(phone, phone.upper()), start, float(end)))
+        start = float(end)
+    return segments
+
+
+def boundary_errors(reference: list[Segment], found: list[Segment]) -> list[float]:
+    """Seconds between boundaries that lie between the same two phones, signed (found - reference).
+
+    The sequences are matched first: synthesiser and dictionary need not say a word alike.
+    """
+    labels = [segment.label for segment in reference], [segment.label for segment in found]
+    matcher = difflib.SequenceMatcher(None, *labels, autojunk=False)
+    errors = []
+    for block in matcher.get_matching_blocks():
+        for i in range(block.size - 1):
+            errors.append(found[block.b + i].end - reference[block.a + i].end)
+    return errors
+
+
+def small_options() -> FlatStartOptions:
+    """Sizes for a quarter of an hour of speech of a few voices."""
+    mono = PassOptions(
+        passes=20, realign=(*range(1, 11), 13, 16), gaussians=600, growing=14, utterances=0
+    )
+    triphones = PassOptions(passes=12, realign=(4, 8), gaussians=1500, growing=8, leaves=300)
+    return FlatStartOptions(mono=mono, triphone=(triphones,))
+
+
+def measure(count: int, voices: list[str], work: Path) -> dict[str, Any]:
+    """Speak, flat-start, align and compare."""
+    utterances, reference = [], {}
+    for index, text in enumerate(sentences(count)):
+        voice = voices[index % len(voices)]
+        key = f"{voice}-{index:04d}"
+        reference[key] = speak(text, voice, work / f"{key}.wav")
+        utterances.append(Utterance(key, work / f"{key}.wav", voice, text))
+    begin = time.monotonic()
+    words = {word for utterance in utterances for word in utterance.words}
+    model = flat_start(utterances, english_lexicon().restricted_to(words), small_options())
+    aligned = model.align(utterances)
+    seconds = time.monotonic() - begin
+    errors: dict[str, list[float]] = {voice: [] for voice in voices}
+    boundaries = 0
+    for utterance in utterances:
+        if utterance.id in aligned.found:
+            segments = list(model.segments(utterance, aligned.found[utterance.id]).phones)
+            errors[utterance.speaker] += boundary_errors(reference[utterance.id], segments)
+        boundaries += len(list(pairwise(reference[utterance.id])))
+    every = np.concatenate([np.array(found) for found in errors.values()])
+    return {
+        "sentences": count,
+        "failed": len(aligned.failed),
+        "unknown_words": sum(aligned.unknown.values()),
+        "boundaries": boundaries,
+        "compared": len(every),
+        "training_and_alignment_seconds": round(seconds, 1),
+        **summary(every),
+        "voices": {voice: summary(np.array(found)) for voice, found in errors.items()},
+    }
+
+
+def summary(errors: np.ndarray) -> dict[str, float]:
+    """Median and mean absolute error and bias in milliseconds, and shares within 20 and 50 ms."""
+    distance = np.abs(errors)
+    return {
+        "median_ms": round(1000 * float(np.median(distance)), 2),
+        "mean_ms": round(1000 * float(distance.mean()), 2),
+        "bias_ms": round(1000 * float(errors.mean()), 2),
+        "within_20_ms": round(float((distance <= 0.02).mean()), 4),
+        "within_50_ms": round(float((distance <= 0.05).mean()), 4),
+    }
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--sentences", type=int, default=200)
+    parser.add_argument("--voices", default="kal,slt,rms,awb", help="flite's names, comma between")
+    add_json_option(parser)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        result = measure(arguments.sentences, arguments.voices.split(","), Path(work))
+    voices = result["voices"]
+    every = {name: value for name, value in result.items() if name != "voices"}
+    print_rows("Phone boundaries, ours less flite's", [every])
+    print_rows("By voice", [{"voice": name} | found for name, found in voices.items()])
+    write_json(arguments.json, result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What all benchmarks share: reports, and processes whose time and memory are measured."""

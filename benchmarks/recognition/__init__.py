@@ -1,0 +1,1 @@
+"""Word error rates of the whole recogniser under different options."""
