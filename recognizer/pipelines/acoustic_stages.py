@@ -1,9 +1,8 @@
-"""The stages from aligned corpora to an acoustic model directory: tree, features, network."""
+"""The stages from aligned corpora to an acoustic model: tree or states, features, network."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -13,32 +12,24 @@ from recognizer.alignment.alignment_file import read_paths
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.nnet.network_file import read_network, write_network
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
-from recognizer.pipelines.acoustic_training import (
-    AcousticOptions,
-    AlignedCorpus,
-    LabelledCorpus,
-    check_network,
-    grow_tree,
-    train_network,
-    training_utterances,
-    with_posterior_priors,
-)
-from recognizer.pipelines.feature_cache import (
-    ComputedFeatures,
-    FeatureFile,
-    FeatureTable,
-    cache_features,
+from recognizer.pipelines.acoustic_options import AcousticOptions
+from recognizer.pipelines.aligned_corpus import AlignedCorpus, LabelledCorpus
+from recognizer.pipelines.network_stages import (
+    NETWORK_FILE,
+    features_stage,
+    network_stage,
+    train_on_labels,
 )
 from recognizer.pipelines.stages import Stage
 from recognizer.pipelines.state_labels import StateInventory
+from recognizer.pipelines.tree_growing import grow_tree
 
 TREE_FILES = ("phones.txt", "tree.json", "transitions.json")
-NETWORK_FILE = "acoustic.safetensors"
+
 STATES_FILE = "states.json"
 
 
@@ -244,156 +235,6 @@ def state_stages(
         features_stage(options, lambda: load().corpora, inputs, (), check, jobs),
         network_stage("network", options, ("states", "features"), network),
     ]
-
-
-def features_stage(
-    options: AcousticOptions,
-    corpora: Callable[[], Sequence[AlignedCorpus] | Sequence[LabelledCorpus]],
-    inputs: Any,
-    after: tuple[str, ...],
-    check: Callable[[], None],
-    jobs: int,
-) -> Stage:
-    """Stage ``features``: those of all sets in files, if they are to be kept.
-
-    Args:
-        options: which features.
-        corpora: gives the sets.
-        inputs: plain values that stand for the sets.
-        after: stages that the sets come from.
-        check: raises if they cannot be there.
-        jobs: processes.
-    """
-
-    def features(directory: Path) -> None:
-        for corpus in corpora() if options.cache_features else ():
-            cache_features(
-                corpus.name,
-                corpus.utterances,
-                options.features,
-                options.speeds,
-                directory,
-                jobs=jobs,
-            )
-
-    table = to_table(options)
-    return Stage(
-        "features",
-        {
-            **{name: table[name] for name in ("features", "speeds", "cache_features")},
-            "inputs": inputs,
-        },
-        after,
-        features,
-        "computing log mel energies" if options.cache_features else "none are kept",
-        check,
-    )
-
-
-def network_stage(
-    name: str,
-    options: AcousticOptions,
-    after: tuple[str, ...],
-    run: Callable[[Path], None],
-    *,
-    first: bool = True,
-) -> Stage:
-    """A stage that trains a network.
-
-    Args:
-        name: of the stage.
-        options: which network.
-        after: stages that it reads.
-        run: trains it, given the stage's directory (`train_on_labels`).
-        first: false for the trainings after a realignment.
-    """
-    table = to_table(options)
-    training = table["training"] if first else table.get("realign_training", table["training"])
-    # Where it is trained does not say what is made: nothing need run anew on another device.
-    training = {name: value for name, value in training.items() if name != "device"}
-    return Stage(
-        name,
-        {
-            "network": table["network"],
-            "training": training,
-            **({"initial": options.initial} if first and options.initial is not None else {}),
-            "priors": table["priors"],
-            "silence_weight": table["silence_weight"],
-        },
-        after,
-        run,
-        "training the network" if first else "training the network on new labels",
-        partial(check_network, options),
-    )
-
-
-def feature_tables(
-    corpora: Sequence[LabelledCorpus], options: AcousticOptions, work: Path
-) -> dict[str, dict[float, FeatureTable]]:
-    """The features of each set at each speed: those of stage ``features``, or computed anew."""
-    return {
-        corpus.name: {
-            speed: FeatureFile.of(corpus.name, speed, work / "features")
-            if options.cache_features
-            else ComputedFeatures(corpus.utterances, options.features, speed)
-            for speed in options.speeds
-        }
-        for corpus in corpora
-    }
-
-
-def train_on_labels(
-    corpora: Sequence[LabelledCorpus],
-    outputs: int,
-    silence: Collection[int],
-    options: AcousticOptions,
-    work: Path,
-    directory: Path,
-    initial: Path | None = None,
-) -> None:
-    """Train a network and write it with its priors to `NETWORK_FILE`.
-
-    Args:
-        corpora: training sets, whose features lie in ``work`` / "features" if they are kept.
-        outputs: number of labels.
-        silence: the labels of silence and noise.
-        options: shape and training.
-        work: parent of the stages' directories.
-        directory: of this training.
-        initial: file of the network that it starts from, outputs and all.
-
-    Raises:
-        SpeechError: the training was interrupted, or its data cannot be used.
-        DivergedError: its loss is not finite any more.
-    """
-    tables = feature_tables(corpora, options, work)
-    result = train_network(corpora, outputs, silence, tables, options, directory, initial=initial)
-    for line in result.dropped:
-        console.print(f"dropped {line}")
-    assert result.best is not None  # as it is finished
-    console.print(
-        f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped; "
-        f"held-out frame accuracy {result.best['accuracy']:.2%}"
-    )
-    if options.priors == "labels":
-        shutil.copyfile(result.best_path, directory / NETWORK_FILE)
-        return
-    network = with_posterior_priors(
-        read_network(result.best_path),
-        training_utterances(corpora, tables),
-        silence,
-        options.silence_weight,
-    )
-    write_network(network, directory / NETWORK_FILE)
-
-
-def store_network(source: Path, options: AcousticOptions, target: Path) -> None:
-    """Put a trained network into a model, as the options say.
-
-    Raises:
-        SpeechError: a damaged file, or weights beyond the range of the storage.
-    """
-    write_network(read_network(source), target, storage=options.storage)
 
 
 def read_tree(directory: Path) -> tuple[Tree, TransitionModel]:

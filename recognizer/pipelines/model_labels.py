@@ -17,12 +17,9 @@ from recognizer.data.lexicon.graphemes import graphemes, graphemic_lexicon
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.text.rules import text_rules
 from recognizer.model.bundle import ModelBundle
-from recognizer.pipelines.acoustic_stages import features_stage
-from recognizer.pipelines.acoustic_training import (
-    AcousticOptions,
-    AlignedCorpus,
-    LabelledCorpus,
-)
+from recognizer.pipelines.acoustic_options import AcousticOptions
+from recognizer.pipelines.aligned_corpus import AlignedCorpus, LabelledCorpus
+from recognizer.pipelines.network_stages import features_stage
 from recognizer.pipelines.recipe import TrainingSet
 from recognizer.pipelines.stages import Stage
 

@@ -16,7 +16,7 @@ from recognizer.am.nnet.network_file import read_network
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.alignment.align import AlignOptions
 from recognizer.pipelines.acoustic_stages import read_tree
-from recognizer.pipelines.acoustic_training import AlignedCorpus
+from recognizer.pipelines.aligned_corpus import AlignedCorpus
 
 
 @dataclass(frozen=True)

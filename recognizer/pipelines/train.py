@@ -22,20 +22,21 @@ from recognizer.data.io.console import console
 from recognizer.data.io.options import from_table, read_toml, to_table
 from recognizer.data.text.rules import check_text_rules
 from recognizer.decoding.alignment.align import AlignOptions
+from recognizer.pipelines.acoustic_options import AcousticOptions
 from recognizer.pipelines.acoustic_stages import (
-    NETWORK_FILE,
     STATES_FILE,
     TREE_FILES,
     AcousticInputs,
     StateInputs,
     acoustic_stages,
     state_stages,
-    store_network,
 )
-from recognizer.pipelines.acoustic_training import AcousticOptions, AlignedCorpus, training_group
+from recognizer.pipelines.aligned_corpus import AlignedCorpus
+from recognizer.pipelines.network_stages import NETWORK_FILE, store_network
 from recognizer.pipelines.realign import NetworkRealigner
 from recognizer.pipelines.stages import Stage, run_stages
 from recognizer.pipelines.state_labels import label_corpus, state_inventory
+from recognizer.pipelines.training_modes import training_group
 
 
 @dataclass(frozen=True)

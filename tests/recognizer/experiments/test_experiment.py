@@ -20,7 +20,7 @@ from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.experiments.options import TablesExperiment, make_entrant
 from recognizer.experiments.run import Finding, best_rate, search_rates
-from recognizer.pipelines.acoustic_training import AcousticOptions
+from recognizer.pipelines.acoustic_options import AcousticOptions
 from recognizer.pipelines.recipe import TrainingSet, find_recipe
 
 KINDS = ("dnn", "lstm", "lstmp")

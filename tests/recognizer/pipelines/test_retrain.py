@@ -16,7 +16,7 @@ from recognizer.am.nnet.network_file import read_network
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.model.bundle import ModelBundle
-from recognizer.pipelines.acoustic_training import AcousticOptions
+from recognizer.pipelines.acoustic_options import AcousticOptions
 from recognizer.pipelines.recipe import TrainingSet, TuningOptions, find_recipe
 from recognizer.pipelines.retrain import RetrainRecipe
 

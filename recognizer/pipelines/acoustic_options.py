@@ -1,0 +1,70 @@
+"""Options of everything that makes an acoustic model from aligned corpora."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recognizer.am.features.fbank import FbankOptions
+from recognizer.am.nnet.native import Precision
+from recognizer.am.nnet.network_file import Storage
+from recognizer.am.nnet.options import NetworkShape
+from recognizer.am.nnet.priors import (
+    SILENCE_WEIGHT,
+    PriorSource,
+)
+from recognizer.am.training.engine.options import TrainingOptions
+from recognizer.am.tree.growing import TreeOptions
+from recognizer.data.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class AcousticOptions:
+    """Everything that determines an acoustic model, given aligned corpora.
+
+    Attributes:
+        tree: how the decision tree is grown.
+        features: the network's input.
+        speeds: versions of each recording of which every epoch draws one; must contain 1.0.
+        cache_features: keep the features in files; otherwise they are computed each time that an
+            utterance is drawn.
+        network: its shape; its outputs are the tree's leaves, its inputs the mel bins.
+        training: how it is trained.
+        initial: network whose hidden layers training starts from, below a new output layer: a
+            network's file or a model directory (from the working directory), or "english", the
+            model of this package.
+        priors: what the states' priors are relative frequencies of: "labels" of training frames, or
+            "posteriors" that the trained network gives them on average.
+        silence_weight: divisor of the counts of silence states in the priors.
+        precision: of the network's weights in recognition, "float32" or "int8"; by default float32,
+            or that of the model whose network is trained anew.
+        storage: of the weight matrices in the model's file, "float32" or "float16", half as large.
+        realign: how often the trained network aligns its training sets anew and is trained on from
+            there with these labels.
+        realign_training: how it is trained then; by default as the first time.
+    """
+
+    tree: TreeOptions = TreeOptions()
+    features: FbankOptions = FbankOptions()
+    speeds: tuple[float, ...] = (1.0,)
+    cache_features: bool = True
+    network: NetworkShape = NetworkShape()
+    training: TrainingOptions = TrainingOptions()
+    initial: str | None = None
+    priors: PriorSource = "labels"
+    silence_weight: float = SILENCE_WEIGHT
+    precision: Precision | None = None
+    storage: Storage = "float32"
+    realign: int = 0
+    realign_training: TrainingOptions | None = None
+
+    def __post_init__(self) -> None:
+        if self.realign < 0:
+            raise UsageError(f"realign: expected a number of passes >= 0, found {self.realign}")
+        if 1.0 not in self.speeds or len(set(self.speeds)) != len(self.speeds):
+            raise UsageError(
+                f"expected distinct speeds with 1.0 among them, found {list(self.speeds)}"
+            )

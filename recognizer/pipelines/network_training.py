@@ -1,0 +1,199 @@
+"""From labelled corpora to a trained network with the priors of its states."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recognizer.am.nnet.adaptation import with_new_outputs
+from recognizer.am.nnet.native import NativeNetwork
+from recognizer.am.nnet.network_file import Network, read_network, write_network
+from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.nnet.priors import (
+    count_labels,
+    state_priors,
+    sum_posteriors,
+)
+from recognizer.data.errors import SpeechError
+from recognizer.data.io.options import to_table
+from recognizer.model.files import ACOUSTIC, model_path
+from recognizer.pipelines.acoustic_options import AcousticOptions
+from recognizer.pipelines.aligned_corpus import LabelledCorpus
+from recognizer.pipelines.feature_cache import FeatureTable
+from recognizer.pipelines.training_modes import check_mode, require_torch
+
+if TYPE_CHECKING:
+    from recognizer.am.training.train import TrainingResult, TrainingUtterance
+
+PRIOR_FRAMES = 1_000_000
+
+
+def training_utterances(
+    corpora: Sequence[LabelledCorpus],
+    features: Mapping[str, Mapping[float, FeatureTable]],
+) -> Iterator[TrainingUtterance]:
+    """Features and labels of every utterance at every speed.
+
+    Speed perturbation scales time exactly, so frame t of a version at speed s has the label of
+    frame t * s of the recording itself.
+
+    Args:
+        corpora: training sets.
+        features: by corpus name and speed, with speed 1.0.
+
+    Raises:
+        SpeechError: an utterance has no features.
+    """
+    from recognizer.am.training.criteria.targets import FrameLabels
+    from recognizer.am.training.engine.data import TrainingUtterance
+
+    shards = 0  # of the corpora before
+    for corpus in corpora:
+        tables = features[corpus.name]
+        loaded = {speed: table.load() for speed, table in tables.items()}
+        for utterance in corpus.utterances:
+            labels = corpus.labels[utterance.id]
+            versions = {}
+            for speed, rows_of in loaded.items():
+                if utterance.id not in rows_of:
+                    raise SpeechError(
+                        f"{tables[speed]}: expected utterance {utterance.id}, found none"
+                    )
+                rows = rows_of[utterance.id]
+                if speed == 1.0:
+                    versions[speed] = (rows, FrameLabels(labels))
+                else:
+                    sources = (np.arange(len(rows)) * speed).astype(np.int64)
+                    warped = labels[np.minimum(sources, len(labels) - 1)]
+                    versions[speed] = (rows, FrameLabels(warped))
+            rows, target = versions.pop(1.0)
+            # Ids need be unique only within a corpus; held-out membership goes by this name.
+            yield TrainingUtterance(
+                f"{corpus.name}/{utterance.id}",
+                rows,
+                target,
+                tuple(versions.values()),
+                shards + rows.shard,
+            )
+        shards += 1 + max((rows.shard for rows in loaded[1.0].values()), default=0)
+
+
+def train_network(
+    corpora: Sequence[LabelledCorpus],
+    outputs: int,
+    silence: Collection[int],
+    features: Mapping[str, Mapping[float, FeatureTable]],
+    options: AcousticOptions,
+    directory: Path,
+    *,
+    initial: Path | None = None,
+) -> TrainingResult:
+    """Train the network on frame labels; needs torch.
+
+    Checkpoints and curves are kept in ``directory``, where an interrupted training goes on.
+
+    Args:
+        corpora: training sets.
+        outputs: number of labels.
+        silence: the labels of silence and noise, for the priors.
+        features: by corpus name and speed, with speed 1.0.
+        options: shape and training.
+        directory: of the results.
+        initial: file of the network that it starts from, outputs and all; then ``options`` may have
+            another way of training, `realign_training`.
+
+    Raises:
+        SpeechError: no torch, or unusable data.
+        KeyboardInterrupt: the training was interrupted; called again, it goes on from there.
+        DivergedError: its loss is not finite any more.
+    """
+    require_torch()
+    from recognizer.am.training.train import train
+
+    network = NetworkOptions.of(options.network, outputs, options.features.num_bins)
+    training = options.training
+    if initial is not None:
+        training = options.realign_training or training
+    elif options.initial is not None:
+        initial = directory / "initial.safetensors"
+        write_network(_initial_network(options, network), initial)
+    result = train(
+        list(training_utterances(corpora, features)),
+        network,
+        training,
+        directory,
+        silence_pdfs=silence,
+        silence_weight=options.silence_weight,
+        initial=initial,
+        metadata={
+            "features": to_table(options.features),
+            "speeds": list(options.speeds),
+            "corpora": [corpus.name for corpus in corpora],
+            "priors": {"source": "labels", "silence_weight": options.silence_weight},
+        },
+    )
+    if result.signal is not None:
+        # Held back until the checkpoint was written; now it ends the process as it always does.
+        signal.raise_signal(result.signal)
+    if not result.finished or result.best is None:
+        raise SpeechError("training was interrupted; the same command goes on from here")
+    return result
+
+
+def check_network(options: AcousticOptions) -> None:
+    """Raises a `SpeechError` if the network cannot be trained: no torch, no such start or shape."""
+    check_mode(options.training)
+    options.network.check_trainable()
+    if options.initial is not None:
+        _initial_network(options, NetworkOptions.of(options.network, 1, options.features.num_bins))
+
+
+def _initial_network(options: AcousticOptions, network: NetworkOptions) -> Network:
+    """The hidden layers that training starts from, below new outputs."""
+    assert options.initial is not None
+    path = model_path(options.initial)
+    if path.is_dir():
+        path /= ACOUSTIC
+    training = options.training
+    return with_new_outputs(
+        read_network(path),
+        network,
+        initial_range=training.initial_range,
+        seed=training.seed,
+        at=str(path),
+    )
+
+
+def with_posterior_priors(
+    network: Network,
+    utterances: Iterable[TrainingUtterance],
+    silence: Collection[int],
+    silence_weight: float,
+) -> Network:
+    """The network with priors that are its own posteriors' averages over training utterances.
+
+    States without a label, or with next to no posterior, keep the priors that they have. About
+    `PRIOR_FRAMES` frames, spread over the utterances, are enough.
+    """
+    from recognizer.am.training.criteria.targets import FrameLabels
+
+    known = list(utterances)
+    targets = [one.target for one in known if isinstance(one.target, FrameLabels)]
+    labels = count_labels((target.labels for target in targets), network.options.outputs)
+    step = max(1, int(labels.sum()) // PRIOR_FRAMES)
+    sums = sum_posteriors(NativeNetwork(network), (u.load()[0] for u in known[::step]))
+    log_priors = state_priors(
+        np.where(labels > 0, sums, 0.0), silence, silence_weight, network.log_priors
+    )
+    record = {
+        "source": "posteriors", "silence_weight": silence_weight, "frames": round(sums.sum())
+    }  # fmt: skip
+    return Network(
+        network.options,
+        {**network.tensors, "log_priors": log_priors},
+        {**network.metadata, "priors": record},
+    )
