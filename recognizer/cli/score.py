@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recognizer.data.text.rules import RULE_SETS
+
 if TYPE_CHECKING:
     from recognizer.evaluation.transcript_files import TranscriptFormat
 
@@ -26,6 +28,11 @@ FORMATS = click.Choice(["trn", "text", "stm", "ctm"])
     is_flag=True,
     help="Words in brackets, (word), may be missing, as for sclite -D.",
 )
+@click.option(
+    "--text-rules",
+    type=click.Choice(RULE_SETS),
+    help="Normalise both transcripts as this language is written [default: take them as they are].",
+)
 @click.option("--reference-format", type=FORMATS, help="[default: by the ending].")
 @click.option("--hypothesis-format", type=FORMATS, help="[default: by the ending].")
 def score(
@@ -34,6 +41,7 @@ def score(
     alignments: bool,
     case_sensitive: bool,
     optional_words: bool,
+    text_rules: str | None,
     reference_format: TranscriptFormat | None,
     hypothesis_format: TranscriptFormat | None,
 ) -> int:
@@ -48,12 +56,14 @@ def score(
 
     Prints Kaldi's line, counts as sclite's, and the 95 % interval of a bootstrap over utterances.
     Utterances without a hypothesis count as deletions. As for sclite, upper and lower case are
-    one; names of utterances and recordings are compared as they are.
+    one; names of utterances and recordings are compared as they are. With --text-rules numbers,
+    punctuation, apostrophes and the like are those of the rules, and tags such as [noise] go.
 
     \b
     Examples:
       recognizer score exp/test/ref.trn exp/test/hyp.trn
       recognizer score corpus/test.stm exp/test/words.ctm --optional-words
+      recognizer score data/fr/text exp/fr/text --text-rules unicode
     """
     from recognizer.cli.run import report
     from recognizer.evaluation.bootstrap import wer_interval
@@ -66,7 +76,7 @@ def score(
         hypothesis,
         reference_format=reference_format,
         hypothesis_format=hypothesis_format,
-        options=TranscriptOptions(case_sensitive, optional_words),
+        options=TranscriptOptions(case_sensitive, optional_words, text_rules),
     )
     missing = [pair.utterance for pair in pairs if pair.missing]
     if missing:

@@ -7,6 +7,7 @@ or a ``ctm``, of which each recording is an utterance), or an ``stm`` and a ``ct
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Literal, get_args
 
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import COMPRESSED, replace_text
+from recognizer.data.text.rules import check_text_rules, text_rules
+from recognizer.data.text.transcripts import spoken_words
 from recognizer.evaluation.time_marked import (
     CtmWord,
     StmSegment,
@@ -27,6 +30,9 @@ from recognizer.evaluation.word_network import Transcript, network_of_words, par
 
 TranscriptFormat = Literal["trn", "text", "stm", "ctm"]
 
+# What is no word in sclite's notation: braces, strokes, and the sign of no word.
+_NOTATION = re.compile(r"([{}/]|(?<!\S)@(?!\S))")
+
 
 @dataclass(frozen=True)
 class TranscriptOptions:
@@ -36,14 +42,49 @@ class TranscriptOptions:
         case_sensitive: tell upper from lower case (sclite's option ``-s``). Names of utterances and
             recordings always are told apart by case.
         optional_words: words in brackets may be missing (sclite's option ``-D``).
+        text_rules: name of the rule set (`recognizer.data.text.rules`) that both transcripts are
+            normalised with, without tags such as [noise]; None takes words as they are.
     """
 
     case_sensitive: bool = False
     optional_words: bool = False
+    text_rules: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.text_rules is None:
+            return
+        check_text_rules(self.text_rules)
+        if self.case_sensitive or self.optional_words:
+            raise UsageError(
+                "text_rules: expected neither case_sensitive nor optional_words beside it, for the "
+                "rules give words in lower case without brackets"
+            )
 
     def folded(self, text: str) -> str:
         """The text in the case in which it is compared."""
         return text if self.case_sensitive else text.lower()
+
+    def words(self, text: str) -> tuple[str, ...]:
+        """The words of a text without alternatives, as they are compared.
+
+        Raises:
+            SpeechError: the rules refuse the text.
+        """
+        if self.text_rules is None:
+            return tuple(self.folded(text).split())
+        return spoken_words(text_rules(self.text_rules), text)
+
+    def alternatives(self, text: str) -> str:
+        """A text in sclite's notation with its words as they are compared.
+
+        Raises:
+            SpeechError: the rules refuse the text.
+        """
+        if self.text_rules is None:
+            return self.folded(text)
+        parts = _NOTATION.split(text)
+        parts[::2] = [" ".join(self.words(part)) for part in parts[::2]]
+        return " ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -185,7 +226,11 @@ def read_transcripts(
     transcripts: dict[str, Transcript] = {}
     for where, line in content_lines(path):
         utterance, *text = line.split(maxsplit=1)
-        _add(transcripts, utterance, tuple(options.folded("".join(text)).split()), where)
+        try:
+            spoken = options.words("".join(text))
+        except SpeechError as error:
+            raise SpeechError(f"{where}: {error}") from None
+        _add(transcripts, utterance, spoken, where)
     return transcripts
 
 
@@ -323,7 +368,7 @@ def _named(
 
 def _network(words: Iterable[Sequence[Sequence[str]]], options: TranscriptOptions) -> Transcript:
     folded = [
-        [[options.folded(word) for word in alternative] for alternative in alternatives]
+        [options.words(" ".join(alternative)) for alternative in alternatives]
         for alternatives in words
     ]
     return network_of_words(folded, optional_words=options.optional_words)
@@ -331,7 +376,7 @@ def _network(words: Iterable[Sequence[Sequence[str]]], options: TranscriptOption
 
 def _parsed(where: str, text: str, options: TranscriptOptions) -> Transcript:
     try:
-        return parse_transcript(options.folded(text), optional_words=options.optional_words)
+        return parse_transcript(options.alternatives(text), optional_words=options.optional_words)
     except SpeechError as error:
         raise SpeechError(f"{where}: {error}") from None
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 from __future__ import annotations
 
 import dataclasses
@@ -6,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from recognizer.data.alignments.ctm import read_ctm
 from recognizer.data.alignments.textgrid import read_textgrid
 from recognizer.data.corpora.corpus import Corpus, Utterance, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.data.text.english.dictionary import english_lexicon
 
 SMALL = FlatStartOptions(
@@ -212,11 +215,96 @@ def test_the_command_lists_what_failed(babbled: Spoken, tmp_path: Path, command:
     assert "broken.wav" in ran.err
 
 
+FRENCH = {
+    "sam": "L\u2019été", "shoe": "naïve-là", "me": "cœur", "moose": "GARÇON", "ash": "ÉTÉ",
+    "see": "où", "she": "A\u0300",
+}  # fmt: skip
+RUSSIAN = {
+    "sam": "Мир", "shoe": "ёлка", "me": "кто\u2011то", "moose": "объём", "ash": "чай",
+    "see": "ЩИ", "she": "и\u0306од",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", [FRENCH, RUSSIAN], ids=["french", "russian"])
+def test_the_command_finds_every_word_of_any_script(
+    babbled: Spoken, tmp_path: Path, command: object, language: dict[str, str]
+) -> None:
+    """Transcripts and an MFA dictionary that write letters, accents and signs differently."""
+    assert callable(command)
+    foreign = [
+        dataclasses.replace(u, text=" ".join(language[word] for word in u.words) + ".")
+        for u in babbled[0][:12]
+    ]
+    data = babble.write_data(foreign, tmp_path / "data")
+    dictionary = "".join(
+        f"{unicodedata.normalize('NFD', language[e.word].lower())}\t0.99\t0.1\t1.0\t1.1\t"
+        f"{' '.join(e.phones)}\n"
+        for e in babble.LEXICON
+    )
+    (tmp_path / "mfa.dict").write_text(dictionary, encoding="utf-8")
+    out = tmp_path / "out"
+    ran = command(
+        "recognizer", "align", data, "--train", "--lexicon", tmp_path / "mfa.dict",
+        "--text-rules", "unicode", "--output-dir", out, "--jobs", 1,
+    )  # fmt: skip
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    assert "7 words, 6 phones, each entry read as a word, a probability, three numbers" in ran.err
+    assert "12 of 12 utterances aligned; 0 words outside the lexicon" in ran.err
+    written = read_ctm(out / "words.ctm", out / "phones.ctm")
+    for one in foreign:
+        plain = one.text.rstrip(".").replace("\u2019", "'").replace("\u2011", "-").lower()
+        expected = unicodedata.normalize("NFC", plain).split()
+        assert [segment.label for segment in written[one.id].words] == expected
+        assert "SPN" not in {segment.label for segment in written[one.id].phones}
+        grid = read_textgrid(out / f"{one.id}.TextGrid")
+        assert [segment.label for segment in grid.words] == expected
+    again = command(
+        "recognizer", "align", data, "--model", out / "aligner", "--output-dir", tmp_path / "again",
+        "--format", "ctm", "--jobs", 1,
+    )  # fmt: skip
+    assert "12 of 12 utterances aligned; 0 words outside the lexicon" in again.err
+    assert FlatStartModel.read(out / "aligner").text_rules == "unicode"
+
+
+def test_tags_are_aligned_as_noise_and_are_no_words(babbled: Spoken, model: FlatStartModel) -> None:
+    said = babbled[0][0]
+    words = said.words
+    text = f"<sil> {words[0]} [NOISE] {' '.join(words[1:])} (cough)"
+    tagged = dataclasses.replace(said, text=text)
+    assert tagged.words == words
+    aligned = model.align([tagged], jobs=1)
+    assert not aligned.failed and not aligned.unknown
+    found = model.segments(tagged, aligned.found[said.id])
+    expected = [words[0], "[noise]", *words[1:], "(cough)"]
+    assert [segment.label for segment in found.words] == expected
+    assert [segment.label for segment in found.phones].count("SPN") == 2
+    known = dataclasses.replace(
+        model, lexicon=model.lexicon.merged_with(Lexicon([Pronunciation("[noise]", ("S",))]))
+    )
+    phones = known.segments(tagged, known.align([tagged], jobs=1).found[said.id]).phones
+    assert [segment.label for segment in phones].count("SPN") == 1
+
+
+def test_a_corpus_without_words_is_refused(
+    babbled: Spoken, tmp_path: Path, command: object
+) -> None:
+    """Cyrillic has no letter that the rules of English keep."""
+    assert callable(command)
+    cyrillic = [dataclasses.replace(u, text="мир") for u in babbled[0][:2]]
+    data = babble.write_data(cyrillic, tmp_path / "data")
+    ran = command("recognizer", "align", data, "--train", "--output-dir", tmp_path / "out")
+    assert ran.code == 1
+    assert "expected transcripts with words, found none in any" in ran.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--train", "--model", "m"], "no --model"),
         (["--lexicon", "l"], "goes with --train"),
+        (["--text-rules", "unicode"], "goes with --train"),
+        (["--train", "--text-rules", "unicode"], "lexicon: expected a file or 'graphemes'"),
+        (["--train", "--text-rules", "latin"], "'latin' is not one of"),
         (["--model", "no-such-model"], "no-such-model"),
     ],
 )

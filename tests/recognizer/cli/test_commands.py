@@ -99,3 +99,26 @@ def test_scoring_nothing_is_an_error(command, tmp_path):
     ran = command("recognizer", "score", tmp_path / "empty.trn", tmp_path / "empty.trn")
     assert ran.code == 1
     assert ran.err == f"recognizer: {tmp_path / 'empty.trn'}: expected utterances, found none\n"
+
+
+def test_score_normalises_both_sides_by_text_rules(command, tmp_path):
+    ref, hyp = tmp_path / "text", tmp_path / "hyp.trn"
+    ref.write_text(
+        "a L\u2019\u00c9T\u00c9, c'est beau! [noise]\nb \u041c\u0438\u0440 <unk>\n",
+        encoding="utf-8",
+    )
+    hyp.write_text(
+        "l'e\u0301t\u00e9 { c'est / c\u02bcest / @ } Beau. (a)\n\u043c\u0438\u0440 (b)\n",
+        encoding="utf-8",
+    )
+    ran = command("recognizer", "score", ref, hyp, "--text-rules", "unicode")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[-1] == "%WER 0.00 [ 0 / 4, 0 ins, 0 del, 0 sub ]"
+    assert "%WER 0.00" not in command("recognizer", "score", ref, hyp).out
+    ran = command("recognizer", "score", ref, hyp, "--text-rules", "unicode", "--case-sensitive")
+    assert ran.code == 2
+    assert "text_rules: expected neither case_sensitive nor optional_words" in ran.err
+    ref.write_text("a 5\nb x\n")
+    ran = command("recognizer", "score", ref, hyp, "--text-rules", "unicode-no-digits")
+    assert ran.code == 1
+    assert ran.err.startswith(f"recognizer: {ref}:1: expected numbers written out")
