@@ -9,6 +9,8 @@ end it reads the first. Here both are seen from the headers: wav and RF64 (Micro
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
@@ -68,9 +70,9 @@ def complete_files(name: str, stream: BinaryIO) -> list[BinaryIO]:
     stream.seek(0)
     head = stream.read(16)
     if head[:4] == b"OggS":
-        return _ogg_files(name, stream)
+        return _split(name, stream, _ogg_begins)
     if head[:4] == b"fLaC" or head[:3] == b"ID3":
-        return _flac_files(stream)
+        return _split(name, stream, _flac_begins)
     if _layout(head) is not None:
         return _joined_chunks(name, stream, size)
     if head[:4] in (b".snd", b"dns."):
@@ -182,14 +184,12 @@ def _check_sphere(name: str, stream: BinaryIO, size: int) -> None:
     _check_left(name, length, size - begin)
 
 
-def _ogg_files(name: str, stream: BinaryIO) -> list[BinaryIO]:
-    """The links of a chained Ogg file; streams that begin together are one link.
+def _ogg_begins(name: str, content: bytes) -> list[int]:
+    """Where the links of a chained Ogg file begin; streams that begin together are one link.
 
     Raises:
         SpeechError: the file ends within a page.
     """
-    stream.seek(0)
-    content = stream.read()
     begins = []
     in_headers = False
     position = 0
@@ -207,13 +207,11 @@ def _ogg_files(name: str, stream: BinaryIO) -> list[BinaryIO]:
             begins.append(position)
         in_headers = is_header
         position = content.find(b"OggS", end)
-    return _windows(stream, begins, len(content))
+    return begins
 
 
-def _flac_files(stream: BinaryIO) -> list[BinaryIO]:
+def _flac_begins(name: str, content: bytes) -> list[int]:
     """FLAC streams do not tell their length in bytes: each begins where its header is found."""
-    stream.seek(0)
-    content = stream.read()
     begins: list[int] = []
     for marker in _FLAC_STREAMS:
         position = content.find(marker)
@@ -221,7 +219,35 @@ def _flac_files(stream: BinaryIO) -> list[BinaryIO]:
             begins.append(position)
             position = content.find(marker, position + len(marker))
     # Tags before the first stream stay with it.
-    return _windows(stream, [0, *sorted(begins)[1:]], len(content))
+    return [0, *sorted(begins)[1:]]
+
+
+def _split(
+    name: str, stream: BinaryIO, find_begins: Callable[[str, bytes], list[int]]
+) -> list[BinaryIO]:
+    """The files that begin where a function of the whole content finds them."""
+    stream.seek(0)
+    key = _identity(stream)
+    begins = _begins.get(key) if key is not None else None
+    if begins is None:
+        begins = find_begins(name, stream.read())
+        if key is not None:
+            _begins.clear()  # the segments of a recording are read one after the other
+            _begins[key] = begins
+    return _windows(stream, begins, stream.seek(0, io.SEEK_END))
+
+
+_begins: dict[tuple[int, ...], list[int]] = {}
+"""What was found in the file that was read last, so that its next segment need not search it."""
+
+
+def _identity(stream: BinaryIO) -> tuple[int, ...] | None:
+    """What tells a file, in its present state, from others; None for what is in memory."""
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _windows(stream: BinaryIO, begins: list[int], size: int) -> list[BinaryIO]:

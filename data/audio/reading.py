@@ -30,7 +30,16 @@ from recognizer.data.audio.sound_file import SoundFileSection, UnknownFormatErro
 from recognizer.data.audio.source import Source, open_source
 from recognizer.data.errors import SpeechError, UsageError
 
-__all__ = ["SAMPLE_RATE", "Samples", "Source", "as_audio", "audio_duration", "part", "read_audio"]
+__all__ = [
+    "SAMPLE_RATE",
+    "Samples",
+    "Source",
+    "as_audio",
+    "audio_duration",
+    "can_seek",
+    "part",
+    "read_audio",
+]
 
 
 def read_audio(
@@ -85,6 +94,19 @@ def audio_duration(source: Source) -> float:
     try:
         with stream:
             return sum(one.frames / one.rate for one in _sections(name, stream))
+    except OSError as error:
+        raise SpeechError(f"{name}: cannot be read: {error.strerror or error}") from error
+
+
+def can_seek(source: Source) -> bool:
+    """Whether a part of a recording can be read without reading the whole; raises as `read_audio`.
+
+    Not of mp3, whose frames must be counted, and not of media files.
+    """
+    name, stream = open_source(source)
+    try:
+        with stream:
+            return all(isinstance(one, SoundFileSection) for one in _sections(name, stream))
     except OSError as error:
         raise SpeechError(f"{name}: cannot be read: {error.strerror or error}") from error
 

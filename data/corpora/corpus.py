@@ -10,7 +10,11 @@ from pathlib import Path
 
 from recognizer.data.audio.reading import SAMPLE_RATE, Samples, audio_duration, part, read_audio
 from recognizer.data.corpora.lhotse import find_manifests, read_supervisions
-from recognizer.data.corpora.piped import forget_recordings, piped_recording
+from recognizer.data.corpora.recordings import (
+    forget_recordings,
+    parts_are_cheap,
+    whole_recording,
+)
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines
 from recognizer.data.text.rules import DEFAULT_RULES, check_text_rules, text_rules
@@ -45,9 +49,11 @@ class Utterance:
 
     def samples(self) -> Samples:
         """16 kHz mono float32 samples `[N]`; raises as `read_audio` does."""
-        if self.command is not None:
-            recording = piped_recording(self.command, self.channel)
-            return part(self.command, recording, self.start, self.end)
+        source = self.audio if self.command is None else self.command
+        is_part = self.start > 0.0 or self.end is not None
+        if self.command is not None or (is_part and not parts_are_cheap(self.audio)):
+            recording = whole_recording(source, self.channel)
+            return part(str(source), recording, self.start, self.end)
         return read_audio(self.audio, start=self.start, end=self.end, channel=self.channel)
 
     @cached_property
@@ -56,7 +62,7 @@ class Utterance:
         if self.end is not None:
             return self.end - self.start
         if self.command is not None:
-            recording = piped_recording(self.command, self.channel)
+            recording = whole_recording(self.command, self.channel)
             return len(recording) / SAMPLE_RATE - self.start
         return audio_duration(self.audio) - self.start
 

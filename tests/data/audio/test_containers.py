@@ -147,3 +147,15 @@ def test_damaged_headers_are_one_line(capfd: pytest.CaptureFixture[str]) -> None
             else:
                 assert len(samples)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "OGG"])
+def test_a_file_that_grows_is_looked_at_again(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "growing"
+    content = encode(tone(), kind=kind)
+    for number in (1, 2, 3):
+        with path.open("ab") as file:
+            file.write(content)
+        for _ in range(2):
+            assert len(read_audio(path)) == number * SAMPLE_RATE
+        assert len(read_audio(path, start=number - 0.5)) == SAMPLE_RATE // 2

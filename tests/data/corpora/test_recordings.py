@@ -1,4 +1,4 @@
-"""Recordings that commands print: decoded once, whatever is asked of them."""
+"""Recordings that cannot be read in parts: decoded once, whatever is asked of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import shlex
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from recognizer.data.audio.reading import Samples, read_audio
+from recognizer.data.corpora import recordings
 from recognizer.data.corpora.corpus import Corpus, read_corpus
-from recognizer.data.corpora.piped import KEPT_RECORDINGS, piped_recording
+from recognizer.data.corpora.recordings import KEPT_RECORDINGS, whole_recording
 from recognizer.data.errors import SpeechError
+from sounds import encode, encode_media, tone
 
 PRINTER = """
 import sys
@@ -97,11 +101,11 @@ def test_only_a_few_recordings_are_kept(directory: Path) -> None:
     first = f"{shlex.join([sys.executable, '-S', str(directory / 'printer.py')])} "
     first += f"{directory / 'log'} {directory / 'b.wav'}"
     for _ in range(2):
-        piped_recording(first)
+        whole_recording(first)
     assert runs(directory) == ["b"]
     for command in copies:
-        piped_recording(command)
-    piped_recording(first)
+        whole_recording(command)
+    whole_recording(first)
     assert runs(directory) == ["b", "b"]
 
 
@@ -119,3 +123,31 @@ def test_a_command_that_fails_is_tried_again(directory: Path) -> None:
         first.samples()
     (directory / "away.wav").rename(directory / "a.wav")
     assert len(first.samples()) == 8000
+
+
+@pytest.mark.parametrize("kind", ["mp3", "m4a"])
+def test_segments_of_compressed_files_share_one_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    wave = tone(seconds=4.0)
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(
+        encode(wave, kind="MP3") if kind == "mp3" else encode_media(wave, "ipod", "aac")
+    )
+    (tmp_path / "wav.scp").write_text(f"a {path}\n")
+    (tmp_path / "segments").write_text(
+        "".join(f"a-{i} a {i / 2} {i / 2 + 0.5}\n" for i in range(8))
+    )
+    (tmp_path / "text").write_text("".join(f"a-{i} WORD\n" for i in range(8)))
+    whole = read_audio(path)
+    calls = []
+
+    def counted(*arguments: Any, **options: Any) -> Samples:
+        calls.append(arguments)
+        return read_audio(*arguments, **options)
+
+    monkeypatch.setattr(recordings, "read_audio", counted)
+    for number, utterance in enumerate(read_corpus(tmp_path)):
+        expected = whole[number * 8000 : (number + 1) * 8000]
+        np.testing.assert_array_equal(utterance.samples(), expected)
+    assert len(calls) == 1
