@@ -4,7 +4,7 @@
 
 The text is the recipe's own, a normalised sentence a line: after
 `recognizer recipe mini_librispeech --work WORK` it is `WORK/text/sentences.txt`. Every model is a
-first pass's as in `docs/language-models.md`: one 5-gram over the model's lexicon that counts
+first pass's as in `docs/guides/language-models.md`: one 5-gram over the model's lexicon that counts
 occurrences in all orders, pruned by relative entropy to each size. Sizes are in millions of
 n-grams, unigrams included. For each of them DIR gets `SIZE.arpa.gz`, for building a static graph,
 and `SIZE.automaton`, which a search on the fly maps into memory. Files that are there already are

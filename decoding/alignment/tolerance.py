@@ -39,8 +39,8 @@ class Tolerance:
 
     The default costs are those with the most damage found in mini-librispeech's training set, at
     its own speed, 0.87 and 1.15 of it, among those with at most one departure found in 1,000 words
-    of correct transcripts (``benchmarks.alignment.tolerance``; figures in ``docs/alignment.md``).
-    Lower costs find more, and more that is not there.
+    of correct transcripts (``benchmarks.alignment.tolerance``; figures in
+    ``docs/guides/alignment.md``). Lower costs find more, and more that is not there.
 
     Attributes:
         skip_cost: of each word that is skipped.

@@ -62,7 +62,7 @@ class SearchOptions:
 
         A raw lattice holds paths that are worse than its lattice beam, put together of parts that
         are not. With this beam the determinised lattice's oracle WER is within 0.1 % absolute of
-        the raw one's (docs/search.md).
+        the raw one's (docs/inside/search.md).
         """
         return self.lattice_beam + _MARGIN
 

@@ -89,7 +89,7 @@ class TrainingOptions:
     Attributes:
         mode: "single" process; "async", processes of this machine that change the same parameters
             without locks (section 3 of the paper); "ray", such over machines; or "ddp",
-            synchronous data parallel, started by torchrun. See docs/training.md.
+            synchronous data parallel, started by torchrun. See docs/guides/training.md.
         workers: of the modes "async" and "ray".
         device: that the network is trained on: "cpu", "cuda" (the first GPU; in mode "ddp" one for
             each process of a machine), or "cuda:N". GPUs only in the modes "single" and "ddp".
