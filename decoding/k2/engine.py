@@ -7,7 +7,7 @@ own and the scores' own, not sums that k2 rounded.
 
 k2 is no dependency, since the wheels of package indices bring a torch of their choice: it is
 imported when a `K2Decoder` is made, and must have been built for the installed torch
-(docs/k2.md).
+(docs/inside/k2.md).
 """
 
 from __future__ import annotations
