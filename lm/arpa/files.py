@@ -24,8 +24,7 @@ _ROWS_PER_WRITE = 1 << 17
 def read_arpa(path: str | os.PathLike[str]) -> NgramModel:
     r"""Read an ARPA file, decompressed by its ending (.gz, .xz, .zst).
 
-    N-grams may come in any order within their section. A missing `<unk>` is added with
-    log10 probability -100. Lines before ``\data\`` must be empty or begin with ``#``, as in KenLM.
+    See `ArpaReader` for what is read. A missing `<unk>` is added with log10 probability -100.
 
     Raises:
         SpeechError: the file is missing, truncated or malformed: names file and line, what was

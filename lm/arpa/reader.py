@@ -22,6 +22,15 @@ MISSING_UNKNOWN_LOG10_PROB = -100.0
 """What an absent `<unk>` gets; KenLM's default."""
 
 _BLOCK_BYTES = 1 << 22
+_MAX_HEADER_LINES = 1000
+"""Text before the n-grams' counts: the CMU toolkit writes about a hundred lines of it."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_OTHER_FORMATS = ("iARPA", "qARPA", "blmt", "Qblmt")
+"""First words of IRSTLM's own formats, whose numbers are not those of a back-off model."""
+
+_OTHER_UNKNOWN = b"<UNK>"
+"""What some tools (such as the CMU toolkit) call `<unk>`."""
 
 
 class ArpaRows(NamedTuple):
@@ -63,9 +72,14 @@ def open_arpa(
 class ArpaReader:
     r"""Reads in order: `header`, `unigrams`, `rows` of each higher order, `end`.
 
-    N-grams may come in any order within their section. Lines before ``\data\`` must be empty or
-    begin with ``#``, as in KenLM. Everything raises SpeechError naming file and line, what was
-    expected and what was found.
+    N-grams may come in any order within their section, fields may be separated by any white space,
+    back-off weights that are 0 may be missing, and lines may end as on Windows. What stands before
+    ``\data\`` (a byte order mark, blank lines, up to 1,000 lines of text) is skipped, as SRILM
+    does, and so is what follows ``\end\``. A probability or back-off weight of zero, -inf in the
+    file, is read as 1e-99 (-99), which is what SRILM, KenLM and others write for it. `<UNK>` is
+    `<unk>`.
+
+    Everything raises SpeechError naming file and line, what was expected and what was found.
 
     Attributes:
         path: the file.
@@ -88,11 +102,14 @@ class ArpaReader:
 
     def header(self) -> list[int]:
         """The number of n-grams by order."""
-        line = self._next_line()
-        while line is not None and line.startswith("#"):
+        line = first = self._next_line()
+        first_line = self.line
+        while line != "\\data\\":
+            if line is not None and line.startswith(_OTHER_FORMATS):
+                raise self.fail(self.line, "an ARPA file", f"IRSTLM's format {shown(line)}")
+            if line is None or self.line - first_line >= _MAX_HEADER_LINES:
+                raise self.fail(first_line, "\\data\\", shown(first))
             line = self._next_line()
-        if line != "\\data\\":
-            raise self.fail(self.line, "\\data\\", shown(line))
         while True:
             line = self._next_line()
             if line is not None and line.startswith("\\") and self.counts:
@@ -188,10 +205,14 @@ class ArpaReader:
                 for _ in again.texts(below):
                     pass
             for text, first_line in again.texts(order):
-                if wanted[-1] not in text:
+                if wanted[-1] not in text and _OTHER_UNKNOWN not in text:
                     continue
                 for number, line in enumerate(text.split(b"\n"), start=first_line):
-                    if wanted[-1] in line and line.split()[1 : order + 1] == wanted:
+                    found = [
+                        UNKNOWN.encode() if word == _OTHER_UNKNOWN else word
+                        for word in line.split()[1 : order + 1]
+                    ]
+                    if found == wanted:
                         lines.append(number)
         return lines
 
@@ -224,6 +245,8 @@ class ArpaReader:
                 if self._position == end:
                     return None
             line = self._text[self._position : end].strip()
+            if self.line == 0:
+                line = line.removeprefix(_BYTE_ORDER_MARK).strip()
             self._position = min(end + 1, len(self._text))
             self.line += 1
             if line:

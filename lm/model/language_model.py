@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import DAMAGE, open_bytes
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
@@ -152,6 +152,7 @@ def read_language_model(
         resident: read a file of `NgramAutomaton.save` into memory (`NgramAutomaton.resident`).
 
     Raises:
+        UsageError: it is a KenLM binary, and KenLM is not installed.
         SpeechError: the file is missing or damaged.
     """
     with open_bytes(path) as stream:
@@ -174,13 +175,18 @@ class KenlmModel:
             be compiled without zlib.
 
     Raises:
+        UsageError: KenLM is not installed.
         SpeechError: the file is missing or damaged, or KenLM refuses it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        import kenlm
-
         path = Path(path)
+        try:
+            import kenlm
+        except ImportError:
+            raise UsageError(
+                f"{path}: reading it needs KenLM: pip install 'recognizer[kenlm]'"
+            ) from None
         if not path.is_file():
             found = "a directory" if path.is_dir() else "nothing"
             raise SpeechError(f"{path}: expected a language model, found {found}")

@@ -30,7 +30,19 @@ std::string_view Stripped(std::string_view text) {
   return text;
 }
 
-// A finite decimal number, as near as a double can be. False where the field is none.
+// Whether a field is -inf or -infinity, in letters of any case.
+bool IsMinusInfinity(std::string_view field) {
+  static constexpr std::string_view kInfinity = "-infinity";
+  if (field.size() != 4 && field.size() != kInfinity.size()) return false;
+  for (size_t i = 0; i < field.size(); ++i) {
+    const char c = field[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != kInfinity[i]) return false;
+  }
+  return true;
+}
+
+// A finite decimal number, as near as a double can be, or minus infinity, which is kLog10OfZero.
+// False where the field is none.
 bool ParseNumber(std::string_view field, double* value) {
   static constexpr double kPowers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                        1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -52,7 +64,10 @@ bool ParseNumber(std::string_view field, double* value) {
       break;
     }
   }
-  if (num_digits == 0) return false;
+  if (num_digits == 0) {
+    *value = kLog10OfZero;
+    return IsMinusInfinity(field);
+  }
   if (i == field.size() && num_digits <= 15) {
     const double magnitude = static_cast<double>(digits) / kPowers[decimals];
     *value = field[0] == '-' ? -magnitude : magnitude;
@@ -72,6 +87,9 @@ bool ParseNumber(std::string_view field, double* value) {
   *value = std::strtod(copy.c_str(), &end);
   return end == copy.c_str() + copy.size() && std::isfinite(*value);
 }
+
+// The word itself, or <unk> by the name that some tools give it.
+std::string_view WithOneUnknown(std::string_view word) { return word == "<UNK>" ? "<unk>" : word; }
 
 std::string Words(int count) {
   return count == 1 ? "1 word" : std::to_string(count) + " words";
@@ -144,6 +162,7 @@ void ArpaParser::Add(std::string_view word) {
 }
 
 void ArpaParser::NewWord(std::string_view word, int64_t line) {
+  word = WithOneUnknown(word);
   const auto known = ids_.find(word);
   if (known != ids_.end()) {
     const int64_t first = word_lines_[static_cast<size_t>(known->second)];
@@ -157,7 +176,7 @@ void ArpaParser::NewWord(std::string_view word, int64_t line) {
 int32_t ArpaParser::KnownWord(std::string_view word, int column, int64_t line) {
   int32_t& previous = previous_[static_cast<size_t>(column)];
   if (previous >= 0 && words_[static_cast<size_t>(previous)] == word) return previous;
-  const auto known = ids_.find(word);
+  const auto known = ids_.find(WithOneUnknown(word));
   if (known == ids_.end()) throw ArpaError(line, "words that are unigrams", word);
   previous = known->second;
   return previous;

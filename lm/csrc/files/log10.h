@@ -12,6 +12,9 @@ namespace lm {
 
 inline constexpr double kLogOf10 = 2.302585092994045684;
 
+// What ARPA files have for log10 of 0.
+inline constexpr double kLog10OfZero = -99.0;
+
 inline float NaturalLog(double log10) { return static_cast<float>(log10 * kLogOf10); }
 
 namespace log10_detail {

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zstandard
 from hypothesis import given
@@ -134,7 +136,7 @@ def test_numbers_are_as_near_as_doubles_can_be(number: float, form: str) -> None
 
 
 @pytest.mark.parametrize(
-    "field", ["-", ".", "1e", "1e+", "0x1p3", "inf", "nan", "1_0", "1.2.3", "1e999", "1,5", "e5"]
+    "field", ["-", ".", "1e", "1e+", "0x1p3", "infin", "nan", "1_0", "1.2.3", "1e999", "1,5", "e5"]
 )
 def test_what_is_no_number(field: str) -> None:
     with pytest.raises(ArpaError) as error:
@@ -236,3 +238,107 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SpeechError, match="cannot be written"):
         write_arpa(random_model(4), target)
     assert list(tmp_path.iterdir()) == [target]
+
+
+MINUS_INFINITY = ("-inf", "-Inf", "-INF", "-infinity", "-Infinity", "-99", "-99.0", "-99.00000")
+
+
+@pytest.mark.parametrize("zero", MINUS_INFINITY)
+def test_probabilities_and_weights_of_zero(tmp_path: Path, zero: str) -> None:
+    content = SMALL.replace("0\t<s>\t-0.25", f"{zero}\t<s>\t-0.25")
+    content = content.replace("-0.7\tb\t-0.2", f"{zero}\tb\t{zero}")
+    content = content.replace("-0.4\ta b", f"{zero}\ta b")
+    path = write(tmp_path, content)
+    found = as_dict(read_arpa(path))
+    assert found[("<s>",)] == (-99.0, -0.25)
+    assert found[("b",)] == (-99.0, -99.0)
+    assert found[("a", "b")] == (-99.0, 0.0)
+    NgramAutomaton.build(path, tmp_path / "model.ngram")
+    automaton = NgramAutomaton.open(tmp_path / "model.ngram")
+    expected = NgramAutomaton.from_model(read_arpa(path))
+    for sentence in (["a", "b"], ["b"], ["b", "a", "b"]):
+        found_log_prob, log_prob = (
+            model.sentence_log_probs([sentence])[0] for model in (automaton, expected)
+        )
+        assert found_log_prob == log_prob
+        assert np.isfinite(log_prob)
+    again = tmp_path / "again.arpa"
+    write_arpa(read_arpa(path), again)
+    assert "inf" not in again.read_text()
+    assert as_dict(read_arpa(again)) == found
+
+
+@pytest.mark.parametrize("field", ["inf", "+inf", "Infinity", "nan", "-nan", "-in", "-infinit"])
+def test_numbers_that_no_model_has(tmp_path: Path, field: str) -> None:
+    for old, new in (("-0.4\ta b", f"{field}\ta b"), ("<s> a\t-0.05", f"<s> a\t{field}")):
+        with pytest.raises(
+            SpeechError, match=rf"model\.arpa:1[45]: expected .*'{re.escape(field)}'"
+        ):
+            read_arpa(write(tmp_path, SMALL.replace(old, new)))
+
+
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+CMU_HEADER = """\
+#############################################################################
+## Copyright (c) 1996, Carnegie Mellon University, Cambridge University,
+#############################################################################
+This is a 3-gram language model, based on a vocabulary of 5 words,
+  which begins "<s>", "a", "b"...
+This is an OPEN-vocabulary model (type 1)
+This file is in the ARPA-standard format introduced by Doug Paul.
+"""
+
+AS_TOOLS_WRITE = {
+    "a byte order mark": lambda text: BYTE_ORDER_MARK + text,
+    "a byte order mark and a blank line": lambda text: BYTE_ORDER_MARK + "\r\n" + text,
+    "the lines of Windows": lambda text: text.replace("\n", "\r\n"),
+    "SRILM": lambda text: "\n" + text.replace("\t0\n", "\n"),
+    "the CMU toolkit": lambda text: CMU_HEADER + text.replace("\t", " ").replace("<unk>", "<UNK>"),
+    "IRSTLM": lambda text: "\n" + re.sub(r"ngram (\d)=(\d)", r"ngram  \1=       \2", text) + "\n",
+    "OpenGrm": lambda text: "\n" + text.replace("\n\n\\end", "\n\\end"),
+    "spaces for tabs": lambda text: text.replace("\t", "  "),
+    "blanks at the ends of lines": lambda text: text.replace("\n", " \t\n"),
+    "blank lines anywhere": lambda text: text.replace("\n", "\n\n\n"),
+    "lines after the end": lambda text: text + "\n   \nmade by a tool\n",
+    "no line feed at the end": lambda text: text.rstrip("\n"),
+    "comments": lambda text: "# made by a tool\n#\n\n" + text,
+}
+
+
+@pytest.mark.parametrize("tool", AS_TOOLS_WRITE)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_files_as_tools_write_them(tmp_path: Path, tool: str, ending: str) -> None:
+    content = AS_TOOLS_WRITE[tool](SMALL).encode()
+    path = tmp_path / f"tool.arpa{ending}"
+    path.write_bytes(gzip.compress(content) if ending else content)
+    expected = read_arpa(write(tmp_path, SMALL))
+    found = read_arpa(path)
+    assert found.vocabulary == expected.vocabulary
+    assert as_dict(found) == as_dict(expected)
+    NgramAutomaton.build(path, tmp_path / "tool.ngram")
+    NgramAutomaton.build(write(tmp_path, SMALL), tmp_path / "model.ngram")
+    built = (tmp_path / "tool.ngram").read_bytes()
+    assert built == (tmp_path / "model.ngram").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("iARPA\n\n" + SMALL, ":1: expected an ARPA file, found IRSTLM's format 'iARPA'"),
+        ("blmt 3 5 3 1\n", ":1: expected an ARPA file, found IRSTLM's format 'blmt 3 5 3 1'"),
+        ("\nthe text of a book\n" * 9, r":2: expected \\data\\, found 'the text of a book'"),
+        ("a line\n" * 5000 + SMALL, r":1: expected \\data\\, found 'a line'"),
+        (SMALL.replace("-1.5\t<unk>", "-1.5\t<UNK>").replace("\tb\t", "\t<unk>\t"),
+         ":11: expected distinct unigrams, found '<unk>' again .first on line 7"),
+        (SMALL.replace("<s> a b", "b <UNK> a"), ":19: expected an n-gram whose history"),
+        (SMALL.replace("-0.3\t<s> a", "-0.3\tb <UNK>").replace("-0.4\ta b", "-0.4\tb <unk>"),
+         ":15: expected distinct 2-grams, found 'b <unk>' again .first on line 14"),
+    ],
+)  # fmt: skip
+def test_what_is_no_such_file(tmp_path: Path, content: str, message: str) -> None:
+    path = write(tmp_path, content)
+    for read in (read_arpa, lambda path: NgramAutomaton.build(path, tmp_path / "model.ngram")):
+        with pytest.raises(SpeechError, match=rf"model\.arpa{message}") as error:
+            read(path)
+        assert "\n" not in str(error.value)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from lm_models import (
     random_model,
     text,
 )
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.model.language_model import (
@@ -216,3 +217,14 @@ def _kenlm_scores(kenlm, arpa: bytes, lines: list[str]) -> list[tuple[float, boo
         file.flush()
         model = kenlm.Model(file.name)
     return [(log10, oov) for line in lines for log10, _, oov in model.full_scores(line)]
+
+
+def test_without_kenlm_one_line_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kenlm", None)
+    path = tmp_path / "model.binary"
+    path.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(100))
+    for read in (read_language_model, KenlmModel):
+        with pytest.raises(UsageError, match=r"needs KenLM: pip install 'recognizer\[kenlm\]'$"):
+            read(path)
