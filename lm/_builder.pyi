@@ -34,15 +34,19 @@ def pack(
     directory: str,
 ) -> list[int]: ...
 def unpack(arrays: Mapping[str, npt.NDArray[Any]], directory: str) -> None: ...
-def write_arpa(
-    arrays: Mapping[str, npt.NDArray[Any]],
-    compact: bool,
-    vocabulary: npt.NDArray[np.uint8],
-    order: int,
-    begin: int,
-    end: int,
-    begin_log10_prob: float,
-    decimals: int,
-    write: Callable[[bytes], object],
-) -> None: ...
-def format_log10(log10: float, decimals: int) -> str: ...
+
+class AutomatonNgrams:
+    def __init__(
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        compact: bool,
+        order: int,
+        begin: int,
+        end: int,
+        begin_log10_prob: float,
+    ) -> None: ...
+    def counts(self) -> list[int]: ...
+    def begin(self, order: int) -> None: ...
+    def next(
+        self, at_least: int
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...

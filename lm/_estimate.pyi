@@ -66,17 +66,3 @@ def write_probabilities(
     directory: str,
     resources: Resources,
 ) -> list[int]: ...
-
-class WordList:
-    def __init__(self, path: str) -> None: ...
-    def __len__(self) -> int: ...
-
-def format_ngrams(
-    path: str,
-    order: int,
-    highest: bool,
-    words: WordList,
-    first: int,
-    count: int,
-    decimals: int,
-) -> bytes: ...

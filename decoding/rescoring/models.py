@@ -20,7 +20,7 @@ class EpsilonBackoff:
 
     Such a search, as that of a static graph, may back off where the longer n-gram is explicit, if
     that is better. In native rescoring this is what
-    `recognizer.lm.model.language_model.EpsilonBackoffModel` is in Python. The automaton itself
+    `EpsilonBackoffModel` in `tests/helpers/backoff_models.py` is in Python. The automaton itself
     stands for exact back-off.
 
     Attributes:

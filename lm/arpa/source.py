@@ -1,4 +1,4 @@
-"""Where the n-grams of an automaton come from: an ARPA file, a directory of records, a model."""
+"""Where n-grams come from: an ARPA file, a directory of records, a model in memory."""
 
 from __future__ import annotations
 
@@ -66,13 +66,14 @@ class NgramSource(Protocol):
 
 @contextmanager
 def open_source(
-    path: str | os.PathLike[str], on_read: Callable[[int], None]
+    path: str | os.PathLike[str], on_read: Callable[[int], None] | None = None
 ) -> Iterator[NgramSource]:
     """The n-grams of an ARPA file, plain or compressed, or of a directory of records.
 
     Args:
         path: the file or directory.
-        on_read: called with the number of bytes (of text, decompressed) that have been read.
+        on_read: called, if given, with the number of bytes (of text, decompressed) that have been
+            read.
 
     Raises:
         SpeechError: the file is missing or not what it should be; names file and line.
@@ -82,11 +83,14 @@ def open_source(
         yield _Records(path, on_read)
     else:
         with open_arpa(path, on_read) as reader:
-            yield _Arpa(reader)
+            yield ArpaSource(reader)
 
 
-class _Arpa:
+class ArpaSource:
+    """The n-grams of an ARPA file; an `NgramSource`."""
+
     def __init__(self, reader: ArpaReader) -> None:
+        """Read the header and the unigrams."""
         self._reader = reader
         self.name = str(reader.path)
         self.counts = reader.header()
@@ -94,15 +98,18 @@ class _Arpa:
         self.counts[0] = len(self.vocabulary)  # `<unk>` may have been missing
 
     def blocks(self, order: int) -> Iterator[NgramBlock]:
+        """See `NgramSource`."""
         rows: Iterator[ArpaRows] | list[ArpaRows]
         rows = [self._unigrams] if order == 1 else self._reader.rows(order)
         for _, probs, backoffs, words in rows:
             yield NgramBlock(words, probs, backoffs)
 
     def end(self) -> None:
+        """See `NgramSource`."""
         self._reader.end()
 
     def fault(self, kind: str, ids: Sequence[int]) -> SpeechError:
+        """See `NgramSource`."""
         lines = self._reader.lines_of(ids)
         if kind == "duplicate":
             return self._reader.fail_of_duplicate(lines[0], lines[1], ids)
@@ -116,7 +123,7 @@ class _Records:
     word first), float32 log10 probability, float32 log10 back-off (0: none).
     """
 
-    def __init__(self, path: Path, on_read: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, on_read: Callable[[int], None] | None) -> None:
         self._path = path
         self.name = str(path)
         self._on_read = on_read
@@ -161,7 +168,8 @@ class _Records:
                     backoffs,
                 )
                 done += len(block)
-                self._on_read(block.nbytes)
+                if self._on_read is not None:
+                    self._on_read(block.nbytes)
 
     def _check(self, path: Path, block: npt.NDArray[np.void], first: int) -> None:
         """Make sure of values that text could not hold either."""

@@ -1,4 +1,4 @@
-"""An n-gram model as a deterministic automaton in mapped memory: what search and rescoring walk."""
+"""An n-gram model as a deterministic automaton in mapped memory, for search and rescoring."""
 
 from __future__ import annotations
 
@@ -17,12 +17,8 @@ from recognizer.data.io.mapped_arrays import large_zeros, open_arrays, write_arr
 from recognizer.lm import _automaton
 from recognizer.lm.arpa.source import ModelSource, open_source
 from recognizer.lm.automaton.build import (
-    MIN_MEMORY,
-    BuildOptions,
-    Progress,
     build_arrays,
     cannot_build,
-    no_progress,
     temporary_directory,
 )
 from recognizer.lm.automaton.layouts import (
@@ -34,6 +30,7 @@ from recognizer.lm.automaton.layouts import (
     unpack,
 )
 from recognizer.lm.ngram.model import UNKNOWN, NgramModel
+from recognizer.lm.resources import MIN_MEMORY, Resources
 
 KIND = "ngram-automaton"
 VERSION = 1
@@ -104,8 +101,8 @@ class NgramAutomaton:
         any sentence and are left out.
         """
         with tempfile.TemporaryDirectory() as directory:
-            options = BuildOptions(memory=max(MIN_MEMORY, 64 * max(model.counts)))
-            built = build_arrays(ModelSource(model), Path(directory), options)
+            resources = Resources(memory=max(MIN_MEMORY, 64 * max(model.counts)))
+            built = build_arrays(ModelSource(model), Path(directory), resources)
             arrays = {name: file.load() for name, file in built.arrays.items()}
         metadata = {**built.metadata, "layout": FAST}
         return cls(arrays, built.vocabulary, metadata, validate=False)
@@ -118,8 +115,7 @@ class NgramAutomaton:
         *,
         layout: str = FAST,
         bits: int | None = None,
-        options: BuildOptions | None = None,
-        progress: Progress = no_progress,
+        resources: Resources | None = None,
     ) -> None:
         """Write the automaton of n-grams in files to a file, in bounded memory.
 
@@ -129,19 +125,19 @@ class NgramAutomaton:
             output: the file to write, whole or not at all.
             layout: `FAST` or `COMPACT`.
             bits: see `compact`.
-            options: memory, threads, and where temporary files go.
-            progress: told of stages.
+            resources: what may be used.
 
         Raises:
             SpeechError: the n-grams are not those of a back-off model, or a disk is full; names
                 file and line.
         """
-        options = options or BuildOptions()
+        resources = resources or Resources()
+        progress = resources.progress
         try:
-            with temporary_directory(output, options) as directory:
+            with temporary_directory(output, resources.temporary) as directory:
                 size = _text_size(source)
                 with open_source(source, lambda done: progress("reading", done, size)) as ngrams:
-                    built = build_arrays(ngrams, directory, options, progress)
+                    built = build_arrays(ngrams, directory, resources)
                 metadata = {**built.metadata, "layout": FAST}
                 progress("writing", 0, None)
                 if layout == FAST:
@@ -150,7 +146,7 @@ class NgramAutomaton:
                     return
                 mapped = {name: file.map() for name, file in built.arrays.items()}
                 fast = cls(mapped, built.vocabulary, metadata, validate=False)
-                fast.save(output, layout=layout, bits=bits, temporary=options.temporary)
+                fast.save(output, layout=layout, bits=bits, temporary=resources.temporary)
         except OSError as error:
             raise cannot_build(output, error) from error
 
@@ -211,7 +207,7 @@ class NgramAutomaton:
             write_arrays(path, arrays, kind=KIND, version=VERSION, metadata=metadata)
             return
         try:
-            with temporary_directory(path, BuildOptions(temporary=temporary)) as directory:
+            with temporary_directory(path, temporary) as directory:
                 files = self._repacked(layout, bits, directory)
                 files["vocabulary"] = self._vocabulary
                 write_arrays(path, files, kind=KIND, version=VERSION, metadata=metadata)

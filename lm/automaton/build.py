@@ -10,57 +10,26 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.errors import SpeechError
 from recognizer.data.io.mapped_arrays import ArrayFile
-from recognizer.lm._builder import AutomatonBuilder, NgramError, format_log10
+from recognizer.lm._arpa import format_log10
+from recognizer.lm._builder import AutomatonBuilder, NgramError
 from recognizer.lm.arpa.source import NgramSource
 from recognizer.lm.automaton.layouts import fast_files
 from recognizer.lm.ngram.model import BEGIN, END
+from recognizer.lm.resources import Progress, Resources
 
 MAX_ORDER = 6
 MAX_STATES = 2**32 - 2
 MAX_WORDS = 2**31 - 2
-MIN_MEMORY = 1 << 20
-
-Progress = Callable[[str, int, "int | None"], None]
-"""Called with a stage, the amount done since the last call, and the stage's total if known."""
-
-
-def no_progress(stage: str, done: int, total: int | None) -> None:
-    """Show nothing."""
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """What building may use.
-
-    Attributes:
-        memory: bytes for sorting and for mapped pages, at least 2**20; the vocabulary, and a few
-            buffers of some MiB, come on top.
-        temporary: directory for files that go again; None: beside the result.
-        threads: that sort.
-    """
-
-    memory: int = 4 << 30
-    temporary: Path | None = None
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if self.memory < MIN_MEMORY:
-            raise UsageError(f"memory: expected at least {MIN_MEMORY} bytes, found {self.memory}")
-        if self.threads < 1:
-            raise UsageError(f"threads: expected at least 1, found {self.threads}")
-        if self.temporary is not None and not self.temporary.is_dir():
-            raise UsageError(f"{self.temporary}: expected a directory, found none")
 
 
 @dataclass(frozen=True)
@@ -82,22 +51,21 @@ class BuiltArrays:
 def build_arrays(
     source: NgramSource,
     directory: Path,
-    options: BuildOptions | None = None,
-    progress: Progress = no_progress,
+    resources: Resources | None = None,
 ) -> BuiltArrays:
     """Write the arrays of an automaton to files.
 
     Args:
         source: the n-grams.
-        directory: an empty one for the arrays, and for what goes again.
-        options: what may be used.
-        progress: told of stages.
+        directory: an empty one for the arrays, and for files that are removed again.
+        resources: what may be used.
 
     Raises:
         SpeechError: the n-grams are not those of a back-off model, or too many.
         OSError: the directory cannot be written to or is full.
     """
-    options = options or BuildOptions()
+    resources = resources or Resources()
+    progress = resources.progress
     order = len(source.counts)
     words = source.vocabulary
     if order > MAX_ORDER:
@@ -106,7 +74,13 @@ def build_arrays(
         raise SpeechError(f"{source.name}: expected at most {MAX_WORDS} words, found {len(words)}")
     begin, end = words.index(BEGIN), words.index(END)
     builder = AutomatonBuilder(
-        os.fspath(directory), len(words), begin, end, options.memory, options.threads, MAX_STATES
+        os.fspath(directory),
+        len(words),
+        begin,
+        end,
+        resources.memory,
+        resources.threads,
+        MAX_STATES,
     )
     begin_log10_prob = 0.0
     try:
@@ -144,10 +118,17 @@ def cannot_build(output: str | os.PathLike[str], error: OSError) -> SpeechError:
 
 
 @contextmanager
-def temporary_directory(output: str | os.PathLike[str], options: BuildOptions) -> Iterator[Path]:
-    """Where files stay that go again when an output has been built."""
+def temporary_directory(
+    output: str | os.PathLike[str], temporary: Path | None = None
+) -> Iterator[Path]:
+    """A directory for files that are removed when an output has been built.
+
+    Args:
+        output: the file that is built.
+        temporary: where the directory is made; None: beside the output.
+    """
     output = Path(output)
-    parent = options.temporary or output.parent
+    parent = temporary or output.parent
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as directory:
         yield Path(directory)
 

@@ -25,16 +25,17 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import COMPRESSED
 from recognizer.data.parallel.cluster import ray_cluster
 from recognizer.lm.estimation.steps import (
-    Resources,
+    NgramCounts,
+    TextWords,
     count_ngrams,
     file_errors,
     join_words,
     merge_counts,
     open_tokens,
-    read_words,
     tokenise,
     write_words,
 )
+from recognizer.lm.resources import Resources
 from recognizer.lm.text.text_files import STANDARD_INPUT, read_blocks
 
 _BLOCK = 1 << 25
@@ -45,7 +46,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
-class ClusterOptions:
+class CountingCluster:
     """Which machines count, and how the work is cut.
 
     Attributes:
@@ -141,14 +142,14 @@ class ClusterCounter:
     """Counts words, then n-grams, on a cluster; a `TextCounter`. See `on_cluster`."""
 
     def __init__(
-        self, ray: Any, parts: Sequence[TextPart], options: ClusterOptions, resources: Resources
+        self, ray: Any, parts: Sequence[TextPart], options: CountingCluster, resources: Resources
     ) -> None:
         self._ray = ray
         self._parts = parts
         self._options = options
         self._resources = resources
 
-    def read(self, directory: Path) -> None:
+    def read(self, directory: Path) -> TextWords:
         """Leave the words of all texts, and which of them those of each part are."""
         task = self._ray.remote(_words_of)
         answers = [task.remote(part) for part in self._parts]
@@ -160,19 +161,16 @@ class ClusterCounter:
         write_words(directory, words, counts)
         for index, of_part in enumerate(ids):
             of_part.tofile(directory / f"ids.{index}")
+        return TextWords(directory)
 
-    def words(self, directory: Path) -> tuple[list[str], NDArray[np.uint64]]:
-        """The words of all texts, and their counts."""
-        return read_words(directory)
-
-    def count(self, order: int, num_words: int, read: Path, directory: Path) -> list[str]:
+    def count(self, text: TextWords, order: int, num_words: int, directory: Path) -> NgramCounts:
         """Count the n-grams of an order into one sorted run for each part."""
         task = self._ray.remote(_counts_of).options(
             num_returns="streaming", _generator_backpressure_num_objects=_BLOCKS_AHEAD
         )
         answers = []
         for index, part in enumerate(self._parts):
-            ids = np.fromfile(read / f"ids.{index}", dtype=np.uint32)
+            ids = np.fromfile(text.directory / f"ids.{index}", dtype=np.uint32)
             answers.append(task.remote(part, ids, num_words, order, self._options.memory))
         names: list[str] = []
         for index, blocks in enumerate(answers):
@@ -181,7 +179,7 @@ class ClusterCounter:
                 for block in blocks:
                     stream.write(self._get(block).data)
             self._resources.progress(f"counting {order}-grams", 1, len(answers))
-        return names
+        return NgramCounts(directory, names)
 
     def _get(self, answer: Any) -> Any:
         try:
@@ -197,7 +195,7 @@ class ClusterCounter:
 
 @contextmanager
 def on_cluster(
-    texts: Sequence[str | os.PathLike[str]], options: ClusterOptions, resources: Resources
+    texts: Sequence[str | os.PathLike[str]], options: CountingCluster, resources: Resources
 ) -> Iterator[ClusterCounter]:
     """Connect to the cluster for the time of a block.
 
@@ -225,11 +223,10 @@ def _counts_of(
         directory = Path(name)
         tokenise([(part.name, part.blocks())], directory)
         text = open_tokens(directory)
-        runs = count_ngrams(text, order, directory, resources, num_words=num_words, ids=ids)
+        counts = count_ngrams(text, order, directory, resources, num_words=num_words, ids=ids)
         text.token_path.unlink()
-        paths = [directory / run for run in runs]
         merged = directory / "merged.run"
-        merge_counts(paths, order, merged, resources, num_words=num_words)
+        merge_counts(counts.paths, order, merged, resources, num_words=num_words)
         size = merged.stat().st_size
         for begin in range(0, size, _BLOCK):
             count = min(_BLOCK, size - begin)

@@ -5,51 +5,44 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recognizer.data.errors import UsageError
 from recognizer.data.io.files import COMPRESSED
-from recognizer.lm.arpa.source import RECORDS_VOCABULARY
-from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.automaton.build import BuildOptions
-from recognizer.lm.estimation.arpa_records import write_arpa_of_records
-from recognizer.lm.estimation.cluster import ClusterOptions, on_cluster
+from recognizer.lm.arpa.files import model_of
+from recognizer.lm.arpa.source import open_source
+from recognizer.lm.estimation.cluster import CountingCluster, on_cluster
 from recognizer.lm.estimation.options import (
     DISCOUNT_FALLBACK,
     MAX_ORDER,
     Discounts,
     EstimateOptions,
 )
-from recognizer.lm.estimation.steps import (
-    ModelWords,
-    Resources,
-    adjust_counts,
-    compute_backoffs,
-    count_ngrams,
-    discounts_of,
-    file_errors,
-    open_tokens,
-    tokenise,
-    write_records,
+from recognizer.lm.estimation.pipeline import (
+    LocalCounter,
+    TextCounter,
+    estimate_records,
+    write_model,
 )
-from recognizer.lm.estimation.work import Step, WorkDirectory, open_work
-from recognizer.lm.model.model_files import BINARY_SUFFIX, WriteOptions, check_output
-from recognizer.lm.ngram.model import NO_NODE, SPECIAL_WORDS, NgramLevel, NgramModel, trie_keys
+from recognizer.lm.estimation.steps import file_errors
+from recognizer.lm.estimation.work import open_work
+from recognizer.lm.model.model_files import WriteOptions, check_output
+from recognizer.lm.ngram.model import SPECIAL_WORDS, NgramModel
+from recognizer.lm.resources import Resources
 from recognizer.lm.text.text_files import STANDARD_INPUT, read_blocks, text_name
 from recognizer.lm.text.vocabulary import choose
 
 __all__ = [
     "DISCOUNT_FALLBACK",
     "MAX_ORDER",
-    "ClusterOptions",
+    "CountingCluster",
     "Discounts",
     "Estimate",
     "EstimateOptions",
@@ -61,10 +54,8 @@ __all__ = [
 ]
 
 _LINES_PER_BLOCK = 1 << 14
-_DECIMALS = 6
-
-_Texts = Iterable[tuple[str, Iterable[bytes]]]
-_Vocabulary = Callable[[Sequence[str], NDArray[np.uint64]], "Sequence[str] | None"]
+_WORK_FORMAT = 2
+"""Of the files that interrupted work leaves; that of other formats is not resumed."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +90,15 @@ class FileOptions:
 
     Attributes:
         write: how the model is written.
-        resources: memory, threads, and who is told of progress.
-        temporary: directory for temporary files; None: that of the output.
+        resources: memory, threads, where temporary files go, and who is told of progress.
         resume: go on where an interrupted estimate of the same model stopped.
         cluster: the machines that count; None: this one.
     """
 
     write: WriteOptions = field(default_factory=WriteOptions)
     resources: Resources = field(default_factory=Resources)
-    temporary: Path | None = None
     resume: bool = False
-    cluster: ClusterOptions | None = None
+    cluster: CountingCluster | None = None
 
 
 def estimate(
@@ -148,11 +137,12 @@ def estimate(
         open_work(Path(directory) / "estimate", {}) as work,
     ):
         resources = resources or Resources()
-        counter = _Counter(texts, None, resources)
-        records, summary = _Estimation(work, options, resources).run(
-            counter, lambda words, counts: vocabulary
+        counter = LocalCounter(texts, None, resources)
+        records, discounts = estimate_records(
+            work, counter, lambda words, counts: vocabulary, options, resources
         )
-        return Estimate(_read_records(records.directory, summary.counts), summary.discounts)
+        with open_source(records.directory) as source:
+            return Estimate(model_of(source, np.float32), discounts)
 
 
 def estimate_files(
@@ -166,7 +156,8 @@ def estimate_files(
 ) -> Summary:
     """Estimate a model as `estimate` does, from files to a file, in bounded memory.
 
-    Temporary files lie in a directory `.NAME.estimate` beside the output, or in `files.temporary`.
+    Temporary files lie in a directory `.NAME.estimate` beside the output, or in the directory that
+    `files.resources` names.
     They go at the end and after an error; if the process is interrupted they stay, for
     `files.resume` or until the next estimate with this output.
 
@@ -189,8 +180,6 @@ def estimate_files(
         raise UsageError("expected either a vocabulary or a least count, found both")
     if sum(text == STANDARD_INPUT for text in texts) > 1:
         raise UsageError("standard input can be read once")
-    if files.temporary is not None and not files.temporary.is_dir():
-        raise UsageError(f"{files.temporary}: expected a directory, found none")
 
     def words_of(words: Sequence[str], counts: NDArray[np.uint64]) -> Sequence[str] | None:
         if min_count is None:
@@ -205,6 +194,7 @@ def estimate_files(
     plain = not any(os.fspath(text).endswith(COMPRESSED) for text in texts)
     total = sum(size for size in sizes if size) if plain and None not in sizes else None
     description = {
+        "format": _WORK_FORMAT,
         "text": described,
         "order": options.order,
         "cut-offs": [options.cutoff(order) for order in range(1, options.order + 1)],
@@ -214,7 +204,7 @@ def estimate_files(
         "parts for a cluster": files.cluster and files.cluster.parts,
         "vocabulary": vocabulary and hashlib.sha256("\n".join(vocabulary).encode()).hexdigest(),
     }
-    parent = files.temporary or Path(output).parent
+    parent = files.resources.temporary or Path(output).parent
     path = parent / f".{Path(output).name}.estimate"
     with (
         file_errors(),
@@ -224,152 +214,13 @@ def estimate_files(
         counter: TextCounter
         if files.cluster is None:
             blocks = [(text_name(text), read_blocks(text)) for text in texts]
-            counter = _Counter(blocks, total, files.resources)
+            counter = LocalCounter(blocks, total, files.resources)
         else:
             counter = stack.enter_context(on_cluster(texts, files.cluster, files.resources))
-        records, summary = _Estimation(work, options, files.resources).run(counter, words_of)
-        _write_model(records.directory, output, work.path, files)
-    return summary
-
-
-class TextCounter(Protocol):
-    """Counts the words of text, then its n-grams; see `estimation.cluster` for another."""
-
-    def read(self, directory: Path) -> None:
-        """Read the text and leave in a directory what is needed from it."""
-
-    def words(self, directory: Path) -> tuple[list[str], NDArray[np.uint64]]:
-        """The words by id, and how often each occurs, from what `read` left."""
-
-    def count(self, order: int, num_words: int, read: Path, directory: Path) -> list[str]:
-        """Count n-grams into sorted runs in a directory, and name them; see `count_ngrams`."""
-
-
-class _Counter:
-    """Counts here; a `TextCounter`."""
-
-    def __init__(self, texts: _Texts, size: int | None, resources: Resources) -> None:
-        self._texts = texts
-        self._size = size
-        self._resources = resources
-
-    def read(self, directory: Path) -> None:
-        tokenise(
-            self._texts,
-            directory,
-            lambda count: self._resources.progress("reading", count, self._size),
-        )
-
-    def words(self, directory: Path) -> tuple[list[str], NDArray[np.uint64]]:
-        text = open_tokens(directory)
-        return text.words, text.counts
-
-    def count(self, order: int, num_words: int, read: Path, directory: Path) -> list[str]:
-        text = open_tokens(read)
-        return count_ngrams(text, order, directory, self._resources, num_words=num_words)
-
-
-class _Estimation:
-    """Goes through the steps; files go as soon as no later step needs them."""
-
-    def __init__(self, work: WorkDirectory, options: EstimateOptions, resources: Resources) -> None:
-        self._work = work
-        self._options = options
-        self._resources = resources
-
-    def run(self, counter: TextCounter, choose_words: _Vocabulary) -> tuple[Step, Summary]:
-        """The model as records, and what it is.
-
-        Args:
-            counter: of the text.
-            choose_words: the vocabulary, from the text's words and their counts; None: all.
-        """
-        work, options, resources = self._work, self._options, self._resources
-
-        def read_text(directory: Path) -> dict[str, Any]:
-            counter.read(directory)
-            return {}
-
-        read = work.step("words", read_text)
-        text_words, text_counts = counter.words(read.directory)
-        words = ModelWords.choose(
-            text_words, text_counts, choose_words(text_words, text_counts), options.cutoff(1)
-        )
-        num_words = len(words.words)
-
-        def count(directory: Path) -> dict[str, Any]:
-            return {"runs": counter.count(options.order, num_words, read.directory, directory)}
-
-        counted = work.step("counts", count)
-        runs = [counted.directory / run for run in counted.values["runs"]]
-        adjusted = work.step(
-            "adjusted", lambda directory: adjust_counts(runs, words, options, directory, resources)
-        )
-        work.forget("counts")
-        discounts = discounts_of(adjusted.values, options)
-        before = (adjusted.values, adjusted.directory)
-        backoffs = work.step(
-            "backoffs",
-            lambda directory: compute_backoffs(*before, words, discounts, directory, resources),
-        )
-        weights = (backoffs.values, backoffs.directory)
-        records = work.step(
-            "records",
-            lambda directory: write_records(
-                *before, *weights, words, discounts, directory, resources
-            ),
-        )
-        work.forget("adjusted")
-        work.forget("backoffs")
-        return records, Summary(tuple(records.values["counts"]), tuple(discounts))
-
-
-def _write_model(
-    records: Path, output: str | os.PathLike[str], temporary: Path, files: FileOptions
-) -> None:
-    resources, write = files.resources, files.write
-    if os.fspath(output).endswith(BINARY_SUFFIX):
-        NgramAutomaton.build(
-            records,
-            output,
-            layout=write.layout,
-            bits=write.bits,
-            options=BuildOptions(resources.memory, temporary, resources.threads),
-            progress=resources.progress,
-        )
-    else:
-        write_arpa_of_records(
-            records,
-            output,
-            decimals=write.decimals or 6,
-            threads=resources.threads,
-            progress=resources.progress,
-        )
-
-
-def _read_records(directory: Path, counts: Sequence[int]) -> NgramModel:
-    """A model in memory from records in any order."""
-    vocabulary = tuple((directory / RECORDS_VOCABULARY).read_bytes().decode().split("\n")[:-1])
-    levels: list[NgramLevel] = []
-    for order in range(1, len(counts) + 1):
-        record = np.dtype([("ids", "<u4", (order,)), ("prob", "<f4"), ("backoff", "<f4")])
-        records = np.fromfile(directory / f"{order}.records", record)
-        ids = records["ids"].astype(np.int32)
-        rows = np.full(len(records), NO_NODE, dtype=np.int64)
-        for column, level in enumerate(levels):
-            wanted = trie_keys(rows, ids[:, column]) if column else ids[:, 0].astype(np.int64)
-            keys = trie_keys(level.parents, level.words) if column else level.words
-            rows = np.searchsorted(keys, wanted)
-        by_key = np.argsort(trie_keys(rows, ids[:, -1]) if order > 1 else ids[:, 0])
-        levels.append(
-            NgramLevel(
-                np.ascontiguousarray(ids[by_key, -1]),
-                rows[by_key],
-                records["prob"][by_key],
-                records["backoff"][by_key],
-            )
-        )
-    return NgramModel(vocabulary, tuple(levels))
+        records, discounts = estimate_records(work, counter, words_of, options, files.resources)
+        resources = replace(files.resources, temporary=work.path)
+        write_model(records, output, files.write, resources)
+    return Summary(tuple(records.counts), discounts)
 
 
 def _check_vocabulary(vocabulary: Sequence[str] | None) -> None:

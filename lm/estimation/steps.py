@@ -1,7 +1,6 @@
 """The native steps of estimating an n-gram model, each from files to files in bounded memory.
 
-    text -> word ids -> counts of the highest order (sorted runs) -> adjusted counts of all orders
-         -> back-off weights -> probabilities: records of n-grams
+`recognizer.lm.estimation.pipeline` puts them together.
 
 Words and n-grams can be counted in parts, on several machines; the parts' runs together give what
 one machine gives, to the last bit. The number of threads and the memory change nothing either.
@@ -14,89 +13,150 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.errors import SpeechError
 from recognizer.lm import _estimate
 from recognizer.lm.arpa.source import RECORDS_SUMMARY, RECORDS_VOCABULARY
 from recognizer.lm.estimation.options import Discounts, EstimateOptions, determine_discounts
+from recognizer.lm.estimation.work import StepOutput
 from recognizer.lm.ngram.model import BEGIN, SPECIAL_WORDS
-
-MIN_MEMORY = 1 << 20
-
-Progress = Callable[[str, int, "int | None"], None]
-"""Called with a stage, the amount done since the last call, and the stage's total if known."""
+from recognizer.lm.resources import Resources
 
 _Result = TypeVar("_Result")
 
 _TOKENS = "tokens"
 _WORDS = "words.txt"
 _COUNTS = "counts"
+_UNIGRAMS = "unigrams"
 _NO_MODEL_ID = 0xFFFFFFFF
 
 
-def available_threads() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+@dataclass(frozen=True)
+class TextWords(StepOutput):
+    """The words of text, counted.
 
+    Files: `words.txt`, the words by id, one a line; `counts`, uint64 by id; and what the counter of
+    the text needs to count n-grams: `tokens` (see `TokenisedText`), or what a cluster needs.
+    """
 
-def no_progress(stage: str, done: int, total: int | None) -> None:
-    """Show nothing."""
+    def load(self) -> tuple[list[str], NDArray[np.uint64]]:
+        """The words by id, and how often each occurs."""
+        return read_words(self.directory)
 
 
 @dataclass(frozen=True)
-class Resources:
-    """What estimation may use.
+class NgramCounts(StepOutput):
+    """The n-grams of the highest order, counted.
 
     Attributes:
-        memory: bytes for buffers, at least 2**20; the vocabulary comes on top.
-        threads: that work at once.
-        progress: told of stages.
+        runs: names of files of sorted n-grams (`lm/csrc/files/ngram_key.h`), some of which may be
+            in several runs, whose counts add up.
     """
 
-    memory: int = 4 << 30
-    threads: int = field(default_factory=available_threads)
-    progress: Progress = no_progress
+    runs: Sequence[str]
 
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if self.memory < MIN_MEMORY:
-            raise UsageError(f"memory: expected at least {MIN_MEMORY} bytes, found {self.memory}")
-        if self.threads < 1:
-            raise UsageError(f"threads: expected at least 1, found {self.threads}")
+    @property
+    def paths(self) -> list[Path]:
+        """The files."""
+        return [self.directory / run for run in self.runs]
 
-    def run(
-        self,
-        stage: str,
-        total: int,
-        directory: Path,
-        work: Callable[[_estimate.Resources], _Result],
-    ) -> _Result:
-        """Do native work in another thread, so that this one can show progress and be stopped."""
-        native = _estimate.Progress()
-        resources = _estimate.Resources(os.fspath(directory), self.memory, self.threads, native)
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(work, resources)
-            told = 0
-            try:
-                while wait([future], timeout=0.1).not_done:
-                    done = native.done
-                    self.progress(stage, done - told, total)
-                    told = done
-            except BaseException:
-                native.cancel()
-                raise
+
+@dataclass(frozen=True)
+class AdjustedCounts(StepOutput):
+    """The n-grams of all orders with the counts that their estimates are made from.
+
+    Files: `unigrams`, uint64 counts by word id; the runs.
+
+    Attributes:
+        runs: names of files of sorted n-grams, by order from 2.
+        counts_of_counts: by order, `[5]`: how many n-grams have the count 1, 2, 3 and 4; [0] is
+            unused.
+        distinct: n-grams by order, also those that the model will not have.
+    """
+
+    runs: Sequence[Sequence[str]]
+    counts_of_counts: Sequence[Sequence[int]]
+    distinct: Sequence[int]
+
+    @property
+    def unigrams(self) -> NDArray[np.uint64]:
+        """The counts of words by id."""
+        return np.fromfile(self.directory / _UNIGRAMS, dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class BackoffWeights(StepOutput):
+    """The back-off weights of all histories.
+
+    Files: `unigrams`, float32 by word id, not logarithms; the runs.
+
+    Attributes:
+        runs: names of files of sorted n-grams, by order from 2 to the highest but one.
+    """
+
+    runs: Sequence[Sequence[str]]
+
+    @property
+    def unigrams(self) -> NDArray[np.float32]:
+        """The weights of words by id."""
+        return np.fromfile(self.directory / _UNIGRAMS, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class NgramRecords(StepOutput):
+    """The model: a directory of n-gram records (see `recognizer.lm.arpa.source`).
+
+    Attributes:
+        counts: n-grams by order.
+    """
+
+    counts: Sequence[int]
+
+
+def run_native(
+    resources: Resources,
+    stage: str,
+    total: int,
+    directory: Path,
+    work: Callable[[_estimate.Resources], _Result],
+) -> _Result:
+    """Do native work in another thread, so that this one can show progress and be stopped.
+
+    Args:
+        resources: what may be used.
+        stage: what the work is, for those who are told of progress.
+        total: when it is done, its native `Progress` says so much.
+        directory: for files.
+        work: gets what may be used, as native code takes it.
+
+    Raises:
+        SpeechError: numbers are too large for the files' formats.
+    """
+    native = _estimate.Progress()
+    given = _estimate.Resources(os.fspath(directory), resources.memory, resources.threads, native)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work, given)
+        told = 0
         try:
-            result = future.result()
-        except OverflowError as error:
-            raise SpeechError(f"{stage}: {error}") from None
-        self.progress(stage, total - told, total)
-        return result
+            while wait([future], timeout=0.1).not_done:
+                done = native.done
+                resources.progress(stage, done - told, total)
+                told = done
+        except BaseException:
+            native.cancel()
+            raise
+    try:
+        result = future.result()
+    except OverflowError as error:
+        raise SpeechError(f"{stage}: {error}") from None
+    resources.progress(stage, total - told, total)
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +261,7 @@ def count_ngrams(
     *,
     num_words: int,
     ids: NDArray[np.uint32] | None = None,
-) -> list[str]:
+) -> NgramCounts:
     """Count the n-grams of the highest order into sorted runs in a directory.
 
     Args:
@@ -211,12 +271,10 @@ def count_ngrams(
         resources: what may be used.
         num_words: of all parts together.
         ids: of the part's words among them (see `join_words`); None: they are the same.
-
-    Returns:
-        The names of the runs.
     """
     given = np.zeros(0, dtype=np.uint32) if ids is None else ids
-    runs = resources.run(
+    runs = run_native(
+        resources,
         f"counting {order}-grams",
         text.num_tokens,
         directory,
@@ -224,7 +282,7 @@ def count_ngrams(
             os.fspath(text.token_path), given, num_words, order, "ngrams", native
         ),
     )
-    return [Path(run).name for run in runs]
+    return NgramCounts(directory, [Path(run).name for run in runs])
 
 
 def merge_counts(
@@ -232,7 +290,8 @@ def merge_counts(
 ) -> None:
     """Merge sorted runs of n-gram counts into one, which is written to `path`."""
     names = [os.fspath(run) for run in runs]
-    resources.run(
+    run_native(
+        resources,
         "merging",
         0,
         path.parent,
@@ -292,30 +351,19 @@ class ModelWords:
 
 
 def adjust_counts(
-    runs: Sequence[Path],
+    counts: NgramCounts,
     words: ModelWords,
     options: EstimateOptions,
     directory: Path,
     resources: Resources,
-) -> dict[str, Any]:
-    """From counts of the highest order to adjusted counts of all orders, in a directory.
-
-    Args:
-        runs: sorted runs of all parts of the text.
-        words: of the text, and of the model.
-        options: of the estimate.
-        directory: where to.
-        resources: what may be used.
-
-    Returns:
-        What `smooth` wants to know, for JSON.
-    """
+) -> AdjustedCounts:
+    """From counts of the highest order to adjusted counts of all orders, in a directory."""
+    names = [os.fspath(path) for path in counts.paths]
     cutoffs = [options.cutoff(order) for order in range(1, options.order + 1)]
-    names = [os.fspath(run) for run in runs]
-    total = int(words.counts.sum())
-    adjusted_runs, unigrams, counts_of_counts, distinct = resources.run(
+    runs, unigrams, counts_of_counts, distinct = run_native(
+        resources,
         "adjusting counts",
-        total,
+        int(words.counts.sum()),
         directory,
         lambda native: _estimate.adjust_counts(
             names,
@@ -326,80 +374,64 @@ def adjust_counts(
             native,
         ),
     )
-    unigrams.tofile(directory / _COUNTS)
-    return {
-        "runs": _names(adjusted_runs),
-        "counts_of_counts": counts_of_counts,
-        "distinct": distinct,
-    }
+    unigrams.tofile(directory / _UNIGRAMS)
+    return AdjustedCounts(directory, _names(runs), counts_of_counts, distinct)
 
 
-def discounts_of(adjusted: dict[str, Any], options: EstimateOptions) -> list[Discounts]:
+def discounts_of(adjusted: AdjustedCounts, options: EstimateOptions) -> tuple[Discounts, ...]:
     """The discounts of each order.
 
     Raises:
         SpeechError: the text does not determine them, and there is no fallback.
     """
-    return [
+    return tuple(
         determine_discounts(order, counts, options.discount_fallback)
-        for order, counts in enumerate(adjusted["counts_of_counts"], start=1)
-    ]
+        for order, counts in enumerate(adjusted.counts_of_counts, start=1)
+    )
 
 
 def compute_backoffs(
-    adjusted: dict[str, Any],
-    adjusted_directory: Path,
+    adjusted: AdjustedCounts,
     words: ModelWords,
     discounts: Sequence[Discounts],
     directory: Path,
     resources: Resources,
-) -> dict[str, Any]:
-    """The back-off weights of all histories, in a directory.
-
-    Returns:
-        What `write_records` wants to know, for JSON.
-    """
-    runs = _paths(adjusted["runs"], adjusted_directory)
-    weights, backoff_runs = resources.run(
+) -> BackoffWeights:
+    """The back-off weights of all histories, in a directory."""
+    weights, runs = run_native(
+        resources,
         "back-off weights",
-        sum(adjusted["distinct"][1:]),
+        sum(adjusted.distinct[1:]),
         directory,
         lambda native: _estimate.compute_backoffs(
-            len(words.words), [(0.0, *of_order) for of_order in discounts], runs, native
+            len(words.words), _from_zero(discounts), _paths(adjusted), native
         ),
     )
-    weights.tofile(directory / _COUNTS)
-    return {"runs": _names(backoff_runs)}
+    weights.tofile(directory / _UNIGRAMS)
+    return BackoffWeights(directory, _names(runs))
 
 
 def write_records(
-    adjusted: dict[str, Any],
-    adjusted_directory: Path,
-    backoffs: dict[str, Any],
-    backoff_directory: Path,
+    adjusted: AdjustedCounts,
+    backoffs: BackoffWeights,
     words: ModelWords,
     discounts: Sequence[Discounts],
     directory: Path,
     resources: Resources,
-) -> dict[str, Any]:
-    """Write the model as n-gram records (see `recognizer.lm.arpa.source`).
-
-    Returns:
-        `counts` of n-grams by order.
-    """
-    unigrams = np.fromfile(adjusted_directory / _COUNTS, dtype=np.uint64)
-    unigram_backoffs = np.fromfile(backoff_directory / _COUNTS, dtype=np.float32)
-    counts = resources.run(
+) -> NgramRecords:
+    """The probabilities of all n-grams that the model has, with their back-off weights."""
+    counts = run_native(
+        resources,
         "probabilities",
-        sum(adjusted["distinct"][1:]),
+        sum(adjusted.distinct[1:]),
         directory,
         lambda native: _estimate.write_probabilities(
-            [(0.0, *of_order) for of_order in discounts],
-            _paths(adjusted["runs"], adjusted_directory),
-            unigram_backoffs,
-            _paths(backoffs["runs"], backoff_directory),
+            _from_zero(discounts),
+            _paths(adjusted),
+            backoffs.unigrams,
+            _paths(backoffs),
             words.model_ids,
-            unigram_probs(unigrams, words, discounts[0]),
+            unigram_probs(adjusted.unigrams, words, discounts[0]),
             os.fspath(directory),
             native,
         ),
@@ -408,7 +440,7 @@ def write_records(
     (directory / RECORDS_VOCABULARY).write_bytes(text.encode())
     summary = {"order": len(counts), "counts": counts, "sorted": None}
     (directory / RECORDS_SUMMARY).write_text(json.dumps(summary), encoding="utf-8")
-    return {"counts": counts}
+    return NgramRecords(directory, counts)
 
 
 def unigram_probs(
@@ -438,5 +470,10 @@ def _names(runs: Sequence[Sequence[str]]) -> list[list[str]]:
     return [[Path(run).name for run in of_order] for of_order in runs]
 
 
-def _paths(runs: Sequence[Sequence[str]], directory: Path) -> list[list[str]]:
-    return [[os.fspath(directory / run) for run in of_order] for of_order in runs]
+def _paths(output: AdjustedCounts | BackoffWeights) -> list[list[str]]:
+    return [[os.fspath(output.directory / run) for run in of_order] for of_order in output.runs]
+
+
+def _from_zero(discounts: Sequence[Discounts]) -> list[tuple[float, ...]]:
+    """Discounts of counts from 0 on."""
+    return [(0.0, *of_order) for of_order in discounts]

@@ -7,9 +7,9 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import replace_text
@@ -19,11 +19,17 @@ _LOCK = "lock"
 
 
 @dataclass(frozen=True)
-class Step:
-    """What a step left: files in a directory, and values that JSON can hold."""
+class StepOutput:
+    """What a completed step left. Kinds of steps add fields, of values that JSON can hold.
+
+    Attributes:
+        directory: where its files are.
+    """
 
     directory: Path
-    values: dict[str, Any]
+
+
+Output = TypeVar("Output", bound=StepOutput)
 
 
 class WorkDirectory:
@@ -43,28 +49,34 @@ class WorkDirectory:
                 _remove(entry)
         self._write()
 
-    def step(self, name: str, do: Callable[[Path], dict[str, Any]]) -> Step:
+    def step(self, name: str, kind: type[Output], do: Callable[[Path], Output]) -> Output:
         """What a step left; it is done now if it was not complete.
 
         Args:
             name: of the step and of its directory.
+            kind: what it leaves.
             do: does it; gets an empty directory.
         """
         directory = self.path / name
         if name not in self._state["steps"]:
             _remove(directory)
             directory.mkdir()
-            values = do(directory)
+            output = do(directory)
+            values = {
+                field.name: getattr(output, field.name)
+                for field in fields(kind)
+                if field.name != "directory"
+            }
             files = {file.name: file.stat().st_size for file in directory.iterdir()}
             self._state["steps"][name] = {"values": values, "files": files}
             self._write()
-        return Step(directory, self._state["steps"][name]["values"])
+        return kind(directory, **self._state["steps"][name]["values"])
 
-    def forget(self, name: str) -> None:
-        """Remove the files of a step that are no longer needed."""
-        self._state["steps"][name]["files"] = {}
+    def remove(self, output: StepOutput) -> None:
+        """Remove the files of a step that no step needs any longer; its values stay."""
+        self._state["steps"][output.directory.name]["files"] = {}
         self._write()
-        _remove(self.path / name)
+        _remove(output.directory)
 
     def _resume(self) -> None:
         path = self.path / _STATE

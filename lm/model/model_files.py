@@ -11,9 +11,10 @@ from recognizer.data.io.files import DAMAGE, open_bytes
 from recognizer.data.io.mapped_arrays import open_arrays
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import COMPACT, FAST, KIND, VERSION, NgramAutomaton
-from recognizer.lm.automaton.build import BuildOptions, Progress, no_progress, temporary_directory
-from recognizer.lm.automaton.ngrams import ngram_model, save_arpa
+from recognizer.lm.automaton.build import temporary_directory
+from recognizer.lm.automaton.ngrams import AutomatonSource, ngram_model
 from recognizer.lm.ngram.model import NgramModel
+from recognizer.lm.resources import Resources
 
 BINARY_SUFFIX = ".ngram"
 ARPA_SUFFIXES = (".arpa", ".arpa.gz")
@@ -96,22 +97,21 @@ def write_model(
         UsageError: see `check_output`.
         SpeechError: the file cannot be written.
     """
-    options = options or WriteOptions()
+    options, resources = options or WriteOptions(), Resources()
     check_output(path)
     if isinstance(model, NgramAutomaton):
-        _write_automaton(model, path, options)
+        _write_automaton(model, path, options, resources)
     elif not os.fspath(path).endswith(BINARY_SUFFIX):
         write_arpa(model, path, decimals=6 if options.decimals is None else options.decimals)
     else:
-        _write_automaton(NgramAutomaton.from_model(model), path, options)
+        _write_automaton(NgramAutomaton.from_model(model), path, options, resources)
 
 
 def convert(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
     options: WriteOptions | None = None,
-    build_options: BuildOptions | None = None,
-    progress: Progress = no_progress,
+    resources: Resources | None = None,
 ) -> None:
     """Write a model of one file to another, whole or not at all, in bounded memory.
 
@@ -120,36 +120,29 @@ def convert(
             (`recognizer.lm.arpa.source`).
         output: ARPA or binary, by the name's ending.
         options: how to write.
-        build_options: memory, threads and temporary files, where an automaton is built.
-        progress: told of stages.
+        resources: what may be used.
 
     Raises:
         UsageError: see `check_output`.
         SpeechError: the source is missing or damaged, or a disk is full.
     """
     options = options or WriteOptions()
-    build_options = build_options or BuildOptions()
+    resources = resources or Resources()
     check_output(output)
     to_binary = os.fspath(output).endswith(BINARY_SUFFIX)
     if not Path(source).is_dir() and is_binary(source):
-        progress("checking", 0, None)
-        automaton = NgramAutomaton.open(source)
-        _write_automaton(automaton, output, options, progress, build_options.temporary)
+        resources.progress("checking", 0, None)
+        _write_automaton(NgramAutomaton.open(source), output, options, resources)
     elif to_binary:
         NgramAutomaton.build(
-            source,
-            output,
-            layout=options.layout,
-            bits=options.bits,
-            options=build_options,
-            progress=progress,
+            source, output, layout=options.layout, bits=options.bits, resources=resources
         )
     else:
-        with temporary_directory(output, build_options) as directory:
+        with temporary_directory(output, resources.temporary) as directory:
             binary = directory / f"model{BINARY_SUFFIX}"
-            NgramAutomaton.build(source, binary, options=build_options, progress=progress)
+            NgramAutomaton.build(source, binary, resources=resources)
             automaton = NgramAutomaton.open(binary, validate=False)
-            _write_automaton(automaton, output, options, progress)
+            _write_automaton(automaton, output, options, resources)
 
 
 def verify(path: str | os.PathLike[str]) -> NgramAutomaton:
@@ -166,16 +159,11 @@ def _write_automaton(
     automaton: NgramAutomaton,
     path: str | os.PathLike[str],
     options: WriteOptions,
-    progress: Progress = no_progress,
-    temporary: Path | None = None,
+    resources: Resources,
 ) -> None:
     if not os.fspath(path).endswith(BINARY_SUFFIX):
-        save_arpa(
-            automaton,
-            path,
-            decimals=options.decimals,
-            on_write=lambda count: progress("writing", count, None),
-        )
+        source = AutomatonSource(automaton)
+        write_arpa(source, path, decimals=options.decimals, resources=resources)
         return
-    progress("writing", 0, None)
-    automaton.save(path, layout=options.layout, bits=options.bits, temporary=temporary)
+    resources.progress("writing", 0, None)
+    automaton.save(path, layout=options.layout, bits=options.bits, temporary=resources.temporary)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -206,15 +205,3 @@ class NgramModel:
             result[:, column] = below.words[rows]
             rows = below.parents[rows]
         return result
-
-    def find_ngram(self, words: Sequence[str]) -> int:
-        """Row of an n-gram given as words; -1 if it is not in the model."""
-        row = NO_NODE
-        for order, word in enumerate(words, start=1):
-            if word not in self.word_ids:
-                return NO_NODE
-            word_id = self.word_ids[word]
-            row = int(self.find(order, np.array([row]), np.array([word_id]))[0])
-            if row == NO_NODE:
-                return NO_NODE
-        return row

@@ -48,9 +48,3 @@ def choose(
     ]
     words.sort(key=lambda word: (-counts[word], word))
     return tuple(words[:size])
-
-
-def oov_count(counts: Mapping[str, int], vocabulary: Iterable[str]) -> int:
-    """How many running words of a text are outside a vocabulary."""
-    known = set(vocabulary)
-    return sum(count for word, count in counts.items() if word not in known)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backoff_models import EpsilonBackoffModel
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import HmmState, Topology
 from recognizer.am.hmm.transitions import TransitionModel
@@ -18,7 +19,6 @@ from recognizer.am.tree.decision_tree import Leaf, Split, Tree
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.decoding.graph.fst_arrays import FstArrays
 from recognizer.lm.arpa.files import read_arpa
-from recognizer.lm.model.language_model import EpsilonBackoffModel
 from recognizer.lm.ngram.model import NgramModel
 
 TOY_LEXICON = Lexicon(

@@ -1,13 +1,17 @@
-// Python's door to the parser of ARPA lines.
+// The Python module of the lines of ARPA files: parsed and formatted.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "data/csrc/arrays.h"
+#include "lm/csrc/arpa/arpa_format.h"
 #include "lm/csrc/arpa/arpa_parser.h"
 
 namespace nb = nanobind;
@@ -34,6 +38,23 @@ nb::list Words(const lm::ArpaParser& parser) {
   nb::list words;
   for (const std::string& word : parser.words()) words.append(nb::bytes(word.data(), word.size()));
   return words;
+}
+
+nb::bytes Format(const lm::WordList& words, int order, const arrays::Vector<int32_t>& ids,
+                 const arrays::Vector<double>& log10_probs,
+                 const std::optional<arrays::Vector<double>>& log10_backoffs, int decimals) {
+  arrays::Expect(order >= 1 && order <= 9, "order: expected 1 to 9");
+  arrays::Expect(decimals <= 9, "decimals: expected at most 9");
+  const size_t count = log10_probs.shape(0);
+  arrays::ExpectSize(ids, count * static_cast<size_t>(order), "ids");
+  if (log10_backoffs) arrays::ExpectSize(*log10_backoffs, count, "log10_backoffs");
+  std::string text;
+  {
+    nb::gil_scoped_release release;
+    text = lm::FormatNgrams(words, order, ids.data(), log10_probs.data(),
+                            log10_backoffs ? log10_backoffs->data() : nullptr, count, decimals);
+  }
+  return nb::bytes(text.data(), text.size());
 }
 
 }  // namespace
@@ -64,4 +85,23 @@ NB_MODULE(_arpa, m) {
           [](lm::ArpaParser& parser, const nb::bytes& word) { parser.Add(View(word)); },
           nb::arg("word"), "Gives a word the next id, unless it has one.")
       .def("words", &Words, "Words by id, as bytes.");
+  nb::class_<lm::WordList>(m, "WordList")
+      .def("__init__",
+           [](lm::WordList* self, const nb::bytes& text) { new (self) lm::WordList(View(text)); },
+           nb::arg("text"), "Words by id, each followed by a line feed.")
+      .def("__len__", &lm::WordList::size);
+  m.def("format_ngrams", &Format, nb::arg("words"), nb::arg("order"), nb::arg("ids").noconvert(),
+        nb::arg("log10_probs").noconvert(), nb::arg("log10_backoffs").noconvert().none(),
+        nb::arg("decimals"),
+        "The lines of n-grams, whose ids stand end to end; without back-offs in the highest order; "
+        "negative decimals: as few as give the same float32 natural logarithm.");
+  m.def(
+      "format_log10",
+      [](double log10, int decimals) {
+        arrays::Expect(decimals <= 9, "decimals: expected at most 9");
+        std::string text;
+        lm::AppendLog10(log10, decimals, &text);
+        return text;
+      },
+      nb::arg("log10"), nb::arg("decimals"), "A number as format_ngrams writes it.");
 }

@@ -1,4 +1,4 @@
-// Python's door to the n-gram automaton: one step at a time, or a text at once without the GIL.
+// The Python module of the n-gram automaton: one word at a time, or a text at once without the GIL.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 

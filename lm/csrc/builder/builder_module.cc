@@ -1,4 +1,4 @@
-// Python's door to what builds automata in bounded memory.
+// The Python module that builds automata in bounded memory.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -7,20 +7,19 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "data/csrc/arrays.h"
-#include "lm/csrc/builder/automaton_arpa.h"
 #include "lm/csrc/automaton/automaton_arrays.h"
-#include "lm/csrc/builder/automaton_builder.h"
 #include "lm/csrc/automaton/compact_arrays.h"
+#include "lm/csrc/builder/automaton_builder.h"
+#include "lm/csrc/builder/automaton_ngrams.h"
 #include "lm/csrc/builder/compact_builder.h"
+#include "lm/csrc/builder/ngram_sorter.h"
 #include "lm/csrc/files/file_errors.h"
 #include "lm/csrc/files/log10.h"
 #include "lm/csrc/files/ngram_records.h"
-#include "lm/csrc/builder/ngram_sorter.h"
 
 namespace nb = nanobind;
 
@@ -118,21 +117,43 @@ void Unpack(const nb::dict& arrays, const std::string& directory) {
   lm::Unpack(compact.view(), directory);
 }
 
-template <typename Arrays>
-void WriteArpa(const nb::dict& arrays, const Vector<uint8_t>& vocabulary,
-               const lm::ArpaTextOptions& options, const nb::callable& write) {
-  Expect(options.decimals <= 9, "decimals: expected at most 9");
-  const Arrays automaton(arrays);
-  const std::string_view words(reinterpret_cast<const char*>(vocabulary.data()),
-                               vocabulary.shape(0));
-  const lm::TextSink sink = [&write](std::string_view text) {
-    nb::gil_scoped_acquire acquire;
-    if (PyErr_CheckSignals() != 0) throw nb::python_error();
-    write(nb::bytes(text.data(), text.size()));
-  };
-  nb::gil_scoped_release release;
-  lm::ArpaText<typename Arrays::View>(automaton.view(), words, options, sink).Write();
-}
+// The n-grams of an automaton of either layout, whose arrays are kept alive.
+class PyAutomatonNgrams {
+ public:
+  PyAutomatonNgrams(const nb::dict& arrays, bool compact, int order, uint32_t begin, uint32_t end,
+                    double begin_log10_prob) {
+    const lm::AutomatonNgrams::Options options{order, begin, end,
+                                               lm::NaturalLog(begin_log10_prob)};
+    if (compact) {
+      compact_ = std::make_unique<lm::CompactAutomatonArrays>(arrays);
+    } else {
+      fast_ = std::make_unique<lm::AutomatonArrays>(arrays);
+    }
+    nb::gil_scoped_release release;
+    ngrams_ = compact ? lm::AutomatonNgrams::Make(compact_->view(), options)
+                      : lm::AutomatonNgrams::Make(fast_->view(), options);
+  }
+
+  std::vector<uint64_t> counts() const { return ngrams_->counts(); }
+
+  void Begin(int order) { ngrams_->Begin(order); }
+
+  nb::tuple Next(size_t at_least) {
+    lm::NgramRows rows;
+    {
+      nb::gil_scoped_release release;
+      rows = ngrams_->Next(at_least);
+    }
+    return nb::make_tuple(arrays::Give(std::move(rows.ids)),
+                          arrays::Give(std::move(rows.log10_probs)),
+                          arrays::Give(std::move(rows.log10_backoffs)));
+  }
+
+ private:
+  std::unique_ptr<lm::AutomatonArrays> fast_;
+  std::unique_ptr<lm::CompactAutomatonArrays> compact_;
+  std::unique_ptr<lm::AutomatonNgrams> ngrams_;
+};
 
 }  // namespace
 
@@ -172,31 +193,14 @@ NB_MODULE(_builder, m) {
         "raw values) and the sizes, which are returned.");
   m.def("unpack", &Unpack, nb::arg("arrays"), nb::arg("directory"),
         "Writes the fast layout of a compact automaton to files.");
-  m.def(
-      "write_arpa",
-      [](const nb::dict& arrays, bool compact, const Vector<uint8_t>& vocabulary, int order,
-         uint32_t begin, uint32_t end, double begin_log10_prob, int decimals,
-         const nb::callable& write) {
-        const lm::ArpaTextOptions options{order, begin, end, lm::NaturalLog(begin_log10_prob),
-                                          decimals};
-        if (compact) {
-          WriteArpa<lm::CompactAutomatonArrays>(arrays, vocabulary, options, write);
-        } else {
-          WriteArpa<lm::AutomatonArrays>(arrays, vocabulary, options, write);
-        }
-      },
-      nb::arg("arrays"), nb::arg("compact"), nb::arg("vocabulary").noconvert(), nb::arg("order"),
-      nb::arg("begin"), nb::arg("end"), nb::arg("begin_log10_prob"), nb::arg("decimals"),
-      nb::arg("write"),
-      "Calls write(bytes) with the ARPA text of an automaton, block by block; negative decimals: "
-      "as many as it takes.");
-  m.def(
-      "format_log10",
-      [](double log10, int decimals) {
-        Expect(decimals <= 9, "decimals: expected at most 9");
-        std::string text;
-        lm::AppendLog10(lm::NaturalLog(log10), decimals, &text);
-        return text;
-      },
-      nb::arg("log10"), nb::arg("decimals"), "A number as write_arpa writes it.");
+  nb::class_<PyAutomatonNgrams>(m, "AutomatonNgrams")
+      .def(nb::init<const nb::dict&, bool, int, uint32_t, uint32_t, double>(), nb::arg("arrays"),
+           nb::arg("compact"), nb::arg("order"), nb::arg("begin"), nb::arg("end"),
+           nb::arg("begin_log10_prob"))
+      .def("counts", &PyAutomatonNgrams::counts, "N-grams by order.")
+      .def("begin", &PyAutomatonNgrams::Begin, nb::arg("order"),
+           "Before the n-grams of an order.")
+      .def("next", &PyAutomatonNgrams::Next, nb::arg("at_least"),
+           "The next n-grams of the order, none at its end: ids end to end, log10 probabilities, "
+           "log10 back-offs.");
 }

@@ -1,8 +1,7 @@
-// Python's door to the estimation of n-gram models.
+// The Python module of the estimation of n-gram models.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -14,12 +13,11 @@
 
 #include "data/csrc/arrays.h"
 #include "lm/csrc/estimation/adjusted_counts.h"
-#include "lm/csrc/estimation/arpa_writer.h"
-#include "lm/csrc/files/file_errors.h"
 #include "lm/csrc/estimation/ngram_counts.h"
-#include "lm/csrc/files/progress.h"
 #include "lm/csrc/estimation/smoothing.h"
 #include "lm/csrc/estimation/tokens.h"
+#include "lm/csrc/files/file_errors.h"
+#include "lm/csrc/files/progress.h"
 
 namespace nb = nanobind;
 
@@ -137,21 +135,4 @@ NB_MODULE(_estimate, m) {
         nb::arg("unigram_backoffs").noconvert(), nb::arg("backoff_runs"),
         nb::arg("model_ids").noconvert(), nb::arg("unigram_probs").noconvert(),
         nb::arg("directory"), nb::arg("resources"));
-
-  nb::class_<lm::WordList>(m, "WordList")
-      .def(nb::init<const std::string&>(), nb::arg("path"))
-      .def("__len__", &lm::WordList::size);
-  m.def(
-      "format_ngrams",
-      [](const std::string& path, int order, bool highest, const lm::WordList& words,
-         uint64_t first, uint64_t count, int decimals) {
-        std::string text;
-        {
-          nb::gil_scoped_release release;
-          text = lm::FormatNgrams(path, order, highest, words, first, count, decimals);
-        }
-        return nb::bytes(text.data(), text.size());
-      },
-      nb::arg("path"), nb::arg("order"), nb::arg("highest"), nb::arg("words"), nb::arg("first"),
-      nb::arg("count"), nb::arg("decimals"));
 }

@@ -94,12 +94,12 @@ def estimate(
     """
     from recognizer.lm.estimation.estimate import (
         DISCOUNT_FALLBACK,
-        ClusterOptions,
+        CountingCluster,
         EstimateOptions,
         FileOptions,
         estimate_files,
     )
-    from recognizer.lm.estimation.steps import Resources, available_threads
+    from recognizer.lm.resources import Resources, available_threads
     from recognizer.lm.text.text_files import STANDARD_INPUT, read_word_list
 
     write_options = write_options_of(output, **write)
@@ -125,10 +125,14 @@ def estimate(
             min_count=min_count,
             files=FileOptions(
                 write=write_options,
-                resources=Resources(memory, threads or available_threads(), progress),
-                temporary=None if temporary is None else Path(temporary),
+                resources=Resources(
+                    memory,
+                    threads or available_threads(),
+                    None if temporary is None else Path(temporary),
+                    progress,
+                ),
                 resume=resume,
-                cluster=None if cluster is None else ClusterOptions(cluster, parts or 16, memory),
+                cluster=None if cluster is None else CountingCluster(cluster, parts or 16, memory),
             ),
         )
     for n, (count, discounts) in enumerate(

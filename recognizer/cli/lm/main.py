@@ -231,13 +231,14 @@ def convert(model: str, output: str, memory: int, temporary: str | None, **write
     Example:
       recognizer lm convert large.arpa.gz --output large.ngram --layout compact --memory 8G
     """
-    from recognizer.lm.automaton.build import BuildOptions
     from recognizer.lm.model.model_files import convert as convert_model
+    from recognizer.lm.resources import Resources
 
     write_options = write_options_of(output, **write)
-    build_options = BuildOptions(memory, None if temporary is None else Path(temporary))
+    directory = None if temporary is None else Path(temporary)
     with stages() as progress:
-        convert_model(model, output, write_options, build_options, progress)
+        resources = Resources(memory, temporary=directory, progress=progress)
+        convert_model(model, output, write_options, resources)
     click.echo(f"{output}\t{Path(output).stat().st_size} bytes")
 
 

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backoff_models import BackoffModel, EpsilonBackoffModel
 from recognizer.data.errors import SpeechError
 from recognizer.decoding import _rescore
 from recognizer.decoding.rescoring.models import EpsilonBackoff, native_model
 from recognizer.decoding.rescoring.rescore import Rescorer
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.model.language_model import BackoffModel, EpsilonBackoffModel, KenlmModel
+from recognizer.lm.model.language_model import KenlmModel
 from recognizer.lm.ngram.model import NgramModel
 from rescore_toys import (
     RandomModel,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backoff_models import BackoffModel, EpsilonBackoffModel
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.lattice import CompactLattice
@@ -18,7 +19,7 @@ from recognizer.decoding.search.on_the_fly import OnTheFlyDecoder
 from recognizer.lm.arpa.files import write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
-from recognizer.lm.model.language_model import BackoffModel, EpsilonBackoffModel, KenlmModel
+from recognizer.lm.model.language_model import KenlmModel
 from recognizer.lm.ngram.model import NgramModel
 from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backoff_models import BackoffModel
 from graph_toys import Toy, all_paths, lm_cost, random_toy
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.decoding.graph.build import build_graph
@@ -23,7 +24,6 @@ from recognizer.decoding.search.on_the_fly import BackoffMode, OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.model.language_model import BackoffModel
 from search_toys import Arcs, compact_paths, lattice_paths
 
 SCALE = 0.5

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backoff_models import EpsilonBackoffModel
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.graph.graph import DecodingGraph
@@ -20,7 +21,6 @@ from recognizer.decoding.search.on_the_fly import BackoffMode, OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
-from recognizer.lm.model.language_model import EpsilonBackoffModel
 from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 

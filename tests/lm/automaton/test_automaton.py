@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backoff_models import BackoffModel
 from lm_models import FALLBACK, as_dict, log10_prob, random_model, text
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.mapped_arrays import open_arrays, write_arrays
@@ -17,7 +18,7 @@ from recognizer.lm import _automaton
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.estimation.estimate import EstimateOptions, estimate
-from recognizer.lm.model.language_model import BackoffModel, KenlmModel
+from recognizer.lm.model.language_model import KenlmModel
 from recognizer.lm.model.prune import prune
 from recognizer.lm.ngram.model import BEGIN, END, LOG_OF_10, UNKNOWN, NgramModel
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import json
 import lzma
-import random
 from pathlib import Path
 
 import numpy as np
@@ -15,63 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automaton_oracle import automaton_arrays
+from lm_files import arpas, write_records
 from lm_models import random_model
 from recognizer.data.errors import SpeechError
 from recognizer.lm._builder import AutomatonBuilder
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import COMPACT, FAST, NgramAutomaton
-from recognizer.lm.automaton.build import BuildOptions
-from recognizer.lm.ngram.model import BEGIN, END, UNKNOWN, NgramModel
-
-Ngrams = dict[tuple[str, ...], tuple[str, str]]
-"""Log10 probability and back-off, as they stand in a file."""
-
-
-def arpa(ngrams: Ngrams, order: int, rng: random.Random | None = None) -> str:
-    """An ARPA file; rows above unigrams shuffled."""
-    sections = []
-    for n in range(1, order + 1):
-        rows = [
-            "\t".join([prob, " ".join(words), *([backoff] if n < order and backoff else [])])
-            for words, (prob, backoff) in ngrams.items()
-            if len(words) == n
-        ]
-        if rng is not None and n > 1:
-            rng.shuffle(rows)
-        sections.append(rows)
-    lines = ["\\data\\", *(f"ngram {n}={len(rows)}" for n, rows in enumerate(sections, start=1))]
-    for n, rows in enumerate(sections, start=1):
-        lines += ["", f"\\{n}-grams:", *rows]
-    return "\n".join([*lines, "", "\\end\\", ""])
-
-
-@st.composite
-def arpas(draw: st.DrawFn) -> str:
-    """Any back-off model: suffixes missing, `<s>` and `</s>` anywhere, rows in any order."""
-    rng = random.Random(draw(st.integers(0, 2**32)))
-    order = draw(st.integers(1, 6))
-    vocabulary = [BEGIN, END, *"abcd"[: draw(st.integers(1, 4))]]
-    if draw(st.booleans()):
-        vocabulary.append(UNKNOWN)
-    rng.shuffle(vocabulary)
-
-    def values() -> tuple[str, str]:
-        backoff = rng.choice(["", "0", "-0.0", "0.25", f"{-rng.random():.4f}"])
-        return f"{-3 * rng.random():.{rng.randint(1, 9)}f}", backoff
-
-    ngrams = {(word,): values() for word in vocabulary}
-    below = list(ngrams)
-    for _ in range(1, order):
-        share = draw(st.sampled_from([0.0, 0.1, 0.4]))
-        # Words that a sentence cannot have there are rarer, or there would be little else.
-        below = [
-            (*history, word)
-            for history in below
-            for word in vocabulary
-            if rng.random() < share * (0.3 if word == BEGIN or END in history else 1)
-        ][:200]
-        ngrams.update((ngram, values()) for ngram in below)
-    return arpa(ngrams, order, rng)
+from recognizer.lm.ngram.model import BEGIN, END, NgramModel
+from recognizer.lm.resources import Resources
 
 
 def assert_equal(automaton: NgramAutomaton, model: NgramModel) -> None:
@@ -91,8 +40,8 @@ def test_the_arrays_are_those_of_the_definition(
 ) -> None:
     path, output = tmp_path / "model.arpa", tmp_path / "model.ngram"
     path.write_text(text)
-    options = BuildOptions(memory=memory, threads=threads)
-    NgramAutomaton.build(path, output, options=options)
+    resources = Resources(memory=memory, threads=threads)
+    NgramAutomaton.build(path, output, resources=resources)
     model = read_arpa(path)
     assert_equal(NgramAutomaton.open(output), model)
     assert_equal(NgramAutomaton.from_model(model), model)
@@ -141,7 +90,9 @@ def test_the_file_is_the_one_that_is_saved(tmp_path: Path, ending: str, layout: 
         tmp_path / f"model.arpa{ending}",
         tmp_path / "built.ngram",
         layout=layout,
-        progress=lambda stage, done, _: stages.update({stage: stages.get(stage, 0) + done}),
+        resources=Resources(
+            progress=lambda stage, done, _: stages.update({stage: stages.get(stage, 0) + done})
+        ),
     )
     saved = NgramAutomaton.from_model(read_arpa(tmp_path / "model.arpa"))
     (saved if layout == FAST else saved.compact()).save(tmp_path / "saved.ngram")
@@ -149,22 +100,6 @@ def test_the_file_is_the_one_that_is_saved(tmp_path: Path, ending: str, layout: 
     total = sum(map(int, saved.metadata["counts"].split()))
     assert stages["reading"] == len(content)
     assert stages["linking"] == total
-
-
-def write_records(directory: Path, model: NgramModel) -> None:
-    order = [UNKNOWN, BEGIN, END]
-    order += [word for word in model.vocabulary if word not in order]
-    ids = {word: index for index, word in enumerate(order)}
-    renumbered = np.array([ids[word] for word in model.vocabulary], dtype=np.uint32)
-    directory.mkdir()
-    (directory / "vocabulary.txt").write_text("".join(f"{word}\n" for word in order))
-    for n, level in enumerate(model.levels, start=1):
-        records = np.empty(len(level), [("ids", "<u4", (n,)), ("prob", "<f4"), ("backoff", "<f4")])
-        records["ids"] = renumbered[model.ngrams(n)]
-        records["prob"], records["backoff"] = level.log10_probs, level.log10_backoffs
-        records.tofile(directory / f"{n}.records")
-    summary = {"order": model.order, "counts": list(model.counts), "sorted": None}
-    (directory / "records.json").write_text(json.dumps(summary))
 
 
 def test_from_records(tmp_path: Path) -> None:
@@ -250,7 +185,11 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, stage: str) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        NgramAutomaton.build(tmp_path / "model.arpa", tmp_path / "model.ngram", progress=interrupt)
+        NgramAutomaton.build(
+            tmp_path / "model.arpa",
+            tmp_path / "model.ngram",
+            resources=Resources(progress=interrupt),
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["model.arpa"]
 
 

@@ -25,9 +25,9 @@ from recognizer.lm.estimation.estimate import (
     estimate,
     estimate_files,
 )
-from recognizer.lm.estimation.steps import MIN_MEMORY
 from recognizer.lm.model.model_files import WriteOptions
 from recognizer.lm.ngram.model import SPECIAL_WORDS
+from recognizer.lm.resources import MIN_MEMORY
 
 OPTIONS = EstimateOptions(4, discount_fallback=FALLBACK)
 SMALL = Resources(memory=MIN_MEMORY, threads=1)
@@ -70,7 +70,7 @@ def test_memory_and_threads_change_no_bit(
     large: Path, expected: bytes, tmp_path: Path, threads: int
 ) -> None:
     runs = Runs(tmp_path)
-    files = FileOptions(resources=Resources(MIN_MEMORY, threads, runs))
+    files = FileOptions(resources=Resources(MIN_MEMORY, threads, progress=runs))
     estimate_files([large], tmp_path / "model.arpa", OPTIONS, files=files)
     assert (tmp_path / "model.arpa").read_bytes() == expected
     assert runs.most["counts"] >= 2  # sorted on disk indeed
@@ -196,7 +196,9 @@ def test_wrong_use(tmp_path: Path, large: Path) -> None:
     with pytest.raises(UsageError, match="either a vocabulary or a least count"):
         estimate_files([large], output, vocabulary=["a"], min_count=2)
     with pytest.raises(UsageError, match="nowhere: expected a directory, found none"):
-        estimate_files([large], output, files=FileOptions(temporary=tmp_path / "nowhere"))
+        estimate_files(
+            [large], output, files=FileOptions(resources=Resources(temporary=tmp_path / "nowhere"))
+        )
     with pytest.raises(UsageError, match="expected interrupted work to resume, found none"):
         estimate_files([large], output, files=FileOptions(resume=True))
     with pytest.raises(UsageError, match=f"memory: expected at least {MIN_MEMORY} bytes"):
@@ -215,14 +217,14 @@ import os, signal, sys
 from pathlib import Path
 from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions
 from recognizer.lm.estimation.estimate import Resources, estimate_files
-from recognizer.lm.estimation.steps import MIN_MEMORY
+from recognizer.lm.resources import MIN_MEMORY
 
 def progress(stage, done, total):
     if stage == sys.argv[3]:
         os.kill(os.getpid(), int(sys.argv[4]))
 
 options = EstimateOptions(4, discount_fallback=(0.5, 1.0, 1.5))
-files = FileOptions(resources=Resources(MIN_MEMORY, 2, progress))
+files = FileOptions(resources=Resources(MIN_MEMORY, 2, progress=progress))
 estimate_files([Path(sys.argv[1])], Path(sys.argv[2]), options, files=files)
 """
 
@@ -259,7 +261,7 @@ def test_what_was_killed_is_resumed(
     def progress(name: str, amount: int, total: int | None) -> None:
         stages.append(name)
 
-    files = FileOptions(resources=Resources(1 << 22, 1, progress), resume=True)
+    files = FileOptions(resources=Resources(1 << 22, 1, progress=progress), resume=True)
     estimate_files([large], output, OPTIONS, files=files)
     assert output.read_bytes() == expected
     assert ("reading" in stages) == ("words" not in done)
@@ -314,7 +316,7 @@ from pathlib import Path
 from recognizer.data.errors import SpeechError
 from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions
 from recognizer.lm.estimation.estimate import Resources, estimate_files
-from recognizer.lm.estimation.steps import MIN_MEMORY
+from recognizer.lm.resources import MIN_MEMORY
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))

@@ -14,9 +14,7 @@ from lm_models import random_lines
 from recognizer.data.errors import SpeechError
 from recognizer.lm.estimation.options import EstimateOptions, determine_discounts
 from recognizer.lm.estimation.steps import (
-    MIN_MEMORY,
     ModelWords,
-    Resources,
     adjust_counts,
     compute_backoffs,
     count_ngrams,
@@ -28,6 +26,7 @@ from recognizer.lm.estimation.steps import (
     write_records,
 )
 from recognizer.lm.ngram.model import SPECIAL_WORDS
+from recognizer.lm.resources import MIN_MEMORY, Resources
 from recognizer.lm.text.text_files import split_words
 
 RESOURCES = Resources(memory=MIN_MEMORY, threads=2)
@@ -50,8 +49,7 @@ def counts_in_parts(parts: list[list[str]], order: int, directory: Path) -> tupl
     runs = []
     for text, part_ids in zip(texts, ids, strict=True):
         part = text.token_path.parent
-        names = count_ngrams(text, order, part, RESOURCES, num_words=len(words), ids=part_ids)
-        runs += [part / name for name in names]
+        runs += count_ngrams(text, order, part, RESOURCES, num_words=len(words), ids=part_ids).paths
     merged = directory / "merged"
     merge_counts(runs, order, merged, RESOURCES, num_words=len(words))
     return words, merged.read_bytes()
@@ -106,11 +104,11 @@ def test_the_summary_of_records_is_json(tmp_path: Path) -> None:
     for step in steps:
         step.mkdir()
     options = EstimateOptions(2, discount_fallback=(0.5, 1.0, 1.5))
-    runs = count_ngrams(text, 2, steps[0], RESOURCES, num_words=len(words.words))
-    adjusted = adjust_counts([steps[0] / run for run in runs], words, options, steps[1], RESOURCES)
+    counts = count_ngrams(text, 2, steps[0], RESOURCES, num_words=len(words.words))
+    adjusted = adjust_counts(counts, words, options, steps[1], RESOURCES)
     discounts = discounts_of(adjusted, options)
-    backoffs = compute_backoffs(adjusted, steps[1], words, discounts, steps[2], RESOURCES)
-    write_records(adjusted, steps[1], backoffs, steps[2], words, discounts, steps[3], RESOURCES)
+    backoffs = compute_backoffs(adjusted, words, discounts, steps[2], RESOURCES)
+    write_records(adjusted, backoffs, words, discounts, steps[3], RESOURCES)
     summary = json.loads((steps[3] / "records.json").read_text())
     assert summary == {"order": 2, "counts": [6, 5], "sorted": None}
     record = np.dtype([("ids", "<u4", (2,)), ("prob", "<f4"), ("backoff", "<f4")])

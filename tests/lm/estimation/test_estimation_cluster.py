@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lm_models import FALLBACK, text
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.lm.estimation.cluster import ClusterOptions, split_texts
+from recognizer.lm.estimation.cluster import CountingCluster, split_texts
 from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions, estimate_files
 
 OPTIONS = EstimateOptions(order=4, discount_fallback=FALLBACK)
@@ -51,7 +51,7 @@ def test_workers_give_the_model_of_one_machine(
 ) -> None:
     one, many = tmp_path / "one.arpa", tmp_path / "many.arpa"
     alone = estimate_files(texts, one, OPTIONS, min_count=min_count)
-    files = FileOptions(cluster=ClusterOptions(parts=workers))
+    files = FileOptions(cluster=CountingCluster(parts=workers))
     assert len(split_texts(texts, workers)) >= workers
     assert estimate_files(texts, many, OPTIONS, min_count=min_count, files=files) == alone
     assert one.read_bytes() == many.read_bytes()
@@ -62,7 +62,7 @@ def test_wrong_text_is_named_by_its_file_and_line(
 ) -> None:
     texts[2].write_bytes(b"good\nbad \xff\n")
     output = tmp_path / "model.arpa"
-    files = FileOptions(cluster=ClusterOptions(parts=2))
+    files = FileOptions(cluster=CountingCluster(parts=2))
     with pytest.raises(SpeechError, match=rf"{texts[2]}:2: expected UTF-8 text, found") as caught:
         estimate_files(texts, output, OPTIONS, files=files)
     assert "\n" not in str(caught.value)
@@ -73,4 +73,4 @@ def test_standard_input_stays_on_one_machine() -> None:
     with pytest.raises(UsageError, match="standard input cannot be read by a cluster"):
         split_texts(["-"], 2)
     with pytest.raises(UsageError, match="parts: expected at least 1"):
-        ClusterOptions(parts=0)
+        CountingCluster(parts=0)

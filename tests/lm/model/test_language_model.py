@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backoff_models import BackoffModel, EpsilonBackoffModel
 from lm_models import (
     FIXTURES,
     as_dict,
@@ -22,13 +23,7 @@ from lm_models import (
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.model.language_model import (
-    BackoffModel,
-    EpsilonBackoffModel,
-    KenlmModel,
-    LanguageModel,
-    read_language_model,
-)
+from recognizer.lm.model.language_model import KenlmModel, LanguageModel, read_language_model
 from recognizer.lm.model.perplexity import perplexity
 from recognizer.lm.model.prune import prune
 from recognizer.lm.ngram.model import LOG_OF_10

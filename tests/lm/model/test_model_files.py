@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from test_automaton_build import arpas, write_records
 
+from lm_files import arpas, write_records
 from lm_models import FIXTURES, as_dict, random_model
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.lm._builder import format_log10
-from recognizer.lm.arpa.files import read_arpa
+from recognizer.lm._arpa import format_log10
+from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import COMPACT, FAST, NgramAutomaton
-from recognizer.lm.automaton.build import BuildOptions
-from recognizer.lm.automaton.ngrams import ngram_model, save_arpa
+from recognizer.lm.automaton.ngrams import AutomatonSource, ngram_model
 from recognizer.lm.model.model_files import WriteOptions, convert, verify
 from recognizer.lm.ngram.model import LOG_OF_10
+from recognizer.lm.resources import Resources
 
 SORTED = """\
 \\data\\
@@ -71,12 +71,21 @@ def test_short_numbers_come_back_as_the_same_text(digits: int, decimals: int) ->
     assert float(format_log10(float(text), 6)) == pytest.approx(float(text), abs=1e-12)
 
 
+@given(value=st.floats(-99, 99), decimals=st.integers(1, 9))
+@example(value=-0.0000005, decimals=6)
+@example(value=-0.125, decimals=2)
+@example(value=-1.0000025, decimals=6)
+def test_numbers_are_rounded_as_by_printf(value: float, decimals: int) -> None:
+    expected = f"{value:.{decimals}f}"
+    assert format_log10(value, decimals) == (expected if float(expected) else expected.lstrip("-"))
+
+
 def test_decimals_are_rounded() -> None:
     assert [format_log10(-1.23456, n) for n in (0, 2, 4, 9)] == [
         "-1",
         "-1.23",
         "-1.2346",
-        "-1.234560021",
+        "-1.234560000",
     ]
     assert format_log10(-0.0004, 3) == "0.000"
 
@@ -133,12 +142,12 @@ def test_binaries_come_back_to_the_byte(tmp_path: Path, text: str, layout: str) 
 
 def test_rounded_text(tmp_path: Path) -> None:
     automaton = NgramAutomaton.from_model(random_model(3))
-    save_arpa(automaton, tmp_path / "model.arpa", decimals=2)
+    write_arpa(AutomatonSource(automaton), tmp_path / "model.arpa", decimals=2)
     rounded, exact = as_dict(read_arpa(tmp_path / "model.arpa")), as_dict(ngram_model(automaton))
     errors = [abs(rounded[words][0] - exact[words][0]) for words in exact if words != ("<s>",)]
     assert 1e-4 < max(errors) <= 0.005 + 1e-6
     with pytest.raises(UsageError, match="decimals"):
-        save_arpa(automaton, tmp_path / "model.arpa", decimals=10)
+        write_arpa(AutomatonSource(automaton), tmp_path / "model.arpa", decimals=10)
 
 
 def test_text_from_files_of_before(tmp_path: Path) -> None:
@@ -160,7 +169,7 @@ def test_damaged_automata_have_no_text(tmp_path: Path) -> None:
     arcs[arcs[:, 2] == 4, 2] = 0
     automaton.arrays["arcs"] = arcs
     with pytest.raises(SpeechError, match="expected an arc to every state"):
-        save_arpa(automaton, tmp_path / "model.arpa")
+        write_arpa(AutomatonSource(automaton), tmp_path / "model.arpa")
     assert not list(tmp_path.iterdir())
 
 
@@ -209,7 +218,7 @@ def test_options() -> None:
             WriteOptions(**wrong)
     for wrong in ({"memory": 1000}, {"threads": 0}, {"temporary": Path("/none")}):
         with pytest.raises(UsageError):
-            BuildOptions(**wrong)
+            Resources(**wrong)
 
 
 @pytest.mark.parametrize("output", ["full.ngram", "full.arpa", "full.arpa.gz"])

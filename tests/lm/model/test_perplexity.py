@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from backoff_models import BackoffModel
 from lm_models import random_lines, random_model
 from recognizer.lm.arpa.files import write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.model.language_model import BackoffModel, KenlmModel, read_language_model
+from recognizer.lm.model.language_model import KenlmModel, read_language_model
 from recognizer.lm.model.perplexity import Perplexity, perplexity, total, worth_loading
 from recognizer.lm.ngram.model import LOG_OF_10
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from backoff_models import BackoffModel
 from lm_models import FALLBACK, as_dict, distribution, histories, log10_prob, random_model, text
 from recognizer.data.errors import UsageError
 from recognizer.lm.estimation.estimate import EstimateOptions, estimate
-from recognizer.lm.model.language_model import BackoffModel
 from recognizer.lm.model.perplexity import perplexity
 from recognizer.lm.model.prune import history_probs, prune, pruning_losses
 from recognizer.lm.ngram.model import BEGIN, END, NgramModel
@@ -115,7 +115,8 @@ def test_history_probs_follow_the_chain_rule() -> None:
     unigrams, bigrams = history_probs(model)
     ngrams = as_dict(model)
     assert unigrams[model.word_ids["<s>"]] == pytest.approx(10 ** ngrams[("</s>",)][0])
-    row = model.find_ngram(["a", "b"])
+    a, b = (np.array([model.word_ids[word]]) for word in ("a", "b"))
+    (row,) = model.find(2, a, b)
     expected = 10 ** (ngrams[("a",)][0] + ngrams[("a", "b")][0])
     assert bigrams[row] == pytest.approx(expected)
 

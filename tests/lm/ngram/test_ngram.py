@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -45,13 +47,22 @@ def test_suffixes_are_the_longest_known() -> None:
         assert suffixes[node] == nodes.get(shorter, NO_NODE)
 
 
-def test_find_ngram() -> None:
+def test_find() -> None:
     model = random_model(4)
+
+    def row_of(ngram: Sequence[str]) -> int:
+        row = NO_NODE
+        for order, word in enumerate(ngram, start=1):
+            row = int(model.find(order, np.array([row]), np.array([model.word_ids[word]]))[0])
+            if row == NO_NODE:
+                break
+        return row
+
     for ngram in as_dict(model):
-        row = model.find_ngram(ngram)
+        row = row_of(ngram)
         assert tuple(model.vocabulary[i] for i in model.ngrams(len(ngram))[row]) == ngram
-    assert model.find_ngram(["a", "zebra"]) == NO_NODE
-    assert model.find_ngram(["</s>", "a"]) == NO_NODE
+    assert row_of(["</s>", "a"]) == NO_NODE
+    assert row_of(["a", "b", "c", "d"]) == NO_NODE  # longer than the model's order
 
 
 def test_inconsistent_models_are_refused() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from recognizer.data.errors import UsageError
-from recognizer.lm.text.vocabulary import choose, count_words, oov_count
+from recognizer.lm.text.vocabulary import choose, count_words
 
 LINES = ["the old fox", "the fox", "", "the dog", "a dog"]
 
@@ -24,7 +24,3 @@ def test_limits() -> None:
     assert choose(counts, {"fox", "old", "cat"}) == ("fox", "old")
     with pytest.raises(UsageError, match="expected at least 1, found 0"):
         choose(counts, size=0)
-
-
-def test_oov_count() -> None:
-    assert oov_count(count_words(LINES), ["the", "fox"]) == 4
