@@ -19,7 +19,7 @@ from recognizer.lm.ngram.model import BEGIN, END, UNKNOWN, NgramModel
 
 RECORDS_SUMMARY = "records.json"
 RECORDS_VOCABULARY = "vocabulary.txt"
-_ROWS_PER_BLOCK = 1 << 20
+_ROWS_PER_BLOCK = 1 << 17
 
 
 class NgramBlock(NamedTuple):
@@ -173,14 +173,20 @@ class _Records:
 
     def _check(self, path: Path, block: npt.NDArray[np.void], first: int) -> None:
         """Make sure of values that text could not hold either."""
-        probs, backoffs = block["prob"], block["backoff"]
-        wrong = (block["ids"] >= len(self.vocabulary)).any(axis=1)
+        ids, probs, backoffs = block["ids"], block["prob"], block["backoff"]
+        # NaN is neither below nor above anything.
+        if (
+            ids.max() < len(self.vocabulary)
+            and -np.inf < probs.min() <= probs.max() <= 0
+            and -np.inf < backoffs.min() <= backoffs.max() < np.inf
+        ):
+            return
+        wrong = (ids >= len(self.vocabulary)).any(axis=1)
         wrong |= ~(np.isfinite(probs) & (probs <= 0) & np.isfinite(backoffs))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            found = f"{block['ids'][row].tolist()} {probs[row]} {backoffs[row]}"
-            expected = f"ids below {len(self.vocabulary)} and log10 values"
-            raise SpeechError(f"{path}: record {first + row}: expected {expected}, found {found}")
+        row = int(np.argmax(wrong))
+        found = f"{ids[row].tolist()} {probs[row]} {backoffs[row]}"
+        expected = f"ids below {len(self.vocabulary)} and log10 values"
+        raise SpeechError(f"{path}: record {first + row}: expected {expected}, found {found}")
 
     def end(self) -> None:
         pass

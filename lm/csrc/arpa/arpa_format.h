@@ -18,7 +18,7 @@ class WordList {
 
   size_t size() const { return ends_.size(); }
   // Throws std::invalid_argument if there is no such word.
-  void Append(int32_t id, std::string* text) const;
+  std::string_view word(int32_t id) const;
 
  private:
   std::string text_;

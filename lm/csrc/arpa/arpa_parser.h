@@ -1,6 +1,6 @@
 // The lines of an ARPA file's sections: numbers and word ids.
-#ifndef LM_CSRC_ARPA_PARSER_H_
-#define LM_CSRC_ARPA_PARSER_H_
+#ifndef LM_CSRC_ARPA_ARPA_PARSER_H_
+#define LM_CSRC_ARPA_ARPA_PARSER_H_
 
 #include <cstdint>
 #include <deque>
@@ -67,4 +67,4 @@ class ArpaParser {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_ARPA_PARSER_H_
+#endif  // LM_CSRC_ARPA_ARPA_PARSER_H_

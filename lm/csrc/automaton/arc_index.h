@@ -1,8 +1,8 @@
 // Arcs, and an index of them for automata that are read into memory: a look-up of an arc that is not
 // there mostly ends at its history, and one in a long list takes one step. It is made from the
 // arrays of a file and never stands in one.
-#ifndef LM_CSRC_ARC_INDEX_H_
-#define LM_CSRC_ARC_INDEX_H_
+#ifndef LM_CSRC_AUTOMATON_ARC_INDEX_H_
+#define LM_CSRC_AUTOMATON_ARC_INDEX_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -129,4 +129,4 @@ class ArcIndexer {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_ARC_INDEX_H_
+#endif  // LM_CSRC_AUTOMATON_ARC_INDEX_H_

@@ -8,8 +8,8 @@
 // nothing leads to them; the end of a sentence is a final log probability of a state.
 //
 // All log probabilities are natural.
-#ifndef LM_CSRC_AUTOMATON_H_
-#define LM_CSRC_AUTOMATON_H_
+#ifndef LM_CSRC_AUTOMATON_AUTOMATON_H_
+#define LM_CSRC_AUTOMATON_AUTOMATON_H_
 
 #include <cmath>
 #include <cstddef>
@@ -230,4 +230,4 @@ class Automaton {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_AUTOMATON_H_
+#endif  // LM_CSRC_AUTOMATON_AUTOMATON_H_

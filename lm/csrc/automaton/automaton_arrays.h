@@ -1,6 +1,6 @@
 // The numpy arrays of lm.automaton.NgramAutomaton.arrays as an lm::Automaton, for native modules.
-#ifndef LM_CSRC_AUTOMATON_ARRAYS_H_
-#define LM_CSRC_AUTOMATON_ARRAYS_H_
+#ifndef LM_CSRC_AUTOMATON_AUTOMATON_ARRAYS_H_
+#define LM_CSRC_AUTOMATON_AUTOMATON_ARRAYS_H_
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -50,4 +50,4 @@ class AutomatonArrays {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_AUTOMATON_ARRAYS_H_
+#endif  // LM_CSRC_AUTOMATON_AUTOMATON_ARRAYS_H_

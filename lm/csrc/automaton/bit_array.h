@@ -1,6 +1,6 @@
 // Integers of any width up to 57 bits end to end, and bits that are counted from the front.
-#ifndef LM_CSRC_BIT_ARRAY_H_
-#define LM_CSRC_BIT_ARRAY_H_
+#ifndef LM_CSRC_AUTOMATON_BIT_ARRAY_H_
+#define LM_CSRC_AUTOMATON_BIT_ARRAY_H_
 
 #include <cstdint>
 #include <cstring>
@@ -102,4 +102,4 @@ class RankedBits {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_BIT_ARRAY_H_
+#endif  // LM_CSRC_AUTOMATON_BIT_ARRAY_H_

@@ -1,6 +1,6 @@
 // The numpy arrays of a compact lm.automaton.NgramAutomaton as an lm::CompactAutomaton.
-#ifndef LM_CSRC_COMPACT_ARRAYS_H_
-#define LM_CSRC_COMPACT_ARRAYS_H_
+#ifndef LM_CSRC_AUTOMATON_COMPACT_ARRAYS_H_
+#define LM_CSRC_AUTOMATON_COMPACT_ARRAYS_H_
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -82,4 +82,4 @@ class CompactAutomatonArrays {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_COMPACT_ARRAYS_H_
+#endif  // LM_CSRC_AUTOMATON_COMPACT_ARRAYS_H_

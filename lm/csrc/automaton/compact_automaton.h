@@ -7,8 +7,8 @@
 // from the back-off state. Values are raw, or codes of a table that holds all of them or the
 // nearest of them (quantised); unigrams, which are few but weigh much, are always raw. Numbers of
 // states are those of the layout with explicit destinations.
-#ifndef LM_CSRC_COMPACT_AUTOMATON_H_
-#define LM_CSRC_COMPACT_AUTOMATON_H_
+#ifndef LM_CSRC_AUTOMATON_COMPACT_AUTOMATON_H_
+#define LM_CSRC_AUTOMATON_COMPACT_AUTOMATON_H_
 
 #include <algorithm>
 #include <cmath>
@@ -452,4 +452,4 @@ class CompactAutomaton {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_COMPACT_AUTOMATON_H_
+#endif  // LM_CSRC_AUTOMATON_COMPACT_AUTOMATON_H_

@@ -1,7 +1,7 @@
 // An index of the compact layout for automata that are read into memory: where in the list of a
 // history's arcs a word stands. It is made from the arrays of a file and never stands in one.
-#ifndef LM_CSRC_POSITION_TABLE_H_
-#define LM_CSRC_POSITION_TABLE_H_
+#ifndef LM_CSRC_AUTOMATON_POSITION_TABLE_H_
+#define LM_CSRC_AUTOMATON_POSITION_TABLE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -66,4 +66,4 @@ class PositionTable {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_POSITION_TABLE_H_
+#endif  // LM_CSRC_AUTOMATON_POSITION_TABLE_H_

@@ -1,6 +1,6 @@
 // A hint that memory will be read soon.
-#ifndef LM_CSRC_PREFETCH_H_
-#define LM_CSRC_PREFETCH_H_
+#ifndef LM_CSRC_AUTOMATON_PREFETCH_H_
+#define LM_CSRC_AUTOMATON_PREFETCH_H_
 
 namespace lm {
 
@@ -14,4 +14,4 @@ inline void Prefetch(const void* address) {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_PREFETCH_H_
+#endif  // LM_CSRC_AUTOMATON_PREFETCH_H_

@@ -6,8 +6,8 @@
 // through, all walks by one arc in turn, so that their look-ups wait for the memory together. The
 // longest n-gram that ends in a word gives its log probability; the longest history that ends
 // before it backs off to the history of that n-gram, as in Advance, and pays for it.
-#ifndef LM_CSRC_SENTENCE_SCORER_H_
-#define LM_CSRC_SENTENCE_SCORER_H_
+#ifndef LM_CSRC_AUTOMATON_SENTENCE_SCORER_H_
+#define LM_CSRC_AUTOMATON_SENTENCE_SCORER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -146,4 +146,4 @@ class SentenceScorer {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_SENTENCE_SCORER_H_
+#endif  // LM_CSRC_AUTOMATON_SENTENCE_SCORER_H_

@@ -1,6 +1,6 @@
 // Words by their spelling: from text to ids without a string object for each.
-#ifndef LM_CSRC_WORD_LOOKUP_H_
-#define LM_CSRC_WORD_LOOKUP_H_
+#ifndef LM_CSRC_AUTOMATON_WORD_LOOKUP_H_
+#define LM_CSRC_AUTOMATON_WORD_LOOKUP_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -58,4 +58,4 @@ class WordLookup {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_WORD_LOOKUP_H_
+#endif  // LM_CSRC_AUTOMATON_WORD_LOOKUP_H_

@@ -1,6 +1,6 @@
 // Where a word stands among the arcs of a history, which are in ascending order of their words.
-#ifndef LM_CSRC_WORD_SEARCH_H_
-#define LM_CSRC_WORD_SEARCH_H_
+#ifndef LM_CSRC_AUTOMATON_WORD_SEARCH_H_
+#define LM_CSRC_AUTOMATON_WORD_SEARCH_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -60,4 +60,4 @@ uint64_t FindWord(const WordAt& word_at, uint64_t size, uint32_t word, uint32_t 
 
 }  // namespace lm
 
-#endif  // LM_CSRC_WORD_SEARCH_H_
+#endif  // LM_CSRC_AUTOMATON_WORD_SEARCH_H_

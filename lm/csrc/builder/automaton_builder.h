@@ -1,6 +1,6 @@
 // Sorted n-grams made into the automaton of automaton.h, on disk.
-#ifndef LM_CSRC_AUTOMATON_BUILDER_H_
-#define LM_CSRC_AUTOMATON_BUILDER_H_
+#ifndef LM_CSRC_BUILDER_AUTOMATON_BUILDER_H_
+#define LM_CSRC_BUILDER_AUTOMATON_BUILDER_H_
 
 #include <cstddef>
 #include <string>
@@ -24,4 +24,4 @@ void BuildAutomaton(const std::string& directory, int order, const WordRanks& ra
 
 }  // namespace lm
 
-#endif  // LM_CSRC_AUTOMATON_BUILDER_H_
+#endif  // LM_CSRC_BUILDER_AUTOMATON_BUILDER_H_

@@ -1,6 +1,6 @@
 // Automata from one layout to the other, as files of their arrays: never held in memory.
-#ifndef LM_CSRC_COMPACT_BUILDER_H_
-#define LM_CSRC_COMPACT_BUILDER_H_
+#ifndef LM_CSRC_BUILDER_COMPACT_BUILDER_H_
+#define LM_CSRC_BUILDER_COMPACT_BUILDER_H_
 
 #include <string>
 #include <vector>
@@ -24,4 +24,4 @@ void Unpack(const CompactAutomaton& automaton, const std::string& directory);
 
 }  // namespace lm
 
-#endif  // LM_CSRC_COMPACT_BUILDER_H_
+#endif  // LM_CSRC_BUILDER_COMPACT_BUILDER_H_

@@ -1,6 +1,6 @@
 // Sorts the n-grams of one order for the automaton, in bounded memory.
-#ifndef LM_CSRC_NGRAM_SORTER_H_
-#define LM_CSRC_NGRAM_SORTER_H_
+#ifndef LM_CSRC_BUILDER_NGRAM_SORTER_H_
+#define LM_CSRC_BUILDER_NGRAM_SORTER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -39,4 +39,4 @@ class NgramSorter {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_NGRAM_SORTER_H_
+#endif  // LM_CSRC_BUILDER_NGRAM_SORTER_H_

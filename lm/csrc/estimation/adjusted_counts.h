@@ -1,6 +1,6 @@
 // From the counts of the highest order to those that the estimates of all orders are made from.
-#ifndef LM_CSRC_ADJUSTED_COUNTS_H_
-#define LM_CSRC_ADJUSTED_COUNTS_H_
+#ifndef LM_CSRC_ESTIMATION_ADJUSTED_COUNTS_H_
+#define LM_CSRC_ESTIMATION_ADJUSTED_COUNTS_H_
 
 #include <array>
 #include <cstdint>
@@ -47,4 +47,4 @@ AdjustedCounts AdjustCounts(const std::vector<std::string>& runs, const AdjustOp
 
 }  // namespace lm
 
-#endif  // LM_CSRC_ADJUSTED_COUNTS_H_
+#endif  // LM_CSRC_ESTIMATION_ADJUSTED_COUNTS_H_

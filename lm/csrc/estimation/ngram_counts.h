@@ -1,6 +1,6 @@
 // Counts the n-grams of the highest order.
-#ifndef LM_CSRC_NGRAM_COUNTS_H_
-#define LM_CSRC_NGRAM_COUNTS_H_
+#ifndef LM_CSRC_ESTIMATION_NGRAM_COUNTS_H_
+#define LM_CSRC_ESTIMATION_NGRAM_COUNTS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -35,4 +35,4 @@ void MergeCounts(const std::vector<std::string>& runs, uint64_t num_words, int o
 
 }  // namespace lm
 
-#endif  // LM_CSRC_NGRAM_COUNTS_H_
+#endif  // LM_CSRC_ESTIMATION_NGRAM_COUNTS_H_

@@ -1,6 +1,6 @@
 // Interpolated modified Kneser-Ney (Chen and Goodman, 1998, section 4.1.6) from adjusted counts.
-#ifndef LM_CSRC_SMOOTHING_H_
-#define LM_CSRC_SMOOTHING_H_
+#ifndef LM_CSRC_ESTIMATION_SMOOTHING_H_
+#define LM_CSRC_ESTIMATION_SMOOTHING_H_
 
 #include <array>
 #include <cstdint>
@@ -46,4 +46,4 @@ std::vector<uint64_t> WriteProbabilities(const SmoothingInput& input, const Back
 
 }  // namespace lm
 
-#endif  // LM_CSRC_SMOOTHING_H_
+#endif  // LM_CSRC_ESTIMATION_SMOOTHING_H_

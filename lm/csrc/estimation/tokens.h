@@ -1,6 +1,6 @@
 // Text to word ids.
-#ifndef LM_CSRC_TOKENS_H_
-#define LM_CSRC_TOKENS_H_
+#ifndef LM_CSRC_ESTIMATION_TOKENS_H_
+#define LM_CSRC_ESTIMATION_TOKENS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -80,4 +80,4 @@ class Tokenizer {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_TOKENS_H_
+#endif  // LM_CSRC_ESTIMATION_TOKENS_H_

@@ -1,6 +1,6 @@
 // lm::FileError as Python's OSError: errno, message and path in their usual places.
-#ifndef LM_CSRC_FILE_ERRORS_H_
-#define LM_CSRC_FILE_ERRORS_H_
+#ifndef LM_CSRC_FILES_FILE_ERRORS_H_
+#define LM_CSRC_FILES_FILE_ERRORS_H_
 
 #include <nanobind/nanobind.h>
 
@@ -26,4 +26,4 @@ inline void TranslateFileErrors() {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_FILE_ERRORS_H_
+#endif  // LM_CSRC_FILES_FILE_ERRORS_H_

@@ -1,6 +1,6 @@
 // A file of records that is read in any order, from mapped memory.
-#ifndef LM_CSRC_MAPPED_FILE_H_
-#define LM_CSRC_MAPPED_FILE_H_
+#ifndef LM_CSRC_FILES_MAPPED_FILE_H_
+#define LM_CSRC_FILES_MAPPED_FILE_H_
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -58,4 +58,4 @@ class MappedFile {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_MAPPED_FILE_H_
+#endif  // LM_CSRC_FILES_MAPPED_FILE_H_

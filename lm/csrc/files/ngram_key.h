@@ -1,6 +1,6 @@
 // N-grams packed into integers whose order is that of their words.
-#ifndef LM_CSRC_NGRAM_KEY_H_
-#define LM_CSRC_NGRAM_KEY_H_
+#ifndef LM_CSRC_FILES_NGRAM_KEY_H_
+#define LM_CSRC_FILES_NGRAM_KEY_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -163,4 +163,4 @@ inline uint32_t BitsOf(float value) {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_NGRAM_KEY_H_
+#endif  // LM_CSRC_FILES_NGRAM_KEY_H_

@@ -2,8 +2,8 @@
 //
 // Words are ranks: 0 is <s>, then come the automaton's words (id + 1), then </s>. So the order of
 // the records, by rank from the first word on, is that of the automaton's states and arcs.
-#ifndef LM_CSRC_NGRAM_RECORDS_H_
-#define LM_CSRC_NGRAM_RECORDS_H_
+#ifndef LM_CSRC_FILES_NGRAM_RECORDS_H_
+#define LM_CSRC_FILES_NGRAM_RECORDS_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -118,4 +118,4 @@ class NgramStream {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_NGRAM_RECORDS_H_
+#endif  // LM_CSRC_FILES_NGRAM_RECORDS_H_

@@ -1,6 +1,6 @@
 // How far long work is, told to another thread, which may also ask it to stop.
-#ifndef LM_CSRC_PROGRESS_H_
-#define LM_CSRC_PROGRESS_H_
+#ifndef LM_CSRC_FILES_PROGRESS_H_
+#define LM_CSRC_FILES_PROGRESS_H_
 
 #include <atomic>
 #include <cstdint>
@@ -55,4 +55,4 @@ class Steps {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_PROGRESS_H_
+#endif  // LM_CSRC_FILES_PROGRESS_H_

@@ -1,6 +1,6 @@
 // Files of fixed-size records: written and read in order through a large buffer.
-#ifndef LM_CSRC_RECORD_FILE_H_
-#define LM_CSRC_RECORD_FILE_H_
+#ifndef LM_CSRC_FILES_RECORD_FILE_H_
+#define LM_CSRC_FILES_RECORD_FILE_H_
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -189,4 +189,4 @@ class RecordReader {
 
 }  // namespace lm
 
-#endif  // LM_CSRC_RECORD_FILE_H_
+#endif  // LM_CSRC_FILES_RECORD_FILE_H_
