@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.report import add_json_option, print_rows, write_json
+from examples.k2_engine.engine import K2Decoder
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.graph.graph import DecodingGraph
-from recognizer.decoding.k2.engine import K2Decoder
 from recognizer.decoding.lattice.oracle import oracle
 from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import Decoder, SearchOptions

@@ -21,7 +21,7 @@ TRAINING = ("recognizer.am.torch", "recognizer.am.training")
 """Modules whose names begin so may import torch; all others must not, nor through others."""
 
 # Files of these folders are our own, but not part of what is installed.
-AROUND = ("tests", "benchmarks")
+AROUND = ("tests", "benchmarks", "examples")
 
 
 def sources(*folders: str) -> list[Path]:

@@ -7,22 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fst_toys import chain, random_fst
 from graph_toys import all_paths
 from recognizer.decoding.graph.epsilon_removal import remove_epsilons_locally, without_labels
-from recognizer.decoding.graph.fst_arrays import FstArrays
-
-
-def random_fst(seed: int) -> FstArrays:
-    """Epsilon arcs lead to states of greater numbers only, so that they make no cycle."""
-    rng = np.random.default_rng(seed)
-    states, arcs = int(rng.integers(2, 9)), int(rng.integers(1, 14))
-    sources, targets = rng.integers(0, states, arcs), rng.integers(0, states, arcs)
-    ilabels = np.where((rng.random(arcs) < 0.6) & (sources < targets), 0, rng.integers(1, 3, arcs))
-    olabels = np.where(rng.random(arcs) < 0.6, 0, rng.integers(1, 3, arcs))
-    finals = np.where(rng.random(states) < 0.4, rng.integers(0, 64, states) / 8, np.inf)
-    costs = rng.integers(0, 64, arcs) / 8
-    start = int(rng.integers(states))
-    return FstArrays.from_arcs(sources, ilabels, olabels, costs, targets, finals, start)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
@@ -34,11 +21,6 @@ def test_paths_stay(seed: int) -> None:
     assert other.num_arcs <= fst.num_arcs
     assert other.num_states <= fst.num_states
     assert (other.ilabels == 0).sum() <= (fst.ilabels == 0).sum()
-
-
-def chain(ilabels: list[int], olabels: list[int], finals: list[float]) -> FstArrays:
-    states = np.arange(len(ilabels))
-    return FstArrays.from_arcs(states, ilabels, olabels, states + 1.0, states + 1, finals)
 
 
 def test_chains_of_epsilons_vanish() -> None:

@@ -1,7 +1,7 @@
 """The first pass by k2, as an engine in place of `recognizer.decoding.search.search`.
 
 k2 searches with `intersect_dense_pruned`, whose graphs have no epsilon arcs
-(`recognizer.decoding.k2.epsilon_free`) and labels of pdf-id + 1, so that transition-ids and words
+(`epsilon_free.py`) and labels of pdf-id + 1, so that transition-ids and words
 are found again by the arc's index, which k2 carries along. Costs in the lattices are the graph's
 own and the scores' own, not sums that k2 rounded.
 
@@ -26,11 +26,12 @@ import numpy.typing as npt
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.graph.fst_arrays import FstArrays
 from recognizer.decoding.graph.graph import DecodingGraph
-from recognizer.decoding.k2.epsilon_free import EpsilonFreeGraph, remove_epsilons
-from recognizer.decoding.k2.lattice import FoundArcs, make_lattice
 from recognizer.decoding.lattice.lattice import BestPath, Lattice
 from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import SearchOptions, check_scores
+
+from .epsilon_free import EpsilonFreeGraph, remove_epsilons
+from .lattice import FoundArcs, make_lattice
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]

@@ -11,19 +11,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
+import toy
+from k2_engine.__main__ import main
+from k2_engine.engine import K2Decoder, load_k2
+from k2_engine.epsilon_free import remove_epsilons
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.graph.graph import DecodingGraph
-from recognizer.decoding.k2.engine import K2Decoder, load_k2
-from recognizer.decoding.k2.epsilon_free import remove_epsilons
 from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.lattice import Lattice
 from recognizer.decoding.lattice.oracle import oracle
 from recognizer.decoding.lattice.paths import best_path, n_best
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.model.files import DEFAULT_MODEL
+from recognizer.model.static import STATIC
 from recognizer.recognizer import Recognizer
 from search_toys import SCALE, SYMBOLS, Arcs, lattice_paths, random_arcs, without_finals
 
@@ -34,6 +38,38 @@ EVERYTHING = SearchOptions(
 
 
 # Without k2.
+
+
+def test_the_program_tells_of_a_missing_k2_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "k2", None)
+    assert main(["a.wav"]) == 1
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.count("\n") == 1
+    assert "found no module k2" in error
+    assert "https://k2-fsa.github.io/k2/installation/" in error
+
+
+def test_the_program_reads_recordings_and_prints_the_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the native search in the place of k2's, which has the same interface."""
+
+    class Native(Decoder):
+        def __init__(self, graph, pdfs, options, *, device):
+            assert device == "cpu"
+            super().__init__(graph, pdfs, options)
+
+    monkeypatch.setattr("k2_engine.__main__.load_k2", lambda: None)
+    monkeypatch.setattr("k2_engine.__main__.K2Decoder", Native)
+    audio = tmp_path / "one.wav"
+    soundfile.write(audio, toy.whistle("go right now"), SAMPLE_RATE)
+    for name, first_pass in (("fly", toy.ON_THE_FLY), ("static", STATIC)):
+        toy.build(tmp_path / name, first_pass)
+        assert main(["--model", str(tmp_path / name), str(audio)]) == 0
+        assert capsys.readouterr().out == f"{audio}\tgo right now\n"
 
 
 def message_of_load() -> str:

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognizer.decoding.k2.epsilon_free import EpsilonFreeGraph, WordSequences, remove_epsilons
-from recognizer.decoding.k2.lattice import FoundArcs, make_lattice
+from k2_engine.epsilon_free import EpsilonFreeGraph, WordSequences, remove_epsilons
+from k2_engine.lattice import FoundArcs, make_lattice
 from recognizer.decoding.lattice.lattice import Lattice
 from search_toys import SCALE, SYMBOLS, Path, graph_paths, lattice_paths, random_arcs
 

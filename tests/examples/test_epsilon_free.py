@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_epsilon_removal import chain, random_fst
 
+from fst_toys import chain, random_fst
 from graph_toys import all_paths
+from k2_engine.epsilon_free import EpsilonFreeGraph, WordSequences, remove_epsilons
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.graph.fst_arrays import FstArrays
-from recognizer.decoding.k2.epsilon_free import EpsilonFreeGraph, WordSequences, remove_epsilons
 
 Labels = tuple[tuple[int, ...], tuple[int, ...]]
 

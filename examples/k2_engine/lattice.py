@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.decoding.k2.epsilon_free import EpsilonFreeGraph
 from recognizer.decoding.lattice.lattice import Lattice
+
+from .epsilon_free import EpsilonFreeGraph
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]

@@ -1,1 +1,0 @@
-"""The search by k2, an optional engine."""
