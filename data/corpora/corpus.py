@@ -138,6 +138,7 @@ def read_corpus(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> C
     Raises:
         SpeechError: none of these, or one with faults.
     """
+    forget_recordings()
     path = Path(path)
     if not path.exists():
         raise SpeechError(f"{path}: no such file or directory")
@@ -177,7 +178,6 @@ def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -
             (gives the first few and how many), missing audio.
     """
     path = Path(path)
-    forget_recordings()
     recordings = _read_table(path / "wav.scp")
     sources = {
         recording: _recording(path, number, recording, value, allow_pipes)
