@@ -83,19 +83,19 @@ def tables(
     run.prepare()
 
     def report() -> None:
-        with run.latest_findings() as findings:
-            write_report(findings, run.entrants, document)
+        with run.latest_results() as results:
+            write_report(results, run.candidates, document)
 
     diverged = []
-    for entrant in run.entrants:
-        if (sizes and entrant.size not in sizes) or (kinds and entrant.kind not in kinds):
+    for candidate in run.candidates:
+        if (sizes and candidate.size not in sizes) or (kinds and candidate.kind not in kinds):
             continue
         try:
-            if run.run(entrant):
+            if run.run(candidate):
                 report()
         except DivergedError as error:  # the others can still be compared
             console.print(str(error), markup=False)
-            diverged.append(entrant.name)
+            diverged.append(candidate.name)
     report()
     if diverged:
         raise SpeechError(f"networks whose training diverges: {', '.join(diverged)}")

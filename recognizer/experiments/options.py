@@ -26,7 +26,7 @@ Kind = Literal["dnn", "lstm", "lstmp"]
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Candidate:
     """One network of the comparison.
 
     Attributes:
@@ -118,7 +118,7 @@ class TablesExperiment:
         """The development sets as something to align."""
         return tuple(TrainingSet(name, licence="") for name in self.dev)
 
-    def entrants(self, outputs: int, input_dim: int) -> tuple[Entrant, ...]:
+    def candidates(self, outputs: int, input_dim: int) -> tuple[Candidate, ...]:
         """All networks, size by size.
 
         Args:
@@ -129,12 +129,12 @@ class TablesExperiment:
             UsageError: a size that not even one cell a layer keeps below.
         """
         return tuple(
-            make_entrant(kind, layers, size, outputs, input_dim)
+            make_candidate(kind, layers, size, outputs, input_dim)
             for size, kind, layers in product(self.sizes, self.kinds, self.depths)
         )
 
 
-def make_entrant(kind: Kind, layers: int, size: int, outputs: int, input_dim: int) -> Entrant:
+def make_candidate(kind: Kind, layers: int, size: int, outputs: int, input_dim: int) -> Candidate:
     """The network of a kind and depth whose number of parameters is closest to a size.
 
     An LSTMP's projection is half as wide as its cells are many, as in the paper's 1024/512.
@@ -165,4 +165,4 @@ def make_entrant(kind: Kind, layers: int, size: int, outputs: int, input_dim: in
         middle = (low + high) // 2
         low, high = (middle, high) if count(middle) <= size else (low, middle)
     units = min((low, high), key=lambda units: abs(count(units) - size))
-    return Entrant(kind, size, shape(units), count(units))
+    return Candidate(kind, size, shape(units), count(units))

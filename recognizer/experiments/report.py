@@ -14,8 +14,8 @@ from recognizer.data.io.files import replace_text
 from recognizer.evaluation.bootstrap import improvement_probability, wer_interval
 from recognizer.evaluation.error_counts import total
 from recognizer.evaluation.evaluate import check_directory
-from recognizer.experiments.options import Entrant, Kind
-from recognizer.experiments.run import Finding
+from recognizer.experiments.options import Candidate, Kind
+from recognizer.experiments.results import CandidateResult
 
 BEGIN = "<!-- recognizer experiment tables: begin -->"
 END = "<!-- recognizer experiment tables: end -->"
@@ -36,21 +36,23 @@ def check_document(document: Path) -> None:
         raise SpeechError("figures need matplotlib: pip install 'recognizer[train]'")
 
 
-def write_report(findings: Sequence[Finding], entrants: Sequence[Entrant], document: Path) -> None:
+def write_report(
+    results: Sequence[CandidateResult], candidates: Sequence[Candidate], document: Path
+) -> None:
     """Write the tables between the two marks of a document, or behind its end; figures beside it.
 
     Args:
-        findings: of the networks that are done.
-        entrants: all networks, which gives how many are missing.
+        results: of the networks that are done.
+        candidates: all networks, which gives how many are missing.
         document: a Markdown file.
 
     Raises:
         SpeechError: the marks are not one pair, or the file cannot be written.
     """
     parts = [BEGIN, ""]
-    for size, group in groupby(findings, key=lambda finding: finding.entrant.size):
+    for size, group in groupby(results, key=lambda result: result.candidate.size):
         found = list(group)
-        planned = sum(entrant.size == size for entrant in entrants)
+        planned = sum(candidate.size == size for candidate in candidates)
         parts += [f"### About {size:,} parameters", ""]
         if len(found) < planned:
             parts += [f"{len(found)} of {planned} networks are done.", ""]
@@ -82,37 +84,37 @@ def _parts(document: Path) -> tuple[str, str]:
     return before, rest.partition(END)[2]
 
 
-def _table(found: Sequence[Finding]) -> Iterator[str]:
-    best = min(found, key=lambda finding: total(finding.rescored).errors)
+def _table(found: Sequence[CandidateResult]) -> Iterator[str]:
+    best = min(found, key=lambda result: total(result.rescored).errors)
     words = total(best.rescored).words
     names = (
         "network", "layers", "C", "P", "parameters", "learning rate", "frames, millions",
         "training %", "held-out %", "dev %", "WER %, first pass", f"WER % (errors of {words:,})",
-        "95 %", f"{best.entrant.name} is better",
+        "95 %", f"{best.candidate.name} is better",
     )  # fmt: skip
     yield f"| {' | '.join(names)} |"
     yield "|---" * len(names) + "|"
-    for finding in found:
-        shape, counts = finding.entrant.shape, total(finding.rescored)
-        interval = wer_interval(finding.rescored)
-        paired = improvement_probability(finding.rescored, best.rescored)
+    for result in found:
+        shape, counts = result.candidate.shape, total(result.rescored)
+        interval = wer_interval(result.rescored)
+        paired = improvement_probability(result.rescored, best.rescored)
         cells = (
-            finding.entrant.kind.upper(), shape.layers, shape.cells, shape.projection or "",
-            f"{finding.entrant.parameters:,}", f"{finding.learning_rate:g}",
-            f"{finding.best_frames / 1e6:.1f} of {finding.frames / 1e6:.1f}",
+            result.candidate.kind.upper(), shape.layers, shape.cells, shape.projection or "",
+            f"{result.candidate.parameters:,}", f"{result.learning_rate:g}",
+            f"{result.best_frames / 1e6:.1f} of {result.frames / 1e6:.1f}",
             *(f"{100 * share:.2f}" for share in (
-                finding.training_accuracy, finding.held_out_accuracy, finding.dev_accuracy
+                result.training_accuracy, result.held_out_accuracy, result.dev_accuracy
             )),
-            f"{total(finding.first_pass).wer:.2f}", f"{counts.wer:.2f} ({counts.errors})",
+            f"{total(result.first_pass).wer:.2f}", f"{counts.wer:.2f} ({counts.errors})",
             f"{interval.low:.2f} to {interval.high:.2f}",
-            "" if finding is best else f"{paired:.3f}",
+            "" if result is best else f"{paired:.3f}",
         )  # fmt: skip
         yield f"| {' | '.join(map(str, cells))} |"
 
 
-def _claims(found: Sequence[Finding]) -> Iterator[str]:
+def _claims(found: Sequence[CandidateResult]) -> Iterator[str]:
     """How the orders of the paper's tables fare here, pair by pair."""
-    of = {(finding.entrant.kind, finding.entrant.shape.layers): finding for finding in found}
+    of = {(result.candidate.kind, result.candidate.shape.layers): result for result in found}
     depths = sorted({layers for _, layers in of})
     kinds: tuple[tuple[str, Kind, Kind], ...] = (
         ("LSTMP better than LSTM of the same depth", "lstmp", "lstm"),
@@ -135,7 +137,7 @@ def _claims(found: Sequence[Finding]) -> Iterator[str]:
 def _claim(
     text: str,
     pairs: Sequence[tuple[tuple[Kind, int], tuple[Kind, int], str]],
-    of: dict[tuple[Kind, int], Finding],
+    of: dict[tuple[Kind, int], CandidateResult],
 ) -> Iterator[str]:
     verdicts = []
     for better, worse, name in pairs:
@@ -151,6 +153,6 @@ def _claim(
         yield f"* {text} {'; '.join(verdicts)}."
 
 
-def _figure(found: Sequence[Finding], path: Path) -> Path:
-    plot_curves({finding.entrant.name: read_curve(finding.curve) for finding in found}, path)
+def _figure(found: Sequence[CandidateResult], path: Path) -> Path:
+    plot_curves({result.candidate.name: read_curve(result.curve) for result in found}, path)
     return path

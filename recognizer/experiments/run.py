@@ -1,28 +1,27 @@
-"""Trains and measures the networks of an `Experiment`, each as stages of its own."""
+"""Trains and measures the networks of an experiment, each as stages of its own."""
 
 from __future__ import annotations
 
 import dataclasses
-import fcntl
-import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.training.engine.curves import read_curve
 from recognizer.am.training.engine.errors import DivergedError
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.console import console
-from recognizer.data.io.files import replace_text
 from recognizer.data.io.options import to_table
 from recognizer.evaluation.error_counts import ErrorCounts
-from recognizer.experiments.options import Entrant, TablesExperiment
+from recognizer.experiments.learning_rates import FURTHER_RATES, best_rate, search_rates
+from recognizer.experiments.options import Candidate, TablesExperiment
+from recognizer.experiments.results import CandidateResult, locked, read_json, write_json
 from recognizer.model.bundle import ModelBundle, copy_around_network
 from recognizer.model.config import ModelConfig
 from recognizer.model.files import ACOUSTIC, model_path
@@ -42,39 +41,12 @@ if TYPE_CHECKING:
     from recognizer.am.training.engine.data import TrainingUtterance
 
 _RESULT = "result.json"
+
 _RATES = "rates.json"
+
 _DIVERGED = "diverged.json"
-_FURTHER = 3  # learning rates beyond those given, where the best is the highest or lowest
+
 _EPOCHS = 1000  # patience ends a training long before
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What became of one network.
-
-    Attributes:
-        entrant: the network.
-        learning_rate: the best at the beginning, with which it was trained.
-        frames: trained on, until its patience ended.
-        best_frames: after which the held-out accuracy was the highest; the network of then counts.
-        training_accuracy: share of frames whose best state is the label, without dropout.
-        held_out_accuracy: the same on the part that was not trained on.
-        dev_accuracy: the same on the development sets.
-        first_pass: errors of each utterance of the development sets, set after set.
-        rescored: the same of the second pass.
-        curve: directory of the log of its training.
-    """
-
-    entrant: Entrant
-    learning_rate: float
-    frames: int
-    best_frames: int
-    training_accuracy: float
-    held_out_accuracy: float
-    dev_accuracy: float
-    first_pass: tuple[ErrorCounts, ...]
-    rescored: tuple[ErrorCounts, ...]
-    curve: Path
 
 
 class TablesRun:
@@ -107,7 +79,7 @@ class TablesRun:
             self.model, experiment.dev_sets, corpora, self._dev_work, jobs
         )
         self._dev_sets = cache(lambda: development_sets(experiment.dev, corpora))
-        self.entrants = experiment.entrants(
+        self.candidates = experiment.candidates(
             self.model.transitions.num_pdfs, self.model.config.features.num_bins
         )
 
@@ -121,12 +93,12 @@ class TablesRun:
         check_network(self._options)
         for labels in (self._labels, self._dev_labels):
             labels.check()
-        with _locked(self._work / "prepare.lock", wait=True):
+        with locked(self._work / "prepare.lock", wait=True):
             run_stages(self._labels.stages(self._options), self._work)
             dev = self._dev_labels.stages(replace(self._options, speeds=(1.0,)))
             run_stages(dev, self._dev_work)
 
-    def run(self, entrant: Entrant) -> bool:
+    def run(self, candidate: Candidate) -> bool:
         """Search its learning rate, train it to the end, measure it.
 
         Returns:
@@ -136,13 +108,13 @@ class TablesRun:
             SpeechError: the training was interrupted, or the labels are not those of `prepare`.
             DivergedError: the training diverges with every learning rate.
         """
-        with _locked(self._work / f"{entrant.name}.lock", wait=False) as mine:
+        with locked(self._work / f"{candidate.name}.lock", wait=False) as mine:
             if not mine:
-                console.print(f"{entrant.name}: left to the process that is at it")
+                console.print(f"{candidate.name}: left to the process that is at it")
                 return False
-            stages = self._stages(entrant)
+            stages = self._stages(candidate)
             if stages_done(stages, self._work):
-                console.print(f"{entrant.name}: done before")
+                console.print(f"{candidate.name}: done before")
                 return False
             if not stages_done(self._labels.stages(self._options), self._work):
                 raise SpeechError(
@@ -151,48 +123,51 @@ class TablesRun:
             run_stages(stages, self._work)
         return True
 
-    def findings(self) -> Iterator[Finding]:
+    def results(self) -> Iterator[CandidateResult]:
         """Of the networks that are done with the options of now, in the experiment's order.
 
         Raises:
             SpeechError: a file of results is damaged.
         """
-        for entrant in self.entrants:
-            if stages_done(self._stages(entrant), self._work):
-                yield self._read(entrant)
+        for candidate in self.candidates:
+            if stages_done(self._stages(candidate), self._work):
+                yield self._read(candidate)
 
     @contextmanager
-    def latest_findings(self) -> Iterator[list[Finding]]:
-        """The `findings`, and until the block ends no other process gets them to report.
+    def latest_results(self) -> Iterator[list[CandidateResult]]:
+        """The `results`, and until the block ends no other process gets them to report.
 
         Raises:
             SpeechError: a file of results is damaged.
         """
-        with _locked(self._work / "report.lock", wait=True):
-            yield list(self.findings())
+        with locked(self._work / "report.lock", wait=True):
+            yield list(self.results())
 
-    def _stages(self, entrant: Entrant) -> list[Stage]:
+    def _stages(self, candidate: Candidate) -> list[Stage]:
         table = to_table(self.experiment)
-        own = replace(self._options, network=entrant.shape)
+        own = replace(self._options, network=candidate.shape)
         inputs = self._labels.stages(self._options)
         after = tuple(stage.name for stage in inputs)
         rates = network_stage(
-            f"{entrant.name}.rates", own, after, lambda directory: self._search(entrant, directory)
+            f"{candidate.name}.rates",
+            own,
+            after,
+            lambda directory: self._search(candidate, directory),
         )
         search = {
             "rates": table["learning_rates"],
             "frames": table["search_frames"],
-            "further": _FURTHER,
+            "further": FURTHER_RATES,
         }
         rates = replace(
             rates, options={**rates.options, **search}, summary="searching a learning rate"
         )
         training = network_stage(
-            entrant.name, own, (*after, rates.name), lambda d: self._train(entrant, d)
+            candidate.name, own, (*after, rates.name), lambda d: self._train(candidate, d)
         )
-        config = self._model_config(entrant)
+        config = self._model_config(candidate)
         measuring = Stage(
-            f"{entrant.name}.dev",
+            f"{candidate.name}.dev",
             {
                 "dev": table["dev"],
                 "accuracy_utterances": table["accuracy_utterances"],
@@ -202,26 +177,26 @@ class TablesRun:
                 },
             },
             (training.name,),
-            lambda directory: self._measure(entrant, directory),
+            lambda directory: self._measure(candidate, directory),
             "measuring",
         )
         return [*inputs, rates, training, measuring]
 
-    def _search(self, entrant: Entrant, directory: Path) -> None:
+    def _search(self, candidate: Candidate, directory: Path) -> None:
         found = search_rates(
             self.experiment.learning_rates,
-            lambda rate: self._short_training(entrant, rate, directory / repr(rate)),
+            lambda rate: self._short_training(candidate, rate, directory / repr(rate)),
         )
         said = ", ".join(
             f"{rate}: {accuracy:.4f}" if accuracy is not None else f"{rate}: diverged"
             for rate, accuracy in found.items()
         )
-        console.print(f"{entrant.name}: held-out accuracy by learning rate: {said}")
-        _write_json(directory / _RATES, found)
+        console.print(f"{candidate.name}: held-out accuracy by learning rate: {said}")
+        write_json(directory / _RATES, found)
 
-    def _short_training(self, entrant: Entrant, rate: float, directory: Path) -> float | None:
+    def _short_training(self, candidate: Candidate, rate: float, directory: Path) -> float | None:
         """Held-out accuracy that a learning rate leads to; None where the training diverges."""
-        options = self._trained_with(entrant, rate)
+        options = self._trained_with(candidate, rate)
         training = replace(
             options.training,
             max_frames=self.experiment.search_frames,
@@ -243,7 +218,7 @@ class TablesRun:
         assert result.best is not None  # as it is finished
         return result.best["accuracy"]
 
-    def _trained_with(self, entrant: Entrant, rate: float) -> AcousticOptions:
+    def _trained_with(self, candidate: Candidate, rate: float) -> AcousticOptions:
         """The options of a training at a learning rate."""
         training = self._options.training
         ratio = training.final_learning_rate / training.learning_rate
@@ -253,18 +228,18 @@ class TablesRun:
             learning_rate=rate,
             final_learning_rate=rate * ratio,
         )
-        return replace(self._options, network=entrant.shape, training=training)
+        return replace(self._options, network=candidate.shape, training=training)
 
-    def _train(self, entrant: Entrant, directory: Path) -> None:
+    def _train(self, candidate: Candidate, directory: Path) -> None:
         """To the end, with the best learning rate with which it does not diverge."""
         from recognizer.am.training.engine.checkpoint import CHECKPOINT_FILE
 
         found = {
             float(rate): accuracy
-            for rate, accuracy in _read_json(self._work / f"{entrant.name}.rates" / _RATES).items()
+            for rate, accuracy in read_json(self._work / f"{candidate.name}.rates" / _RATES).items()
         }
         record = directory / _DIVERGED
-        diverged = _read_json(record) if record.exists() else {}
+        diverged = read_json(record) if record.exists() else {}
         labels = self._labels
         while True:
             left = {
@@ -273,9 +248,9 @@ class TablesRun:
                 if accuracy is not None and repr(rate) not in diverged
             }
             if not left:
-                raise DivergedError(f"{entrant.name}: training diverges with every learning rate")
+                raise DivergedError(f"{candidate.name}: training diverges with every learning rate")
             rate = best_rate(left)
-            options = self._trained_with(entrant, rate)
+            options = self._trained_with(candidate, rate)
             try:
                 train_on_labels(
                     labels.labelled(),
@@ -287,29 +262,29 @@ class TablesRun:
                 )
                 return
             except DivergedError as error:
-                console.print(f"{entrant.name}: learning rate {rate}: {error}", markup=False)
+                console.print(f"{candidate.name}: learning rate {rate}: {error}", markup=False)
                 # The next one must not go on from where this one got to.
                 (directory / CHECKPOINT_FILE).unlink(missing_ok=True)
                 diverged[repr(rate)] = str(error)
-                _write_json(record, diverged)
+                write_json(record, diverged)
 
-    def _measure(self, entrant: Entrant, directory: Path) -> None:
-        network = self._work / entrant.name / NETWORK_FILE
+    def _measure(self, candidate: Candidate, directory: Path) -> None:
+        network = self._work / candidate.name / NETWORK_FILE
         accuracies = self._accuracies(network)
         model = directory / "model"
         model.mkdir(exist_ok=True)
         shutil.copyfile(network, model / ACOUSTIC)
-        copy_around_network(self.model, self._model_config(entrant), model, link=True)
+        copy_around_network(self.model, self._model_config(candidate), model, link=True)
         first: list[ErrorCounts] = []
         rescored: list[ErrorCounts] = []
         for corpus in self._dev_sets():
-            console.print(f"{entrant.name}: recognising {corpus.name}")
+            console.print(f"{candidate.name}: recognising {corpus.name}")
             evaluation = evaluated(corpus, model, jobs=self._jobs)
             console.print(f"{corpus.name}: {evaluation.rescored} rescored")
             scores = evaluation.scores
             first += [score.first_pass_counts for score in scores]
             rescored += [score.rescored_counts for score in scores]
-        _write_json(
+        write_json(
             directory / _RESULT,
             accuracies
             | {
@@ -355,16 +330,16 @@ class TablesRun:
         labelled = labels.labelled()
         return training_utterances(labelled, feature_tables(labelled, options, work))
 
-    def _model_config(self, entrant: Entrant) -> ModelConfig:
+    def _model_config(self, candidate: Candidate) -> ModelConfig:
         config = self.model.config
         scale = config.search.acoustic_scale
         return replace(
             config,
-            name=entrant.name,
+            name=candidate.name,
             acoustic=replace(
                 config.acoustic,
-                output_delay=entrant.shape.output_delay,
-                subsampling=entrant.shape.subsampling,
+                output_delay=candidate.shape.output_delay,
+                subsampling=candidate.shape.subsampling,
                 priors=self._options.priors,
                 silence_weight=self._options.silence_weight,
             ),
@@ -372,15 +347,15 @@ class TablesRun:
             results=(),
         )
 
-    def _read(self, entrant: Entrant) -> Finding:
-        directory = self._work / entrant.name
-        path = self._work / f"{entrant.name}.dev" / _RESULT
-        result = _read_json(path)
+    def _read(self, candidate: Candidate) -> CandidateResult:
+        directory = self._work / candidate.name
+        path = self._work / f"{candidate.name}.dev" / _RESULT
+        result = read_json(path)
         network = read_network(directory / NETWORK_FILE)
         try:
             trained = network.metadata["training"]
-            return Finding(
-                entrant,
+            return CandidateResult(
+                candidate,
                 float(trained["options"]["learning_rate"]),
                 int(read_curve(directory)[-1]["frames"]),
                 trained["frames"],
@@ -395,74 +370,3 @@ class TablesRun:
             raise SpeechError(
                 f"{path} or {directory}: expected the results of a network: {error!r}"
             ) from None
-
-
-def search_rates(
-    given: Sequence[float], attempt: Callable[[float], float | None]
-) -> dict[float, float | None]:
-    """Try learning rates, and further ones beyond them while the best is the highest or lowest.
-
-    Args:
-        given: the rates.
-        attempt: gives the accuracy that a rate leads to, None for a training that diverges.
-
-    Returns:
-        What each led to, in the order of the attempts.
-    """
-    rates = sorted(given)
-    step = rates[-1] / rates[-2] if len(rates) > 1 else 2.0
-    found = {rate: attempt(rate) for rate in rates}
-    for _ in range(_FURTHER):
-        # The best of them must have a worse one on either side.
-        best = best_rate(found)
-        if best == rates[0]:
-            rates.insert(0, best / step)
-            found[rates[0]] = attempt(rates[0])
-        elif best == rates[-1]:
-            rates.append(best * step)
-            found[rates[-1]] = attempt(rates[-1])
-        else:
-            break
-    return found
-
-
-def best_rate(found: Mapping[float, float | None]) -> float:
-    """The learning rate of the highest accuracy, the lowest of equals; None is below all."""
-
-    def key(rate: float) -> tuple[float, float]:
-        accuracy = found[rate]
-        return -math.inf if accuracy is None else accuracy, -rate
-
-    return max(found, key=key)
-
-
-@contextmanager
-def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
-    """While this process alone has a lock; yields whether it has it. It ends with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not wait:
-                yield False
-                return
-            console.print(f"{path.stem}: waiting for another process")
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield True
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpeechError(f"{path}: expected results of a run as JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise SpeechError(f"{path}: expected results of a run as JSON, found {found!r}")
-    return found
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with replace_text(path) as stream:
-        json.dump(value, stream)
-        stream.write("\n")

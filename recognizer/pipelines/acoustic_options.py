@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from recognizer.am.features.fbank import FbankOptions
 from recognizer.am.nnet.native import Precision
@@ -16,9 +15,6 @@ from recognizer.am.nnet.priors import (
 from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.am.tree.growing import TreeOptions
 from recognizer.data.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,6 @@ from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
-
-if TYPE_CHECKING:
-    pass
 
 IntArray = npt.NDArray[np.int32]
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.data.errors import SpeechError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 def require_torch() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from recognizer.am.tree.decision_tree import Tree
 from recognizer.am.tree.growing import TreeOptions, build_tree
 from recognizer.am.tree.segment_contexts import transition_counts
 from recognizer.am.tree.statistics import TreeStats
-
-if TYPE_CHECKING:
-    pass
 from recognizer.pipelines.aligned_corpus import AlignedCorpus
 
 

@@ -18,8 +18,9 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.error_counts import ErrorCounts
-from recognizer.experiments.options import TablesExperiment, make_entrant
-from recognizer.experiments.run import Finding, best_rate, search_rates
+from recognizer.experiments.learning_rates import best_rate, search_rates
+from recognizer.experiments.options import TablesExperiment, make_candidate
+from recognizer.experiments.results import CandidateResult
 from recognizer.pipelines.acoustic_options import AcousticOptions
 from recognizer.pipelines.recipe import TrainingSet, find_recipe
 
@@ -55,10 +56,10 @@ tensorboard = false
 @pytest.mark.parametrize("layers", [1, 2, 3, 5])
 @pytest.mark.parametrize("size", [600_000, 1_500_000])
 def test_shapes_have_the_size_asked_for(kind: str, layers: int, size: int) -> None:
-    entrant = make_entrant(kind, layers, size, 2400, 40)  # type: ignore[arg-type]
-    network = NetworkOptions.of(entrant.shape, 2400, 40)
-    assert network.parameter_count() == entrant.parameters
-    assert abs(entrant.parameters - size) < 0.01 * size
+    candidate = make_candidate(kind, layers, size, 2400, 40)  # type: ignore[arg-type]
+    network = NetworkOptions.of(candidate.shape, 2400, 40)
+    assert network.parameter_count() == candidate.parameters
+    assert abs(candidate.parameters - size) < 0.01 * size
     assert network.layers == layers
     assert network.kind == ("dnn" if kind == "dnn" else "lstm")
     assert bool(network.projection) == (kind == "lstmp")
@@ -68,7 +69,7 @@ def test_shapes_have_the_size_asked_for(kind: str, layers: int, size: int) -> No
 
 def test_too_small_a_size_is_refused() -> None:
     with pytest.raises(UsageError, match="sizes: expected at least"):
-        make_entrant("lstm", 2, 1000, 2400, 40)
+        make_candidate("lstm", 2, 1000, 2400, 40)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +95,8 @@ def test_impossible_experiments(change: dict[str, object], message: str) -> None
 def test_the_built_in_experiment_is_the_papers() -> None:
     path = find_recipe("paper_tables")
     experiment = from_table(TablesExperiment, read_toml(path), str(path))
-    entrants = experiment.entrants(2400, 40)
-    assert len(entrants) == len({entrant.name for entrant in entrants}) == 24
+    candidates = experiment.candidates(2400, 40)
+    assert len(candidates) == len({candidate.name for candidate in candidates}) == 24
     assert experiment.acoustic.training.patience == 2
 
 
@@ -115,9 +116,9 @@ def tables(
     plan = from_table(TablesExperiment, read_toml(root / "plan.toml"), "plan")
     run = TablesRun(plan, made[0], work)
     run.prepare()
-    for entrant in run.entrants:
-        run.run(entrant)
-    write_report(list(run.findings()), run.entrants, document)
+    for candidate in run.candidates:
+        run.run(candidate)
+    write_report(list(run.results()), run.candidates, document)
     arguments = ["experiment", "tables", root / "plan.toml", "--corpora", made[0], "--work", work]
     return arguments, work, document
 
@@ -215,13 +216,13 @@ def test_results_of_other_options_are_not_shown(
     _, work, document = tables
     path = document.with_name("plan.toml")
     plan = from_table(TablesExperiment, read_toml(path), str(path))
-    assert len(list(TablesRun(plan, made[0], work).findings())) == 4
+    assert len(list(TablesRun(plan, made[0], work).results())) == 4
     for other in (
         replace(plan, accuracy_utterances=21),
         replace(plan, search_frames=6001),
         replace(plan, search=SearchOptions(beam=9.0)),
     ):
-        assert list(TablesRun(other, made[0], work).findings()) == []
+        assert list(TablesRun(other, made[0], work).results()) == []
 
 
 def test_a_damaged_result_is_told_in_a_line(
@@ -283,10 +284,10 @@ def test_a_rate_that_diverges_in_the_end_gives_way(
     shutil.copytree(done, work, symlinks=True)
     plan = from_table(TablesExperiment, read_toml(plan_file), str(plan_file))
     run = experiment_run.TablesRun(plan, made[0], work)
-    entrant = run.entrants[2]
-    rates = json.loads((work / f"{entrant.name}.rates" / "rates.json").read_text())
+    candidate = run.candidates[2]
+    rates = json.loads((work / f"{candidate.name}.rates" / "rates.json").read_text())
     first, second = sorted(rates, key=lambda rate: -rates[rate])[:2]
-    (work / entrant.name / "stage.json").unlink()
+    (work / candidate.name / "stage.json").unlink()
     real, lasting = experiment_run.train_on_labels, False
 
     def diverging(*arguments: Any) -> None:
@@ -299,21 +300,21 @@ def test_a_rate_that_diverges_in_the_end_gives_way(
         real(*arguments)
 
     monkeypatch.setattr(experiment_run, "train_on_labels", diverging)
-    assert run.run(entrant)
-    found = {one.entrant.name: one for one in run.findings()}
+    assert run.run(candidate)
+    found = {one.candidate.name: one for one in run.results()}
     assert len(found) == 4
-    assert found[entrant.name].learning_rate == float(second)
+    assert found[candidate.name].learning_rate == float(second)
     # One that always diverges does not keep the others from the tables.
     lasting = True
-    (work / entrant.name / "stage.json").unlink()
-    (work / f"{run.entrants[3].name}.dev" / "stage.json").unlink()
+    (work / candidate.name / "stage.json").unlink()
+    (work / f"{run.candidates[3].name}.dev" / "stage.json").unlink()
     output = tmp_path / "tables.md"
     where = ["--corpora", str(made[0]), "--work", str(work), "--output", str(output)]
     ran = CliRunner().invoke(run_tables, [str(plan_file), *where])
     assert isinstance(ran.exception, SpeechError)
-    assert str(ran.exception) == f"networks whose training diverges: {entrant.name}"
+    assert str(ran.exception) == f"networks whose training diverges: {candidate.name}"
     assert "3 of 4 networks are done" in output.read_text()
-    assert entrant.name not in output.read_text()
+    assert candidate.name not in output.read_text()
 
 
 def test_labels_of_another_experiment_are_refused(
@@ -329,7 +330,7 @@ def test_labels_of_another_experiment_are_refused(
     other = replace(plan, acoustic=replace(plan.acoustic, speeds=(1.0, 0.9)))
     run = TablesRun(other, made[0], done)
     with pytest.raises(SpeechError, match="another experiment has made its labels or features"):
-        run.run(run.entrants[0])
+        run.run(run.candidates[0])
 
 
 def test_equal_networks_are_not_told_apart() -> None:
@@ -338,8 +339,8 @@ def test_equal_networks_are_not_told_apart() -> None:
     counts = (ErrorCounts(10, 1, 1, 1), ErrorCounts(10, 0, 2, 0)) * 20
     worse = (ErrorCounts(10, 3, 3, 3), ErrorCounts(10, 2, 2, 2)) * 20
     of = {
-        kind: Finding(
-            make_entrant(kind, 1, 600_000, 2400, 40),  # type: ignore[arg-type]
+        kind: CandidateResult(
+            make_candidate(kind, 1, 600_000, 2400, 40),  # type: ignore[arg-type]
             1e-3, 2, 1, 0.5, 0.5, 0.5, errors, errors, Path(),
         )
         for kind, errors in (("dnn", counts), ("lstm", counts), ("lstmp", worse))
