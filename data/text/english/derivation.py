@@ -117,7 +117,7 @@ def derived_lexicon(words: Iterable[str], lexicon: Lexicon) -> Lexicon:
     """Pronunciations for those of the words that the lexicon lacks and the rules reach.
 
     Args:
-        words: lower-case words; those in the lexicon are passed over.
+        words: lower-case words; those in the lexicon are left out.
         lexicon: ARPAbet without stress, such as
             `recognizer.data.text.english.dictionary.english_lexicon`.
 
