@@ -4,8 +4,9 @@
 >>> Recognizer().recognize("interview.wav").text
 'well to begin with ...'
 
-The names below are the public interface; each is imported when it is first used, so that
-``recognize --help`` need not wait for numpy.
+The names below are the public interface; everything else may change. Each is imported when it is
+first used, so that ``recognize --help`` need not wait for numpy, and torch is loaded by training
+alone.
 """
 
 from __future__ import annotations
@@ -14,36 +15,97 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recognizer.alignment.corpus_alignment import CorpusAlignment as CorpusAlignment
+    from recognizer.alignment.corpus_alignment import align_corpus as align_corpus
+    from recognizer.alignment.corpus_alignment import read_aligner as read_aligner
+    from recognizer.alignment.corpus_alignment import train_aligner as train_aligner
+    from recognizer.am.nnet.acoustic_model import AcousticModel as AcousticModel
+    from recognizer.am.nnet.acoustic_model import AcousticSession as AcousticSession
+    from recognizer.data.alignments.alignment import Alignment as Alignment
+    from recognizer.data.audio.reading import read_audio as read_audio
+    from recognizer.data.corpora.corpus import Corpus as Corpus
+    from recognizer.data.corpora.corpus import Utterance as Utterance
+    from recognizer.data.corpora.corpus import read_corpus as read_corpus
     from recognizer.data.errors import SpeechError as SpeechError
     from recognizer.data.errors import UsageError as UsageError
+    from recognizer.decoding.alignment.tolerance import Tolerance as Tolerance
+    from recognizer.decoding.lattice.kaldi import read_kaldi_lattices as read_kaldi_lattices
+    from recognizer.decoding.lattice.kaldi import write_kaldi_lattices as write_kaldi_lattices
+    from recognizer.decoding.lattice.lattice import BestPath as BestPath
+    from recognizer.decoding.lattice.lattice import CompactLattice as CompactLattice
+    from recognizer.decoding.lattice.mbr import MbrResult as MbrResult
+    from recognizer.decoding.lattice.mbr import mbr as mbr
+    from recognizer.decoding.lattice.oracle import Oracle as Oracle
+    from recognizer.decoding.lattice.oracle import oracle as oracle
+    from recognizer.decoding.lattice.paths import best_path as best_path
+    from recognizer.decoding.lattice.paths import n_best as n_best
+    from recognizer.decoding.lattice.posteriors import Posteriors as Posteriors
+    from recognizer.decoding.lattice.posteriors import posteriors as posteriors
+    from recognizer.decoding.lattice.slf import read_slf as read_slf
+    from recognizer.decoding.lattice.slf import write_slf as write_slf
     from recognizer.decoding.rescoring.rescore import RescoringOptions as RescoringOptions
+    from recognizer.decoding.search.search import SearchOptions as SearchOptions
+    from recognizer.evaluation.bootstrap import Interval as Interval
+    from recognizer.evaluation.bootstrap import PairedDifference as PairedDifference
+    from recognizer.evaluation.bootstrap import paired_difference as paired_difference
+    from recognizer.evaluation.bootstrap import wer_interval as wer_interval
+    from recognizer.evaluation.error_counts import ErrorCounts as ErrorCounts
+    from recognizer.evaluation.evaluate import CorpusEvaluation as CorpusEvaluation
+    from recognizer.evaluation.evaluate import evaluate as evaluate
+    from recognizer.evaluation.tune import tune as tune
+    from recognizer.evaluation.word_alignment import count_errors as count_errors
     from recognizer.evaluation.word_alignment import word_error_rate as word_error_rate
     from recognizer.model.bundle import ModelBundle as ModelBundle
+    from recognizer.pipelines.build import build_model as build_model
+    from recognizer.pipelines.build import retrain_model as retrain_model
+    from recognizer.pipelines.train import train_from_file as train_from_file
     from recognizer.recognizer import Recognizer as Recognizer
     from recognizer.result import Hypothesis as Hypothesis
     from recognizer.result import Result as Result
     from recognizer.result import Word as Word
 
-_HOMES = {
-    "Hypothesis": "recognizer.result",
-    "ModelBundle": "recognizer.model.bundle",
-    "Recognizer": "recognizer.recognizer",
-    "RescoringOptions": "recognizer.decoding.rescoring.rescore",
-    "Result": "recognizer.result",
-    "SpeechError": "recognizer.data.errors",
-    "UsageError": "recognizer.data.errors",
-    "Word": "recognizer.result",
-    "word_error_rate": "recognizer.evaluation.word_alignment",
+_MODULES = {
+    "alignment.corpus_alignment": "CorpusAlignment align_corpus read_aligner train_aligner",
+    "am.nnet.acoustic_model": "AcousticModel AcousticSession",
+    "data.alignments.alignment": "Alignment",
+    "data.audio.reading": "read_audio",
+    "data.corpora.corpus": "Corpus Utterance read_corpus",
+    "data.errors": "SpeechError UsageError",
+    "decoding.alignment.tolerance": "Tolerance",
+    "decoding.lattice.kaldi": "read_kaldi_lattices write_kaldi_lattices",
+    "decoding.lattice.lattice": "BestPath CompactLattice",
+    "decoding.lattice.mbr": "MbrResult mbr",
+    "decoding.lattice.oracle": "Oracle oracle",
+    "decoding.lattice.paths": "best_path n_best",
+    "decoding.lattice.posteriors": "Posteriors posteriors",
+    "decoding.lattice.slf": "read_slf write_slf",
+    "decoding.rescoring.rescore": "RescoringOptions",
+    "decoding.search.search": "SearchOptions",
+    "evaluation.bootstrap": "Interval PairedDifference paired_difference wer_interval",
+    "evaluation.error_counts": "ErrorCounts",
+    "evaluation.evaluate": "CorpusEvaluation evaluate",
+    "evaluation.tune": "tune",
+    "evaluation.word_alignment": "count_errors word_error_rate",
+    "model.bundle": "ModelBundle",
+    "pipelines.build": "build_model retrain_model",
+    "pipelines.train": "train_from_file",
+    "recognizer": "Recognizer",
+    "result": "Hypothesis Result Word",
+}
+"""Where each public name is defined; the imports above say the same to type checkers."""
+
+_MODULE_OF = {
+    name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names.split()
 }
 
-__all__ = list(_HOMES)
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_HOMES]
+    return [*globals(), *_MODULE_OF]

@@ -90,7 +90,12 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A named list of utterances, in order of their ids."""
+    """A named list of utterances, in order of their ids; iterating gives the utterances.
+
+    Attributes:
+        name: for messages and files.
+        utterances: recordings, or parts of them, with transcripts and speakers.
+    """
 
     name: str
     utterances: tuple[Utterance, ...]

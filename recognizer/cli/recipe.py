@@ -27,13 +27,8 @@ def recipe(
     """
     numpy_on_one_thread()
 
-    from pathlib import Path
+    from recognizer.pipelines.build import build_model
 
-    from recognizer.pipelines.recipe import read_recipe
-    from recognizer.pipelines.recipe_stages import recipe_stages
-    from recognizer.pipelines.stages import run_stages
-
-    stages = recipe_stages(read_recipe(recipe), Path(corpora), Path(work), jobs=jobs)
-    run_stages(stages, Path(work), first=first, last=last)
+    model = build_model(recipe, corpora, work, first=first, last=last, jobs=jobs)
     if last is None:
-        click.echo(Path(work) / "model")
+        click.echo(model)

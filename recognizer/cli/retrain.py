@@ -41,16 +41,8 @@ def retrain(
     """
     numpy_on_one_thread()
 
-    from pathlib import Path
+    from recognizer.pipelines.build import retrain_model
 
-    from recognizer.data.io.options import from_table, read_toml
-    from recognizer.pipelines.recipe import find_recipe
-    from recognizer.pipelines.retrain import RetrainRecipe, retrain_stages
-    from recognizer.pipelines.stages import run_stages
-
-    path = find_recipe(recipe)
-    made = from_table(RetrainRecipe, read_toml(path), str(path))
-    stages = retrain_stages(made, Path(corpora), Path(work), jobs=jobs)
-    run_stages(stages, Path(work), first=first, last=last)
+    model = retrain_model(recipe, corpora, work, first=first, last=last, jobs=jobs)
     if last is None:
-        click.echo(Path(work) / "model")
+        click.echo(model)

@@ -22,7 +22,12 @@ REPLICATIONS = 10_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % interval of the word error rate, in percent."""
+    """A 95 % interval of the word error rate.
+
+    Attributes:
+        low: its lower end, in percent.
+        high: its upper end, in percent.
+    """
 
     low: float
     high: float

@@ -73,7 +73,13 @@ class UtteranceScore:
 
 @dataclass(frozen=True)
 class CorpusEvaluation:
-    """A scored test set, utterances in the corpus's order."""
+    """A scored test set.
+
+    Attributes:
+        data: the corpus, as it was named.
+        model: the model, as it was named.
+        scores: of every utterance, in the corpus's order.
+    """
 
     data: str
     model: str
