@@ -124,13 +124,13 @@ def split_texts(paths: Sequence[str | os.PathLike[str]], parts: int) -> list[Tex
     return result
 
 
-def _line_after(path: str, place: int) -> int:
-    """Where the first line begins that begins after a place.
+def _line_after(path: str, position: int) -> int:
+    """Where the first line begins that begins after a position.
 
     Not with a byte order mark, which would be skipped at the beginning of a part.
     """
     with Path(path).open("rb") as stream:
-        stream.seek(place)
+        stream.seek(position)
         stream.readline()
         begin = stream.tell()
         while (line := stream.readline()).startswith(_BYTE_ORDER_MARK):

@@ -53,11 +53,11 @@ class NgramScorer:
                 contexts = self._nodes[parents[rows]].astype(np.int64)
             else:
                 contexts = np.full(len(words[rows]), NO_NODE, dtype=np.int64)
-            scores[rows], nodes[rows] = self._walk(contexts, self._ids[words[rows]])
+            scores[rows], nodes[rows] = self._back_off(contexts, self._ids[words[rows]])
         self._nodes = nodes
         return scores
 
-    def _walk(
+    def _back_off(
         self, contexts: NDArray[np.int64], words: NDArray[np.int32]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Log10 probability of words after contexts, and the node of the longest n-gram found.
@@ -78,9 +78,9 @@ class NgramScorer:
                 found = model.find(level + 2, rows, words[open_[here]])
                 hit = found != NO_NODE
                 if hit.any():
-                    places = open_[here[hit]]
-                    scores[places] += model.levels[level + 1].log10_probs[found[hit]]
-                    reached[places] = found[hit] + model.offsets[level + 1]
+                    targets = open_[here[hit]]
+                    scores[targets] += model.levels[level + 1].log10_probs[found[hit]]
+                    reached[targets] = found[hit] + model.offsets[level + 1]
                 missed, rows = here[~hit], rows[~hit]
                 scores[open_[missed]] += model.levels[level].log10_backoffs[rows]
                 shorter[here] = NO_NODE

@@ -39,7 +39,7 @@ inline uint64_t AbsenceMark(uint32_t word) {
 inline uint64_t SlotHash(uint32_t state, uint32_t word) {
   return (state * uint64_t{0x9e3779b97f4a7c15} + word) * 0xd6e8feb86659fd93;
 }
-inline uint64_t SlotHome(uint64_t hash, uint64_t num_slots) {
+inline uint64_t FirstSlot(uint64_t hash, uint64_t num_slots) {
   return (hash >> 32) * num_slots >> 32;
 }
 
@@ -62,7 +62,7 @@ class ArcTable {
   static uint64_t SlotsFor(uint64_t arcs) { return arcs + arcs / 2 + 1; }
 
   const ArcSlot* home(uint32_t state, uint32_t word) const {
-    return slots_ + SlotHome(SlotHash(state, word), num_slots_);
+    return slots_ + FirstSlot(SlotHash(state, word), num_slots_);
   }
 
   const Arc* Find(uint32_t state, uint32_t word) const {
@@ -117,9 +117,9 @@ class ArcIndexer {
   }
 
   static void Add(ArcSlot* slots, uint64_t num_slots, uint32_t state, const Arc& arc) {
-    uint64_t place = SlotHome(SlotHash(state, arc.word), num_slots);
-    while (slots[place].state != 0) place = place + 1 < num_slots ? place + 1 : 0;
-    slots[place] = {arc, state};
+    uint64_t slot = FirstSlot(SlotHash(state, arc.word), num_slots);
+    while (slots[slot].state != 0) slot = slot + 1 < num_slots ? slot + 1 : 0;
+    slots[slot] = {arc, state};
   }
 
   HistoryRecord* states_;

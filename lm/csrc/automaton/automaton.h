@@ -153,7 +153,7 @@ class Automaton {
     return log_prob + finals_[state];
   }
 
-  // Reads everything once and makes sure that no walk leaves the arrays or goes on for ever.
+  // Reads everything once and makes sure that following arcs and back-offs neither leaves the arrays nor goes on for ever.
   // Throws std::invalid_argument.
   void Validate() const {
     Require(states_[0].backoff == 0.0f && states_[0].backoff_state == 0,

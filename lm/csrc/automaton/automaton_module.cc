@@ -189,7 +189,7 @@ NB_MODULE(_automaton, m) {
   Fast::Bind(m, "Automaton");
   Compact::Bind(m, "CompactAutomaton");
   m.def("word_ids", &WordIds, nb::arg("vocabulary").noconvert(), nb::arg("words").noconvert(),
-        "Place in the vocabulary of each word, -1: none; a line feed follows each word of both.");
+        "Row in the vocabulary of each word, -1: none; a line feed follows each word of both.");
   m.def("num_slots", &NumSlots, nb::arg("states").noconvert(), nb::arg("arcs").noconvert(),
         "Rows that the index of a valid automaton's arcs takes.");
   m.def("fill_slots", &FillSlots, nb::arg("states").noconvert(), nb::arg("arcs").noconvert(),

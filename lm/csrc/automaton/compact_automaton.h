@@ -261,7 +261,7 @@ class CompactAutomaton {
     }
   }
 
-  // Reads everything once and makes sure that no walk leaves the arrays or goes on for ever.
+  // Reads everything once and makes sure that following arcs and back-offs neither leaves the arrays nor goes on for ever.
   // Throws std::invalid_argument.
   void Validate() const {
     ValidateTable(parts_.log_prob_table, parts_.log_prob_table_size, "log_prob_table");
@@ -273,10 +273,10 @@ class CompactAutomaton {
             "slots: expected an empty one");
     const uint64_t offset_bits = (parts_.offsets_size - kBitPadding) * 8;
     for (uint64_t b = 0; b < parts_.first_arcs_size / 2; ++b) {
-      const uint64_t place = parts_.first_arcs[2 * b + 1];
-      const uint64_t width = place & 63;
-      if (width == 0 || width > kMaxFieldBits || (place >> 6) > offset_bits ||
-          offset_bits - (place >> 6) < width * kStatesPerBlock) {
+      const uint64_t range = parts_.first_arcs[2 * b + 1];
+      const uint64_t width = range & 63;
+      if (width == 0 || width > kMaxFieldBits || (range >> 6) > offset_bits ||
+          offset_bits - (range >> 6) < width * kStatesPerBlock) {
         Fault("first_arcs", b, "offsets out of range");
       }
     }

@@ -27,7 +27,7 @@ class PositionTable {
   static uint64_t SlotsFor(uint64_t arcs) { return arcs + arcs / 3 + 1; }
 
   void PrefetchHome(uint32_t state, uint32_t word) const {
-    Prefetch(slots_ + SlotHome(SlotHash(state, word), num_slots_));
+    Prefetch(slots_ + FirstSlot(SlotHash(state, word), num_slots_));
   }
 
   // The position for which `is_word(position)` among those that the slots propose, or kNone.
@@ -35,12 +35,12 @@ class PositionTable {
   uint64_t Find(uint32_t state, uint32_t word, const IsWord& is_word) const {
     const uint64_t hash = SlotHash(state, word);
     const uint32_t mark = Mark(hash);
-    for (uint64_t place = SlotHome(hash, num_slots_); slots_[place] != 0;) {
-      if ((slots_[place] & ~PositionMask()) == mark) {
-        const uint64_t position = (slots_[place] & PositionMask()) - 1;
+    for (uint64_t slot = FirstSlot(hash, num_slots_); slots_[slot] != 0;) {
+      if ((slots_[slot] & ~PositionMask()) == mark) {
+        const uint64_t position = (slots_[slot] & PositionMask()) - 1;
         if (is_word(position)) return position;
       }
-      if (++place == num_slots_) place = 0;
+      if (++slot == num_slots_) slot = 0;
     }
     return kNone;
   }
@@ -48,9 +48,9 @@ class PositionTable {
   // To the slots that the table is a view of.
   void Add(uint32_t* slots, uint32_t state, uint32_t word, uint64_t position) const {
     const uint64_t hash = SlotHash(state, word);
-    uint64_t place = SlotHome(hash, num_slots_);
-    while (slots[place] != 0) place = place + 1 < num_slots_ ? place + 1 : 0;
-    slots[place] = Mark(hash) | static_cast<uint32_t>(position + 1);
+    uint64_t slot = FirstSlot(hash, num_slots_);
+    while (slots[slot] != 0) slot = slot + 1 < num_slots_ ? slot + 1 : 0;
+    slots[slot] = Mark(hash) | static_cast<uint32_t>(position + 1);
   }
 
   static constexpr uint64_t kNone = UINT64_MAX;

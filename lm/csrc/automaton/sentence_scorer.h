@@ -2,8 +2,8 @@
 // Final give one word after the other, to the last bit.
 //
 // Advance has to wait for the state that the word before led to. But a state is a history, which
-// depends on words alone: from every word of the sentences the n-grams that begin there are walked
-// through, all walks by one arc in turn, so that their look-ups wait for the memory together. The
+// depends on words alone: from every word of the sentences the n-grams that begin there are matched
+// arc by arc, each match by one arc in turn, so that their look-ups wait for the memory together. The
 // longest n-gram that ends in a word gives its log probability; the longest history that ends
 // before it backs off to the history of that n-gram, as in Advance, and pays for it.
 #ifndef LM_CSRC_AUTOMATON_SENTENCE_SCORER_H_
@@ -30,14 +30,14 @@ class SentenceScorer {
   void Score(const int32_t* words, const int64_t* offsets, size_t num_sentences, float* log_probs,
              float* finals) {
     Lay(words, offsets, num_sentences);
-    BeginWalks();
-    while (num_walks_ != 0) LengthenWalks();
+    BeginMatches();
+    while (num_matches_ != 0) ExtendMatches();
     size_t p = 0;
     for (size_t s = 0; s < num_sentences; ++s, ++p) {
       for (int64_t i = offsets[s]; i < offsets[s + 1]; ++i, ++p) {
-        log_probs[i] = LogProb(places_[p].history, places_[p + 1]);
+        log_probs[i] = LogProb(positions_[p].history, positions_[p + 1]);
       }
-      finals[s] = automaton_.Final(places_[p].history);
+      finals[s] = automaton_.Final(positions_[p].history);
     }
   }
 
@@ -46,70 +46,70 @@ class SentenceScorer {
   static constexpr float kImpossible = -std::numeric_limits<float>::infinity();
 
   // A word, or the <s> before the words of a sentence.
-  struct Place {
+  struct Position {
     uint32_t word;     // kNoWord: <s>
     uint32_t history;  // the longest that is known to end here
     uint32_t source;   // of the longest n-gram that is known to end here: the history before
     float log_prob;    // of that n-gram
   };
 
-  // An n-gram that is a history, and the place after it.
-  struct Walk {
+  // An n-gram that is a history, and the position after it.
+  struct Match {
     typename View::Query query;
-    Place* next;
+    Position* next;
   };
 
   void Lay(const int32_t* words, const int64_t* offsets, size_t num_sentences) {
-    places_.resize(static_cast<size_t>(offsets[num_sentences] - offsets[0]) + num_sentences + 1);
-    Place* place = places_.data();
+    positions_.resize(static_cast<size_t>(offsets[num_sentences] - offsets[0]) + num_sentences + 1);
+    Position* position = positions_.data();
     for (size_t s = 0; s < num_sentences; ++s) {
-      *place++ = {kNoWord, Automaton::kStart, Automaton::kEmpty, kImpossible};
+      *position++ = {kNoWord, Automaton::kStart, Automaton::kEmpty, kImpossible};
       for (int64_t i = offsets[s]; i < offsets[s + 1]; ++i) {
         const uint32_t word = static_cast<uint32_t>(words[i]);
         automaton_.PrefetchUnigram(word);
-        *place++ = {word, Automaton::kEmpty, Automaton::kEmpty, kImpossible};
+        *position++ = {word, Automaton::kEmpty, Automaton::kEmpty, kImpossible};
       }
     }
-    *place = {kNoWord, Automaton::kEmpty, Automaton::kEmpty, kImpossible};
+    *position = {kNoWord, Automaton::kEmpty, Automaton::kEmpty, kImpossible};
   }
 
-  void BeginWalks() {
-    walks_.resize(places_.size());
-    Walk* kept = walks_.data();
-    for (Place *place = places_.data(), *last = &places_.back(); place != last; ++place) {
-      if (place->word < automaton_.num_words()) {
-        const Arc arc = automaton_.Unigram(place->word);
-        place->log_prob = arc.log_prob;
-        place->history = arc.next;
+  void BeginMatches() {
+    matches_.resize(positions_.size());
+    Match* kept = matches_.data();
+    for (Position *position = positions_.data(), *last = &positions_.back(); position != last; ++position) {
+      if (position->word < automaton_.num_words()) {
+        const Arc arc = automaton_.Unigram(position->word);
+        position->log_prob = arc.log_prob;
+        position->history = arc.next;
       }
-      kept += place->history != Automaton::kEmpty && Begin(kept, place->history, place + 1);
+      kept += position->history != Automaton::kEmpty && Begin(kept, position->history, position + 1);
     }
-    num_walks_ = static_cast<size_t>(kept - walks_.data());
+    num_matches_ = static_cast<size_t>(kept - matches_.data());
   }
 
-  // All walks have the same length, so the histories that end in a word are shorter than these.
-  void LengthenWalks() {
-    Keep([this](Walk* walk) { return automaton_.PrefetchArcs(&walk->query); });
+  // All matches have the same length, so the histories that end in a word are shorter than these.
+  void ExtendMatches() {
+    Keep([this](Match* match) { return automaton_.PrefetchArcs(&match->query); });
     if constexpr (View::kArcsTakeTwoSteps) {
-      Keep([this](Walk* walk) { return automaton_.PrefetchArc(&walk->query); });
+      Keep([this](Match* match) { return automaton_.PrefetchArc(&match->query); });
     }
-    Keep([this](Walk* walk) {
-      Place* const place = walk->next;
+    Keep([this](Match* match) {
+      Position* const position = match->next;
       Arc arc;
-      if (!automaton_.Find(walk->query, place->history, &arc)) return false;
-      place->log_prob = arc.log_prob;
-      place->source = walk->query.state;
-      if (arc.next == place->history) return false;  // the n-gram is no history
-      place->history = arc.next;
-      return Begin(walk, arc.next, place + 1);
+      if (!automaton_.Find(match->query, position->history, &arc)) return false;
+      position->log_prob = arc.log_prob;
+      position->source = match->query.state;
+      if (arc.next == position->history) return false;  // the n-gram is no history
+      position->history = arc.next;
+      return Begin(match, arc.next, position + 1);
     });
   }
 
-  // Whether a walk goes on: not behind the end of a sentence.
-  bool Begin(Walk* walk, uint32_t history, Place* next) const {
-    walk->query.state = history;
-    walk->query.word = next->word;
-    walk->next = next;
+  // Whether a match goes on: not after the end of a sentence.
+  bool Begin(Match* match, uint32_t history, Position* next) const {
+    match->query.state = history;
+    match->query.word = next->word;
+    match->next = next;
     if (next->word < automaton_.num_words()) {
       automaton_.PrefetchHistory(history);
       return true;
@@ -120,28 +120,28 @@ class SentenceScorer {
 
   template <typename Test>
   void Keep(const Test& test) {
-    Walk* const first = walks_.data();
-    Walk* kept = first;
-    for (Walk *walk = first, *last = first + num_walks_; walk != last; ++walk) {
-      if (test(walk)) *kept++ = *walk;
+    Match* const first = matches_.data();
+    Match* kept = first;
+    for (Match *match = first, *last = first + num_matches_; match != last; ++match) {
+      if (test(match)) *kept++ = *match;
     }
-    num_walks_ = static_cast<size_t>(kept - first);
+    num_matches_ = static_cast<size_t>(kept - first);
   }
 
-  float LogProb(uint32_t history, const Place& place) const {
-    if (place.word >= automaton_.num_words()) return place.log_prob;
+  float LogProb(uint32_t history, const Position& position) const {
+    if (position.word >= automaton_.num_words()) return position.log_prob;
     float log_prob = 0.0f;
-    while (history != place.source && history != Automaton::kEmpty) {
+    while (history != position.source && history != Automaton::kEmpty) {
       log_prob += automaton_.backoff(history);
       history = automaton_.backoff_state(history);
     }
-    return log_prob + place.log_prob;
+    return log_prob + position.log_prob;
   }
 
   const View& automaton_;
-  std::vector<Place> places_;
-  std::vector<Walk> walks_;
-  size_t num_walks_ = 0;  // of them, in front
+  std::vector<Position> positions_;
+  std::vector<Match> matches_;
+  size_t num_matches_ = 0;  // of them, in front
 };
 
 }  // namespace lm

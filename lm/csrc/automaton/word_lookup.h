@@ -21,7 +21,7 @@ void ForEachLine(std::string_view text, F f) {
   }
 }
 
-// A word's id is its place in the vocabulary. The text must outlive this.
+// A word's id is its row in the vocabulary. The text must outlive this.
 class WordLookup {
  public:
   explicit WordLookup(std::string_view vocabulary) {
