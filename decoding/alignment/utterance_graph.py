@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -27,6 +26,8 @@ from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.decoding.alignment.hmm_states import GraphStates, HmmBlock
+from recognizer.decoding.alignment.phone_graph import EDGE, Predecessor, PhoneGraph
 from recognizer.decoding.alignment.tolerance import PhoneLoop, Tolerance
 from recognizer.decoding.graph.graph import DecodingGraph
 
@@ -67,115 +68,6 @@ class UtteranceGraph:
                 else:
                     waiting.append((frames + 1, targets[arc]))
         raise SpeechError("transcript: expected a path through its graph, found none")
-
-
-@dataclass(frozen=True)
-class _Block:
-    """The nodes of one phone in context, numbered from 0.
-
-    Attributes:
-        forward: transition-id of each node.
-        successors: nodes of the same phone that each node leads to.
-        entries: nodes of HMM state 0.
-        exits: nodes from which the phone ends.
-    """
-
-    forward: tuple[int, ...]
-    successors: tuple[tuple[int, ...], ...]
-    entries: tuple[int, ...]
-    exits: tuple[int, ...]
-
-    @classmethod
-    def of_phone(cls, states: Sequence[Sequence[tuple[int, int]]]) -> _Block:
-        """The block of a phone whose states have these (forward transition-id, destination)."""
-        forward = [label for state in states for label, _ in state]
-        destinations = [to for state in states for _, to in state]
-        first = [0]
-        for state in states:
-            first.append(first[-1] + len(state))
-        nodes = [tuple(range(begin, end)) for begin, end in pairwise(first)]
-        final = len(states)
-        return cls(
-            forward=tuple(forward),
-            successors=tuple(nodes[to] if to < final else () for to in destinations),
-            entries=nodes[0],
-            exits=tuple(node for node, to in enumerate(destinations) if to == final),
-        )
-
-
-class _States:
-    """The states of a graph and the arcs between them, self-loops apart.
-
-    Attributes:
-        labels: the label of every arc that enters a state from another one; 0 for junctions.
-        sources, targets, scores, words: of the arcs; words as the graph's output labels.
-    """
-
-    def __init__(self, junctions: int) -> None:
-        self.labels = [0] * junctions
-        self.sources: list[int] = []
-        self.targets: list[int] = []
-        self.scores: list[float] = []
-        self.words: list[int] = []
-
-    def junction(self) -> int:
-        """Adds a state that is entered without taking a frame."""
-        self.labels.append(0)
-        return len(self.labels) - 1
-
-    def block(self, block: _Block) -> int:
-        """Adds a phone; returns the number of its first node."""
-        base = len(self.labels)
-        self.labels += block.forward
-        for node, successors in enumerate(block.successors, start=base):
-            for successor in successors:
-                self.arc(node, base + successor)
-        return base
-
-    def arc(self, source: int, target: int, score: float = 0.0, word: int = 0) -> None:
-        """Adds an arc."""
-        self.sources.append(source)
-        self.targets.append(target)
-        self.scores.append(score)
-        self.words.append(word)
-
-
-_Way = tuple[int, float]  # a phone (or _EDGE, or a junction) to come from, and the score of it
-_EDGE = -1  # the utterance's edge, before its first and after its last phone; junctions are below
-
-
-@dataclass(frozen=True)
-class _PhoneGraph:
-    """The phones of a transcript without context, in topological order.
-
-    Junctions are points between words that departures from the transcript go through. They break
-    the context: phones before and after them are beside silence, as it were.
-
-    Attributes:
-        phones: phone ids.
-        words: per phone, the number (from 1) of the word that begins with it, or 0.
-        ways: per phone, how it can be reached.
-        junctions: per junction, how it can be reached.
-        loops: per stretch of garbage, the junctions before and after it.
-        ends: how the utterance can end.
-    """
-
-    phones: list[int] = field(default_factory=list)
-    words: list[int] = field(default_factory=list)
-    ways: list[list[_Way]] = field(default_factory=list)
-    junctions: list[list[_Way]] = field(default_factory=list)
-    loops: list[tuple[int, int]] = field(default_factory=list)
-    ends: list[_Way] = field(default_factory=list)
-
-    def phone(self, phone: int, ways: list[_Way], word: int = 0) -> int:
-        self.phones.append(phone)
-        self.ways.append(ways)
-        self.words.append(word)
-        return len(self.phones) - 1
-
-    def junction(self, ways: list[_Way]) -> int:
-        self.junctions.append(ways)
-        return _EDGE - len(self.junctions)
 
 
 class GraphCompiler:
@@ -219,8 +111,8 @@ class GraphCompiler:
         if tolerance is not None:
             self.loop = PhoneLoop(phones, transitions)
             self._self_loops = np.concatenate((transitions.self_loop, self.loop.loops))
-            self._loop_blocks = [_Block.of_phone(states) for states in self.loop.forward.values()]
-        self._blocks: dict[tuple[int, int, int], _Block] = {}
+            self._loop_blocks = [HmmBlock.of_phone(states) for states in self.loop.forward.values()]
+        self._blocks: dict[tuple[int, int, int], HmmBlock] = {}
         self._pronunciations: dict[str, tuple[tuple[tuple[int, ...], float], ...]] = {}
 
     def compile(self, words: Sequence[str]) -> UtteranceGraph:
@@ -247,10 +139,10 @@ class GraphCompiler:
             self._pronunciations[word] = known
         return known
 
-    def _phone_graph(self, words: Sequence[str]) -> _PhoneGraph:
-        graph = _PhoneGraph()
-        ends: list[_Way] = [(_EDGE, 0.0)]  # after the words so far
-        skipped: list[_Way] = []  # after the words so far, the last of them not said
+    def _phone_graph(self, words: Sequence[str]) -> PhoneGraph:
+        graph = PhoneGraph()
+        ends: list[Predecessor] = [(EDGE, 0.0)]  # after the words so far
+        skipped: list[Predecessor] = []  # after the words so far, the last of them not said
         for number, word in enumerate(words, start=1):
             before, skipped = self._between(graph, ends, skipped)
             ends = []
@@ -263,8 +155,8 @@ class GraphCompiler:
         return graph
 
     def _between(
-        self, graph: _PhoneGraph, ends: list[_Way], skipped: list[_Way]
-    ) -> tuple[list[_Way], list[_Way]]:
+        self, graph: PhoneGraph, ends: list[Predecessor], skipped: list[Predecessor]
+    ) -> tuple[list[Predecessor], list[Predecessor]]:
         """The ways on from a boundary between words, and those past the next word, unsaid."""
         if self._tolerance is None:
             return self._with_silence(graph, ends), []
@@ -275,7 +167,7 @@ class GraphCompiler:
         graph.loops.append((departure, after))
         return ways, [(departure, -self._tolerance.skip_cost)]
 
-    def _with_silence(self, graph: _PhoneGraph, ends: list[_Way]) -> list[_Way]:
+    def _with_silence(self, graph: PhoneGraph, ends: list[Predecessor]) -> list[Predecessor]:
         """The ways on from ``ends``: through an optional silence, or past it."""
         ways = []
         if self._silence is not None:
@@ -286,11 +178,11 @@ class GraphCompiler:
             ways += [(node, score + self._no_silence) for node, score in ends]
         return ways
 
-    def _expand(self, graph: _PhoneGraph, words: Sequence[str]) -> UtteranceGraph:
+    def _expand(self, graph: PhoneGraph, words: Sequence[str]) -> UtteranceGraph:
         """Phones into phones in context, and these into the states of their HMMs."""
         phones, silence = graph.phones, self._phones.optional_silence
         rights: list[set[int]] = [set() for _ in phones]
-        for phone, ways in zip(phones, graph.ways, strict=True):
+        for phone, ways in zip(phones, graph.predecessors, strict=True):
             for before, _ in ways:
                 if before >= 0:
                     rights[before].add(phone)
@@ -303,17 +195,17 @@ class GraphCompiler:
                 rights[before].add(0)
 
         # State 0 is the start, then come the junctions, then the nodes.
-        states = _States(1 + len(graph.junctions))
+        states = GraphStates(1 + len(graph.junctions))
         # The exit nodes of each phone, by the phone to the right that they assume.
         exits: list[dict[int, list[int]]] = []
 
         def sources(before: int, right: int) -> Sequence[int]:
-            return exits[before][right] if before >= 0 else (_EDGE - before,)
+            return exits[before][right] if before >= 0 else (EDGE - before,)
 
-        for index, (phone, ways) in enumerate(zip(phones, graph.ways, strict=True)):
-            lefts: dict[int, list[_Way]] = {}
+        for index, (phone, ways) in enumerate(zip(phones, graph.predecessors, strict=True)):
+            lefts: dict[int, list[Predecessor]] = {}
             for before, score in ways:
-                left = phones[before] if before >= 0 else 0 if before == _EDGE else silence
+                left = phones[before] if before >= 0 else 0 if before == EDGE else silence
                 lefts.setdefault(left, []).append((before, score))
             here: dict[int, list[int]] = {}
             for right in sorted(rights[index]):
@@ -335,10 +227,10 @@ class GraphCompiler:
                     states.arc(source, number, score)
         finals = [(source, score) for before, score in graph.ends for source in sources(before, 0)]
         for departure, after in graph.loops:
-            self._add_loop(states, _EDGE - departure, _EDGE - after)
+            self._add_loop(states, EDGE - departure, EDGE - after)
         return self._arrays(states, finals, words)
 
-    def _add_loop(self, states: _States, departure: int, after: int) -> None:
+    def _add_loop(self, states: GraphStates, departure: int, after: int) -> None:
         """Lets garbage be said between two junctions."""
         assert self._tolerance is not None
         begin, end = states.junction(), states.junction()
@@ -353,7 +245,7 @@ class GraphCompiler:
                 states.arc(base + node, end, 0.0)
 
     def _arrays(
-        self, states: _States, finals: list[tuple[int, float]], words: Sequence[str]
+        self, states: GraphStates, finals: list[tuple[int, float]], words: Sequence[str]
     ) -> UtteranceGraph:
         entering = np.array(states.labels, dtype=np.int32)
         known = self._self_loops
@@ -387,7 +279,7 @@ class GraphCompiler:
         tids = entering[(entering > 0) & (entering <= self._transitions.num_transition_ids)]
         return UtteranceGraph(arcs, np.unique(self._transitions.pdf[tids]).astype(np.int32))
 
-    def _block(self, left: int, phone: int, right: int) -> _Block:
+    def _block(self, left: int, phone: int, right: int) -> HmmBlock:
         context = (left, phone, right)
         block = self._blocks.get(context)
         if block is None:
@@ -395,9 +287,9 @@ class GraphCompiler:
             self._blocks[context] = block
         return block
 
-    def _new_block(self, phone: int, pdfs: Sequence[int]) -> _Block:
+    def _new_block(self, phone: int, pdfs: Sequence[int]) -> HmmBlock:
         topology = self._transitions.topology.states(phone)
-        return _Block.of_phone(
+        return HmmBlock.of_phone(
             [
                 [
                     (self._transitions.transition_id(phone, state, int(pdf), arc), to)

@@ -33,16 +33,16 @@ void Validate(const GraphArrays& g) {
   const int64_t num_arcs = static_cast<int64_t>(g.num_arcs);
   if (g.offsets[0] != 0) Fail("offsets: expected to start with 0");
   for (uint32_t s = 0; s < g.num_states; ++s) {
-    const auto place = [s] { return "state " + std::to_string(s) + ": "; };
+    const auto where = [s] { return "state " + std::to_string(s) + ": "; };
     if (g.offsets[s + 1] < g.offsets[s] || g.offsets[s + 1] > num_arcs) {
-      Fail(place() + "expected offsets that ascend to the number of arcs");
+      Fail(where() + "expected offsets that ascend to the number of arcs");
     }
     if (g.num_emitting[s] > static_cast<uint64_t>(g.offsets[s + 1] - g.offsets[s])) {
-      Fail(place() + "expected at most as many emitting arcs as arcs");
+      Fail(where() + "expected at most as many emitting arcs as arcs");
     }
     const float final_cost = g.final_costs[s];
     if (std::isnan(final_cost) || final_cost == -std::numeric_limits<float>::infinity()) {
-      Fail(place() + "expected a final cost (inf if not final), found " +
+      Fail(where() + "expected a final cost (inf if not final), found " +
            std::to_string(final_cost));
     }
   }
@@ -54,23 +54,23 @@ void Validate(const GraphArrays& g) {
     for (int64_t a = g.offsets[s]; a < g.offsets[s + 1]; ++a) {
       const bool emitting = a - g.offsets[s] < g.num_emitting[s];
       const int32_t label = g.ilabels[a];
-      const auto place = [a] { return "arc " + std::to_string(a) + ": expected "; };
+      const auto where = [a] { return "arc " + std::to_string(a) + ": expected "; };
       if (emitting ? label < 1 || static_cast<size_t>(label) > g.num_transition_ids
                    : label != 0) {
-        Fail(place() +
+        Fail(where() +
              (emitting ? "a transition-id of 1 .. " + std::to_string(g.num_transition_ids)
                        : "label 0 after the emitting arcs") +
              ", found " + std::to_string(label));
       }
       if (g.next_states[a] < 0 || static_cast<uint32_t>(g.next_states[a]) >= g.num_states) {
-        Fail(place() + "a next state below " + std::to_string(g.num_states) + ", found " +
+        Fail(where() + "a next state below " + std::to_string(g.num_states) + ", found " +
              std::to_string(g.next_states[a]));
       }
       if (g.olabels[a] < 0) {
-        Fail(place() + "a word id >= 0, found " + std::to_string(g.olabels[a]));
+        Fail(where() + "a word id >= 0, found " + std::to_string(g.olabels[a]));
       }
       if (!std::isfinite(g.costs[a])) {
-        Fail(place() + "a finite cost, found " + std::to_string(g.costs[a]));
+        Fail(where() + "a finite cost, found " + std::to_string(g.costs[a]));
       }
     }
   }
@@ -114,8 +114,8 @@ std::vector<uint16_t> RankStates(const GraphArrays& g) {
   return ranks;
 }
 
-// States in the order of a depth-first walk; then those it does not reach.
-std::vector<uint32_t> WalkStates(const GraphArrays& g) {
+// States in the order of a depth-first search; then those that it does not reach.
+std::vector<uint32_t> DepthFirstOrder(const GraphArrays& g) {
   std::vector<uint32_t> order;
   order.reserve(g.num_states);
   std::vector<bool> seen(g.num_states, false);
@@ -154,10 +154,10 @@ PackedGraph PackGraph(const GraphArrays& g) {
     num_pdfs = std::max(num_pdfs, static_cast<uint32_t>(g.pdfs[tid]) + 1);
   }
   out.tid_offsets.assign(num_pdfs + 1, 0);
-  std::vector<uint32_t> place_of_tid(g.num_transition_ids + 1, 0);
+  std::vector<uint32_t> number_of_tid(g.num_transition_ids + 1, 0);
   for (size_t tid = 1; tid <= g.num_transition_ids; ++tid) {
-    place_of_tid[tid] = out.tid_offsets[static_cast<size_t>(g.pdfs[tid]) + 1]++;
-    if (place_of_tid[tid] >= MappedGraph::kMaxTidsOfPdf) {
+    number_of_tid[tid] = out.tid_offsets[static_cast<size_t>(g.pdfs[tid]) + 1]++;
+    if (number_of_tid[tid] >= MappedGraph::kMaxTidsOfPdf) {
       Fail("expected at most " + std::to_string(MappedGraph::kMaxTidsOfPdf) +
            " transition-ids with the pdf-id " + std::to_string(g.pdfs[tid]));
     }
@@ -165,7 +165,7 @@ PackedGraph PackGraph(const GraphArrays& g) {
   for (uint32_t pdf = 0; pdf < num_pdfs; ++pdf) out.tid_offsets[pdf + 1] += out.tid_offsets[pdf];
   out.tids.resize(g.num_transition_ids);
   for (size_t tid = 1; tid <= g.num_transition_ids; ++tid) {
-    out.tids[out.tid_offsets[static_cast<size_t>(g.pdfs[tid])] + place_of_tid[tid]] =
+    out.tids[out.tid_offsets[static_cast<size_t>(g.pdfs[tid])] + number_of_tid[tid]] =
         static_cast<uint32_t>(tid);
   }
 
@@ -173,7 +173,7 @@ PackedGraph PackGraph(const GraphArrays& g) {
   const auto has_epsilons = [&](uint32_t s) {
     return g.offsets[s] + g.num_emitting[s] < g.offsets[s + 1];
   };
-  std::vector<uint32_t> order = WalkStates(g);
+  std::vector<uint32_t> order = DepthFirstOrder(g);
   const auto middle = std::stable_partition(order.begin(), order.end(), has_epsilons);
   std::stable_sort(order.begin(), middle,
                    [&](uint32_t a, uint32_t b) { return ranks[a] < ranks[b]; });
@@ -200,7 +200,7 @@ PackedGraph PackGraph(const GraphArrays& g) {
         continue;
       }
       const uint32_t label = static_cast<uint32_t>(g.pdfs[tid]) |
-                             place_of_tid[static_cast<size_t>(tid)] << 16 |
+                             number_of_tid[static_cast<size_t>(tid)] << 16 |
                              (word != 0 ? MappedGraph::kHasWord : 0);
       out.arcs.insert(out.arcs.end(), {next, label, Bits(g.costs[a])});
       out.arc_words.push_back(word);

@@ -40,9 +40,9 @@ struct PackedGraph {
 };
 
 // States are numbered anew: first those with epsilons, by rank, the length of the longest
-// non-emitting path to them; then the others; both in the order in which a depth-first walk meets
+// non-emitting path to them; then the others; both in the order in which a depth-first search finds
 // them, so that states that follow each other are neighbours in memory.
-// Throws std::invalid_argument, naming the place, if the arrays are not a decoding graph or if its
+// Throws std::invalid_argument, naming the arc or state, if the arrays are not a decoding graph or if its
 // non-emitting arcs form a cycle.
 PackedGraph PackGraph(const GraphArrays& graph);
 

@@ -1,4 +1,5 @@
-// A decoding graph laid out for the search, as the arrays of a mapped file (decoding/graph/mapped_graph.py):
+// A decoding graph laid out for the search, as the arrays of a mapped file
+// (decoding/graph/mapped_graph.py):
 // emitting and non-emitting arcs apart, states numbered for the search's sake (graph_packing.h).
 #ifndef DECODING_MAPPED_GRAPH_H_
 #define DECODING_MAPPED_GRAPH_H_
@@ -55,7 +56,7 @@ class MappedGraph {
   };
 
   // validate: look at every arc; without, a file that was changed can make the search read
-  // anywhere. Throws std::invalid_argument, naming the place.
+  // anywhere. Throws std::invalid_argument, naming the arc or state.
   MappedGraph(const Arrays& arrays, bool validate);
 
   uint32_t start() const { return a_.start; }

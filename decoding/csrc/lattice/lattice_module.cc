@@ -1,4 +1,4 @@
-// Python's door to lattices: checks every buffer, releases the GIL, returns numpy arrays.
+// The Python module of lattices: checks every buffer, releases the GIL, returns numpy arrays.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
@@ -38,10 +38,10 @@ void CheckArcs(size_t num_states, const Vector<int32_t>& sources,
   for (size_t a = 0; a < num_arcs; ++a) {
     const int32_t source = sources.data()[a];
     const int32_t target = targets.data()[a];
-    const auto place = [a] { return "lattice: arc " + std::to_string(a) + ": "; };
-    if (source < last) throw std::invalid_argument(place() + "expected arcs sorted by source");
+    const auto where = [a] { return "lattice: arc " + std::to_string(a) + ": "; };
+    if (source < last) throw std::invalid_argument(where() + "expected arcs sorted by source");
     if (target <= source || static_cast<size_t>(target) >= num_states) {
-      throw std::invalid_argument(place() + "expected a target above its source " +
+      throw std::invalid_argument(where() + "expected a target above its source " +
                                   std::to_string(source) + " and below " +
                                   std::to_string(num_states) + ", found " +
                                   std::to_string(target));

@@ -68,7 +68,7 @@ class BayesRisk {
   enum class Step : char { kBoth, kInsertion, kDeletion };
   using Matrix = std::vector<double>;  // [num_nodes_, Q + 1]
 
-  // No word before, between and after the words: there insertions have a place.
+  // No word before, between and after the words: insertions go there.
   void SetHypothesis(const std::vector<int32_t>& words) {
     hypothesis_.assign(1, 0);
     for (const int32_t word : words) {

@@ -39,7 +39,7 @@ WordClosure::WordClosure(const LatticeView& lattice, WeightOrder order, double b
   // must not lose the best path to rounding.
   cutoff_ = best_ + std::min(beam, 1e30) + 1e-9 * (1.0 + std::fabs(best_));
   FindArcsWithinBeam(first_arc);
-  places_.resize(n);
+  indices_.resize(n);
   waiting_.assign(n / 64 + 1, 0);
 }
 
@@ -98,14 +98,14 @@ void WordClosure::Run(const std::vector<int32_t>& strings) {
     while (waiting_[block] != 0) {
       const int32_t state = static_cast<int32_t>(block * 64) + __builtin_ctzll(waiting_[block]);
       waiting_[block] &= waiting_[block] - 1;
-      const uint32_t place = places_[state];
-      if (ends_here_[state]) ends_.push_back({state, place});
-      const Reached here = reached_[place];
+      const uint32_t index = indices_[state];
+      if (ends_here_[state]) ends_.push_back({state, index});
+      const Reached here = reached_[index];
       const uint32_t end = first_silent_arc_[state + 1];
       for (uint32_t a = first_silent_arc_[state]; a < end; ++a) {
         const SilentArc& arc = silent_arcs_[a];
         Reach(arc.target,
-              {here.weight + Weight{arc.graph, arc.acoustic}, static_cast<int32_t>(place), arc.tid,
+              {here.weight + Weight{arc.graph, arc.acoustic}, static_cast<int32_t>(index), arc.tid,
                here.length + (arc.tid != 0)},
               strings);
       }
@@ -120,11 +120,11 @@ inline void WordClosure::Reach(int32_t state, const Reached& way,
   if ((block & bit) == 0) {
     block |= bit;
     last_ = std::max(last_, state);
-    places_[state] = static_cast<uint32_t>(reached_.size());
+    indices_[state] = static_cast<uint32_t>(reached_.size());
     reached_.push_back(way);
     return;
   }
-  Reached& known = reached_[places_[state]];
+  Reached& known = reached_[indices_[state]];
   const int order = order_.Compare(way.weight, known.weight);
   if (order > 0 || (order == 0 && WinsTie(way, known, strings))) known = way;
 }

@@ -60,11 +60,11 @@ class WordClosure {
   // Of what was reached: the states that are final or begin a word, ascending.
   size_t size() const { return ends_.size(); }
   int32_t state(size_t i) const { return ends_[i].state; }
-  const Weight& weight(size_t i) const { return reached_[ends_[i].place].weight; }
-  uint32_t length(size_t i) const { return reached_[ends_[i].place].length; }
+  const Weight& weight(size_t i) const { return reached_[ends_[i].index].weight; }
+  uint32_t length(size_t i) const { return reached_[ends_[i].index].length; }
   // Writes the whole string, of length(i), the heads of which are in strings.
   void WriteString(size_t i, const int32_t* strings, int32_t* out) const {
-    TraceBack(reached_[ends_[i].place], strings, out);
+    TraceBack(reached_[ends_[i].index], strings, out);
   }
 
  private:
@@ -76,13 +76,13 @@ class WordClosure {
   };
   struct Reached {
     Weight weight;
-    int32_t from;     // place of its predecessor, or ~i of the i-th root
+    int32_t from;     // index of its predecessor, or ~i of the i-th root
     int32_t tid;      // of the last arc, 0 for none
     uint32_t length;  // of the string
   };
   struct End {
     int32_t state;
-    uint32_t place;
+    uint32_t index;
   };
 
   void FindArcsWithinBeam(const std::vector<size_t>& first_arc);
@@ -104,7 +104,7 @@ class WordClosure {
   // Of the closure in the making:
   std::vector<Span> roots_;  // heads of the strings of what was added
   std::vector<Reached> reached_;
-  std::vector<uint32_t> places_;   // in reached_, of the states that are waiting
+  std::vector<uint32_t> indices_;   // in reached_, of the states that are waiting
   std::vector<uint64_t> waiting_;  // one bit for each state
   int32_t first_ = 0;
   int32_t last_ = 0;

@@ -71,7 +71,7 @@ class EpsilonModel : public HistoryModel {
     if (id < 0) return -std::numeric_limits<double>::infinity();
     reached_.clear();
     double best = -std::numeric_limits<double>::infinity();
-    Walk(history, [&](uint32_t state, double log_prob) {
+    VisitBackoffs(history, [&](uint32_t state, double log_prob) {
       lm::Arc arc;
       if (!automaton_.Find(state, static_cast<uint32_t>(id), &arc)) return;
       log_prob += arc.log_prob;
@@ -102,7 +102,7 @@ class EpsilonModel : public HistoryModel {
 
   double Final(uint32_t history) override {
     double best = -std::numeric_limits<double>::infinity();
-    Walk(history, [&](uint32_t state, double log_prob) {
+    VisitBackoffs(history, [&](uint32_t state, double log_prob) {
       const float final = automaton_.explicit_final(state);
       if (!std::isnan(final)) best = std::max(best, log_prob + final);
     });
@@ -122,7 +122,7 @@ class EpsilonModel : public HistoryModel {
   // Calls visit(state, log_prob) for every state that the history reaches by backing off, longest
   // first.
   template <typename Visit>
-  void Walk(uint32_t history, const Visit& visit) const {
+  void VisitBackoffs(uint32_t history, const Visit& visit) const {
     const Member* member = members_.data() + first_member_[history];
     const Member* const last = members_.data() + first_member_[history + 1];
     uint32_t state = member->state;

@@ -1,4 +1,4 @@
-// Numbers for things that are told apart by their content.
+// Numbers for objects that are told apart by their content.
 #ifndef DECODING_ID_TABLE_H_
 #define DECODING_ID_TABLE_H_
 
@@ -15,23 +15,23 @@ inline uint64_t MixHash(uint64_t value) {  // the finaliser of splitmix64
   return value ^ (value >> 31);
 }
 
-// Finds the number of a thing by its content; the things themselves stand elsewhere, by number.
+// Finds the number of an object by its content; the objects themselves are stored elsewhere, by number.
 class IdTable {
  public:
   IdTable() : slots_(kSmallest) {}
 
-  // The number of the thing with this hash for which same(number) holds. If there is none, calls
-  // make(), which stores the thing and returns its number.
+  // The number of the object with this hash for which same(number) holds. If there is none, calls
+  // make(), which stores the object and returns its number.
   template <typename Same, typename Make>
   uint32_t FindOrAdd(uint64_t hash, const Same& same, const Make& make) {
     const uint32_t mark = static_cast<uint32_t>(hash >> 32);
-    size_t place = mark & (slots_.size() - 1);
-    while (slots_[place].id != kFree) {
-      if (slots_[place].mark == mark && same(slots_[place].id)) return slots_[place].id;
-      place = (place + 1) & (slots_.size() - 1);
+    size_t index = mark & (slots_.size() - 1);
+    while (slots_[index].id != kFree) {
+      if (slots_[index].mark == mark && same(slots_[index].id)) return slots_[index].id;
+      index = (index + 1) & (slots_.size() - 1);
     }
     const uint32_t id = make();
-    slots_[place] = {mark, id};
+    slots_[index] = {mark, id};
     if (++size_ * 2 > slots_.size()) Grow();
     return id;
   }
@@ -53,9 +53,9 @@ class IdTable {
     std::vector<Slot> slots(slots_.size() * 2);
     for (const Slot& slot : slots_) {
       if (slot.id == kFree) continue;
-      size_t place = slot.mark & (slots.size() - 1);
-      while (slots[place].id != kFree) place = (place + 1) & (slots.size() - 1);
-      slots[place] = slot;
+      size_t index = slot.mark & (slots.size() - 1);
+      while (slots[index].id != kFree) index = (index + 1) & (slots.size() - 1);
+      slots[index] = slot;
     }
     slots_.swap(slots);
   }

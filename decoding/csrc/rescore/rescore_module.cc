@@ -1,4 +1,4 @@
-// Python's door to rescoring: checks every buffer, releases the GIL, asks models that are Python
+// The Python module of rescoring: checks every buffer, releases the GIL, asks models that are Python
 // objects for what it does not know yet.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -189,16 +189,16 @@ class Rescoring {
     Expect(offsets[0] == 0 && offsets[num_states] == static_cast<int64_t>(num_arcs),
            "lattice: arc_offsets: expected all arcs");
     for (size_t state = 0; state < num_states; ++state) {
-      const auto place = [&] { return "lattice: state " + std::to_string(state) + ": "; };
+      const auto where = [&] { return "lattice: state " + std::to_string(state) + ": "; };
       // Negated comparisons are true for NaN too.
       if (!(final_graph_costs_.data()[state] > -INFINITY) ||
           (final_graph_costs_.data()[state] < INFINITY &&
            !std::isfinite(final_acoustic_costs_.data()[state]))) {
-        throw std::invalid_argument(place() + "expected final costs (inf if not final)");
+        throw std::invalid_argument(where() + "expected final costs (inf if not final)");
       }
       if (offsets[state] > offsets[state + 1] ||
           offsets[state + 1] > static_cast<int64_t>(num_arcs)) {
-        throw std::invalid_argument(place() + "expected offsets that ascend");
+        throw std::invalid_argument(where() + "expected offsets that ascend");
       }
       for (int64_t arc = offsets[state]; arc < offsets[state + 1]; ++arc) {
         CheckArc(arc, static_cast<int32_t>(state), num_states, num_words);
@@ -218,19 +218,19 @@ class Rescoring {
   void CheckArc(int64_t arc, int32_t source, size_t num_states, size_t num_words) const {
     const int32_t target = targets_.data()[arc];
     const int32_t word = words_.data()[arc];
-    const auto place = [arc] { return "lattice: arc " + std::to_string(arc) + ": "; };
+    const auto where = [arc] { return "lattice: arc " + std::to_string(arc) + ": "; };
     if (target <= source || static_cast<size_t>(target) >= num_states) {
-      throw std::invalid_argument(place() + "expected a target above its source " +
+      throw std::invalid_argument(where() + "expected a target above its source " +
                                   std::to_string(source) + " and below " +
                                   std::to_string(num_states) + ", found " +
                                   std::to_string(target));
     }
     if (word < 0 || static_cast<size_t>(word) >= num_words) {
-      throw std::invalid_argument(place() + "expected a word below " + std::to_string(num_words) +
+      throw std::invalid_argument(where() + "expected a word below " + std::to_string(num_words) +
                                   ", found " + std::to_string(word));
     }
     if (!std::isfinite(graph_costs_.data()[arc]) || !std::isfinite(acoustic_costs_.data()[arc])) {
-      throw std::invalid_argument(place() + "expected finite costs");
+      throw std::invalid_argument(where() + "expected finite costs");
     }
   }
 

@@ -85,7 +85,7 @@ class Rescoring {
   Rescoring(const WordLatticeView& lattice, HistoryModel* old_model, HistoryModel* new_model)
       : lattice_(lattice), old_(old_model), new_(new_model) {}
 
-  // Replaces what an earlier call left. A path's cost is its graph cost, plus the old model's log
+  // Discards the expansion of an earlier call. A path's cost is its graph cost, plus the old model's log
   // probability, less lm_scale times the new one's, plus the penalty of each word, plus the scaled
   // acoustic cost. Of the histories in a state of the lattice those are dropped whose best path
   // from the start costs more than the best one's there plus the beam. If there are more than
