@@ -8,7 +8,7 @@ Predecessor = tuple[int, float]
 """A phone, a junction or `EDGE`, and the score of going on from it."""
 
 EDGE = -1
-"""The utterance's edge, before its first and after its last phone; numbers of junctions are below."""
+"""The edge of the utterance: before its first and after its last phone. Junctions are below it."""
 
 
 @dataclass(frozen=True)

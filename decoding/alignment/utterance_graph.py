@@ -27,7 +27,7 @@ from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.alignment.hmm_states import GraphStates, HmmBlock
-from recognizer.decoding.alignment.phone_graph import EDGE, Predecessor, PhoneGraph
+from recognizer.decoding.alignment.phone_graph import EDGE, PhoneGraph, Predecessor
 from recognizer.decoding.alignment.tolerance import PhoneLoop, Tolerance
 from recognizer.decoding.graph.graph import DecodingGraph
 
