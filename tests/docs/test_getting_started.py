@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from pages import DOCS, fenced_blocks
 from places import ROOT
 
-PAGE = ROOT / "docs" / "getting-started.md"
+PAGE = DOCS / "getting-started.md"
 MEASURED = re.compile(r"RTF|frames per second|accuracy")
 """Lines of which numbers depend on the machine."""
 
@@ -26,7 +27,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 def commands(page: str) -> list[tuple[str, list[str]]]:
     """The commands of a page's console blocks, each with the lines that it prints."""
     found: list[tuple[str, list[str]]] = []
-    for block in re.findall(r"^```console\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+    for block in fenced_blocks(page, "console"):
         inside = ""  # the word that ends a here-document
         for line in block.splitlines():
             if line.startswith("$ "):
