@@ -21,5 +21,6 @@ endif()
 
 # Estimation and building wait for memory and disk, not for what -O3 unrolls: -O2 is as fast, and
 # compiles in two thirds of the time. Queries and the parser of ARPA files keep -O3.
+target_compile_options(lm_sorting PRIVATE -O2)
 target_compile_options(lm__builder PRIVATE -O2)
 target_compile_options(lm__estimate PRIVATE -O2)
