@@ -27,6 +27,9 @@ COMMANDS = {
 }
 """Sub-commands with their short help: module ``recognizer.cli.NAME`` holds the command NAME."""
 
+_TRAINING = ("curves", "experiment", "recipe", "retrain", "train")
+"""Those of module ``recognizer.cli.training.NAME``."""
+
 
 class _Commands(click.Group):
     """Imports a sub-command's module only when it is run: listing them stays quick."""
@@ -37,7 +40,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"recognizer.cli.{cmd_name}")
+        folder = "training." if cmd_name in _TRAINING else ""
+        module = importlib.import_module(f"recognizer.cli.{folder}{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command
 

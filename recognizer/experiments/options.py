@@ -18,7 +18,7 @@ from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.data.errors import UsageError
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.model.files import DEFAULT_MODEL
-from recognizer.pipelines.acoustic_options import AcousticOptions
+from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.model_labels import check_fixed, check_sets
 from recognizer.pipelines.recipe import TrainingSet
 

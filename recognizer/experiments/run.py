@@ -25,17 +25,21 @@ from recognizer.experiments.results import CandidateResult, locked, read_json, w
 from recognizer.model.bundle import ModelBundle, copy_around_network
 from recognizer.model.config import ModelConfig
 from recognizer.model.files import ACOUSTIC, model_path
-from recognizer.pipelines.acoustic_options import AcousticOptions
-from recognizer.pipelines.development import development_sets, evaluated
-from recognizer.pipelines.model_labels import ModelLabels, check_apart
-from recognizer.pipelines.network_stages import (
+from recognizer.pipelines.acoustic.network_stages import (
     NETWORK_FILE,
     feature_tables,
     network_stage,
     train_on_labels,
 )
-from recognizer.pipelines.network_training import check_network, train_network, training_utterances
-from recognizer.pipelines.stages import Stage, run_stages, stages_done
+from recognizer.pipelines.acoustic.network_training import (
+    check_network,
+    train_network,
+    training_utterances,
+)
+from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.pipelines.development import development_sets, evaluated
+from recognizer.pipelines.model_labels import ModelLabels, check_apart
+from recognizer.stages import Stage, run_stages, stages_done
 
 if TYPE_CHECKING:
     from recognizer.am.training.engine.data import TrainingUtterance

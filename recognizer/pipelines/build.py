@@ -8,7 +8,7 @@ from recognizer.data.io.options import from_table, read_toml
 from recognizer.pipelines.recipe import find_recipe, read_recipe
 from recognizer.pipelines.recipe_stages import recipe_stages
 from recognizer.pipelines.retrain import RetrainRecipe, retrain_stages
-from recognizer.pipelines.stages import run_stages
+from recognizer.stages import run_stages
 
 
 def build_model(

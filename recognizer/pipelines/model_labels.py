@@ -17,11 +17,11 @@ from recognizer.data.lexicon.graphemes import graphemes, graphemic_lexicon
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.text.rules import text_rules
 from recognizer.model.bundle import ModelBundle
-from recognizer.pipelines.acoustic_options import AcousticOptions
-from recognizer.pipelines.aligned_corpus import AlignedCorpus, LabelledCorpus
-from recognizer.pipelines.network_stages import features_stage
+from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
+from recognizer.pipelines.acoustic.network_stages import features_stage
+from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.recipe import TrainingSet
-from recognizer.pipelines.stages import Stage
+from recognizer.stages import Stage
 
 _OF_THE_MODEL = ("tree", "features")
 _OF_OTHER_STARTS = ("initial", "realign", "realign_training")

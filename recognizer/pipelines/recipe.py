@@ -15,7 +15,7 @@ from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
 from recognizer.lm.units.pieces import PieceOptions
 from recognizer.model.config import FirstPassOptions, LatticeOptions
-from recognizer.pipelines.acoustic_options import AcousticOptions
+from recognizer.pipelines.acoustic.options import AcousticOptions
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "recipes"
 """The recipes that come with the package: NAME.toml."""

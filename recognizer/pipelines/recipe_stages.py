@@ -33,16 +33,16 @@ from recognizer.lm.ngram.model import NgramModel
 from recognizer.model import bundle, files
 from recognizer.model import config as model_config
 from recognizer.model.first_pass_graph import first_pass_graph
-from recognizer.pipelines.acoustic_stages import AcousticInputs, acoustic_stages, read_tree
-from recognizer.pipelines.aligned_corpus import AlignedCorpus
+from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
+from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE, store_network
+from recognizer.pipelines.acoustic.realign import NetworkRealigner
+from recognizer.pipelines.acoustic.stages import AcousticInputs, acoustic_stages, read_tree
 from recognizer.pipelines.development import (
     development_sets,
     measure_model,
     training_record,
     tune_model,
 )
-from recognizer.pipelines.network_stages import NETWORK_FILE, store_network
-from recognizer.pipelines.realign import NetworkRealigner
 from recognizer.pipelines.recipe import Recipe, TrainingSet, find_text
 from recognizer.pipelines.recipe_units import (
     SENTENCES,
@@ -52,7 +52,7 @@ from recognizer.pipelines.recipe_units import (
     require_sentencepiece,
     word_units,
 )
-from recognizer.pipelines.stages import Stage
+from recognizer.stages import Stage
 
 LAST_TRIPHONES = "aligner"
 FIRST_PASS_ARPA = "first_pass.arpa.gz"

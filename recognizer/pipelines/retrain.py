@@ -21,7 +21,12 @@ from recognizer.model import config as model_config
 from recognizer.model import files
 from recognizer.model.bundle import ModelBundle, copy_around_network
 from recognizer.model.files import DEFAULT_MODEL, model_path
-from recognizer.pipelines.acoustic_options import AcousticOptions
+from recognizer.pipelines.acoustic.network_stages import (
+    NETWORK_FILE,
+    network_stage,
+    train_on_labels,
+)
+from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.development import (
     development_sets,
     measure_model,
@@ -35,9 +40,8 @@ from recognizer.pipelines.model_labels import (
     check_sets,
     used_options,
 )
-from recognizer.pipelines.network_stages import NETWORK_FILE, network_stage, train_on_labels
 from recognizer.pipelines.recipe import TrainingSet, TuningOptions
-from recognizer.pipelines.stages import Stage
+from recognizer.stages import Stage
 
 
 @dataclass(frozen=True)

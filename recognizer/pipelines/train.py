@@ -22,8 +22,11 @@ from recognizer.data.io.console import console
 from recognizer.data.io.options import from_table, read_toml, to_table
 from recognizer.data.text.rules import check_text_rules
 from recognizer.decoding.alignment.align import AlignOptions
-from recognizer.pipelines.acoustic_options import AcousticOptions
-from recognizer.pipelines.acoustic_stages import (
+from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
+from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE, store_network
+from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.pipelines.acoustic.realign import NetworkRealigner
+from recognizer.pipelines.acoustic.stages import (
     STATES_FILE,
     TREE_FILES,
     AcousticInputs,
@@ -31,12 +34,9 @@ from recognizer.pipelines.acoustic_stages import (
     acoustic_stages,
     state_stages,
 )
-from recognizer.pipelines.aligned_corpus import AlignedCorpus
-from recognizer.pipelines.network_stages import NETWORK_FILE, store_network
-from recognizer.pipelines.realign import NetworkRealigner
-from recognizer.pipelines.stages import Stage, run_stages
-from recognizer.pipelines.state_labels import label_corpus, state_inventory
-from recognizer.pipelines.training_modes import training_group
+from recognizer.pipelines.acoustic.state_labels import label_corpus, state_inventory
+from recognizer.pipelines.acoustic.training_modes import training_group
+from recognizer.stages import Stage, run_stages
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def make(root: Path) -> tuple[Path, Path]:
     """Corpora of the language below a directory, and the work directory of a whole run."""
     from recognizer.pipelines.recipe import read_recipe
     from recognizer.pipelines.recipe_stages import recipe_stages
-    from recognizer.pipelines.stages import run_stages
+    from recognizer.stages import run_stages
 
     corpora = root / "corpora"
     corpora.mkdir()

@@ -77,7 +77,7 @@ def ask_peer(tree: Path, topology: Path) -> dict[str, Any]:
     python = os.environ.get("KALDI_HMM_GMM_PYTHON")
     if not python:
         pytest.skip("KALDI_HMM_GMM_PYTHON names no Python with kaldi-hmm-gmm and kaldifst 1.7.17")
-    command = [python, "-B", str(HELPERS / "kaldi_peer.py"), str(tree), str(topology)]
+    command = [python, "-B", str(HELPERS / "am" / "kaldi_peer.py"), str(tree), str(topology)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -53,7 +53,7 @@ def test_processes_end_when_their_parent_is_killed(kind: str, tmp_path: Path) ->
         env={
             **environment,
             "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(HELPERS)]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(HELPERS), str(HELPERS / "am")]),
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

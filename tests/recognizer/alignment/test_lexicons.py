@@ -22,7 +22,7 @@ from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.model.config import ModelConfig
 from recognizer.pipelines.recipe import read_recipe
 from recognizer.pipelines.recipe_stages import recipe_stages
-from recognizer.pipelines.stages import run_stages
+from recognizer.stages import run_stages
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.experiments.learning_rates import best_rate, search_rates
 from recognizer.experiments.options import TablesExperiment, make_candidate
 from recognizer.experiments.results import CandidateResult
-from recognizer.pipelines.acoustic_options import AcousticOptions
+from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.recipe import TrainingSet, find_recipe
 
 KINDS = ("dnn", "lstm", "lstmp")
@@ -276,7 +276,7 @@ def test_a_rate_that_diverges_in_the_end_gives_way(
 ) -> None:
     from click.testing import CliRunner
 
-    from recognizer.cli.experiment import tables as run_tables
+    from recognizer.cli.training.experiment import tables as run_tables
     from recognizer.experiments import run as experiment_run
 
     _, done, document = tables

@@ -42,7 +42,7 @@ def test_the_record_says_what_was_done(made: tuple[Path, Path]) -> None:
 
 def test_a_second_run_has_nothing_to_do(made: tuple[Path, Path]) -> None:
     from recognizer.pipelines.recipe_stages import recipe_stages
-    from recognizer.pipelines.stages import run_stages
+    from recognizer.stages import run_stages
 
     corpora, work = made
     before = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
@@ -98,7 +98,7 @@ def test_a_recipe_of_pieces_needs_no_dictionary(made: tuple[Path, Path]) -> None
     from recognizer.data.corpora.corpus import read_corpus
     from recognizer.lm.units.pieces import begins_word
     from recognizer.pipelines.recipe_stages import recipe_stages
-    from recognizer.pipelines.stages import run_stages
+    from recognizer.stages import run_stages
 
     pytest.importorskip("sentencepiece")
     corpora, work = made

@@ -16,7 +16,7 @@ from recognizer.am.nnet.network_file import read_network
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.model.bundle import ModelBundle
-from recognizer.pipelines.acoustic_options import AcousticOptions
+from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.recipe import TrainingSet, TuningOptions, find_recipe
 from recognizer.pipelines.retrain import RetrainRecipe
 
@@ -56,7 +56,7 @@ def retrained(
 ) -> tuple[Path, Path]:
     """The old model and the work directory of its retraining."""
     from recognizer.pipelines.retrain import retrain_stages
-    from recognizer.pipelines.stages import run_stages
+    from recognizer.stages import run_stages
 
     corpora, old = made[0], made[1] / "model"
     root = tmp_path_factory.mktemp("retrain")
@@ -113,7 +113,7 @@ def test_the_model_holds_the_mean(
     made: tuple[Path, Path], retrained: tuple[Path, Path], tmp_path: Path
 ) -> None:
     from recognizer.pipelines.retrain import retrain_stages
-    from recognizer.pipelines.stages import run_stages
+    from recognizer.stages import run_stages
 
     old, done = retrained
     work, path = tmp_path / "work", tmp_path / "recipe.toml"
@@ -161,7 +161,7 @@ def test_options_that_exclude_each_other(wrong: dict[str, Any], message: str) ->
 
 def test_training_goes_on_with_a_deeper_network(made: tuple[Path, Path], tmp_path: Path) -> None:
     from recognizer.pipelines.retrain import retrain_stages
-    from recognizer.pipelines.stages import run_stages
+    from recognizer.stages import run_stages
 
     path = tmp_path / "recipe.toml"
     text = RECIPE.format(model=made[1] / "model").replace("epochs = 2", "epochs = 6")
@@ -213,7 +213,7 @@ def test_a_network_of_another_shape_needs_a_fresh_start(
 def test_what_the_data_lack_is_not_forgotten(made: tuple[Path, Path], tmp_path: Path) -> None:
     """States of a phone that the new speech never says can still be recognised afterwards."""
     from recognizer.pipelines.retrain import retrain_stages
-    from recognizer.pipelines.stages import run_stages
+    from recognizer.stages import run_stages
 
     corpora, old = made[0], ModelBundle(made[1] / "model")
     few = tmp_path / "corpora"
@@ -269,7 +269,7 @@ def test_a_fresh_start_is_another_training(made: tuple[Path, Path], tmp_path: Pa
     from dataclasses import replace
 
     from recognizer.pipelines.retrain import retrain_stages
-    from recognizer.pipelines.stages import stages_done
+    from recognizer.stages import stages_done
 
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE.format(model=made[1] / "model"))

@@ -6,15 +6,15 @@ import os
 import subprocess
 import sys
 
-from places import HELPERS
+from places import HELPERS, ROOT
 
-PROGRAM = HELPERS / "killed_training.py"
+PROGRAM = HELPERS / "am" / "killed_training.py"
 
 
 def test_killed_at_random_points() -> None:
     done = subprocess.run(
         [sys.executable, str(PROGRAM), "--points", "5"],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROGRAM.parents[2])},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )

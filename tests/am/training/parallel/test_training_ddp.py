@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from places import HELPERS
+from places import HELPERS, ROOT
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.training.engine.curves import read_curve
 from recognizer.am.training.parallel.synchronous import SyncTrainer
@@ -19,7 +19,7 @@ from recognizer.am.training.train import TrainingOptions, train
 from recognizer.data.errors import UsageError
 from toy_training import NETWORK, make_utterances, toy_task
 
-PROGRAM = HELPERS / "ddp_program.py"
+PROGRAM = HELPERS / "am" / "ddp_program.py"
 
 
 def test_two_processes_learn_and_go_on_with_the_same_bits(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_two_processes_learn_and_go_on_with_the_same_bits(tmp_path: Path) -> Non
         env={
             **os.environ,
             "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join([str(PROGRAM.parents[2]), str(PROGRAM.parent)]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(PROGRAM.parent)]),
         },
         capture_output=True,
         text=True,

@@ -14,8 +14,12 @@ from recognizer.am.features.fbank import FbankOptions, fbank
 from recognizer.data.audio.augment import speed_perturb
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
-from recognizer.pipelines import feature_cache
-from recognizer.pipelines.feature_cache import ComputedFeatures, FeatureFile, cache_features
+from recognizer.pipelines.acoustic import feature_cache
+from recognizer.pipelines.acoustic.feature_cache import (
+    ComputedFeatures,
+    FeatureFile,
+    cache_features,
+)
 
 OPTIONS = FbankOptions()
 SPEEDS = (1.0, 0.9)

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.pipelines.stages import Stage, run_stages
+from recognizer.stages import Stage, run_stages
 
 QUIET = Console(file=io.StringIO())
 

@@ -14,7 +14,7 @@ from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.kaldi_archive import write_int_vectors
-from recognizer.pipelines.state_labels import (
+from recognizer.pipelines.acoustic.state_labels import (
     StateInventory,
     label_corpus,
     label_frames,

@@ -16,7 +16,7 @@ from recognizer.am.tree.decision_tree import Tree
 from recognizer.am.tree.growing import TreeOptions, build_tree
 from recognizer.am.tree.segment_contexts import transition_counts
 from recognizer.am.tree.statistics import TreeStats
-from recognizer.pipelines.aligned_corpus import AlignedCorpus
+from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
 
 
 def grow_tree(

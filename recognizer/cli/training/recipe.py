@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from recognizer.cli.stage_options import numpy_on_one_thread, stage_range, work_options
+from recognizer.cli.training.stage_options import numpy_on_one_thread, stage_range, work_options
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from recognizer.cli.stage_options import stage_range
+from recognizer.cli.training.stage_options import stage_range
 
 
 @click.command()

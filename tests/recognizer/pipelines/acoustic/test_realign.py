@@ -9,11 +9,11 @@ import pytest
 
 from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.data.errors import UsageError
-from recognizer.pipelines.acoustic_options import AcousticOptions
-from recognizer.pipelines.acoustic_stages import AcousticInputs, acoustic_stages, state_stages
+from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.pipelines.acoustic.stages import AcousticInputs, acoustic_stages, state_stages
 from recognizer.pipelines.recipe import read_recipe
 from recognizer.pipelines.recipe_stages import recipe_stages
-from recognizer.pipelines.stages import Stage
+from recognizer.stages import Stage
 
 
 def nothing() -> AcousticInputs:

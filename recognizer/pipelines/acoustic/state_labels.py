@@ -16,7 +16,7 @@ from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.json_io import read_json, write_json
-from recognizer.pipelines.aligned_corpus import LabelledCorpus
+from recognizer.pipelines.acoustic.aligned_corpus import LabelledCorpus
 
 IntArray = npt.NDArray[np.int32]
 

@@ -16,17 +16,17 @@ from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
-from recognizer.pipelines.acoustic_options import AcousticOptions
-from recognizer.pipelines.aligned_corpus import AlignedCorpus, LabelledCorpus
-from recognizer.pipelines.network_stages import (
+from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
+from recognizer.pipelines.acoustic.network_stages import (
     NETWORK_FILE,
     features_stage,
     network_stage,
     train_on_labels,
 )
-from recognizer.pipelines.stages import Stage
-from recognizer.pipelines.state_labels import StateInventory
-from recognizer.pipelines.tree_growing import grow_tree
+from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.pipelines.acoustic.state_labels import StateInventory
+from recognizer.pipelines.acoustic.tree_growing import grow_tree
+from recognizer.stages import Stage
 
 TREE_FILES = ("phones.txt", "tree.json", "transitions.json")
 

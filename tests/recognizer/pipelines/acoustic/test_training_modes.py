@@ -22,10 +22,10 @@ from recognizer.am.training.engine.options import ParameterServerOptions, Traini
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.alignments.textgrid import write_textgrid
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.pipelines import feature_cache
-from recognizer.pipelines.network_stages import NETWORK_FILE
+from recognizer.pipelines.acoustic import feature_cache
+from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE
+from recognizer.pipelines.acoustic.training_modes import check_mode
 from recognizer.pipelines.train import train_from_file
-from recognizer.pipelines.training_modes import check_mode
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 

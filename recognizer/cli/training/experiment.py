@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from recognizer.cli.stage_options import numpy_on_one_thread, work_options
+from recognizer.cli.training.stage_options import numpy_on_one_thread, work_options
 
 
 @click.group()

@@ -11,21 +11,21 @@ from typing import Any
 from recognizer.am.nnet.network_file import read_network, write_network
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
-from recognizer.pipelines.acoustic_options import AcousticOptions
-from recognizer.pipelines.aligned_corpus import AlignedCorpus, LabelledCorpus
-from recognizer.pipelines.feature_cache import (
+from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
+from recognizer.pipelines.acoustic.feature_cache import (
     ComputedFeatures,
     FeatureFile,
     FeatureTable,
     cache_features,
 )
-from recognizer.pipelines.network_training import (
+from recognizer.pipelines.acoustic.network_training import (
     check_network,
     train_network,
     training_utterances,
     with_posterior_priors,
 )
-from recognizer.pipelines.stages import Stage
+from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.stages import Stage
 
 NETWORK_FILE = "acoustic.safetensors"
 

@@ -21,10 +21,10 @@ from recognizer.am.nnet.priors import (
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.options import to_table
 from recognizer.model.files import ACOUSTIC, model_path
-from recognizer.pipelines.acoustic_options import AcousticOptions
-from recognizer.pipelines.aligned_corpus import LabelledCorpus
-from recognizer.pipelines.feature_cache import FeatureTable
-from recognizer.pipelines.training_modes import check_mode, require_torch
+from recognizer.pipelines.acoustic.aligned_corpus import LabelledCorpus
+from recognizer.pipelines.acoustic.feature_cache import FeatureTable
+from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.pipelines.acoustic.training_modes import check_mode, require_torch
 
 if TYPE_CHECKING:
     from recognizer.am.training.train import TrainingResult, TrainingUtterance

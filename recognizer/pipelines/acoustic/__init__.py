@@ -1,0 +1,1 @@
+"""Acoustic models in stages: features, labels, tree, network; by one process or by many."""
