@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from recognizer.data.corpora.corpus import read_corpus as read_corpus
     from recognizer.data.errors import SpeechError as SpeechError
     from recognizer.data.errors import UsageError as UsageError
+    from recognizer.data.lexicon.lexicon import Lexicon as Lexicon
+    from recognizer.data.text.rules import TextRules as TextRules
+    from recognizer.data.text.rules import text_rules as text_rules
     from recognizer.decoding.alignment.tolerance import Tolerance as Tolerance
     from recognizer.decoding.lattice.kaldi import read_kaldi_lattices as read_kaldi_lattices
     from recognizer.decoding.lattice.kaldi import write_kaldi_lattices as write_kaldi_lattices
@@ -55,6 +58,24 @@ if TYPE_CHECKING:
     from recognizer.evaluation.tune import tune as tune
     from recognizer.evaluation.word_alignment import count_errors as count_errors
     from recognizer.evaluation.word_alignment import word_error_rate as word_error_rate
+    from recognizer.lm.automaton.automaton import NgramAutomaton as NgramAutomaton
+    from recognizer.lm.estimation.estimate import Estimate as Estimate
+    from recognizer.lm.estimation.estimate import estimate_ngrams as estimate_ngrams
+    from recognizer.lm.estimation.estimate import (
+        estimate_ngrams_of_files as estimate_ngrams_of_files,
+    )
+    from recognizer.lm.estimation.options import EstimateOptions as EstimateOptions
+    from recognizer.lm.model.interpolate import interpolate_ngrams as interpolate_ngrams
+    from recognizer.lm.model.interpolate import tune_weights as tune_weights
+    from recognizer.lm.model.language_model import LanguageModel as LanguageModel
+    from recognizer.lm.model.language_model import read_language_model as read_language_model
+    from recognizer.lm.model.model_files import read_ngrams as read_ngrams
+    from recognizer.lm.model.model_files import write_ngrams as write_ngrams
+    from recognizer.lm.model.perplexity import Perplexity as Perplexity
+    from recognizer.lm.model.perplexity import perplexity as perplexity
+    from recognizer.lm.model.prune import prune_ngrams as prune_ngrams
+    from recognizer.lm.ngram.model import NgramModel as NgramModel
+    from recognizer.lm.resources import Resources as Resources
     from recognizer.model.bundle import ModelBundle as ModelBundle
     from recognizer.pipelines.build import build_model as build_model
     from recognizer.pipelines.build import retrain_model as retrain_model
@@ -71,6 +92,8 @@ _MODULES = {
     "data.audio.reading": "read_audio",
     "data.corpora.corpus": "Corpus Utterance read_corpus",
     "data.errors": "SpeechError UsageError",
+    "data.lexicon.lexicon": "Lexicon",
+    "data.text.rules": "TextRules text_rules",
     "decoding.alignment.tolerance": "Tolerance",
     "decoding.lattice.kaldi": "read_kaldi_lattices write_kaldi_lattices",
     "decoding.lattice.lattice": "BestPath CompactLattice",
@@ -86,6 +109,16 @@ _MODULES = {
     "evaluation.evaluate": "CorpusEvaluation evaluate",
     "evaluation.tune": "tune",
     "evaluation.word_alignment": "count_errors word_error_rate",
+    "lm.automaton.automaton": "NgramAutomaton",
+    "lm.estimation.estimate": "Estimate estimate_ngrams estimate_ngrams_of_files",
+    "lm.estimation.options": "EstimateOptions",
+    "lm.model.interpolate": "interpolate_ngrams tune_weights",
+    "lm.model.language_model": "LanguageModel read_language_model",
+    "lm.model.model_files": "read_ngrams write_ngrams",
+    "lm.model.perplexity": "Perplexity perplexity",
+    "lm.model.prune": "prune_ngrams",
+    "lm.ngram.model": "NgramModel",
+    "lm.resources": "Resources",
     "model.bundle": "ModelBundle",
     "pipelines.build": "build_model retrain_model",
     "pipelines.train": "train_from_file",

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.common.report import Row, add_json_option, print_rows, write_json
 from recognizer.lm.arpa.files import read_arpa
-from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions, estimate_files
+from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions, estimate_ngrams_of_files
 from recognizer.lm.model.model_files import WriteOptions
 from recognizer.lm.ngram.model import NgramModel, trie_keys
 
@@ -98,7 +98,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
                 ours, theirs = Path(directory, "ours.arpa"), Path(directory, "theirs.arpa")
                 files = FileOptions(write=WriteOptions(decimals=8))
-                estimate_files([arguments.text], ours, options, files=files)
+                estimate_ngrams_of_files([arguments.text], ours, options, files=files)
                 lmplz(arguments.text, theirs, options, Path(directory))
                 found = difference(read_arpa(ours), read_arpa(theirs))
             rows.append(

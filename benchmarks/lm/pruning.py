@@ -28,9 +28,9 @@ from benchmarks.common.report import add_json_option, write_json
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.io.files import read_lines
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.model.perplexity import perplexity
-from recognizer.lm.model.prune import history_probs, prune, pruning_losses
+from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 from recognizer.lm.ngram.model import NgramModel
 
 Row = dict[str, Any]
@@ -66,7 +66,7 @@ class Table:
         """Measure a model pruned to several sizes."""
         losses = pruning_losses(model, histories)
         for ngrams in sizes:
-            self.add(name, prune(model, ngrams=ngrams, losses=losses))
+            self.add(name, prune_ngrams(model, ngrams=ngrams, losses=losses))
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def main() -> None:
         chosen = EstimateOptions(
             order=arguments.order, discount_fallback=(0.5, 1.0, 1.5), **options
         )
-        return estimate(read_lines(arguments.text), options=chosen).model
+        return estimate_ngrams(read_lines(arguments.text), options=chosen).model
 
     cut = model(cutoffs=tuple(int(count) for count in arguments.cutoffs.split(",")))
     sizes = [sum(cut.counts[1:]), *(int(size) for size in arguments.sizes.split(",") if size)]

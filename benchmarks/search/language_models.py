@@ -21,8 +21,8 @@ from recognizer.data.io.console import console
 from recognizer.data.io.files import read_lines
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
-from recognizer.lm.model.prune import prune, pruning_losses
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
+from recognizer.lm.model.prune import prune_ngrams, pruning_losses
 from recognizer.model.bundle import ModelBundle
 from recognizer.model.files import DEFAULT_MODEL
 
@@ -55,12 +55,12 @@ def write_models(text: Path, model: Path, directory: Path, sizes: tuple[float, .
         vocabulary = ModelBundle(model).lexicon.words
         say(f"estimating a {ORDER}-gram over {len(vocabulary):,} words from {text}")
         options = EstimateOptions(order=ORDER, continuation_counts=False)
-        whole = estimate(read_lines(text), vocabulary, options).model
+        whole = estimate_ngrams(read_lines(text), vocabulary, options).model
         say(f"{sum(whole.counts):,} n-grams {whole.counts}; how much each of them matters")
         losses = pruning_losses(whole)
         for size in missing:
             above_unigrams = round(size * 1e6) - len(whole.vocabulary)
-            pruned = prune(whole, ngrams=above_unigrams, losses=losses)
+            pruned = prune_ngrams(whole, ngrams=above_unigrams, losses=losses)
             path = arpa_path(directory, size)
             write_arpa(pruned, path, decimals=3)
             say(f"{path}: {sum(pruned.counts):,} n-grams {pruned.counts}")

@@ -49,8 +49,8 @@ __all__ = [
     "FileOptions",
     "Resources",
     "Summary",
-    "estimate",
-    "estimate_files",
+    "estimate_ngrams",
+    "estimate_ngrams_of_files",
 ]
 
 _LINES_PER_BLOCK = 1 << 14
@@ -86,7 +86,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class FileOptions:
-    """How `estimate_files` works.
+    """How `estimate_ngrams_of_files` works.
 
     Attributes:
         write: how the model is written.
@@ -101,7 +101,7 @@ class FileOptions:
     cluster: CountingCluster | None = None
 
 
-def estimate(
+def estimate_ngrams(
     lines: Iterable[str],
     vocabulary: Sequence[str] | None = None,
     options: EstimateOptions | None = None,
@@ -145,7 +145,7 @@ def estimate(
             return Estimate(model_of(source, np.float32), discounts)
 
 
-def estimate_files(
+def estimate_ngrams_of_files(
     texts: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     options: EstimateOptions | None = None,
@@ -154,7 +154,7 @@ def estimate_files(
     min_count: int | None = None,
     files: FileOptions | None = None,
 ) -> Summary:
-    """Estimate a model as `estimate` does, from files to a file, in bounded memory.
+    """Estimate a model as `estimate_ngrams` does, from files to a file, in bounded memory.
 
     Temporary files lie in a directory `.NAME.estimate` beside the output, or in the directory that
     `files.resources` names.
@@ -165,12 +165,12 @@ def estimate_files(
         texts: files (.gz, .xz and .zst are decompressed), or `-` for standard input.
         output: the model, written whole or not at all: .arpa, .arpa.gz or .ngram.
         options: see `EstimateOptions`.
-        vocabulary: see `estimate`.
+        vocabulary: see `estimate_ngrams`.
         min_count: instead, the words that occur at least so often, the most frequent first.
         files: see `FileOptions`.
 
     Raises:
-        SpeechError: as `estimate`; also for files that cannot be read or written.
+        SpeechError: as `estimate_ngrams`; also for files that cannot be read or written.
         UsageError: options that do not go together, or nothing to resume.
     """
     options, files = options or EstimateOptions(), files or FileOptions()

@@ -31,7 +31,7 @@ def tune_weights(
     event) can be left to gain.
 
     An event is a word or a sentence's end. Words that a model does not have get nothing from it,
-    as in `interpolate`; words that no model has are left out, as from perplexities.
+    as in `interpolate_ngrams`; words that no model has are left out, as from perplexities.
 
     Args:
         models: at least one.
@@ -82,7 +82,7 @@ def _event_probs(
     return result
 
 
-def interpolate(models: Sequence[NgramModel], weights: Sequence[float]) -> NgramModel:
+def interpolate_ngrams(models: Sequence[NgramModel], weights: Sequence[float]) -> NgramModel:
     """One back-off model that mixes several, as SRILM's `ngram -mix-lm` makes it.
 
     It has every n-gram that one of the models has. Its probability is the weighted sum of what all

@@ -23,7 +23,7 @@ LAYOUTS = (FAST, COMPACT)
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How `write_model` writes.
+    """How `write_ngrams` writes.
 
     Attributes:
         decimals: digits after the point in ARPA files, 1 to 9. None: 6 for a model in memory; for
@@ -61,7 +61,7 @@ def is_binary(path: str | os.PathLike[str]) -> bool:
             raise SpeechError(f"{path}: damaged: {error}") from error
 
 
-def read_model(path: str | os.PathLike[str]) -> NgramModel:
+def read_ngrams(path: str | os.PathLike[str]) -> NgramModel:
     """The n-grams of a file of either kind, told apart by content.
 
     Raises:
@@ -71,7 +71,7 @@ def read_model(path: str | os.PathLike[str]) -> NgramModel:
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
-    """Make sure that `write_model` can tell the kind and has a directory to write to.
+    """Make sure that `write_ngrams` can tell the kind and has a directory to write to.
 
     Raises:
         UsageError: another ending, or no such directory.
@@ -86,7 +86,7 @@ def check_output(path: str | os.PathLike[str]) -> None:
         raise UsageError(f"{path}: expected a directory {path.parent}, found none")
 
 
-def write_model(
+def write_ngrams(
     model: NgramModel | NgramAutomaton,
     path: str | os.PathLike[str],
     options: WriteOptions | None = None,

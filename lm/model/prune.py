@@ -92,7 +92,7 @@ def pruning_losses(
     return tuple(reversed(result))
 
 
-def prune(
+def prune_ngrams(
     model: NgramModel,
     *,
     threshold: float | None = None,

@@ -26,9 +26,9 @@ from recognizer.data.text.transcripts import spoken_words
 from recognizer.decoding.alignment.align import AlignOptions
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.model.perplexity import perplexity
-from recognizer.lm.model.prune import history_probs, prune, pruning_losses
+from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 from recognizer.lm.ngram.model import NgramModel
 from recognizer.model import bundle, files
 from recognizer.model import config as model_config
@@ -207,18 +207,18 @@ class _Steps:
         # Hard pruning wants lower orders that keep the text's marginals, which Kneser-Ney's are
         # not (Chelba et al. 2010): the first pass's model counts occurrences in all orders.
         absolute = replace(smoothing, continuation_counts=False)
-        model = estimate(read_lines(sentences), vocabulary, absolute).model
+        model = estimate_ngrams(read_lines(sentences), vocabulary, absolute).model
         # Both models have the same n-grams: one's are the other's histories, row by row.
         histories = history_probs(model)
-        first = prune(
+        first = prune_ngrams(
             model,
             ngrams=options.first_pass_ngrams,
             losses=pruning_losses(model, histories),
         )
-        model = estimate(read_lines(sentences), vocabulary, smoothing).model
+        model = estimate_ngrams(read_lines(sentences), vocabulary, smoothing).model
         losses = pruning_losses(model, histories)
         del histories
-        large = prune(model, ngrams=options.rescoring_ngrams, losses=losses)
+        large = prune_ngrams(model, ngrams=options.rescoring_ngrams, losses=losses)
         del model, losses
         models = {
             files.FIRST_PASS: self._rounded(first, directory / FIRST_PASS_ARPA),

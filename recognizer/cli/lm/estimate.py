@@ -97,7 +97,7 @@ def estimate(
         CountingCluster,
         EstimateOptions,
         FileOptions,
-        estimate_files,
+        estimate_ngrams_of_files,
     )
     from recognizer.lm.resources import Resources, available_threads
     from recognizer.lm.text.text_files import STANDARD_INPUT, read_word_list
@@ -117,7 +117,7 @@ def estimate(
         raise click.UsageError("--parts goes with --cluster")
     words = None if vocabulary is None else read_word_list(vocabulary)
     with stages() as progress:
-        summary = estimate_files(
+        summary = estimate_ngrams_of_files(
             texts,
             output,
             options,

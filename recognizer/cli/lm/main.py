@@ -73,24 +73,23 @@ def prune(
       recognizer lm prune large.arpa.gz --threshold 1e-8 --history-lm absolute.arpa.gz \\
         --output small.arpa.gz
     """
-    from recognizer.lm.model.model_files import read_model, write_model
-    from recognizer.lm.model.prune import history_probs, pruning_losses
-    from recognizer.lm.model.prune import prune as prune_model
+    from recognizer.lm.model.model_files import read_ngrams, write_ngrams
+    from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 
     write_options = write_options_of(output, **write)
     if (threshold is None) == (ngrams is None):
         raise click.UsageError("expected either --threshold or --ngrams")
     with working(f"reading {model}"):
-        whole = read_model(model)
+        whole = read_ngrams(model)
     histories = None
     if history_lm is not None:
         with working(f"reading {history_lm}"):
-            histories = history_probs(whole, read_model(history_lm))
+            histories = history_probs(whole, read_ngrams(history_lm))
     with working("pruning"):
         losses = pruning_losses(whole, histories)
-        pruned = prune_model(whole, threshold=threshold, ngrams=ngrams, losses=losses)
+        pruned = prune_ngrams(whole, threshold=threshold, ngrams=ngrams, losses=losses)
     with working("writing"):
-        write_model(pruned, output, write_options)
+        write_ngrams(pruned, output, write_options)
     for order, count in enumerate(whole.counts, start=1):
         kept = pruned.counts[order - 1] if order <= pruned.order else 0
         click.echo(f"{order}-grams\t{kept}\tof {count}")
@@ -126,9 +125,8 @@ def interpolate(
       recognizer lm interpolate books.arpa.gz talks.arpa.gz --dev dev.txt --output mixed.arpa.gz
     """
     from recognizer.lm.automaton.automaton import NgramAutomaton
-    from recognizer.lm.model.interpolate import interpolate as interpolate_models
-    from recognizer.lm.model.interpolate import tune_weights
-    from recognizer.lm.model.model_files import read_model, write_model
+    from recognizer.lm.model.interpolate import interpolate_ngrams, tune_weights
+    from recognizer.lm.model.model_files import read_ngrams, write_ngrams
     from recognizer.lm.model.perplexity import perplexity
     from recognizer.lm.text.text_files import split_words
 
@@ -145,7 +143,7 @@ def interpolate(
     parts: list[NgramModel] = []
     for path in models:
         with working(f"reading {path}"):
-            parts.append(read_model(path))
+            parts.append(read_ngrams(path))
     rows: list[tuple[str, float, Perplexity | None]]
     if given is None:
         with working("tuning"):
@@ -157,12 +155,12 @@ def interpolate(
     else:
         rows = [(path, weight, None) for path, weight in zip(models, given, strict=True)]
     with working("interpolating"):
-        mixture = interpolate_models(parts, given)
+        mixture = interpolate_ngrams(parts, given)
     if dev:
         with working("testing"):
             rows.append((output, 1.0, perplexity(NgramAutomaton.from_model(mixture), sentences)))
     with working("writing"):
-        write_model(mixture, output, write_options)
+        write_ngrams(mixture, output, write_options)
     if dev:
         click.echo("model\tweight\twords\toov\tperplexity\tperplexity_with_oov")
         for path, weight, result in rows:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from places import FIXTURES as _F
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.ngram.model import BEGIN, END, UNKNOWN, NgramModel
 
 FIXTURES = _F / "lm"
@@ -29,7 +29,7 @@ def random_lines(seed: int, words: str = "abcde", lines: int = 60) -> list[str]:
 
 def random_model(seed: int, order: int = 3, words: str = "abcde", lines: int = 60) -> NgramModel:
     options = EstimateOptions(order=order, discount_fallback=FALLBACK)
-    return estimate(random_lines(seed, words, lines), options=options).model
+    return estimate_ngrams(random_lines(seed, words, lines), options=options).model
 
 
 def as_dict(model: NgramModel) -> dict[tuple[str, ...], tuple[float, float]]:

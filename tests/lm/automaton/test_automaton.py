@@ -17,9 +17,9 @@ from recognizer.data.io.mapped_arrays import open_arrays, write_arrays
 from recognizer.lm import _automaton
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.model.language_model import KenlmModel
-from recognizer.lm.model.prune import prune
+from recognizer.lm.model.prune import prune_ngrams
 from recognizer.lm.ngram.model import BEGIN, END, LOG_OF_10, UNKNOWN, NgramModel
 
 SMALL = """\\data\\
@@ -121,7 +121,7 @@ def models(draw: st.DrawFn) -> NgramModel:
     model = random_model(draw(st.integers(0, 1000)), order=order, lines=25)
     above = sum(model.counts[1:])
     if above and draw(st.booleans()):
-        model = prune(model, ngrams=draw(st.integers(0, above)))
+        model = prune_ngrams(model, ngrams=draw(st.integers(0, above)))
     return model
 
 
@@ -312,9 +312,11 @@ def test_slots_that_no_index_made(compact: bool) -> None:
 @pytest.mark.parametrize("pruned", [False, True])
 def test_scores_are_kenlms(tmp_path: Path, pruned: bool) -> None:
     lines = text()
-    model = estimate(lines, options=EstimateOptions(order=5, discount_fallback=FALLBACK)).model
+    model = estimate_ngrams(
+        lines, options=EstimateOptions(order=5, discount_fallback=FALLBACK)
+    ).model
     if pruned:
-        model = prune(model, ngrams=1500)
+        model = prune_ngrams(model, ngrams=1500)
     write_arpa(model, tmp_path / "model.arpa", decimals=9)
     model = read_arpa(tmp_path / "model.arpa")
     kenlm = KenlmModel(tmp_path / "model.arpa")

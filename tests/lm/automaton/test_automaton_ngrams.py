@@ -11,7 +11,7 @@ from lm_models import as_dict, random_model
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
-from recognizer.lm.model.prune import prune
+from recognizer.lm.model.prune import prune_ngrams
 from recognizer.lm.ngram.model import NgramModel
 
 
@@ -30,7 +30,7 @@ def telling(model: NgramModel) -> dict[tuple[str, ...], tuple[float, float]]:
 def test_the_same_ngrams_and_the_same_automaton(seed: int, order: int, pruned: bool) -> None:
     model = random_model(seed, order)
     if pruned and order > 1:
-        model = prune(model, ngrams=15)
+        model = prune_ngrams(model, ngrams=15)
     automaton = NgramAutomaton.from_model(model)
     for layout in (automaton, automaton.compact()):
         found = ngram_model(layout)

@@ -14,8 +14,8 @@ from recognizer.data.io.mapped_arrays import open_arrays, write_arrays
 from recognizer.lm import _builder
 from recognizer.lm.automaton.automaton import KIND, VERSION, NgramAutomaton
 from recognizer.lm.automaton.value_table import exact_table, nearest_table
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
-from recognizer.lm.model.prune import prune
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
+from recognizer.lm.model.prune import prune_ngrams
 from recognizer.lm.ngram.model import NgramModel
 
 NO_VALUES = np.empty(0, dtype=np.float32)
@@ -29,7 +29,7 @@ def models(draw: st.DrawFn) -> NgramModel:
     )
     above = sum(model.counts[1:])
     if above and draw(st.booleans()):
-        model = prune(model, ngrams=draw(st.integers(0, above)))
+        model = prune_ngrams(model, ngrams=draw(st.integers(0, above)))
     return model
 
 
@@ -67,7 +67,9 @@ def test_exact_is_the_same_automaton(model: NgramModel, tables: bool) -> None:
 def test_larger_models_score_alike() -> None:
     """Several blocks of states and of bits, long lists of arcs."""
     lines = [" ".join(line.split()[::-1]) for line in text()] + text()
-    model = estimate(lines, options=EstimateOptions(order=5, discount_fallback=FALLBACK)).model
+    model = estimate_ngrams(
+        lines, options=EstimateOptions(order=5, discount_fallback=FALLBACK)
+    ).model
     fast = NgramAutomaton.from_model(model)
     sentences = [line.split()[1:] for line in lines]
     expected = fast.score_sentences(sentences)

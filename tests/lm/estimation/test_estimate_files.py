@@ -22,8 +22,8 @@ from recognizer.lm.estimation.estimate import (
     EstimateOptions,
     FileOptions,
     Resources,
-    estimate,
-    estimate_files,
+    estimate_ngrams,
+    estimate_ngrams_of_files,
 )
 from recognizer.lm.model.model_files import WriteOptions
 from recognizer.lm.ngram.model import SPECIAL_WORDS
@@ -47,7 +47,7 @@ def expected(large: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """What one thread makes of it with plenty of memory."""
     output = tmp_path_factory.mktemp("expected") / "model.arpa"
     files = FileOptions(resources=Resources(memory=1 << 28, threads=1))
-    estimate_files([large], output, OPTIONS, files=files)
+    estimate_ngrams_of_files([large], output, OPTIONS, files=files)
     return output.read_bytes()
 
 
@@ -71,7 +71,7 @@ def test_memory_and_threads_change_no_bit(
 ) -> None:
     runs = Runs(tmp_path)
     files = FileOptions(resources=Resources(MIN_MEMORY, threads, progress=runs))
-    estimate_files([large], tmp_path / "model.arpa", OPTIONS, files=files)
+    estimate_ngrams_of_files([large], tmp_path / "model.arpa", OPTIONS, files=files)
     assert (tmp_path / "model.arpa").read_bytes() == expected
     assert runs.most["counts"] >= 2  # sorted on disk indeed
     assert runs.most["adjusted"] > 2 * OPTIONS.order
@@ -80,8 +80,8 @@ def test_memory_and_threads_change_no_bit(
 
 def test_files_give_what_lines_give(tmp_path: Path) -> None:
     output = tmp_path / "model.arpa"
-    summary = estimate_files([FIXTURES / "text.txt"], output, OPTIONS)
-    result = estimate(text(), options=OPTIONS)
+    summary = estimate_ngrams_of_files([FIXTURES / "text.txt"], output, OPTIONS)
+    result = estimate_ngrams(text(), options=OPTIONS)
     assert summary.counts == result.model.counts
     assert summary.discounts == result.discounts
     assert compare(read_arpa(output), result.model) < 1e-6
@@ -91,8 +91,8 @@ def test_files_give_what_lines_give(tmp_path: Path) -> None:
 def test_numbers_are_rounded_as_printf_does(tmp_path: Path, decimals: int) -> None:
     output, again = tmp_path / "model.arpa", tmp_path / "again.arpa"
     files = FileOptions(write=WriteOptions(decimals=decimals))
-    estimate_files([FIXTURES / "text.txt"], output, OPTIONS, files=files)
-    write_arpa(estimate(text(), options=OPTIONS).model, again, decimals=decimals)
+    estimate_ngrams_of_files([FIXTURES / "text.txt"], output, OPTIONS, files=files)
+    write_arpa(estimate_ngrams(text(), options=OPTIONS).model, again, decimals=decimals)
     # "-0.0" would mean "not a history" to some readers.
     expected = re.sub(r"-(0\.0+)(?=\t|$)", r"\1", again.read_text(), flags=re.MULTILINE)
     assert sorted(output.read_text().splitlines()) == sorted(expected.splitlines())
@@ -101,13 +101,13 @@ def test_numbers_are_rounded_as_printf_does(tmp_path: Path, decimals: int) -> No
 def test_every_kind_of_output(tmp_path: Path) -> None:
     source, outputs = FIXTURES / "text.txt", [tmp_path / f"m.{e}" for e in ("arpa", "arpa.gz")]
     for output in outputs:
-        estimate_files([source], output, OPTIONS)
+        estimate_ngrams_of_files([source], output, OPTIONS)
     assert gzip.decompress(outputs[1].read_bytes()) == outputs[0].read_bytes()
     automaton = tmp_path / "m.ngram"
     write = WriteOptions(layout="compact")
-    estimate_files([source], automaton, OPTIONS, files=FileOptions(write=write))
+    estimate_ngrams_of_files([source], automaton, OPTIONS, files=FileOptions(write=write))
     lines = [line.split() for line in text()[:20]]
-    reference = NgramAutomaton.from_model(estimate(text(), options=OPTIONS).model)
+    reference = NgramAutomaton.from_model(estimate_ngrams(text(), options=OPTIONS).model)
     found = NgramAutomaton.open(automaton)
     assert found.layout == "compact"
     np.testing.assert_allclose(
@@ -122,7 +122,7 @@ def test_words_are_split_at_ascii_white_space_alone(tmp_path: Path) -> None:
     content = "\ufeffa\tb\r\n\v\f\na\u00a0b c\u3000d\n\n\u2028 \u0085 \x1f a"
     source.write_bytes(content.encode())
     output = tmp_path / "model.arpa"
-    estimate_files([source], output, EstimateOptions(1, discount_fallback=FALLBACK))
+    estimate_ngrams_of_files([source], output, EstimateOptions(1, discount_fallback=FALLBACK))
     expected_words = ["a", "b", "a\u00a0b", "c\u3000d", "\u2028", "\u0085", "\x1f"]
     assert list(read_arpa_vocabulary(output)) == [*SPECIAL_WORDS, *expected_words]
 
@@ -139,8 +139,8 @@ def test_a_vocabulary_by_counts_is_chosen_in_one_pass(tmp_path: Path) -> None:
     source.write_text("".join(f"{line}\n" for line in lines))
     options = EstimateOptions(2, discount_fallback=FALLBACK)
     output = tmp_path / "model.arpa"
-    estimate_files([source], output, options, min_count=2)
-    assert compare(read_arpa(output), estimate(lines, ["b", "a", "c"], options).model) < 1e-6
+    estimate_ngrams_of_files([source], output, options, min_count=2)
+    assert compare(read_arpa(output), estimate_ngrams(lines, ["b", "a", "c"], options).model) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -162,13 +162,13 @@ def test_a_vocabulary_by_counts_is_chosen_in_one_pass(tmp_path: Path) -> None:
 def test_bad_text(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "bad.txt").write_bytes(content)
     with pytest.raises(SpeechError, match=message):
-        estimate_files([tmp_path / "bad.txt"], tmp_path / "model.arpa")
+        estimate_ngrams_of_files([tmp_path / "bad.txt"], tmp_path / "model.arpa")
     assert [path.name for path in tmp_path.iterdir()] == ["bad.txt"]
 
 
 def test_one_word_type_with_a_fallback(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_bytes(b"a\n" * 3)
-    summary = estimate_files([tmp_path / "text.txt"], tmp_path / "model.arpa", OPTIONS)
+    summary = estimate_ngrams_of_files([tmp_path / "text.txt"], tmp_path / "model.arpa", OPTIONS)
     # <unk>, <s>, </s>, a; <s> a, a </s>; <s> a </s>
     assert summary.counts == (4, 2, 1, 0)
     assert read_arpa(tmp_path / "model.arpa").counts == (4, 2, 1, 0)
@@ -179,28 +179,28 @@ def test_damaged_text(tmp_path: Path, suffix: str) -> None:
     bad = tmp_path / f"bad.txt.{suffix}"
     bad.write_bytes(b"not packed")
     with pytest.raises(SpeechError, match=rf"bad.txt.{suffix}: damaged"):
-        estimate_files([bad], tmp_path / "model.arpa", OPTIONS)
+        estimate_ngrams_of_files([bad], tmp_path / "model.arpa", OPTIONS)
     assert [path.name for path in tmp_path.iterdir()] == [bad.name]
 
 
 def test_missing_text(tmp_path: Path) -> None:
     with pytest.raises(SpeechError, match=r"none.txt: no such file"):
-        estimate_files([tmp_path / "none.txt"], tmp_path / "model.arpa", OPTIONS)
+        estimate_ngrams_of_files([tmp_path / "none.txt"], tmp_path / "model.arpa", OPTIONS)
     assert not list(tmp_path.iterdir())
 
 
 def test_wrong_use(tmp_path: Path, large: Path) -> None:
     output = tmp_path / "model.arpa"
     with pytest.raises(UsageError, match="standard input can be read once"):
-        estimate_files(["-", "-"], output)
+        estimate_ngrams_of_files(["-", "-"], output)
     with pytest.raises(UsageError, match="either a vocabulary or a least count"):
-        estimate_files([large], output, vocabulary=["a"], min_count=2)
+        estimate_ngrams_of_files([large], output, vocabulary=["a"], min_count=2)
     with pytest.raises(UsageError, match="nowhere: expected a directory, found none"):
-        estimate_files(
+        estimate_ngrams_of_files(
             [large], output, files=FileOptions(resources=Resources(temporary=tmp_path / "nowhere"))
         )
     with pytest.raises(UsageError, match="expected interrupted work to resume, found none"):
-        estimate_files([large], output, files=FileOptions(resume=True))
+        estimate_ngrams_of_files([large], output, files=FileOptions(resume=True))
     with pytest.raises(UsageError, match=f"memory: expected at least {MIN_MEMORY} bytes"):
         Resources(memory=1000)
     with pytest.raises(UsageError, match="threads: expected at least 1"):
@@ -208,7 +208,7 @@ def test_wrong_use(tmp_path: Path, large: Path) -> None:
     (tmp_path / ".model.arpa.estimate").mkdir()
     (tmp_path / ".model.arpa.estimate" / "precious").touch()
     with pytest.raises(UsageError, match="temporary files, found something else"):
-        estimate_files([large], output)
+        estimate_ngrams_of_files([large], output)
     assert (tmp_path / ".model.arpa.estimate" / "precious").exists()
 
 
@@ -216,7 +216,7 @@ INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
 from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions
-from recognizer.lm.estimation.estimate import Resources, estimate_files
+from recognizer.lm.estimation.estimate import Resources, estimate_ngrams_of_files
 from recognizer.lm.resources import MIN_MEMORY
 
 def progress(stage, done, total):
@@ -225,7 +225,7 @@ def progress(stage, done, total):
 
 options = EstimateOptions(4, discount_fallback=(0.5, 1.0, 1.5))
 files = FileOptions(resources=Resources(MIN_MEMORY, 2, progress=progress))
-estimate_files([Path(sys.argv[1])], Path(sys.argv[2]), options, files=files)
+estimate_ngrams_of_files([Path(sys.argv[1])], Path(sys.argv[2]), options, files=files)
 """
 
 
@@ -262,7 +262,7 @@ def test_what_was_killed_is_resumed(
         stages.append(name)
 
     files = FileOptions(resources=Resources(1 << 22, 1, progress=progress), resume=True)
-    estimate_files([large], output, OPTIONS, files=files)
+    estimate_ngrams_of_files([large], output, OPTIONS, files=files)
     assert output.read_bytes() == expected
     assert ("reading" in stages) == ("words" not in done)
     assert ("counting 4-grams" in stages) == (stage in ("reading", "counting 4-grams"))
@@ -280,15 +280,15 @@ def test_an_interrupt_keeps_the_work_and_a_new_start_replaces_it(
     other = EstimateOptions(3, discount_fallback=FALLBACK)
     files = FileOptions(resources=SMALL, resume=True)
     with pytest.raises(UsageError, match=r"interrupted work with other order: expected 3, found 4"):
-        estimate_files([large], output, other, files=files)
+        estimate_ngrams_of_files([large], output, other, files=files)
     changed = tmp_path / "changed.txt"
     shutil.copy(large, changed)
     with pytest.raises(UsageError, match=r"interrupted work with other text"):
-        estimate_files([changed], output, OPTIONS, files=files)
+        estimate_ngrams_of_files([changed], output, OPTIONS, files=files)
     (work / "words" / "tokens").write_bytes(b"1234")
     with pytest.raises(SpeechError, match=r"tokens: expected \d+ bytes, found 4"):
-        estimate_files([large], output, OPTIONS, files=files)
-    estimate_files([large], output, OPTIONS)
+        estimate_ngrams_of_files([large], output, OPTIONS, files=files)
+    estimate_ngrams_of_files([large], output, OPTIONS)
     assert output.read_bytes() == expected
     assert not work.exists()
 
@@ -300,10 +300,10 @@ def test_one_process_at_a_time(large: Path, tmp_path: Path) -> None:
     def progress(stage: str, done: int, total: int | None) -> None:
         if stage == "probabilities" and not found:
             with pytest.raises(UsageError, match="another process works there") as error:
-                estimate_files([large], output, OPTIONS)
+                estimate_ngrams_of_files([large], output, OPTIONS)
             found.append(str(error.value))
 
-    estimate_files(
+    estimate_ngrams_of_files(
         [large], output, OPTIONS, files=FileOptions(resources=Resources(progress=progress))
     )
     assert found
@@ -315,14 +315,14 @@ import resource, signal, sys
 from pathlib import Path
 from recognizer.data.errors import SpeechError
 from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions
-from recognizer.lm.estimation.estimate import Resources, estimate_files
+from recognizer.lm.estimation.estimate import Resources, estimate_ngrams_of_files
 from recognizer.lm.resources import MIN_MEMORY
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 options = EstimateOptions(4, discount_fallback=(0.5, 1.0, 1.5))
 try:
-    estimate_files([Path(sys.argv[1])], Path(sys.argv[2]), options,
+    estimate_ngrams_of_files([Path(sys.argv[1])], Path(sys.argv[2]), options,
                    files=FileOptions(resources=Resources(MIN_MEMORY, 2)))
 except SpeechError as error:
     print(error)
@@ -368,4 +368,4 @@ def test_equals_lmplz_itself(tmp_path: Path, order: int, cutoffs: tuple[int, ...
         ).stdout  # fmt: skip
     theirs = tmp_path / "theirs.arpa"
     theirs.write_bytes(arpa)
-    assert compare(read_arpa(theirs), estimate(text(), options=options).model) < 1e-6
+    assert compare(read_arpa(theirs), estimate_ngrams(text(), options=options).model) < 1e-6

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lm_models import FALLBACK, text
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.lm.estimation.cluster import CountingCluster, split_texts
-from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions, estimate_files
+from recognizer.lm.estimation.estimate import EstimateOptions, FileOptions, estimate_ngrams_of_files
 
 OPTIONS = EstimateOptions(order=4, discount_fallback=FALLBACK)
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -50,10 +50,10 @@ def test_workers_give_the_model_of_one_machine(
     cluster: None, texts: list[Path], tmp_path: Path, workers: int, min_count: int | None
 ) -> None:
     one, many = tmp_path / "one.arpa", tmp_path / "many.arpa"
-    alone = estimate_files(texts, one, OPTIONS, min_count=min_count)
+    alone = estimate_ngrams_of_files(texts, one, OPTIONS, min_count=min_count)
     files = FileOptions(cluster=CountingCluster(parts=workers))
     assert len(split_texts(texts, workers)) >= workers
-    assert estimate_files(texts, many, OPTIONS, min_count=min_count, files=files) == alone
+    assert estimate_ngrams_of_files(texts, many, OPTIONS, min_count=min_count, files=files) == alone
     assert one.read_bytes() == many.read_bytes()
 
 
@@ -64,7 +64,7 @@ def test_wrong_text_is_named_by_its_file_and_line(
     output = tmp_path / "model.arpa"
     files = FileOptions(cluster=CountingCluster(parts=2))
     with pytest.raises(SpeechError, match=rf"{texts[2]}:2: expected UTF-8 text, found") as caught:
-        estimate_files(texts, output, OPTIONS, files=files)
+        estimate_ngrams_of_files(texts, output, OPTIONS, files=files)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("*model.arpa*"))
 

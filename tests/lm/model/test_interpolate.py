@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from lm_models import FALLBACK, as_dict, distribution, histories, log10_prob, random_model, text
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
-from recognizer.lm.model.interpolate import interpolate, tune_weights
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
+from recognizer.lm.model.interpolate import interpolate_ngrams, tune_weights
 from recognizer.lm.model.perplexity import perplexity
-from recognizer.lm.model.prune import prune
+from recognizer.lm.model.prune import prune_ngrams
 from recognizer.lm.ngram.model import BEGIN, END, UNKNOWN, NgramLevel, NgramModel
 
 KITCHEN = {
@@ -40,7 +40,7 @@ def sentences(subject: dict[str, list[str]], seed: int, count: int) -> list[str]
 
 
 def model_of(lines: Sequence[str], order: int = 3) -> NgramModel:
-    return estimate(lines, options=EstimateOptions(order, discount_fallback=FALLBACK)).model
+    return estimate_ngrams(lines, options=EstimateOptions(order, discount_fallback=FALLBACK)).model
 
 
 def other_words(seed: int, order: int, words: str) -> NgramModel:
@@ -73,9 +73,9 @@ def test_explicit_ngrams_have_the_weighted_sum_and_all_histories_sum_to_1(
     seeds, orders, vocabularies, weight, keep
 ) -> None:
     models = [other_words(*each) for each in zip(seeds, orders, vocabularies, strict=True)]
-    models[1] = prune(models[1], ngrams=keep)  # suffixes may be missing
+    models[1] = prune_ngrams(models[1], ngrams=keep)  # suffixes may be missing
     weights = (weight, 1 - weight)
-    mixture = interpolate(models, weights)
+    mixture = interpolate_ngrams(models, weights)
     ngrams = as_dict(mixture)
     assert ngrams.keys() == as_dict(models[0]).keys() | as_dict(models[1]).keys()
     for ngram, (log10, _) in ngrams.items():
@@ -87,7 +87,7 @@ def test_explicit_ngrams_have_the_weighted_sum_and_all_histories_sum_to_1(
 def test_three_models_of_different_orders() -> None:
     models = [other_words(1, 2, "abc"), other_words(2, 4, "bcd"), other_words(3, 1, "ae")]
     weights = (0.2, 0.3, 0.5)
-    mixture = interpolate(models, weights)
+    mixture = interpolate_ngrams(models, weights)
     assert mixture.order == 4
     assert mixture.vocabulary[: len(models[0].vocabulary)] == models[0].vocabulary
     for ngram, (log10, _) in as_dict(mixture).items():
@@ -97,7 +97,7 @@ def test_three_models_of_different_orders() -> None:
 def test_a_word_that_a_model_lacks_gets_nothing_from_it_and_is_unknown_in_its_histories() -> None:
     with_unknown = model_with_unknown_history()
     other = model_of(["c d", "c a", "d a c"], order=2)
-    mixture = as_dict(interpolate([with_unknown, other], (0.5, 0.5)))
+    mixture = as_dict(interpolate_ngrams([with_unknown, other], (0.5, 0.5)))
     lower = as_dict(other)
     assert 10 ** mixture["d",][0] == pytest.approx(0.5 * 10 ** lower["d",][0], rel=1e-6)
     # `c` is <unk> to the first model, which has a bigram `<unk> a`.
@@ -127,7 +127,7 @@ def model_with_unknown_history() -> NgramModel:
 
 def test_weights_of_0_and_1() -> None:
     one, two = other_words(1, 3, "abc"), other_words(2, 3, "cde")
-    mixture = as_dict(interpolate([one, two], (1.0, 0.0)))
+    mixture = as_dict(interpolate_ngrams([one, two], (1.0, 0.0)))
     expected = as_dict(one)
     assert mixture.keys() == expected.keys()
     for ngram, (log10, backoff) in expected.items():
@@ -136,7 +136,7 @@ def test_weights_of_0_and_1() -> None:
 
 def test_mixing_a_model_with_itself_changes_nothing() -> None:
     model = model_of(text())
-    mixture = as_dict(interpolate([model, model], (0.3, 0.7)))
+    mixture = as_dict(interpolate_ngrams([model, model], (0.3, 0.7)))
     for ngram, values in as_dict(model).items():
         assert mixture[ngram] == pytest.approx(values, abs=1e-5)
 
@@ -145,12 +145,12 @@ def test_mixing_a_model_with_itself_changes_nothing() -> None:
 def test_impossible_weights(weights) -> None:
     model = other_words(1, 2, "ab")
     with pytest.raises(UsageError, match="interpolation weights: expected"):
-        interpolate([model, model], weights)
+        interpolate_ngrams([model, model], weights)
 
 
 def test_weights_of_few_digits_are_scaled() -> None:
     model = other_words(1, 2, "ab")
-    mixture = interpolate([model] * 3, (0.333, 0.333, 0.333))
+    mixture = interpolate_ngrams([model] * 3, (0.333, 0.333, 0.333))
     unigrams = 10 ** mixture.levels[0].log10_probs
     assert unigrams.sum() - unigrams[mixture.word_ids[BEGIN]] == pytest.approx(1, abs=1e-6)
 
@@ -231,7 +231,7 @@ def test_the_mixture_is_better_than_both_parts() -> None:
     dev = sentences(KITCHEN, 3, 30) + sentences(HARBOUR, 4, 60)
     automata = [NgramAutomaton.from_model(model) for model in (kitchen, harbour)]
     weights = tune_weights(automata, [line.split() for line in dev])
-    mixture = NgramAutomaton.from_model(interpolate([kitchen, harbour], weights.tolist()))
+    mixture = NgramAutomaton.from_model(interpolate_ngrams([kitchen, harbour], weights.tolist()))
     mixed = perplexity(mixture, dev)
     assert mixed.oov == 0
     for part in automata:
@@ -242,10 +242,10 @@ def test_the_mixture_is_better_than_both_parts() -> None:
     words = sorted({word for line in dev for word in line.split()})
     options = EstimateOptions(3, discount_fallback=FALLBACK)
     parts = [
-        estimate(sentences(subject, seed, 150), words, options).model
+        estimate_ngrams(sentences(subject, seed, 150), words, options).model
         for subject, seed in ((KITCHEN, 1), (HARBOUR, 2))
     ]
-    mixture = NgramAutomaton.from_model(interpolate(parts, weights.tolist()))
+    mixture = NgramAutomaton.from_model(interpolate_ngrams(parts, weights.tolist()))
     for part in parts:
         alone = perplexity(NgramAutomaton.from_model(part), dev)
         assert perplexity(mixture, dev).perplexity < alone.perplexity

@@ -25,7 +25,7 @@ from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.model.language_model import KenlmModel, LanguageModel, read_language_model
 from recognizer.lm.model.perplexity import perplexity
-from recognizer.lm.model.prune import prune
+from recognizer.lm.model.prune import prune_ngrams
 from recognizer.lm.ngram.model import LOG_OF_10
 
 needs_kenlm = pytest.mark.skipif(
@@ -57,7 +57,7 @@ def arpa(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "whole":
         return FIXTURES / "order4.arpa.gz"
     path = tmp_path_factory.mktemp("pruned") / "pruned.arpa"
-    write_arpa(prune(read_arpa(FIXTURES / "order4.arpa.gz"), ngrams=500), path)
+    write_arpa(prune_ngrams(read_arpa(FIXTURES / "order4.arpa.gz"), ngrams=500), path)
     return path
 
 
@@ -75,7 +75,7 @@ def test_back_off_and_kenlm_agree(arpa: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_back_off_equals_its_definition(seed: int) -> None:
-    model = prune(random_model(seed, order=3), ngrams=30)
+    model = prune_ngrams(random_model(seed, order=3), ngrams=30)
     ngrams = as_dict(model)
     ours = BackoffModel(model)
     for line in random_lines(seed + 10, lines=20):
@@ -97,7 +97,7 @@ def test_epsilon_back_off_is_the_best_path(
     seed: int, order: int, ngrams: int, words: list[str]
 ) -> None:
     # Few lines and many cut n-grams: explicit n-grams dearer than backing off do occur.
-    model = prune(random_model(seed, order=order, lines=15), ngrams=ngrams)
+    model = prune_ngrams(random_model(seed, order=order, lines=15), ngrams=ngrams)
     words = words[:7]
     assert total(EpsilonBackoffModel(model), words) == pytest.approx(
         best_epsilon_path(model, words)

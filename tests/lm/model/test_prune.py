@@ -9,14 +9,14 @@ import pytest
 from backoff_models import BackoffModel
 from lm_models import FALLBACK, as_dict, distribution, histories, log10_prob, random_model, text
 from recognizer.data.errors import UsageError
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.model.perplexity import perplexity
-from recognizer.lm.model.prune import history_probs, prune, pruning_losses
+from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 from recognizer.lm.ngram.model import BEGIN, END, NgramModel
 
 
 def losses_without(model: NgramModel, order: int, row: int) -> list[np.ndarray]:
-    """Losses that make prune(threshold=1) take out this n-gram alone."""
+    """Losses that make prune_ngrams(threshold=1) take out this n-gram alone."""
     losses = [np.full(count, np.inf, dtype=np.float32) for count in model.counts]
     losses[order - 1][row] = 0
     return losses
@@ -25,7 +25,7 @@ def losses_without(model: NgramModel, order: int, row: int) -> list[np.ndarray]:
 def brute_force_loss(model: NgramModel, order: int, row: int, history_prob: float) -> float:
     """exp(KL divergence) - 1 over the whole vocabulary."""
     history = tuple(model.vocabulary[i] for i in model.ngrams(order, row, row + 1)[0][:-1])
-    pruned = prune(model, threshold=1, losses=losses_without(model, order, row))
+    pruned = prune_ngrams(model, threshold=1, losses=losses_without(model, order, row))
     before, after = distribution(model, history), distribution(pruned, history)
     divergence = sum(p * np.log(p / after[word]) for word, p in before.items())
     return float(np.expm1(history_prob * divergence))
@@ -50,7 +50,7 @@ def test_losses_equal_brute_force_where_suffixes_are_missing() -> None:
     for order in (4, 3, 2):  # prefixes must stay
         parents = model.levels[order - 1].parents
         np.maximum.at(scores[order - 2], parents, scores[order - 1])
-    model = prune(model, threshold=0.7, losses=scores)
+    model = prune_ngrams(model, threshold=0.7, losses=scores)
     assert model.order == 4
     levels = np.searchsorted(model.offsets, model.suffixes[3], side="right")
     assert set(levels.tolist()) >= {2, 3}
@@ -71,7 +71,7 @@ def test_a_history_loses_as_much_as_its_extensions() -> None:
 @pytest.mark.parametrize("ngrams", [0, 1, 17, 60])
 def test_pruned_to_a_number_of_ngrams(ngrams: int) -> None:
     model = random_model(5)
-    pruned = prune(model, ngrams=ngrams)
+    pruned = prune_ngrams(model, ngrams=ngrams)
     kept, before = as_dict(pruned), as_dict(model)
     assert sum(pruned.counts[1:]) == min(ngrams, sum(model.counts[1:]))
     assert kept.keys() <= before.keys()
@@ -84,27 +84,29 @@ def test_pruned_to_a_number_of_ngrams(ngrams: int) -> None:
 def test_threshold_and_number_agree() -> None:
     model = random_model(6)
     losses = pruning_losses(model)
-    by_number = prune(model, ngrams=25, losses=losses)
+    by_number = prune_ngrams(model, ngrams=25, losses=losses)
     least = min(
         float(losses[order - 1][row])
         for order in (2, 3)
         for row in range(model.counts[order - 1])
         if tuple(model.vocabulary[i] for i in model.ngrams(order)[row]) in as_dict(by_number)
     )
-    assert as_dict(prune(model, threshold=least)).keys() == as_dict(by_number).keys()
-    assert prune(model, threshold=0).counts == model.counts
-    assert prune(model, threshold=1e9).counts == model.counts[:1]
+    assert as_dict(prune_ngrams(model, threshold=least)).keys() == as_dict(by_number).keys()
+    assert prune_ngrams(model, threshold=0).counts == model.counts
+    assert prune_ngrams(model, threshold=1e9).counts == model.counts[:1]
 
 
 def test_perplexity_grows_as_ngrams_go() -> None:
     lines = text()
     options = EstimateOptions(4, discount_fallback=FALLBACK)
-    result = estimate(lines, options=options)
-    absolute = estimate(lines, options=replace(options, continuation_counts=False)).model
+    result = estimate_ngrams(lines, options=options)
+    absolute = estimate_ngrams(lines, options=replace(options, continuation_counts=False)).model
     losses = pruning_losses(result.model, history_probs(result.model, absolute))
     sizes = (3000, 1000, 300, 100, 0)
     values = [
-        perplexity(BackoffModel(prune(result.model, ngrams=n, losses=losses)), lines).perplexity
+        perplexity(
+            BackoffModel(prune_ngrams(result.model, ngrams=n, losses=losses)), lines
+        ).perplexity
         for n in sizes
     ]
     assert all(before < after for before, after in pairwise(values))
@@ -125,7 +127,7 @@ def test_wrong_use() -> None:
     model = random_model(8)
     for arguments in ({}, {"threshold": 1.0, "ngrams": 3}, {"threshold": -1.0}, {"ngrams": -1}):
         with pytest.raises(UsageError, match="pruning: expected"):
-            prune(model, **arguments)
+            prune_ngrams(model, **arguments)
     with pytest.raises(UsageError, match="history probabilities: expected"):
         pruning_losses(model, history_probs(model)[:1])
 
@@ -133,9 +135,9 @@ def test_wrong_use() -> None:
 def test_history_probabilities_by_another_model() -> None:
     lines = text()
     options = EstimateOptions(order=4, discount_fallback=FALLBACK)
-    model = estimate(lines, options=options).model
+    model = estimate_ngrams(lines, options=options).model
     absolute = EstimateOptions(order=3, discount_fallback=FALLBACK, continuation_counts=False)
-    other = estimate(lines, options=absolute).model
+    other = estimate_ngrams(lines, options=absolute).model
     ngrams = as_dict(other)
     found = history_probs(model, other)
     assert [len(probs) for probs in found] == list(model.counts[:-1])
@@ -156,14 +158,17 @@ def test_another_models_history_probabilities_prune_kneser_ney_better() -> None:
     lines = text()
     train, dev = lines[:180], lines[180:]
     options = EstimateOptions(order=4, discount_fallback=FALLBACK)
-    model = estimate(train, options=options).model
+    model = estimate_ngrams(train, options=options).model
     absolute = EstimateOptions(order=4, discount_fallback=FALLBACK, continuation_counts=False)
     losses = {
         name: pruning_losses(model, history_probs(model, other))
-        for name, other in (("own", None), ("other", estimate(train, options=absolute).model))
+        for name, other in (
+            ("own", None),
+            ("other", estimate_ngrams(train, options=absolute).model),
+        )
     }
     found = {
-        name: perplexity(BackoffModel(prune(model, ngrams=300, losses=each)), dev).perplexity
+        name: perplexity(BackoffModel(prune_ngrams(model, ngrams=300, losses=each)), dev).perplexity
         for name, each in losses.items()
     }
     assert found["other"] < found["own"]

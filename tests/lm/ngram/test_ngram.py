@@ -7,7 +7,7 @@ import pytest
 
 from lm_models import as_dict, random_model
 from recognizer.data.errors import SpeechError
-from recognizer.lm.model.prune import prune
+from recognizer.lm.model.prune import prune_ngrams
 from recognizer.lm.ngram.model import NO_NODE, NgramLevel, NgramModel
 
 
@@ -32,7 +32,7 @@ def test_children_of_a_history() -> None:
 
 
 def test_suffixes_are_the_longest_known() -> None:
-    model = prune(random_model(3, order=4), ngrams=60)
+    model = prune_ngrams(random_model(3, order=4), ngrams=60)
     ngrams = [
         tuple(model.vocabulary[i] for i in ids)
         for order in range(1, model.order + 1)

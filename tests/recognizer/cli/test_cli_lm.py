@@ -20,8 +20,8 @@ from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.estimation.estimate import EstimateOptions
 from recognizer.lm.estimation.estimate import estimate as estimate_model
-from recognizer.lm.model.interpolate import interpolate
-from recognizer.lm.model.prune import history_probs, prune, pruning_losses
+from recognizer.lm.model.interpolate import interpolate_ngrams
+from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 from recognizer.lm.ngram.model import NgramModel
 
 WHO = ("the cook", "my aunt", "the pilot", "a guest", "the gull")
@@ -279,7 +279,7 @@ def test_prune(texts, models, tmp_path, command) -> None:
     ran = command("recognizer", "lm", "prune", models[0], "--ngrams", 60, "--output", out)
     assert (ran.code, ran.err) == (0, "")
     small = read_arpa(out)
-    assert same(prune(whole, ngrams=60), small)
+    assert same(prune_ngrams(whole, ngrams=60), small)
     assert sum(small.counts[1:]) <= 60
     assert ran.out.splitlines() == [
         f"{order}-grams\t{count}\tof {total}"
@@ -287,7 +287,7 @@ def test_prune(texts, models, tmp_path, command) -> None:
     ]
     ran = command("recognizer", "lm", "prune", models[0], "--threshold", 1e-4, "--output", out)
     assert ran.code == 0
-    assert same(prune(whole, threshold=1e-4), read_arpa(out))
+    assert same(prune_ngrams(whole, threshold=1e-4), read_arpa(out))
     ran = command("recognizer", "lm", "prune", models[0], "--threshold", 1e9, "--output", out)
     assert ran.out.splitlines()[1:] == [
         f"2-grams\t0\tof {whole.counts[1]}",
@@ -309,7 +309,7 @@ def test_prune_with_history_lm(texts, models, tmp_path, command) -> None:
     assert ran.code == 0
     whole = read_arpa(models[0])
     losses = pruning_losses(whole, history_probs(whole, read_arpa(absolute)))
-    assert same(prune(whole, ngrams=60, losses=losses), read_arpa(out))
+    assert same(prune_ngrams(whole, ngrams=60, losses=losses), read_arpa(out))
 
 
 def test_interpolate_tunes_weights(texts, models, tmp_path, command) -> None:
@@ -324,7 +324,7 @@ def test_interpolate_tunes_weights(texts, models, tmp_path, command) -> None:
     perplexities = [float(row["perplexity"]) for row in table]
     assert perplexities[2] < min(perplexities[:2])
     assert {row["oov"] for row in table} == {"3"}
-    mixture = interpolate([read_arpa(path) for path in models], weights)
+    mixture = interpolate_ngrams([read_arpa(path) for path in models], weights)
     assert same(mixture, read_arpa(out), tolerance=3e-3)
     shown = [f"{order}-grams\t{count}" for order, count in enumerate(mixture.counts, start=1)]
     assert ran.out.splitlines()[4:] == shown
@@ -343,7 +343,7 @@ def test_interpolate_with_given_weights_and_kinds_of_files(models, tmp_path, com
     assert (ran.code, ran.err) == (0, "")
     found = NgramAutomaton.open(out)
     assert found.layout == "compact"
-    mixture = interpolate([read_arpa(path) for path in models], (0.25, 0.75))
+    mixture = interpolate_ngrams([read_arpa(path) for path in models], (0.25, 0.75))
     lines = [line.split() for line in sentences(7, 30)]
     expected = NgramAutomaton.from_model(mixture).sentence_log_probs(lines)
     assert found.sentence_log_probs(lines) == pytest.approx(expected, rel=1e-5)

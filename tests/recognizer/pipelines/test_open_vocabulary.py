@@ -32,7 +32,7 @@ from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.evaluate import evaluate
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.text.vocabulary import count_words
 from recognizer.lm.units.pieces import MARK, PieceOptions, begins_word, train_pieces
 from recognizer.model import bundle, files
@@ -93,7 +93,7 @@ def build(
     models = []
     for order in (2, 4):
         options = EstimateOptions(order=order, discount_fallback=(0.5, 1.0, 1.5))
-        estimated = estimate(pieces.segment_all(lines), vocabulary, options)
+        estimated = estimate_ngrams(pieces.segment_all(lines), vocabulary, options)
         models.append(NgramAutomaton.from_model(estimated.model))
     models[0].save(directory / files.FIRST_PASS)
     models[1].compact().save(directory / files.RESCORING)
