@@ -1,6 +1,6 @@
 """Kills a training with SIGKILL again and again: it must end with the same bits.
 
-    PYTHONPATH=. python tests/helpers/killed_training.py --points 20
+    PYTHONPATH=. python tests/helpers/am/killed_training.py --points 20
 
 Trains the toy task once undisturbed. Then the same anew, in a process that is killed after a
 random time (drawn with --seed) and started again, until it has been killed that often; a run that
