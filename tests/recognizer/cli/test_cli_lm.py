@@ -18,8 +18,7 @@ import zstandard
 from recognizer.cli.lm.main import lm
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.estimation.estimate import EstimateOptions
-from recognizer.lm.estimation.estimate import estimate as estimate_model
+from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.model.interpolate import interpolate_ngrams
 from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 from recognizer.lm.ngram.model import NgramModel
@@ -108,7 +107,7 @@ def test_every_command_shows_a_real_example(command, name: str) -> None:
 
 def test_estimate(texts, models, tmp_path, command) -> None:
     options = EstimateOptions(3, discount_fallback=(0.5, 1.0, 1.5))
-    expected = estimate_model(sentences(1), options=options)
+    expected = estimate_ngrams(sentences(1), options=options)
     assert same(expected.model, read_arpa(models[0]))
     both = tmp_path / "both.ngram"
     ran = command(
@@ -117,7 +116,7 @@ def test_estimate(texts, models, tmp_path, command) -> None:
     )  # fmt: skip
     assert ran.code == 0
     options = EstimateOptions(2, discount_fallback=(0.5, 1.0, 1.5))
-    expected = estimate_model(sentences(1) + sentences(2), options=options)
+    expected = estimate_ngrams(sentences(1) + sentences(2), options=options)
     found = NgramAutomaton.open(both)
     lines = [line.split() for line in sentences(5, 20)]
     reference = NgramAutomaton.from_model(expected.model)
@@ -173,7 +172,7 @@ def test_estimate_with_vocabulary_cutoffs_and_smoothing(texts, tmp_path, command
         3, cutoffs=(0, 1), discount_fallback=(0.5, 1.0, 1.5), continuation_counts=False
     )
     vocabulary = ("the", "pie", "unseen", "soup")
-    assert same(estimate_model(sentences(1), vocabulary, options).model, read_arpa(out))
+    assert same(estimate_ngrams(sentences(1), vocabulary, options).model, read_arpa(out))
     ran = command(*common, "--order", 1, "--min-count", 60)
     assert ran.code == 0
     counts = {word: " ".join(sentences(1)).split().count(word) for word in ("the", "pie", "peeled")}
