@@ -150,3 +150,15 @@ def test_links_lead_to_files(page: Path):
         file = target.split("#")[0]
         if file and "://" not in file:
             assert (page.parent / file).exists(), target
+
+
+def test_every_source_folder_is_described():
+    described = set(PATH.findall((DOCS / "inside" / "architecture.md").read_text("utf-8")))
+    packages = (path for folder in (*SOURCES, "recognizer") for path in (ROOT / folder).rglob("*"))
+    folders = {
+        str(path.parent.relative_to(ROOT))
+        for path in packages
+        if path.name == "__init__.py" and path.parent.parent != ROOT
+    }
+    folders = {folder for folder in folders if folder.split("/")[1] not in SOURCES}
+    assert sorted(folders - {path.rstrip("/") for path in described}) == []
