@@ -1,6 +1,6 @@
 """Estimation and querying of n-gram models, beside KenLM's tools where those are on the PATH.
 
-Started by lm.py:
+Command line:
 
     python -m benchmarks.lm TEXT [--order N] [--lines N] [--memory 4G] [--estimate-only]
         [--json FILE]

@@ -2,8 +2,9 @@
 
     python -m benchmarks.search.k2 --data corpora/mini-librispeech/dev [--json FILE]
 
-Needs a k2 built for the installed torch (docs/k2.md). Both engines search the same scores with the
-same options, with and without a limit of active states; times are CPU seconds of all threads.
+Needs a k2 built for the installed torch (docs/inside/k2.md). Both engines search the same scores
+with the same options, with and without a limit of active states; times are CPU seconds of all
+threads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Recognises recordings with k2 in the first pass: python -m examples.k2_engine FILE ...
 
 The second pass and all else that works on lattices is the library's own. Needs a k2 that was built
-for the installed torch (docs/k2.md).
+for the installed torch (docs/inside/k2.md).
 """
 
 from __future__ import annotations

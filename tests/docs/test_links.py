@@ -162,3 +162,15 @@ def test_every_source_folder_is_described():
     }
     folders = {folder for folder in folders if folder.split("/")[1] not in SOURCES}
     assert sorted(folders - {path.rstrip("/") for path in described}) == []
+
+
+def test_pages_that_the_sources_mention_exist():
+    mention = re.compile(r"(?<![\w/])docs/[\w./-]+\.md")
+    named: dict[str, str] = {}
+    for folder in (*SOURCES, "recognizer", "benchmarks", "examples"):
+        for suffix in ("*.py", "*.h", "*.cc", "*.toml"):
+            for file in (ROOT / folder).rglob(suffix):
+                text = file.read_text(encoding="utf-8")
+                named.update((page, str(file)) for page in mention.findall(text))
+    assert named
+    assert {page: file for page, file in named.items() if not (ROOT / page).exists()} == {}
