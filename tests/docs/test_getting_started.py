@@ -79,7 +79,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"#!{sys.executable}\nfrom recognizer.cli.{module} import main\nmain()\n"
         )
         program.chmod(0o755)
-    (directory / "bin" / "python").symlink_to(sys.executable)
+    python = directory / "bin" / "python"  # no link: beside it there is no pyvenv.cfg
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     return directory
 
 
