@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ def as_audio(samples: Any, sample_rate: float = SAMPLE_RATE, channel: int | None
         UsageError: another type or shape, an impossible sample rate, no such channel.
         SpeechError: no samples, samples that are not numbers, or out of scale.
     """
+    if not isinstance(sample_rate, Real):
+        raise UsageError(f"sample rate: {_rates()}, found {type(sample_rate).__name__}")
     if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise UsageError(f"sample rate: {_rates()}, found {sample_rate}")
     array = _channels_last(_array(samples))

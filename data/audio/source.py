@@ -28,6 +28,8 @@ def open_source(source: Source) -> tuple[str, BinaryIO]:
             if sys.stdin is None:
                 raise SpeechError("standard input: expected audio, found it closed")
             return "standard input", _in_memory("standard input", sys.stdin.buffer)
+        if not os.fspath(source):  # Path("") is the working directory
+            raise SpeechError("expected the name of an audio file, found an empty one")
         path = Path(source)
         stream = _opened(path)
         if stream.seekable():

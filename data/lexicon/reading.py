@@ -2,7 +2,7 @@
 
 An entry is a word, then in some forms numbers, then phones. Names of phones may be numbers too
 ("2" and "9" are vowels in X-SAMPA, and digits are tones), so that no single line says which form a
-file has; the whole file does. No phone has a name with a decimal point.
+file has; the whole file does. No phone has a name with a decimal point or comma.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Protocol
 
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines
+from recognizer.data.io.numbers import decimal
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 
-_NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-_FRACTION = re.compile(r"(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?|\d+[eE]-\d+")
+_NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|\d+,\d+")
+_FRACTION = re.compile(r"(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?|\d+[eE]-\d+|\d+,\d+")
 _VARIANT = re.compile(r"(.+)\(\d+\)")
 
 
@@ -163,5 +164,5 @@ def _pronunciation(entry: _Entry, form: LexiconForm, rules: EntryRules) -> Pronu
     return Pronunciation(
         rules.entry_word(match[1] if match else entry.word),
         tuple(map(rules.entry_phone, phones)),
-        float(numbers[0]) if numbers else 1.0,
+        decimal(numbers[0]) if numbers else 1.0,
     )

@@ -96,8 +96,12 @@ class AlignmentSource:
             if self.files(kind):
                 return kind
         patterns = ", ".join(pattern for patterns in KINDS.values() for pattern in patterns)
-        place = "in" if self.path.is_dir() else "as"
-        raise SpeechError(f"{self.path}: expected alignments ({patterns}) {place} it, found none")
+        if self.path.is_dir():
+            raise SpeechError(f"{self.path}: expected alignments ({patterns}) in it, found none")
+        raise SpeechError(
+            f"{self.path}: expected the name of a file of alignments ({patterns}), found another: "
+            f"the option kind says which of {', '.join(KINDS)} it is"
+        )
 
     def files(self, kind: str) -> list[Path]:
         """The files of a kind, sorted: the path itself, or what is below it."""
@@ -106,7 +110,8 @@ class AlignmentSource:
             if not self.path.exists():
                 raise SpeechError(f"{self.path}: no such file or directory")
             given = self.options.kind == kind
-            return [self.path] if given or any(map(self.path.match, patterns)) else []
+            names = (*patterns, *_OF_ONE_FILE.get(kind, ()))
+            return [self.path] if given or any(map(self.path.match, names)) else []
         # One file an utterance may lie in a directory a speaker.
         find = self.path.rglob if kind in ("textgrid", "timit") else self.path.glob
         return sorted({path for pattern in patterns for path in find(pattern)})
@@ -252,7 +257,7 @@ def _ctm(
 ) -> Iterator[Alignment]:
     tiers: dict[str, Path | None] = {"words": None, "phones": None}
     for path in files:
-        tier = "words" if path.name.startswith("words.") else "phones"
+        tier = "phones" if path.name.startswith("phones.") else "words"
         if tiers[tier] is not None:
             raise SpeechError(f"{path}: expected one CTM of {tier}, found also {tiers[tier]}")
         tiers[tier] = path
@@ -318,6 +323,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "lhotse": _tables("*.jsonl"),
 }
 """The kinds of alignments and the names of their files, in the order of looking for them."""
+
+_OF_ONE_FILE = {"ctm": _tables("*.ctm")}
+"""Further names of a file that is given itself: a CTM is one of words unless it is phones.ctm."""
 
 _READERS: dict[
     str, Callable[[AlignmentSource, list[Path], Exclusions | None], Iterator[Alignment]]

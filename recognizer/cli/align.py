@@ -158,7 +158,8 @@ def align(
         aligner, corpus = read_aligner(model, corpus, derive=derive)
     tolerance = Tolerance(**given) if tolerant else None
     aligned = align_corpus(corpus, aligner, tolerance=tolerance, jobs=jobs)
-    aligned.write(target, formats)
+    if aligned.alignments:
+        aligned.write(target, formats)
     for line in aligned.lines():
         report("recognizer align", line)
     return 1 if aligned.failed else 0

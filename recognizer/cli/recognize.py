@@ -93,6 +93,8 @@ def recognize(
             continue
         if result.words and not result.complete:
             report("recognize", f"{path}: no path to a sentence's end, the best beginning is given")
+        if not result.words:
+            report("recognize", f"{path}: no words were recognised")
         sys.stdout.write(write(recording, result))
         sys.stdout.flush()
     return 1 if failed else 0

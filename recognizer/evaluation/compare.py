@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import read_lines
 from recognizer.evaluation.bootstrap import PairedDifference, paired_difference, wer_interval
 from recognizer.evaluation.counts_table import counts_table
@@ -141,9 +141,15 @@ def errors_of_result(directory: str | Path) -> tuple[SystemErrors, dict[str, str
     """Read what ``recognizer evaluate --out`` wrote: errors of the second pass, and speakers.
 
     Raises:
-        SpeechError: a file is missing or damaged.
+        UsageError: it is a file.
+        SpeechError: a file in it is missing or damaged.
     """
     directory = Path(directory)
+    if directory.is_file():
+        raise UsageError(
+            f"{directory}: expected a directory that recognizer evaluate --out wrote, found a "
+            "file: files of transcripts need --reference"
+        )
     hypothesis = directory / "hyp.trn"
     pairs = transcript_pairs(directory / "ref.trn", hypothesis)
     return _errors(str(directory), hypothesis, pairs), read_speakers(directory / "utt2spk")

@@ -198,7 +198,8 @@ def check_directory(directory: Path) -> None:
     """Raises a `SpeechError` if a directory is none and cannot be made: ask before long work."""
     nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise SpeechError(f"{directory}: cannot be made or written: look at {nearest}")
+        wrong = "may not be written" if nearest.is_dir() else "is a file"
+        raise SpeechError(f"{directory}: expected a directory, found {nearest}, which {wrong}")
 
 
 def evaluate(

@@ -119,8 +119,8 @@ class CheckedData:
         if not training or not apart:
             first = f"; the first dropped: {check.dropped[0]}" if check.dropped else ""
             raise SpeechError(
-                f"training data: expected utterances to train on and held-out ones, found "
-                f"{len(training)} and {len(apart)}{first}"
+                "training data: expected utterances to train on and held-out ones (the option "
+                f"held_out_fraction), found {len(training)} and {len(apart)}{first}"
             )
         mean, inv_std = check.statistics()
         return cls(

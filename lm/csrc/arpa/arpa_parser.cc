@@ -126,7 +126,7 @@ void ArpaParser::ParseLine(std::string_view line, int order, bool highest, int64
   }
   double log10_prob = 0.0;
   if (!ParseNumber(fields[0], &log10_prob)) {
-    throw ArpaError(number, "a log10 probability, at most 0,", fields[0]);
+    throw ArpaError(number, "a log10 probability of at most 0", fields[0]);
   }
   if (log10_prob > 0.0) {
     throw ArpaError(number, "a log10 probability of at most 0", fields[0]);

@@ -84,13 +84,15 @@ def test_the_longer_axis_is_time() -> None:
         (np.zeros(3), MIN_SAMPLE_RATE - 1, "sample rate: expected 4000 to"),
         (np.zeros(3), MAX_SAMPLE_RATE + 1, "sample rate: expected 4000 to"),
         (np.zeros(3), float("nan"), "sample rate: expected 4000 to"),
+        (np.zeros(3), "16000", "sample rate: expected 4000 to .* found str"),
+        (16000, np.zeros(3), "sample rate: expected 4000 to .* found ndarray"),
         (np.zeros(0), 16000, "expected audio, found no samples"),
         (np.array([0.0, np.nan]), 16000, "found 1 that are not numbers"),
         (np.array([0.5, 12345.25]), 16000, "expected samples with full scale 1, found values up"),
         (np.array([0.0, 1e9]), 16000, "expected samples with full scale 1, found values up to 1e"),
     ],
 )
-def test_impossible_samples_are_refused(samples: Any, rate: int, message: str) -> None:
+def test_impossible_samples_are_refused(samples: Any, rate: Any, message: str) -> None:
     with pytest.raises(SpeechError, match=message) as caught:
         as_audio(samples, rate)
     assert "\n" not in str(caught.value)

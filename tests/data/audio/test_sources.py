@@ -79,7 +79,7 @@ def test_an_empty_pipe(tmp_path: Path) -> None:
 
 def test_names_that_no_file_can_have() -> None:
     assert "cannot be opened" in message("a\0b.wav")
-    assert message("") == ".: expected an audio file, found a directory"
+    assert message("") == "expected the name of an audio file, found an empty one"
 
 
 def test_a_read_that_fails_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -145,6 +145,15 @@ def test_faulty_lexicons(tmp_path: Path, content: str, expected: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_decimal_commas(tmp_path: Path) -> None:
+    file = read(tmp_path, "a 1,0 AH\nread 0,25 R IY D\n")
+    assert file.form is LexiconForm.PROBABILITIES
+    assert [entry.probability for entry in file.lexicon] == [1.0, 0.25]
+    mfa = read(tmp_path, "a\t0,99\t0,3\t1,1\t0,9\tAH\nread\t0,5\t0,3\t1,1\t0,9\tR EH D\n")
+    assert mfa.form is LexiconForm.SILENCE_PROBABILITIES
+    assert mfa.lexicon.phones == ("AH", "D", "EH", "R")
+
+
 PHONES = st.lists(st.sampled_from(["a", "r", "2", "9", "t_h", "1"]), min_size=1, max_size=5)
 WORDS = st.lists(st.text("abcé", min_size=1, max_size=5), min_size=1, max_size=8, unique=True)
 

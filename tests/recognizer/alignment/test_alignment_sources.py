@@ -12,7 +12,7 @@ import pytest
 from places import KALDI
 from recognizer.alignment.sources import KINDS, AlignmentSource, SourceOptions
 from recognizer.am.kaldi.model import read_kaldi_transitions
-from recognizer.data.alignments.alignment import Alignment, Segment
+from recognizer.data.alignments.alignment import Alignment, Segment, Tier
 from recognizer.data.alignments.ctm import write_ctm
 from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.alignments.mlf import write_mlf
@@ -132,6 +132,29 @@ def test_tiers_and_levels_by_other_names(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"words"', '"ORT"').replace('"phones"', '"MAU"'))
     options = SourceOptions(words_tier="ORT", phones_tier="MAU")
     assert AlignmentSource(path.parent, options).alignments()["u"].words == ONE.words
+
+
+@pytest.mark.parametrize(
+    ("name", "tier"), [("talk.ctm", "words"), ("words.ctm", "words"), ("phones.ctm", "phones")]
+)
+@pytest.mark.parametrize("kind", [None, "ctm"])
+def test_a_ctm_of_any_name_may_be_given(
+    tmp_path: Path, name: str, tier: Tier, kind: str | None
+) -> None:
+    path = tmp_path / name
+    write_ctm([ONE], path, tier=tier)
+    found = AlignmentSource(path, SourceOptions(kind=kind)).alignments()[ONE.utterance]
+    assert [s.start for s in found.tier(tier)] == [s.start for s in ONE.tier(tier)]
+    assert len(found.words) + len(found.phones) == len(ONE.tier(tier))
+
+
+def test_a_file_of_an_unknown_name(tmp_path: Path) -> None:
+    (tmp_path / "talk.txt").write_text("u 1 0.0 0.5 hello\n")
+    with pytest.raises(SpeechError, match=r"found another: the option kind says which of ctm"):
+        AlignmentSource(tmp_path / "talk.txt").alignments()
+    options = SourceOptions(kind="ctm")
+    found = AlignmentSource(tmp_path / "talk.txt", options).alignments()
+    assert [segment.label for segment in found["u"].words] == ["hello"]
 
 
 def test_impossible_sources(tmp_path: Path) -> None:

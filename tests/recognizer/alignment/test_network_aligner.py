@@ -42,3 +42,18 @@ def test_the_command_aligns_with_a_model_directory(
     assert [s.label for s in written.words] == ["stop", "now"]
     assert [s.start for s in written.words] == pytest.approx(toy.word_starts("stop now"), abs=0.02)
     assert (tmp_path / "out" / "u1.TextGrid").exists()
+
+
+def test_nothing_is_written_where_no_utterance_can_be_aligned(
+    toy_model: Path, tmp_path: Path, command: Callable[..., object]
+) -> None:
+    (tmp_path / "u1.wav").write_text("This is no audio.\n")
+    (tmp_path / "wav.scp").write_text(f"u1 {tmp_path / 'u1.wav'}\n")
+    (tmp_path / "text").write_text("u1 STOP NOW\n")
+    out = tmp_path / "out"
+    ran = command("recognizer", "align", tmp_path, "--model", toy_model, "--output-dir", out)
+    assert getattr(ran, "code", None) == 1
+    err = getattr(ran, "err", "")
+    assert err.startswith(f"recognizer align: u1: {tmp_path / 'u1.wav'}: expected a recording")
+    assert err.splitlines()[1].startswith("recognizer align: 0 of 1 utterances aligned")
+    assert not list(out.iterdir())

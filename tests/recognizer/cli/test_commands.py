@@ -84,7 +84,8 @@ def test_an_output_that_cannot_be_is_said_before_the_work(command, toy_model, tm
     out = tmp_path / "file" / "out"
     ran = command("recognizer", "evaluate", tmp_path / "none", "--model", toy_model, "--out", out)
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == f"recognizer: {out}: cannot be made or written: look at {tmp_path / 'file'}\n"
+    found = f"{tmp_path / 'file'}, which is a file"
+    assert ran.err == f"recognizer: {out}: expected a directory, found {found}\n"
 
 
 def test_a_closed_standard_input_is_one_line(command, toy_model, monkeypatch):

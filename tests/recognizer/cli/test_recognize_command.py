@@ -133,11 +133,12 @@ def test_any_rate_and_number_of_channels(command, toy_model, whistled):
 
 
 @pytest.mark.parametrize("seconds", [0.0005, 0.05, 1.0])
-def test_nothing_to_hear_is_an_empty_transcript(command, toy_model, tmp_path, seconds):
+def test_nothing_to_hear_is_an_empty_transcript_and_a_line(command, toy_model, tmp_path, seconds):
     path = tmp_path / "silence.wav"
     soundfile.write(path, np.zeros(int(seconds * 16000)), 16000)
     ran = command("recognize", path, "--model", toy_model)
-    assert (ran.code, ran.out, ran.err) == (0, "\n", "")
+    assert (ran.code, ran.out) == (0, "\n")
+    assert ran.err == f"recognize: {path}: no words were recognised\n"
 
 
 def bad_audio(directory: Path) -> dict[str, Path]:

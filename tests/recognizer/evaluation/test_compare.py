@@ -114,6 +114,7 @@ def test_ctm_files_against_segments_know_the_speakers(command, tmp_path):
     ("spoil", "code", "message"),
     [
         ("option", 2, "--case-sensitive and --optional-words go with --reference"),
+        ("file", 2, "ref.trn: expected a directory that recognizer evaluate --out wrote, found a"),
         ("missing", 1, "hyp.trn: no such file"),
         ("fewer", 1, "hyp.trn: nothing for 1 utterances of the reference, the first 'u1'"),
         ("reference", 1, "expected the reference of"),
@@ -125,6 +126,8 @@ def test_faults_are_one_line(command, results, spoil, code, message):
     arguments = []
     if spoil == "option":
         arguments = ["--optional-words"]
+    elif spoil == "file":
+        one = one / "ref.trn"
     elif spoil == "missing":
         (other / "hyp.trn").unlink()
     elif spoil == "fewer":
