@@ -38,6 +38,20 @@ def test_what_goes_wrong_is_said() -> None:
         list(process_map(die, [1, 2], 2, "dying"))
 
 
+def _without_agents(processes: set[int]) -> set[int]:
+    """Those that work for us: Ray's two agents of a machine may outlive its other processes."""
+    agents = ("ray::DashboardA", "ray::RuntimeEnv")  # the system keeps 15 letters of a name
+    left = set()
+    for process in processes:
+        try:
+            name = Path(f"/proc/{process}/comm").read_text().strip()
+        except OSError:
+            continue  # has just ended
+        if name not in agents:
+            left.add(process)
+    return left
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
 @pytest.mark.parametrize("kind", ["processes", "async", "ddp", "ray"])
 def test_processes_end_when_their_parent_is_killed(kind: str, tmp_path: Path) -> None:
@@ -64,7 +78,7 @@ def test_processes_end_when_their_parent_is_killed(kind: str, tmp_path: Path) ->
         assert len(marked_processes(mark)) > 2
         parent.kill()
         parent.wait()
-        assert wait_until(lambda: not marked_processes(mark), 30.0)
+        assert wait_until(lambda: not _without_agents(marked_processes(mark)), 60.0)
     finally:
         for process in marked_processes(mark):
             os.kill(process, signal.SIGKILL)

@@ -157,8 +157,9 @@ def test_words_have_times_and_confidences(directory: Path, minimum_bayes_risk: b
         assert word.start == pytest.approx(start, abs=0.03)
         assert word.end == pytest.approx(end, abs=0.03)
         assert 0.5 < word.confidence <= 1.0 + 1e-6
-    assert json.loads(formats.json_line("a.wav", result))["text"] == text
-    assert [line.split()[4] for line in formats.ctm("a.wav", result).splitlines()] == text.split()
+    recording = formats.Recording("a.wav", "a", alone=True)
+    assert json.loads(formats.json_line(recording, result))["text"] == text
+    assert [line.split()[4] for line in formats.ctm(recording, result).splitlines()] == text.split()
 
 
 def test_a_word_is_no_surer_than_its_pieces(recognizer: Recognizer) -> None:
