@@ -62,12 +62,8 @@ def _status(command: click.Command, name: str) -> int:
         return _invoked(command, name)
     except click.ClickException as error:
         return _wrong_use(error, name)
-    except _Terminated:
-        report(name, "terminated")
-        return TERMINATED
-    except (click.Abort, KeyboardInterrupt):
-        report(name, "interrupted")
-        return INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _ended(error, name)
     except UsageError as error:
         report(name, error)
         return 2
@@ -80,12 +76,33 @@ def _status(command: click.Command, name: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        interrupt = _interrupt_behind(error)
+        if interrupt is not None:
+            return _ended(interrupt, name)
         if os.environ.get("RECOGNIZER_TRACEBACK") and not isinstance(error, OSError):
             raise
         report(name, as_speech_error(error))
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _ended(error: click.Abort | KeyboardInterrupt, name: str) -> int:
+    terminated = isinstance(error, _Terminated)
+    report(name, "terminated" if terminated else "interrupted")
+    return TERMINATED if terminated else INTERRUPTED
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The interrupt that led to an error.
+
+    One that comes in the middle of the standard library's locking leaves it as RuntimeError:
+    release unlocked lock.
+    """
+    before = error.__context__
+    while before is not None and not isinstance(before, KeyboardInterrupt):
+        before = before.__context__
+    return before
 
 
 def _invoked(command: click.Command, name: str) -> int:

@@ -70,6 +70,27 @@ def test_its_traceback_is_shown_on_request(toy_model, monkeypatch, whistled):
         main()
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_an_interrupt_within_a_lock_is_an_interrupt(
+    command, toy_model, monkeypatch, whistled, depth
+):
+    """It leaves `threading.Condition` as RuntimeError: release unlocked lock."""
+
+    def locking(*args, **kwargs):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            try:
+                raise RuntimeError("release unlocked lock")
+            finally:
+                if depth == 2:
+                    raise RuntimeError("release unlocked lock")
+
+    monkeypatch.setattr(Recognizer, "__init__", locking)
+    ran = command("recognize", whistled("go"), "--model", toy_model)
+    assert (ran.code, ran.out, ran.err) == (130, "", "recognize: interrupted\n")
+
+
 ENDLESS = """
 import sys, threading, time
 from recognizer.recognizer import Recognizer
@@ -100,7 +121,10 @@ def test_ending_a_command_waits_for_no_recording(toy_model, whistled, threads, n
         assert process.stdout is not None
         assert process.stdout.readline() == b"working\n"
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()  # or a failure would wait for ever
     assert process.returncode == code
     assert err == b"recognize: " + word + b"\n"
 
