@@ -9,6 +9,7 @@ whatever the locale is, as its files are.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -37,7 +38,8 @@ def run(command: click.Command, name: str) -> NoReturn:
     status = _status(command, name)
     if status in (INTERRUPTED, TERMINATED) and _threads_at_work():
         # Python would wait until they have finished their recordings, which nobody wants any more.
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
         os._exit(status)
     sys.exit(status)
 
@@ -89,7 +91,8 @@ def _status(command: click.Command, name: str) -> int:
 
 def _ended(error: click.Abort | KeyboardInterrupt, name: str) -> int:
     terminated = isinstance(error, _Terminated)
-    report(name, "terminated" if terminated else "interrupted")
+    with contextlib.suppress(OSError):  # where nobody reads standard error any more
+        report(name, "terminated" if terminated else "interrupted")
     return TERMINATED if terminated else INTERRUPTED
 
 

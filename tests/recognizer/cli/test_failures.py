@@ -92,11 +92,11 @@ def test_an_interrupt_within_a_lock_is_an_interrupt(
 
 
 ENDLESS = """
-import sys, threading, time
+import os, time
 from recognizer.recognizer import Recognizer
 
 def recognize(self, path, *args, **kwargs):
-    print("working", flush=True)
+    os.write(1, b"working\\n")  # in one piece, where threads print at once
     time.sleep(3600)  # as native code at work on a recording of hours
 
 Recognizer.recognize = recognize
@@ -118,15 +118,33 @@ def test_ending_a_command_waits_for_no_recording(toy_model, whistled, threads, n
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"working\n"
-        process.send_signal(number)
         try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"working\n"
+            process.send_signal(number)
             _, err = process.communicate(timeout=60)
         finally:
             process.kill()  # or a failure would wait for ever
     assert process.returncode == code
     assert err == b"recognize: " + word + b"\n"
+
+
+def test_a_command_ends_that_nobody_listens_to_any_more(toy_model, whistled):
+    paths = [whistled("go", f"{i}.wav") for i in range(3)]
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, *paths, "--model", toy_model, "--threads", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            assert process.stdout.readline() == b"working\n"
+            process.stdout.close()
+            process.stderr.close()
+            process.terminate()
+            assert process.wait(timeout=60) == 143
+        finally:
+            process.kill()
 
 
 EVALUATING = """
