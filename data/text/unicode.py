@@ -8,7 +8,8 @@
   Catalan ("col·lecció"), the gershayim of Hebrew, and the joiners of Indic scripts and of Persian.
   Each sign has one form, whichever of its several characters was typed. At the edges of a word
   such signs are dropped. Everything else separates words.
-- Nothing is spelled out: numbers and abbreviations stay as they are written.
+- Nothing is spelled out: numbers and abbreviations stay as they are written. A point or a comma
+  between two digits is part of the number ("1,234.5").
 
 Scripts that are written without spaces between words (Chinese, Japanese, Thai) need rules of their
 own.
@@ -16,6 +17,7 @@ own.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,6 +45,7 @@ _DROPPED = (
 _UNIFIED = str.maketrans(
     {**dict.fromkeys(APOSTROPHES, "'"), **dict.fromkeys(HYPHENS, "-"), **dict.fromkeys(_DROPPED)}
 )
+_POINT_OF_NUMBER = re.compile(r"((?<=\d)[.,](?=\d))")
 _WITHIN = "'-\u00b7\u05f4\u200c\u200d"
 
 
@@ -81,7 +84,10 @@ class UnicodeRules:
         Raises:
             SpeechError: a word has a numeral and these rules refuse numerals.
         """
-        words = self._written(text).translate(_KEPT).replace("--", " ").split()
+        # Every other piece is a point or comma within a number.
+        pieces = _POINT_OF_NUMBER.split(self._written(text))
+        pieces[::2] = [piece.translate(_KEPT) for piece in pieces[::2]]
+        words = "".join(pieces).replace("--", " ").split()
         trimmed = " ".join(filter(None, map(_trimmed, words)))
         if self.digits == "refuse":
             for word in trimmed.split():

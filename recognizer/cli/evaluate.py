@@ -96,6 +96,6 @@ def evaluate(
     click.echo(f"{evaluation.first_pass} first-pass")
     click.echo(f"{evaluation.rescored} rescored")
     if evaluation.failed:
-        report("recognizer evaluate", f"{len(evaluation.failed)} utterances could not be read")
+        report("recognizer evaluate", f"could not be read: {len(evaluation.failed)} of {len(evaluation.scores)} utterances")
         return 1
     return 0

@@ -38,6 +38,7 @@ UNICODE = text_rules("unicode")
         ("Schiff\u00adfahrt \ufeffok", "schifffahrt ok"),
         ("I \u2764\ufe0f you \u0301", "i you"),
         ("१२ ٣", "१२ ٣"),
+        ("1,234.5 m. 3,14, 0.05% .5 5. १.२", "1,234.5 m 3,14 0.05 5 5 १.२"),
         ("ba\ufe00r\u200e", "bar"),
         (" ' -- ", ""),
     ],
