@@ -96,6 +96,9 @@ def evaluate(
     click.echo(f"{evaluation.first_pass} first-pass")
     click.echo(f"{evaluation.rescored} rescored")
     if evaluation.failed:
-        report("recognizer evaluate", f"could not be read: {len(evaluation.failed)} of {len(evaluation.scores)} utterances")
+        report(
+            "recognizer evaluate",
+            f"could not be read: {len(evaluation.failed)} of {len(evaluation.scores)} utterances",
+        )
         return 1
     return 0

@@ -131,7 +131,7 @@ def test_audio_that_cannot_be_read_counts_as_deleted(command, toy_model, whistle
     assert ran.out.splitlines()[-1] == "%WER 54.55 [ 6 / 11, 1 ins, 3 del, 2 sub ] rescored"
     first, last = ran.err.splitlines()
     assert first.startswith(f"recognizer evaluate: u1: {whistled_set / 'u1.flac'}: ")
-    assert last == "recognizer evaluate: could not be read: 1 of 5 utterances"
+    assert last == "recognizer evaluate: could not be read: 1 of 6 utterances"
 
 
 def test_no_audio_that_can_be_read_is_one_line_and_no_table(
