@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import subprocess
@@ -32,7 +33,7 @@ def test_one_file_fails_and_the_others_are_done(
 
     def recognize(self, path, *args, **kwargs):
         if str(path) == str(bad):
-            raise fault
+            raise copy.copy(fault)  # a raised one would hold on to what it went through
         return sound(self, path, *args, **kwargs)
 
     monkeypatch.setattr(Recognizer, "recognize", recognize)
