@@ -82,6 +82,7 @@ sanitize: $(VENV)/installed-test
 	  venv/bin/python -m pytest --config-file ../../pyproject.toml --rootdir ../.. \
 	  ../../tests/lm ../../tests/decoding ../../tests/am/nnet/test_inference_native.py \
 	  ../../tests/am/nnet/test_inference_kinds.py \
+	  ../../tests/recognizer/evaluation/test_word_alignment.py \
 	  ../../tests/recognizer/test_recognizer.py
 
 clean:
