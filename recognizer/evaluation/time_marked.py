@@ -114,9 +114,12 @@ def read_ctm_words(path: str | Path) -> dict[tuple[str, str], list[CtmWord]]:
     ``<ALT_END>``, whose times are not read; an alternative without words stands for no word.
 
     Raises:
-        SpeechError: an unreadable file, a malformed line, alternatives without an end.
+        SpeechError: an unreadable file, a malformed line, alternatives without an end, a recording
+            that comes again after others and begins anew: two of one name would be made into one.
     """
     words: dict[tuple[str, str], list[CtmWord]] = {}
+    latest: dict[tuple[str, str], float] = {}
+    before: tuple[str, str] | None = None
     alternation: _Alternation | None = None
     for where, line in content_lines(path):
         fields = line.split()
@@ -143,6 +146,12 @@ def read_ctm_words(path: str | Path) -> dict[tuple[str, str], list[CtmWord]]:
             start, duration = (_seconds(field.removeprefix("&&")) for field in fields[2:4])
         except ValueError:
             raise _bad_ctm_line(where, line) from None
+        if key != before and start < latest.get(key, start):
+            raise SpeechError(
+                f"{where}: expected recording {key[0]!r}, channel {key[1]}, to go on after "
+                f"{latest[key]:g} s, found {start:g} s: are these two recordings of one name?"
+            )
+        before, latest[key] = key, max(start, latest.get(key, start))
         middle = start + duration / 2.0
         if alternation is None:
             words.setdefault(key, []).append(CtmWord(start, middle, ((word,),)))
