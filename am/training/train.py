@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.nnet.priors import SILENCE_WEIGHT, state_priors
@@ -27,6 +29,7 @@ from recognizer.am.training.engine.options import AugmentOptions, TrainingOption
 from recognizer.am.training.engine.run import TrainingResult
 from recognizer.am.training.engine.task import TrainingTask
 from recognizer.am.training.parallel.synchronous import train_synchronously
+from recognizer.data.errors import UsageError
 
 __all__ = [
     "AugmentOptions",
@@ -124,9 +127,15 @@ def make_task(
 
     Raises:
         SpeechError: nothing is left to train on or to measure on.
-        UsageError: a network with subsampled outputs.
+        UsageError: a network whose kind cannot be trained with subsampled outputs, or chunks that
+            are no whole number of outputs.
     """
     network.check_trainable()
+    if options.chunk % network.subsampling:
+        raise UsageError(
+            f"training option chunk: expected a multiple of {network.subsampling}, the frames from "
+            f"one output to the next, found {options.chunk}"
+        )
     criterion = criterion or CrossEntropy()
     data = CheckedData.of(
         checking(utterances, enabled=progress),
@@ -134,6 +143,7 @@ def make_task(
         input_dim=network.input_dim,
         outputs=network.outputs,
         tolerance=options.length_tolerance,
+        subsampling=network.subsampling,
         held_out_fraction=options.held_out_fraction if held_out is None else 0.0,
         held_out=held_out or (),
     )
@@ -144,6 +154,9 @@ def make_task(
             known = given.tensors.get("log_priors")
     if criterion.target is FrameLabels:
         log_priors = state_priors(data.label_counts, silence_pdfs, silence_weight, known)
+    elif criterion.target is SupervisionGraph:
+        # Outputs trained on whole paths are scores of these already: there is nothing to divide by.
+        log_priors = np.zeros(network.outputs, dtype=np.float32)
     return TrainingTask(
         data,
         network,

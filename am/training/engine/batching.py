@@ -29,12 +29,16 @@ Augment = Callable[[npt.NDArray[np.float32], np.random.Generator], npt.NDArray[n
 class Chunk:
     """T frames of N streams.
 
+    A network whose outputs are n frames apart makes T / n output rows of them.
+
     Attributes:
         features: of the input frames ``[T, N, D]`` float32.
         lengths: input frames of each stream before its padding ``[N]`` int64, with those that the
             output delay adds.
         fresh: streams whose utterance begins with this chunk ``[N]``: the network's state is zero
             before it.
+        spanned: input frames of each stream's utterance that its output rows in this chunk are
+            about ``[N]`` int64.
         targets: what the output rows are compared with.
         epoch: epoch of the utterance drawn last.
     """
@@ -42,18 +46,23 @@ class Chunk:
     features: npt.NDArray[np.float32]
     lengths: npt.NDArray[np.int64]
     fresh: npt.NDArray[np.bool_]
+    spanned: npt.NDArray[np.int64]
     targets: ChunkTargets
     epoch: int
 
     @classmethod
-    def empty(cls, frames: int, streams: int, dim: int, epoch: int) -> Chunk:
+    def empty(
+        cls, frames: int, streams: int, dim: int, epoch: int, *, subsampling: int = 1
+    ) -> Chunk:
         """Padding only."""
         fresh, begins, ends = np.zeros((3, streams), dtype=np.bool_)
-        mask = np.zeros((frames, streams), dtype=np.bool_)
+        mask = np.zeros((frames // subsampling, streams), dtype=np.bool_)
+        lengths, spanned = np.zeros((2, streams), dtype=np.int64)
         return cls(
             np.zeros((frames, streams, dim), dtype=np.float32),
-            np.zeros(streams, dtype=np.int64),
+            lengths,
             fresh,
+            spanned,
             ChunkTargets([None] * streams, mask, begins, ends),
             epoch,
         )
@@ -61,44 +70,52 @@ class Chunk:
     @property
     def frames(self) -> int:
         """Input frames of utterances whose output rows are in this chunk."""
-        return int(self.targets.mask.sum())
+        return int(self.spanned.sum())
 
 
 @dataclass
 class _Stream:
-    """Where one stream stands; ``features`` None between utterances."""
+    """Where one stream stands; ``features`` None between utterances.
 
+    ``position`` and the lengths count input frames, in multiples of the subsampling n.
+    """
+
+    delay: int
+    subsampling: int
     epoch: int = 0
     index: int = -1
     position: int = 0
     features: npt.NDArray[Any] | None = None
     target: Target | None = None
 
-    def length(self, delay: int) -> int:
-        """Input frames of the utterance with those that the delay adds."""
+    @property
+    def length(self) -> int:
+        """Input frames of the utterance with those that fill its last output and the delay."""
         assert self.features is not None
-        return len(self.features) + delay
+        return round_up(len(self.features), self.subsampling) + self.delay
 
-    def fill(self, chunk: Chunk, n: int, delay: int) -> None:
+    def fill(self, chunk: Chunk, n: int) -> None:
         """Move on by a chunk, whose stream n gets what comes next; the rest of it is padding."""
         assert self.features is not None and self.target is not None
         features, targets = chunk.features[:, n], chunk.targets
         frames, begin = len(self.features), self.position
-        end = min(begin + len(features), self.length(delay))
+        end = min(begin + len(features), self.length)
         real = min(end, frames) - begin
         if real > 0:
             features[:real] = self.features[begin : begin + real]
         features[max(real, 0) : end - begin] = self.features[-1]
         chunk.lengths[n] = end - begin
         chunk.fresh[n] = begin == 0
-        first = max(begin, delay)  # row of the utterance, output frame first - delay
-        if first < end:
-            targets.mask[first - begin : end - begin, n] = True
-            targets.pieces[n] = self.target.cut(first - delay, end - delay)
-            targets.begins[n] = first == delay
-            targets.ends[n] = end == self.length(delay)
+        step = self.subsampling
+        first, last = max(begin - self.delay, 0), end - self.delay  # what the rows are about
+        if first < last:
+            targets.mask[(first + self.delay - begin) // step : (end - begin) // step, n] = True
+            targets.pieces[n] = self.target.cut(first // step, last // step)
+            targets.begins[n] = first == 0
+            targets.ends[n] = end == self.length
+            chunk.spanned[n] = min(last, frames) - first
         self.position = end
-        if end == self.length(delay):
+        if end == self.length:
             self.clear()
 
     def clear(self) -> None:
@@ -115,15 +132,18 @@ class StreamBatcher:
     Args:
         utterances: that have passed `recognizer.am.training.engine.data.CheckedData`.
         streams: N.
-        chunk: T; None makes chunks of whole utterances.
-        delay: output delay: what is said of frame t is expected in output row t + delay; the first
-            ``delay`` rows of an utterance carry no loss, and its last frame is fed ``delay`` more
-            times.
+        chunk: T, a multiple of the subsampling; None makes chunks of whole utterances.
+        delay: output delay d, a multiple of the subsampling: the output about frame t comes when
+            frame t + d does; outputs before carry no loss, and an utterance's last frame is fed d
+            more times.
         epochs: passes; streams take utterances of the next epoch without waiting for others.
         seed: of everything random.
         shuffle: without it, utterances come in order and only their first versions.
         augment: applied to an utterance when it is drawn.
         shards_at_once: see `recognizer.am.training.engine.data.epoch_order`.
+        subsampling: n, input frames from one output to the next. Shuffled utterances then begin
+            with their frame 0 to n - 1, which is drawn: the shifted copies of Peddinti et al. 2018
+            ("Low latency acoustic modeling using temporal convolution and LSTMs").
     """
 
     def __init__(
@@ -138,16 +158,19 @@ class StreamBatcher:
         shuffle: bool = True,
         augment: Augment | None = None,
         shards_at_once: int = 0,
+        subsampling: int = 1,
     ) -> None:
+        if delay % subsampling or (chunk or 0) % subsampling:
+            raise ValueError(f"chunk {chunk}, delay {delay}: expected multiples of {subsampling}")
         self._utterances = utterances
         self._chunk = chunk
-        self._delay = delay
+        self._subsampling = subsampling
         self._epochs = epochs
         self._seed = seed
         self._shuffle = shuffle
         self._augment = augment
         self._shards_at_once = shards_at_once
-        self._streams = [_Stream() for _ in range(streams)]
+        self._streams = [_Stream(delay, subsampling) for _ in range(streams)]
         self._epoch = 0
         self._drawn = 0
         self._order = self._epoch_order(0)
@@ -194,12 +217,14 @@ class StreamBatcher:
         ]
         if not active:
             raise StopIteration
-        frames = self._chunk or max(stream.length(self._delay) for _, stream in active)
+        frames = self._chunk or max(stream.length for _, stream in active)
         some = active[0][1].features
         assert some is not None
-        chunk = Chunk.empty(frames, len(self._streams), some.shape[1], self._epoch)
+        chunk = Chunk.empty(
+            frames, len(self._streams), some.shape[1], self._epoch, subsampling=self._subsampling
+        )
         for n, stream in active:
-            stream.fill(chunk, n, self._delay)
+            stream.fill(chunk, n)
         return chunk
 
     def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
@@ -223,10 +248,19 @@ class StreamBatcher:
         utterance = self._utterances[index]
         rng = np.random.default_rng([self._seed, epoch, index])
         version = int(rng.integers(1 + len(utterance.alternatives))) if self._shuffle else 0
-        features, target = utterance.load(version)
+        features, target = utterance.load(version, self._subsampling)
         if self._chunk is not None and isinstance(target, TokenSequence):
             raise ValueError(f"{utterance.id}: a token sequence needs chunks of whole utterances")
         if self._augment is not None:
             features = self._augment(features.astype(np.float32), rng)
+        shifts = min(self._subsampling, len(features)) if self._shuffle else 1
+        if shift := int(rng.integers(shifts)):
+            # Repeated at the end, so that there are as many outputs as before.
+            features = np.concatenate((features[shift:], features[-1:].repeat(shift, 0)))
         stream.epoch, stream.index, stream.position = epoch, index, 0
         stream.features, stream.target = features, target
+
+
+def round_up(number: int, multiple: int) -> int:
+    """The least multiple that is not less than the number."""
+    return -(-number // multiple) * multiple

@@ -49,10 +49,15 @@ class TrainingUtterance:
         """All versions, the original first."""
         return ((self.features, self.target), *self.alternatives)
 
-    def load(self, version: int = 0) -> tuple[Features, Target]:
-        """Features and target of a version that `CheckedData.of` has passed, equally long."""
+    def load(self, version: int = 0, subsampling: int = 1) -> tuple[Features, Target]:
+        """Features and target of a version that `CheckedData.of` has passed, equally long.
+
+        Args:
+            version: number of the version.
+            subsampling: input frames from one output of the network to the next.
+        """
         source, target = self.versions[version]
-        return _read(source)[: target.output_frames], target
+        return _cut(_read(source), target, subsampling), target
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class CheckedData:
         inv_std: inverse standard deviation ``[D]`` float32.
         label_counts: how many of these frames have each label ``[S]``; zeros where targets are no
             frame labels.
-        trimmed: versions cut to the shorter of features and frame labels.
+        trimmed: versions cut to the shorter of features and target.
         dropped: one line for each dropped utterance or version, with the reason.
     """
 
@@ -89,6 +94,7 @@ class CheckedData:
         input_dim: int,
         outputs: int,
         tolerance: int,
+        subsampling: int = 1,
         held_out_fraction: float = 0.0,
         held_out: Iterable[TrainingUtterance] = (),
     ) -> CheckedData:
@@ -99,14 +105,17 @@ class CheckedData:
             criterion: says which targets are wanted and fit.
             input_dim: D, features of a frame.
             outputs: S, labels are below it.
-            tolerance: features and frame labels of a version may differ by so many frames.
+            tolerance: features and target of a version may differ by so many input frames; only
+                frame labels may be the longer of the two.
+            subsampling: input frames from one output of the network to the next; targets count
+                outputs.
             held_out_fraction: share of the utterances that is held out.
             held_out: further ones that are held out.
 
         Raises:
             SpeechError: nothing is left to train on or held out, or two have the same id.
         """
-        check = _Check(criterion, input_dim, outputs, tolerance)
+        check = _Check(criterion, input_dim, outputs, tolerance, subsampling)
         training: list[TrainingUtterance] = []
         apart: list[TrainingUtterance] = []
         for utterance in utterances:
@@ -136,9 +145,12 @@ class CheckedData:
 class _Check:
     """Passes over utterances one by one."""
 
-    def __init__(self, criterion: Criterion, input_dim: int, outputs: int, tolerance: int) -> None:
+    def __init__(
+        self, criterion: Criterion, input_dim: int, outputs: int, tolerance: int, subsampling: int
+    ) -> None:
         self._criterion = criterion
         self._input_dim, self._outputs, self._tolerance = input_dim, outputs, tolerance
+        self._subsampling = subsampling
         self._total = np.zeros(input_dim)
         self._squares = np.zeros(input_dim)
         self._seen: set[str] = set()
@@ -158,11 +170,12 @@ class _Check:
             if fault := self._fault(features, target):
                 self.dropped.append(f"{utterance.id}: {fault}")
                 continue
+            frames = self._output_frames(features)
+            self.trimmed += target.output_frames not in (None, frames)
             if isinstance(target, FrameLabels):
-                self.trimmed += len(features) != len(target)
-                target = target.cut(0, len(features))
+                target = target.cut(0, frames)
             if counted and not versions:
-                self._count(features[: target.output_frames], target)
+                self._count(_cut(features, target, self._subsampling), target)
             versions.append((source, target))
         if not versions:
             return None
@@ -177,20 +190,26 @@ class _Check:
             return f"expected a target of kind {wanted.__name__}, found {found.__name__}"
         if features.ndim != 2 or features.shape[1] != self._input_dim:
             return f"expected features [T, {self._input_dim}], found {list(features.shape)}"
-        frames, spanned = len(features), target.output_frames
+        frames, spanned = self._output_frames(features), target.output_frames
         if frames == 0 or spanned == 0:
             return "empty"
-        if isinstance(target, FrameLabels):
-            if abs(frames - len(target)) > self._tolerance:
-                return f"{frames} frames of features, {len(target)} labels"
-            frames = min(frames, len(target))
-        elif spanned is not None and spanned != frames:
-            return f"{frames} frames of features, a graph of {spanned}"
+        if spanned is not None:
+            excess = (frames - spanned) * self._subsampling
+            labelled = isinstance(target, FrameLabels)
+            if excess > self._tolerance or excess < (-self._tolerance if labelled else 0):
+                what = f"{spanned} labels" if labelled else f"a graph of {spanned}"
+                if self._subsampling == 1:
+                    return f"{frames} frames of features, {what}"
+                return f"{len(features)} frames of features make {frames} outputs, {what}"
+            frames = min(frames, spanned)
         if fault := self._criterion.fault(target, frames, self._outputs):
             return fault
         if not np.isfinite(features).all():
             return "features are not finite"
         return ""
+
+    def _output_frames(self, features: Features) -> int:
+        return -(-len(features) // self._subsampling)
 
     def _count(self, features: Features, target: Target) -> None:
         x = features.astype(np.float64)
@@ -238,6 +257,12 @@ def epoch_order(
             for begin in range(0, len(shards), shards_at_once)
         ]
     )
+
+
+def _cut(features: Features, target: Target, subsampling: int) -> Features:
+    """The frames that the target is about."""
+    frames = target.output_frames
+    return features if frames is None else features[: frames * subsampling]
 
 
 def _read(source: FeatureSource) -> Features:

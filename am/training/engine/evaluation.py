@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-from recognizer.am.training.engine.batching import StreamBatcher
+from recognizer.am.training.engine.batching import StreamBatcher, round_up
 from recognizer.am.training.engine.data import TrainingUtterance
 from recognizer.am.training.engine.objective import Objective, StreamStates
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
-_CHUNK = 50
+_CHUNK = 150
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,14 @@ def evaluate(
     if objective.whole_utterances:
         streams = min(streams, 8)  # their posteriors are kept for all frames at once
     streams = min(streams, len(utterances))
+    subsampling = network.options.subsampling
     batcher = StreamBatcher(
         utterances,
         streams=streams,
-        chunk=None if objective.whole_utterances else _CHUNK,
+        chunk=None if objective.whole_utterances else round_up(_CHUNK, subsampling),
         delay=network.options.output_delay,
         shuffle=False,
+        subsampling=subsampling,
     )
     states: StreamStates = objective.initial_states(streams)
     sums = criterion.sums()

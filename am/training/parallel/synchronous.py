@@ -153,8 +153,9 @@ class SyncTrainer:
         return True, save, stop, impatient
 
     def _nothing(self) -> Chunk:
-        streams, dim = self.task.options.streams, self.task.network.input_dim
-        return Chunk.empty(1, streams, dim, self.learner.epoch)
+        streams, network = self.task.options.streams, self.task.network
+        n = network.subsampling
+        return Chunk.empty(n, streams, network.input_dim, self.learner.epoch, subsampling=n)
 
     def _move_average(self, frames: int) -> None:
         wanted = self.task.options.average_frames

@@ -25,4 +25,5 @@ def labelled_chunk(
     ]
     lengths = (np.arange(1, len(labels) + 1)[:, None] * mask).max(0)
     flags = np.full(labels.shape[1], fresh)
-    return Chunk(features, lengths, flags, ChunkTargets(pieces, mask, flags, flags), 0)
+    targets = ChunkTargets(pieces, mask, flags, flags)
+    return Chunk(features, lengths, flags, mask.sum(0), targets, 0)

@@ -81,6 +81,82 @@ def test_every_frame_once_an_epoch(
         assert frames == lengths[number] + version
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=9),
+    streams=st.integers(1, 4),
+    subsampling=st.integers(2, 4),
+    chunk_rows=st.integers(1, 5),
+    delay_rows=st.integers(0, 3),
+    shuffle=st.booleans(),
+)
+def test_every_output_once_where_outputs_are_further_apart(
+    lengths: list[int],
+    streams: int,
+    subsampling: int,
+    chunk_rows: int,
+    delay_rows: int,
+    shuffle: bool,
+) -> None:
+    n = subsampling
+    utterances = [
+        TrainingUtterance(
+            str(number),
+            np.stack([np.full(frames, number), np.arange(frames)], axis=1).astype(np.float32),
+            FrameLabels(1000 * number + np.arange(-(-frames // n), dtype=np.int32)),
+        )
+        for number, frames in enumerate(lengths)
+    ]
+    seen = []
+    chunks = list(
+        StreamBatcher(
+            utterances, streams=streams, chunk=n * chunk_rows, delay=n * delay_rows, seed=3,
+            shuffle=shuffle, subsampling=n,
+        )
+    )  # fmt: skip
+    for stream in range(streams):
+        starts = [k for k, chunk in enumerate(chunks) if chunk.fresh[stream]]
+        for k, begin in enumerate(starts):
+            part = chunks[begin : starts[k + 1] if k + 1 < len(starts) else len(chunks)]
+            features = np.concatenate([c.features[: c.lengths[stream], stream] for c in part])
+            labels = np.concatenate(
+                [row_labels(c.targets)[: c.lengths[stream] // n, stream] for c in part]
+            )
+            number = int(features[0, 0])
+            frames = lengths[number]
+            seen.append(number)
+            # Fed from one of its first n frames on; the last is repeated to fill outputs and delay.
+            fed = -(-frames // n) * n + n * delay_rows
+            shifts = range(min(n, frames)) if shuffle else range(1)
+            assert features[:, 1].tolist() in [
+                [min(t + shift, frames - 1) for t in range(fed)] for shift in shifts
+            ]
+            expected = 1000 * number + np.arange(-(-frames // n))
+            assert labels.tolist() == [-1] * delay_rows + expected.tolist()
+            assert sum(int(c.spanned[stream]) for c in part) == frames
+            assert [c.targets.begins[stream] for c in part].count(True) == 1
+            assert [c.targets.ends[stream] for c in part if c.lengths[stream]][-1]
+            assert [c.targets.ends[stream] for c in part].count(True) == 1
+    assert sorted(seen) == list(range(len(lengths)))
+    assert sum(chunk.frames for chunk in chunks) == sum(lengths)
+
+
+def test_utterances_begin_at_each_of_the_first_frames() -> None:
+    one = utterance(0, 12)
+    target = FrameLabels(np.arange(4))
+    one = TrainingUtterance("u", one.features, target)
+    chunks = StreamBatcher([one], streams=1, chunk=12, delay=0, epochs=40, subsampling=3)
+    assert {int(chunk.features[0, 0, 1]) for chunk in chunks} == {0, 1, 2}
+    (plain,) = StreamBatcher([one], streams=1, chunk=12, delay=0, shuffle=False, subsampling=3)
+    assert plain.features[:, 0, 1].tolist() == list(range(12))
+
+
+def test_chunks_and_delays_of_whole_outputs_only() -> None:
+    for chunk, delay in ((4, 0), (6, 2)):
+        with pytest.raises(ValueError, match="expected multiples of 3"):
+            StreamBatcher([utterance(0, 6)], streams=1, chunk=chunk, delay=delay, subsampling=3)
+
+
 def test_last_frame_is_repeated_for_the_delay() -> None:
     (chunk,) = StreamBatcher([utterance(1, 4)], streams=2, chunk=10, delay=3)
     assert chunk.features[:, 0, 1].tolist() == [0, 1, 2, 3, 3, 3, 3, 0, 0, 0]

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recognizer.am.training.criteria.criterion import Criterion
 from recognizer.am.training.criteria.cross_entropy import CrossEntropy
-from recognizer.am.training.criteria.targets import FrameLabels, TokenSequence
+from recognizer.am.training.criteria.targets import (
+    FrameLabels,
+    SupervisionGraph,
+    Target,
+    TokenSequence,
+)
 from recognizer.am.training.engine.data import (
     CheckedData,
     TrainingUtterance,
@@ -62,6 +68,40 @@ def test_small_differences_are_cut_and_the_rest_is_dropped() -> None:
     assert data.frames == 10 + 8 + 10
     assert data.label_counts.tolist() == [28, 0, 0, 0]
     assert [u.id for u in data.held_out] == ["apart"]
+
+
+def test_targets_of_outputs_that_are_further_apart() -> None:
+    """Ten frames make four outputs; lengths may differ by the tolerance, in frames."""
+
+    def graph(frames: int) -> SupervisionGraph:
+        ints, floats = np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.float32)
+        last = np.full(1, frames - 1, dtype=np.int32)
+        return SupervisionGraph(ints, ints, ints, floats, ints, last, floats, frames)
+
+    def check(criterion: Criterion, targets: list[Target]) -> CheckedData:
+        utterances = [TrainingUtterance(str(n), X, target) for n, target in enumerate(targets)]
+        return CheckedData.of(
+            utterances, criterion=criterion, input_dim=3, outputs=4, tolerance=3, subsampling=3,
+            held_out=[TrainingUtterance("apart", X, targets[0])],
+        )  # fmt: skip
+
+    labels: list[Target] = [FrameLabels(np.zeros(k, dtype=np.int32)) for k in (4, 3, 5, 2, 6)]
+    data = check(CrossEntropy(), labels)
+    kept = [tuple(map(len, one.load(subsampling=3))) for one in data.training]
+    assert kept == [(10, 4), (9, 3), (10, 4)]
+    assert data.trimmed == 2
+    assert data.frames == 29
+    assert data.dropped == (
+        "3: 10 frames of features make 4 outputs, 2 labels",
+        "4: 10 frames of features make 4 outputs, 6 labels",
+    )
+    data = check(_Graphs(), [graph(k) for k in (4, 3, 5)])
+    assert [tuple(map(len, one.load(subsampling=3))) for one in data.training] == [(10, 4), (9, 3)]
+    assert data.dropped == ("2: 10 frames of features make 4 outputs, a graph of 5",)
+
+
+class _Graphs(CrossEntropy):
+    target = SupervisionGraph
 
 
 def test_nothing_left_and_doubles() -> None:
