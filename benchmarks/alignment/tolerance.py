@@ -32,7 +32,7 @@ import numpy as np
 from benchmarks.common.report import add_json_option, print_rows, write_json
 from recognizer.alignment.network_aligner import align_options
 from recognizer.am.features.fbank import fbank
-from recognizer.data.audio.augment import speed_perturb
+from recognizer.data.augmentation.speed import speed_perturb
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.alignment.align import Aligner, AlignmentError, ForcedPath
 from recognizer.decoding.alignment.tolerance import Tolerance

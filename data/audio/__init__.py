@@ -1,1 +1,1 @@
-"""Reading audio files, and changing recordings for training."""
+"""Reading audio files."""

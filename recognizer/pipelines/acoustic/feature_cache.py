@@ -19,7 +19,7 @@ import numpy.typing as npt
 from rich.progress import track
 
 from recognizer.am.features.fbank import FbankOptions, fbank
-from recognizer.data.audio.augment import speed_perturb
+from recognizer.data.augmentation.speed import speed_perturb
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.io.console import console
 from recognizer.data.io.mapped_arrays import open_arrays, write_arrays
@@ -161,7 +161,7 @@ def cache_features(
         name: of the files, see `FeatureFile`.
         utterances: whose audio is read.
         options: options of the filter bank.
-        speeds: factors of `recognizer.data.audio.augment.speed_perturb`; 1.0 is the recording
+        speeds: factors of `recognizer.data.augmentation.speed.speed_perturb`; 1.0 is the recording
             itself.
         directory: where the files are written.
         jobs: processes.

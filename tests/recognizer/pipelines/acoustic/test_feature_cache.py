@@ -11,7 +11,7 @@ import pytest
 
 import babble
 from recognizer.am.features.fbank import FbankOptions, fbank
-from recognizer.data.audio.augment import speed_perturb
+from recognizer.data.augmentation.speed import speed_perturb
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.pipelines.acoustic import feature_cache

@@ -1,0 +1,1 @@
+"""Augmentation of waveforms: other speeds, rooms, noises, levels and channels."""
