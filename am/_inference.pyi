@@ -19,6 +19,8 @@ class Network:
         history: int = 0,
         activation: str = "relu",
         subsampling: int = 1,
+        mean_window: int = 0,
+        mean_prior: int = 0,
     ) -> None: ...
     @property
     def level(self) -> str: ...

@@ -87,6 +87,8 @@ class NativeNetwork(AcousticNetwork):
                 history=options.window - 1 if options.kind == "dnn" else 0,
                 activation=options.activation,
                 subsampling=options.subsampling,
+                mean_window=options.mean_window,
+                mean_prior=options.mean_prior,
             )
         except ValueError as error:
             raise SpeechError(f"network: {error}") from None

@@ -69,7 +69,7 @@ class Network:
 def check_tensors(
     tensors: Mapping[str, npt.NDArray[Any]], options: NetworkOptions, at: str
 ) -> None:
-    """Check names, shapes, type and finiteness of a network's tensors.
+    """Check names, shapes, type and finiteness of a network's tensors, and that a mean is there.
 
     Raises:
         SpeechError: naming ``at``, the tensor, what was expected and what was found.
@@ -91,6 +91,11 @@ def check_tensors(
             )
         if not np.isfinite(array).all():
             raise SpeechError(f"{at}: tensor {name}: expected finite numbers, found NaN or inf")
+    if options.mean_window and not tensors["input.mean"].any():
+        raise SpeechError(
+            f"{at}: tensor input.mean: expected the mean of the training features, with which the "
+            f"running mean (mean_window {options.mean_window}) begins, found zeros"
+        )
 
 
 def read_network(path: str | os.PathLike[str]) -> Network:

@@ -4,7 +4,8 @@ Names of a network's tensors, with C cells (or units), P = projection, D inputs 
 width below the output layer, S outputs:
 
 =====================================  ==========  ==============================================
-``input.mean``, ``input.inv_std``      ``[D]``     a feature x enters as (x - mean) * inv_std
+``input.mean``, ``input.inv_std``      ``[D]``     a feature x enters as (x - mean) * inv_std, or
+                                                   less a running mean, see `NetworkShape`
 ``layers.{l}.w_x``                     ``[4C, D]``  LSTM: gate rows in the order i, f, g, o
 ``layers.{l}.w_r``                     ``[4C, P]``  recurrent weights, same order (P = C without
                                                    projection)
@@ -57,6 +58,22 @@ class NetworkShape:
         cell_clip: cell states are clipped to [-cell_clip, cell_clip] (the paper: 50).
         subsampling: n, frames from one output to the next: there are outputs about the frames 0, n,
             2n, ... (Kaldi's --frame-subsampling-factor). Hidden layers run at every frame.
+        mean_window: W, frames of the window over which the running mean of the features decays. 0,
+            the default: features are normalised by the mean of the training features alone.
+        mean_prior: P, frames that the mean of the training features counts for in the running mean
+            before an utterance; 1 to W, and 0 without a running mean.
+
+    With a running mean, frame t = 0, 1, ... of an utterance enters the network as
+    (x_t - m_t) * inv_std, where m_t is the mean over an exponentially decaying window that ends
+    with frame t, a = 1 - 1 / W::
+
+        m_t = (P a^(t+1) mean + sum_{k=0..t} a^(t-k) x_k) / (P a^(t+1) + sum_{k=0..t} a^(t-k))
+
+    The prior decays like a frame before the utterance: its share falls from P / (P + 1) to nothing,
+    and the weights sum to W in the end. This is Kaldi's online cepstral mean normalisation
+    (src/feat/online-feature.h, its cmn-window 600 and global-frames 200) with a decaying window in
+    place of a rectangular one, which would have to remember all its frames. Variances are not
+    normalised, as in Kaldi: inv_std is that of the training features less their running means.
     """
 
     kind: Literal["lstm", "dnn"] = "lstm"
@@ -71,6 +88,8 @@ class NetworkShape:
     output_delay: int = _OWN_DELAY
     cell_clip: float = 50.0
     subsampling: int = 1
+    mean_window: int = 0
+    mean_prior: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in _ONLY_FOR:
@@ -79,7 +98,7 @@ class NetworkShape:
             _refuse("activation", "relu or sigmoid", self.activation)
         for name, least in (
             ("layers", 1), ("cells", 1), ("projection", 0), ("left_context", 0),
-            ("right_context", 0), ("subsampling", 1),
+            ("right_context", 0), ("subsampling", 1), ("mean_window", 0), ("mean_prior", 0),
         ):  # fmt: skip
             self._check_integer(name, least)
         for name in ("peepholes", "bidirectional"):
@@ -91,6 +110,10 @@ class NetworkShape:
             if getattr(self, option.name) != option.default:
                 _refuse(option.name, f"nothing in a network of kind {self.kind}",
                         getattr(self, option.name))  # fmt: skip
+        if self.mean_window and not 1 <= self.mean_prior <= self.mean_window:
+            _refuse("mean_prior", f"1 to mean_window ({self.mean_window})", self.mean_prior)
+        if self.mean_prior and not self.mean_window:
+            _refuse("mean_prior", "nothing without mean_window", self.mean_prior)
         own = self.right_context if self.kind == "dnn" else 0 if self.bidirectional else None
         if self.output_delay == _OWN_DELAY:
             object.__setattr__(self, "output_delay", 5 if own is None else own)
@@ -161,10 +184,12 @@ class NetworkOptions(NetworkShape):
         return cls(**dataclasses.asdict(shape), outputs=outputs, input_dim=input_dim)
 
     def to_table(self) -> dict[str, Any]:
-        """The options that mean something for this kind, by name: JSON-able."""
+        """The options that mean something for this network, by name: JSON-able."""
         table = dataclasses.asdict(self)
         for option in self._options_of_other_kinds():
             del table[option.name]
+        if not self.mean_window:
+            del table["mean_window"], table["mean_prior"]
         return table
 
     def layer_input(self, layer: int) -> int:

@@ -31,20 +31,19 @@ class BlstmNetwork(NetworkModule):
         for layer in (*self.layers, *self.reverse_layers):
             layer.initialise(forget_bias)
 
-    def initial_state(self, streams: int) -> State:
+    def initial_layer_state(self, streams: int) -> State:
         """Nothing."""
         return []
 
-    def hidden(
-        self, features: Tensor, state: State, lengths: Tensor | None = None
+    def run_layers(
+        self, x: Tensor, state: State, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Outputs of the top layer in both directions, the forward one first."""
-        frames, streams, _ = features.shape
+        frames, streams, _ = x.shape
         at, width = self.device, self.options.recurrent_width
         c = torch.zeros(streams, self.options.cells, dtype=self.high_precision, device=at)
         r = torch.zeros(streams, width, dtype=self.precision, device=at)
         order = _reversed_frames(frames, streams, lengths).to(at)
-        x = self.normalise(features)
         for layer, reverse in zip(self.layers, self.reverse_layers, strict=True):
             forward, _, _ = layer(x, c, r)
             backward, _, _ = reverse(_reorder(x, order), c, r)

@@ -67,19 +67,19 @@ class DnnNetwork(NetworkModule):
             if layer.bias is not None:
                 layer.bias.zero_()
 
-    def initial_state(self, streams: int) -> State:
+    def initial_layer_state(self, streams: int) -> State:
         """Zeros: the features' mean."""
         frames = self.options.left_context + self.options.right_context
         width = frames * self.options.input_dim
         return [torch.zeros(streams, width, dtype=self.precision, device=self.device)]
 
-    def hidden(
-        self, features: Tensor, state: State, lengths: Tensor | None = None
+    def run_layers(
+        self, x: Tensor, state: State, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Outputs of the top layer about the frame that the delay says."""
-        frames, streams, dim = features.shape
+        frames, streams, dim = x.shape
         history = state[0].view(streams, -1, dim).transpose(0, 1)
-        seen = torch.cat((history, self.normalise(features)))
+        seen = torch.cat((history, x))
         x = seen.unfold(0, self.options.window, 1).transpose(2, 3).reshape(frames, streams, -1)
         after = seen[frames:].transpose(0, 1).reshape(streams, -1)
         for layer in self.layers:

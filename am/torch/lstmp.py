@@ -65,7 +65,7 @@ class LstmpNetwork(NetworkModule):
             assert isinstance(layer, LstmpLayer)
             layer.initialise(forget_bias)
 
-    def initial_state(self, streams: int) -> State:
+    def initial_layer_state(self, streams: int) -> State:
         """Zero states of N streams."""
         cells = (self.options.cells, self.high_precision)
         outputs = (self.options.recurrent_width, self.precision)
@@ -75,11 +75,10 @@ class LstmpNetwork(NetworkModule):
             for width, dtype in (cells, outputs)
         ]
 
-    def hidden(
-        self, features: Tensor, state: State, lengths: Tensor | None = None
+    def run_layers(
+        self, x: Tensor, state: State, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Outputs of the top layer; padding at the end of a stream cannot reach what is before."""
-        x = self.normalise(features)
         after: State = []
         for layer, c, r in zip(self.layers, state[::2], state[1::2], strict=True):
             x, c, r = layer(x, c, r)

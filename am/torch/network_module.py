@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.torch.running_mean import running_mean_state, subtract_running_mean
 from recognizer.data.errors import SpeechError
 
 State = list[Tensor]
@@ -106,10 +107,28 @@ class NetworkModule(nn.Module, ABC):
         """Set those weights of the hidden layers that do not start in U(-range, range)."""
 
     @abstractmethod
-    def initial_state(self, streams: int) -> State:
-        """State of N streams before their utterances: zeros."""
+    def initial_layer_state(self, streams: int) -> State:
+        """State of the hidden layers before the utterances of N streams: zeros."""
 
     @abstractmethod
+    def run_layers(
+        self, x: Tensor, state: State, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """What the hidden layers make of normalised features.
+
+        Args:
+            x: ``[T, N, D]`` in the type of the matrix products.
+            state: of the hidden layers before the chunk.
+            lengths: see `hidden`.
+
+        Returns:
+            As `hidden`, with the state of the hidden layers alone.
+        """
+
+    def initial_state(self, streams: int) -> State:
+        """State of N streams before their utterances: zeros."""
+        return [*self._initial_input_state(streams), *self.initial_layer_state(streams)]
+
     def hidden(
         self, features: Tensor, state: State, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
@@ -124,10 +143,28 @@ class NetworkModule(nn.Module, ABC):
         Returns:
             ``[T, N, H]`` in the type of the matrix products, and the state after the chunk.
         """
+        count = len(self._initial_input_state(0))
+        x, input_after = self._normalise(features, state[:count])
+        x, after = self.run_layers(x, state[count:], lengths)
+        return x, [*input_after, *after]
 
-    def normalise(self, features: Tensor) -> Tensor:
-        """Features as the first layer takes them."""
-        return ((features - self.input.mean) * self.input.inv_std).to(self.precision)
+    def _initial_input_state(self, streams: int) -> State:
+        # Whole utterances begin and end within their chunk.
+        if not self.options.mean_window or self.whole_utterances:
+            return []
+        return [running_mean_state(streams, self.options.input_dim, self.device)]
+
+    def _normalise(self, features: Tensor, state: State) -> tuple[Tensor, State]:
+        """Features as the first layer takes them, and what is remembered of them."""
+        options, after = self.options, state
+        x = features - self.input.mean
+        if options.mean_window:
+            before = state[0] if state else running_mean_state(x.shape[1], x.shape[2], x.device)
+            x, remembered = subtract_running_mean(
+                x, before, options.mean_window, options.mean_prior
+            )
+            after = [remembered] if state else []
+        return (x * self.input.inv_std).to(self.precision), after
 
     def drop(self, x: Tensor) -> Tensor:
         """Dropout of what goes up to the next layer."""

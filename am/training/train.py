@@ -146,6 +146,8 @@ def make_task(
         subsampling=network.subsampling,
         held_out_fraction=options.held_out_fraction if held_out is None else 0.0,
         held_out=held_out or (),
+        mean_window=network.mean_window,
+        mean_prior=network.mean_prior,
     )
     known = log_priors = None
     if initial is not None:

@@ -40,8 +40,10 @@ BidirectionalNetwork::Values BidirectionalNetwork::NormaliseAll(const StreamGrou
   Values values(group.size() * inputs());
   for (size_t i = 0; i < group.streams().size(); ++i) {
     const StreamTask& stream = group.streams()[i];
+    std::vector<float> state(input().state_size());
     for (size_t t = 0; t < stream.frames; ++t) {
-      Normalise(stream.features + t * inputs(), values.data() + group.row(t, i) * inputs());
+      input().Run(stream.features + t * inputs(), state.data(),
+                  values.data() + group.row(t, i) * inputs());
     }
   }
   return values;

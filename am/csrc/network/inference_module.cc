@@ -86,7 +86,8 @@ NB_MODULE(_inference, m) {
       .def(nb::new_(&inference::ReadNetwork), nb::arg("input_output"), nb::arg("layers"),
            nb::arg("cell_clip"), nb::arg("int8"), nb::arg("level"),
            nb::arg("reverse_layers") = nb::list(), nb::arg("history") = 0,
-           nb::arg("activation") = "relu", nb::arg("subsampling") = 1)
+           nb::arg("activation") = "relu", nb::arg("subsampling") = 1,
+           nb::arg("mean_window") = 0, nb::arg("mean_prior") = 0)
       .def_prop_ro("level", [](const inference::Network& n) { return n.kernels().level; })
       .def_prop_ro("state_size", &inference::Network::state_size)
       .def("run", &Run, nb::arg("features"), nb::arg("states"), nb::arg("skips"),

@@ -6,14 +6,9 @@ namespace inference {
 
 Network::Network(const Kernels& kernels, const InputOutputTensors& tensors, bool int8)
     : kernels_(&kernels),
-      mean_(tensors.mean),
-      inv_std_(tensors.inv_std),
+      input_(tensors.mean, tensors.inv_std, tensors.mean_window, tensors.mean_prior),
       output_(kernels, tensors.output_weight, tensors.output_bias, int8),
       subsampling_(tensors.subsampling) {}
-
-void Network::Normalise(const float* features, float* result) const {
-  for (size_t d = 0; d < mean_.size(); ++d) result[d] = (features[d] - mean_[d]) * inv_std_[d];
-}
 
 Network::OutputScratch Network::MakeOutputScratch(size_t rows, size_t stride,
                                                   bool quantised) const {

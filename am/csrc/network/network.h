@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "am/csrc/layers/output_layer.h"
+#include "am/csrc/network/input_layer.h"
 #include "am/csrc/network/stream_group.h"
 
 namespace inference {
@@ -15,6 +16,8 @@ namespace inference {
 struct InputOutputTensors {
   std::vector<float> mean;     // [D]
   std::vector<float> inv_std;  // [D]
+  size_t mean_window;          // of the running mean, 0 for none
+  size_t mean_prior;
   MatrixView output_weight;    // [S, H]
   const float* output_bias;    // [S]
   size_t subsampling;          // frames from one output to the next
@@ -28,7 +31,7 @@ class Network {
   virtual ~Network() = default;
 
   const Kernels& kernels() const { return *kernels_; }
-  size_t inputs() const { return mean_.size(); }
+  size_t inputs() const { return input_.size(); }
   size_t outputs() const { return output_.outputs(); }
   // Frames from one output to the next, and how many outputs so many frames have.
   size_t subsampling() const { return subsampling_; }
@@ -51,15 +54,14 @@ class Network {
 
   // For blocks of at most so many rows of activations of this stride.
   OutputScratch MakeOutputScratch(size_t rows, size_t stride, bool quantised) const;
-  void Normalise(const float* features, float* result) const;
+  const InputLayer& input() const { return input_; }
   // Posteriors of a block of a group from the rows of x, into the streams' results.
   void RunOutput(const StreamGroup& group, size_t block, const Activations& x,
                  OutputScratch* scratch) const;
 
  private:
   const Kernels* kernels_;
-  std::vector<float> mean_;
-  std::vector<float> inv_std_;
+  InputLayer input_;
   OutputLayer output_;
   size_t subsampling_;
 };

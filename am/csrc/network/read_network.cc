@@ -142,13 +142,17 @@ std::unique_ptr<const Layer> ReadLayer(const nb::handle& dict, const std::string
   return std::make_unique<DenseLayer>(plan.kernels, dense, own, history, int8_inputs);
 }
 
-InputOutputTensors ReadInput(Tensors* tensors) {
+InputOutputTensors ReadInput(Tensors* tensors, size_t mean_window, size_t mean_prior) {
   InputOutputTensors result{};
   const size_t inputs = tensors->SizeOf("mean");
   const float* const mean = tensors->GetVector("mean", inputs);
   const float* const inv_std = tensors->GetVector("inv_std", inputs);
   result.mean.assign(mean, mean + inputs);
   result.inv_std.assign(inv_std, inv_std + inputs);
+  Expect(mean_window == 0 ? mean_prior == 0 : mean_prior > 0 && mean_prior <= mean_window,
+         "mean_prior: expected 1 to mean_window, or 0 without one");
+  result.mean_window = mean_window;
+  result.mean_prior = mean_prior;
   return result;
 }
 
@@ -174,14 +178,15 @@ void ExpectFinite(const float* values, size_t n, const std::string& name) {
 std::unique_ptr<Network> ReadNetwork(const nb::dict& input_output, const nb::list& layers, float clip,
                                      bool int8, const std::string& level,
                                      const nb::list& reverse_layers, size_t history,
-                                     const std::string& activation, size_t subsampling) {
+                                     const std::string& activation, size_t subsampling,
+                                     size_t mean_window, size_t mean_prior) {
   Expect(clip > 0, "cell_clip: expected a number > 0");
   Expect(layers.size() > 0, "layers: expected at least one");
   Expect(history <= kWidest, "history: expected at most " + std::to_string(kWidest));
   const Plan plan = {ChooseKernels(level), clip, int8, history, ReadNonlinearity(activation)};
   Expect(subsampling > 0, "subsampling: expected at least 1");
   Tensors tensors(input_output, "");
-  InputOutputTensors outer = ReadInput(&tensors);
+  InputOutputTensors outer = ReadInput(&tensors, mean_window, mean_prior);
   outer.subsampling = subsampling;
   size_t width = outer.mean.size();
   if (reverse_layers.size() == 0) {

@@ -18,12 +18,12 @@ void ExpectFinite(const float* values, size_t n, const std::string& name);
 // peep_f, peep_o; w_p) or a fully connected layer's (weight, bias); `reverse_layers`: those of the
 // other direction, or none. A fully connected layer without bias is linear; the others have the
 // `activation` "relu" or "sigmoid". The first of them sees `history` earlier frames. Outputs are made
-// for every `subsampling`-th frame.
+// for every `subsampling`-th frame. `mean_window` and `mean_prior`: see InputLayer.
 std::unique_ptr<Network> ReadNetwork(const nanobind::dict& input_output,
                                      const nanobind::list& layers, float clip, bool int8,
                                      const std::string& level, const nanobind::list& reverse_layers,
                                      size_t history, const std::string& activation,
-                                     size_t subsampling);
+                                     size_t subsampling, size_t mean_window, size_t mean_prior);
 
 }  // namespace inference
 

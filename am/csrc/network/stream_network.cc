@@ -15,6 +15,7 @@ constexpr size_t kSlots = 4;
 
 // What a group's blocks go through.
 struct StreamNetwork::Work {
+  std::vector<float> inputs;                    // of each stream: state of the input
   std::vector<LayerState> states;               // of each layer
   std::vector<std::vector<Activations>> slots;  // of each layer: outputs of its latest blocks
 };
@@ -27,7 +28,10 @@ struct StreamNetwork::Scratch {
 
 StreamNetwork::StreamNetwork(const Kernels& kernels, const InputOutputTensors& tensors,
                              std::vector<std::unique_ptr<const Layer>> layers, bool int8)
-    : Network(kernels, tensors, int8), layers_(std::move(layers)), int8_(int8) {
+    : Network(kernels, tensors, int8),
+      layers_(std::move(layers)),
+      int8_(int8),
+      state_size_(input().state_size()) {
   for (const auto& layer : layers_) state_size_ += layer->state_size();
 }
 
@@ -58,7 +62,10 @@ void StreamNetwork::Run(const std::vector<StreamTask>& streams, size_t threads) 
 
 StreamNetwork::Work StreamNetwork::MakeWork(const StreamGroup& group) const {
   Work work;
-  size_t offset = 0;
+  size_t offset = input().state_size();
+  for (const StreamTask& stream : group.streams()) {
+    work.inputs.insert(work.inputs.end(), stream.state, stream.state + offset);
+  }
   for (const auto& layer : layers_) {
     work.states.push_back(layer->MakeState(group.streams().size()));
     for (size_t i = 0; i < group.streams().size(); ++i) {
@@ -94,25 +101,28 @@ void StreamNetwork::RunBlock(size_t stage, size_t block, const StreamGroup& grou
     RunOutput(group, block, work->slots[stage - 1][slot], &scratch->output);
     return;
   }
-  if (stage == 0) RunInput(group, block, &scratch->x);
+  if (stage == 0) RunInput(group, block, work, &scratch->x);
   const Activations& x = stage == 0 ? scratch->x : work->slots[stage - 1][slot];
   layers_[stage]->Run(group.rows(block), x, &work->states[stage], &scratch->layers[stage],
                       &work->slots[stage][slot]);
 }
 
-void StreamNetwork::RunInput(const StreamGroup& group, size_t block, Activations* x) const {
+void StreamNetwork::RunInput(const StreamGroup& group, size_t block, Work* work,
+                             Activations* x) const {
   const BlockRows rows = group.rows(block);
   for (size_t t = 0; t < rows.frames; ++t) {
     const size_t frame = block * group.frames_per_block() + t;
     for (size_t i = 0; i < rows.streams(t); ++i) {
-      Normalise(group.streams()[i].features + frame * inputs(), x->row(rows.begin[t] + i));
+      input().Run(group.streams()[i].features + frame * inputs(),
+                  work->inputs.data() + i * input().state_size(), x->row(rows.begin[t] + i));
     }
   }
 }
 
 void StreamNetwork::SaveStates(const StreamGroup& group, const Work& work) const {
   for (size_t i = 0; i < group.streams().size(); ++i) {
-    float* state = group.streams()[i].state;
+    const size_t size = input().state_size();
+    float* state = std::copy_n(work.inputs.data() + i * size, size, group.streams()[i].state);
     for (size_t l = 0; l < layers_.size(); ++l) {
       layers_[l]->Save(work.states[l], i, state);
       state += layers_[l]->state_size();

@@ -27,12 +27,12 @@ class StreamNetwork : public Network {
   Scratch MakeScratch(const std::vector<StreamGroup>& groups) const;
   void RunBlock(size_t stage, size_t block, const StreamGroup& group, Work* work,
                 Scratch* scratch) const;
-  void RunInput(const StreamGroup& group, size_t block, Activations* x) const;
+  void RunInput(const StreamGroup& group, size_t block, Work* work, Activations* x) const;
   void SaveStates(const StreamGroup& group, const Work& work) const;
 
   std::vector<std::unique_ptr<const Layer>> layers_;
   bool int8_;
-  size_t state_size_ = 0;
+  size_t state_size_;
 };
 
 }  // namespace inference

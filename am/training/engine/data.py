@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from recognizer.am.training.criteria.criterion import Criterion
 from recognizer.am.training.criteria.targets import FrameLabels, Target
+from recognizer.am.training.engine.statistics import FeatureStatistics
 from recognizer.data.errors import SpeechError
 
 Features = npt.NDArray[Any]
@@ -69,7 +70,7 @@ class CheckedData:
         held_out: never trained on.
         frames: input frames of the first versions of all training utterances.
         mean: of their features ``[D]`` float32.
-        inv_std: inverse standard deviation ``[D]`` float32.
+        inv_std: inverse standard deviation ``[D]`` float32, see `FeatureStatistics`.
         label_counts: how many of these frames have each label ``[S]``; zeros where targets are no
             frame labels.
         trimmed: versions cut to the shorter of features and target.
@@ -97,6 +98,8 @@ class CheckedData:
         subsampling: int = 1,
         held_out_fraction: float = 0.0,
         held_out: Iterable[TrainingUtterance] = (),
+        mean_window: int = 0,
+        mean_prior: int = 0,
     ) -> CheckedData:
         """Check every version, cut small differences of length, drop the others, count.
 
@@ -111,11 +114,14 @@ class CheckedData:
                 outputs.
             held_out_fraction: share of the utterances that is held out.
             held_out: further ones that are held out.
+            mean_window: of the network's running mean.
+            mean_prior: of it, see `recognizer.am.nnet.options.NetworkShape`.
 
         Raises:
             SpeechError: nothing is left to train on or held out, or two have the same id.
         """
-        check = _Check(criterion, input_dim, outputs, tolerance, subsampling)
+        statistics = FeatureStatistics(input_dim, mean_window, mean_prior)
+        check = _Check(criterion, input_dim, outputs, tolerance, subsampling, statistics)
         training: list[TrainingUtterance] = []
         apart: list[TrainingUtterance] = []
         for utterance in utterances:
@@ -131,10 +137,9 @@ class CheckedData:
                 "training data: expected utterances to train on and held-out ones (the option "
                 f"held_out_fraction), found {len(training)} and {len(apart)}{first}"
             )
-        mean, inv_std = check.statistics()
         return cls(
-            tuple(training), tuple(apart), check.frames, mean, inv_std, check.label_counts,
-            check.trimmed, tuple(check.dropped),
+            tuple(training), tuple(apart), statistics.frames, statistics.mean, statistics.inv_std,
+            check.label_counts, check.trimmed, tuple(check.dropped),
         )  # fmt: skip
 
     def part(self, index: int, parts: int) -> CheckedData:
@@ -146,15 +151,19 @@ class _Check:
     """Passes over utterances one by one."""
 
     def __init__(
-        self, criterion: Criterion, input_dim: int, outputs: int, tolerance: int, subsampling: int
+        self,
+        criterion: Criterion,
+        input_dim: int,
+        outputs: int,
+        tolerance: int,
+        subsampling: int,
+        statistics: FeatureStatistics,
     ) -> None:
         self._criterion = criterion
         self._input_dim, self._outputs, self._tolerance = input_dim, outputs, tolerance
         self._subsampling = subsampling
-        self._total = np.zeros(input_dim)
-        self._squares = np.zeros(input_dim)
+        self._statistics = statistics
         self._seen: set[str] = set()
-        self.frames = 0
         self.label_counts = np.zeros(outputs, dtype=np.int64)
         self.trimmed = 0
         self.dropped: list[str] = []
@@ -212,18 +221,9 @@ class _Check:
         return -(-len(features) // self._subsampling)
 
     def _count(self, features: Features, target: Target) -> None:
-        x = features.astype(np.float64)
-        self._total += x.sum(0)
-        self._squares += np.einsum("td,td->d", x, x)
-        self.frames += len(x)
+        self._statistics.add(features)
         if isinstance(target, FrameLabels):
             self.label_counts += np.bincount(target.labels, minlength=self._outputs)
-
-    def statistics(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Mean and inverse standard deviation of what was counted."""
-        mean = self._total / self.frames
-        variance = np.maximum(self._squares / self.frames - mean**2, 1e-10)
-        return mean.astype(np.float32), (1.0 / np.sqrt(variance)).astype(np.float32)
 
 
 def is_held_out(utterance_id: str, fraction: float) -> bool:

@@ -57,6 +57,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "blstmp": {"cells": 5, "projection": 3, "bidirectional": True},
     "blstm": {"cells": 5, "projection": 0, "bidirectional": True},
     "dnn": {"kind": "dnn", "cells": 5, "projection": 0, "left_context": 2, "right_context": 1},
+    "lstmp, running mean": {"cells": 5, "projection": 3, "mean_window": 600, "mean_prior": 200},
     "low-rank dnn": {"kind": "dnn", "cells": 5, "projection": 3, "activation": "sigmoid"},
 }
 
@@ -107,6 +108,7 @@ def test_tables_name_what_means_something(kind: str) -> None:
     assert NetworkOptions(**table) == options
     assert ("peepholes" in table) == (options.kind == "lstm")
     assert ("left_context" in table) == (options.kind == "dnn")
+    assert ("mean_window" in table) == ("mean_prior" in table) == ("running mean" in kind)
     shape = NetworkShape(**KINDS[kind])
     assert NetworkOptions.of(shape, outputs=7, input_dim=40) == options
     assert dataclasses.replace(options, outputs=8).output_delay == options.output_delay
@@ -122,6 +124,10 @@ def test_tables_name_what_means_something(kind: str) -> None:
         ({"layers": True}, "layers"),
         ({"projection": -1}, "projection: expected an integer >= 0"),
         ({"output_delay": -2}, "output_delay: expected an integer >= 0"),
+        ({"mean_window": -1}, "mean_window: expected an integer >= 0"),
+        ({"mean_window": 9}, r"mean_prior: expected 1 to mean_window \(9\), found 0"),
+        ({"mean_window": 9, "mean_prior": 10}, r"mean_prior: expected 1 to .*, found 10"),
+        ({"mean_prior": 1}, "mean_prior: expected nothing without mean_window, found 1"),
         ({"cell_clip": 0.0}, "cell_clip: expected a number > 0"),
         ({"kind": "rnn"}, "kind: expected one of dnn, lstm, found 'rnn'"),
         ({"kind": "dnn", "activation": "tanh"}, "activation: expected relu or sigmoid"),

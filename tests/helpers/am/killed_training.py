@@ -11,6 +11,7 @@ the same, save for the measured times in the log and the checkpoint.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import random
@@ -27,13 +28,14 @@ from safetensors import safe_open
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.training.engine.options import AugmentOptions
 from recognizer.am.training.parallel.synchronous import train_synchronously
-from toy_training import SGD, toy_task
+from toy_training import NETWORK, SGD, toy_task
 
 
 def train(directory: Path) -> None:
     """The toy task with everything that has a state; checkpoints all the time."""
+    network = dataclasses.replace(NETWORK, mean_window=30, mean_prior=10)
     task = toy_task(
-        directory, SGD, optimizer="adam", reduction="mean", learning_rate=5e-3,
+        directory, SGD, network, optimizer="adam", reduction="mean", learning_rate=5e-3,
         final_learning_rate=1e-3, dropout=0.1, average_frames=500, evaluate_frames=500,
         augment=AugmentOptions(gain_std=0.1), checkpoint_seconds=0.002,
     )  # fmt: skip

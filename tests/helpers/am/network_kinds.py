@@ -21,12 +21,22 @@ STREAMING = {
     "dnn of one frame": NetworkShape(
         kind="dnn", cells=20, projection=0, layers=1, left_context=0, right_context=0
     ),
+    "lstmp, running mean": NetworkShape(
+        cells=17, projection=9, layers=2, mean_window=20, mean_prior=7
+    ),
+    "dnn, running mean": NetworkShape(
+        kind="dnn", cells=33, projection=0, left_context=3, right_context=2, mean_window=300,
+        mean_prior=1,
+    ),
 }  # fmt: skip
 
 WHOLE = {
     "blstmp": NetworkShape(cells=17, projection=9, layers=2, bidirectional=True),
     "blstm": NetworkShape(
         cells=19, projection=0, layers=3, bidirectional=True, peepholes=False, cell_clip=0.5
+    ),
+    "blstmp, running mean": NetworkShape(
+        cells=17, projection=9, layers=2, bidirectional=True, mean_window=10, mean_prior=10
     ),
 }
 

@@ -49,8 +49,13 @@ def make_utterances(count: int = 30, seed: int = 0) -> list[TrainingUtterance]:
     return utterances
 
 
-def toy_task(directory: Path, options: TrainingOptions = SGD, **changes: Any) -> TrainingTask:
+def toy_task(
+    directory: Path,
+    options: TrainingOptions = SGD,
+    network: NetworkOptions = NETWORK,
+    **changes: Any,
+) -> TrainingTask:
     """A task with these options, changed."""
     directory.mkdir(exist_ok=True)
     options = dataclasses.replace(options, **changes)
-    return make_task(make_utterances(), NETWORK, options, directory, progress=False)
+    return make_task(make_utterances(), network, options, directory, progress=False)
