@@ -49,6 +49,8 @@ min_count = 20.0
 layers = 1
 cells = 48
 projection = 24
+mean_window = 300
+mean_prior = 5
 [acoustic.training]
 epochs = 12
 streams = 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import babble
@@ -26,6 +27,17 @@ def test_the_model_recognises_its_language(made: tuple[Path, Path]) -> None:
     counts = word_error_rate([u.text.lower() for u in dev], answers)
     assert counts.words == 32
     assert counts.wer < 15.0
+
+
+def test_quiet_speech_is_recognised(made: tuple[Path, Path]) -> None:
+    """At -40 dB, which no training utterance was: the network's features have a running mean."""
+    from recognizer.data.corpora.corpus import read_corpus
+
+    corpora, work = made
+    recognizer = Recognizer(work / "model")
+    dev = list(read_corpus(corpora / "dev"))
+    answers = [recognizer.recognize(u.samples() * np.float32(0.01)).text for u in dev]
+    assert word_error_rate([u.text.lower() for u in dev], answers).wer < 30.0
 
 
 def test_the_record_says_what_was_done(made: tuple[Path, Path]) -> None:
