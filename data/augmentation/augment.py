@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.data.audio.reading import Samples
-from recognizer.data.augmentation.codecs import Codec, code, import_av
-from recognizer.data.augmentation.noise import add_noise, find_clips, read_clip
+from recognizer.data.augmentation.codecs import Codec, code
+from recognizer.data.augmentation.noise import add_noise, read_clip
 from recognizer.data.augmentation.options import AugmentationOptions
 from recognizer.data.augmentation.reverberation import read_responses, reverberate
 from recognizer.data.augmentation.speed import speed_perturb
 from recognizer.data.augmentation.telephone import Coding, telephone
 from recognizer.data.augmentation.volume import change_volume
-from recognizer.data.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,8 @@ class Augmentation:
 class WaveformAugmenter:
     """Draws and applies augmentations; small, so that it can be sent to other processes.
 
+    Made by `recognizer.data.augmentation.sounds.read_sounds` where noise or rooms are needed.
+
     Attributes:
         options: what may be done.
         clips: files of noise.
@@ -65,32 +66,6 @@ class WaveformAugmenter:
     options: AugmentationOptions
     clips: tuple[Path, ...] = ()
     rooms: Path | None = None
-
-    @classmethod
-    def of(
-        cls, options: AugmentationOptions, rooms: Path | None = None, root: Path = Path()
-    ) -> WaveformAugmenter:
-        """With the noise that the options name, and the needed libraries and files checked.
-
-        Args:
-            options: what may be done.
-            rooms: file of room impulse responses (`recognizer.data.augmentation.rooms`).
-            root: directory that relative patterns of noise start from.
-
-        Raises:
-            UsageError: reverberation without rooms.
-            SpeechError: no noise, a damaged file of rooms, no PyAV for codecs.
-        """
-        if options.reverberation is None:
-            rooms = None
-        elif rooms is None:
-            raise UsageError("reverberation: expected a file of room impulse responses, found none")
-        else:
-            read_responses(rooms)
-        if options.codec is not None:
-            import_av()
-        clips = () if options.noise is None else find_clips(options.noise.clips, root)
-        return cls(options, clips, rooms)
 
     def draw(self, rng: np.random.Generator, speed: float = 1.0) -> Augmentation:
         """What is done to a copy.

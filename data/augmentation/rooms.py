@@ -71,7 +71,7 @@ def simulate_rooms(path: Path, options: RoomOptions, *, jobs: int = 1) -> None:
     Raises:
         SpeechError: no pyroomacoustics.
     """
-    _import_pyroomacoustics()
+    import_pyroomacoustics()
     responses = process_map(partial(_response, options), range(options.rooms), jobs, "rooms")
     done = []
     with progress_bar("simulating rooms", options.rooms) as step:
@@ -82,7 +82,7 @@ def simulate_rooms(path: Path, options: RoomOptions, *, jobs: int = 1) -> None:
 
 
 def _response(options: RoomOptions, number: int) -> RoomResponse:
-    pyroomacoustics = _import_pyroomacoustics()
+    pyroomacoustics = import_pyroomacoustics()
     rng = np.random.default_rng([options.seed, number])
     seconds = rng.uniform(*options.reverberation_time)
     size = np.array(
@@ -132,7 +132,12 @@ def _audible(response: Any) -> Any:
     return response[: max(kept, 1)]
 
 
-def _import_pyroomacoustics() -> Any:
+def import_pyroomacoustics() -> Any:
+    """The library that simulates rooms.
+
+    Raises:
+        SpeechError: it is not installed.
+    """
     try:
         import pyroomacoustics
     except ImportError:

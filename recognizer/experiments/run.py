@@ -99,7 +99,7 @@ class TablesRun:
             labels.check()
         with locked(self._work / "prepare.lock", wait=True):
             run_stages(self._labels.stages(self._options), self._work)
-            dev = self._dev_labels.stages(replace(self._options, speeds=(1.0,)))
+            dev = self._dev_labels.stages(replace(self._options, speeds=(1.0,), augmentation=None))
             run_stages(dev, self._dev_work)
 
     def run(self, candidate: Candidate) -> bool:
@@ -305,7 +305,7 @@ class TablesRun:
         from recognizer.am.training.engine.evaluation import evaluate
         from recognizer.am.training.engine.objective import Objective
 
-        options = replace(self._options, speeds=(1.0,))
+        options = replace(self._options, speeds=(1.0,), augmentation=None)
         held_out = options.training.held_out_fraction
         trained = [u for u in self._utterances(self._labels, options, self._work)
                    if not is_held_out(u.id, held_out)]  # fmt: skip

@@ -137,7 +137,13 @@ class ModelLabels:
         }
         align = Stage("align", inputs, (), self._align, "aligning with the model", self.check)
         features = features_stage(
-            options, self.labelled, inputs["sets"], ("align",), self.check, self._jobs
+            options,
+            self.labelled,
+            inputs["sets"],
+            ("align",),
+            self.check,
+            self._jobs,
+            self._corpora,
         )
         return [align, features]
 

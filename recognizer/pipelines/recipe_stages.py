@@ -140,6 +140,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         after=("align",),
         realigner=steps.realigner(),
         jobs=jobs,
+        root=corpora,
     )
     stages += [
         Stage(

@@ -160,6 +160,7 @@ def _run(recipe: TrainRecipe, base: Path, first: str | None, last: str | None) -
             check=lambda: _check(recipe, base),
             realigner=_realigner(recipe, base),
             jobs=recipe.jobs,
+            root=base,
         )
     else:
         stages = state_stages(
@@ -169,6 +170,7 @@ def _run(recipe: TrainRecipe, base: Path, first: str | None, last: str | None) -
             inputs=inputs,
             check=lambda: _check(recipe, base),
             jobs=recipe.jobs,
+            root=base,
         )
     storage = {"storage": options.storage} if options.storage != "float32" else {}
     files = TREE_FILES if recipe.labels == "phones" else (STATES_FILE,)

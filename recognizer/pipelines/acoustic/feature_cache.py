@@ -1,4 +1,4 @@
-"""Features of a corpus at several speeds: computed once and mapped from files, or each time.
+"""Features of a corpus in several versions: computed once and mapped from files, or each time.
 
 Files are shards of some hundred utterances, so that a corpus larger than memory can be written
 and trained on shard by shard. What training gets are functions that read or compute the features
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import count, islice
 from pathlib import Path
 from typing import Protocol
@@ -19,11 +19,15 @@ import numpy.typing as npt
 from rich.progress import track
 
 from recognizer.am.features.fbank import FbankOptions, fbank
+from recognizer.data.audio.reading import SAMPLE_RATE
+from recognizer.data.augmentation.augment import WaveformAugmenter, augment, copy_rng
 from recognizer.data.augmentation.speed import speed_perturb
 from recognizer.data.corpora.corpus import Utterance
+from recognizer.data.errors import UsageError
 from recognizer.data.io.console import console
 from recognizer.data.io.mapped_arrays import open_arrays, write_arrays
 from recognizer.data.parallel.processes import process_map
+from recognizer.pipelines.acoustic.versions import Version
 
 HalfArray = npt.NDArray[np.float16]
 
@@ -65,25 +69,55 @@ class MappedRows:
 
 
 @dataclass(frozen=True)
+class FeatureComputer:
+    """Computes the features of versions; small, so that it can be sent to other processes.
+
+    Attributes:
+        corpus: name of the set, which tells utterances of the same id apart.
+        options: of the filter bank.
+        version: of the recordings.
+        augmenter: makes augmented copies; None where the version is none.
+    """
+
+    corpus: str
+    options: FbankOptions
+    version: Version
+    augmenter: WaveformAugmenter | None = None
+
+    def __call__(self, utterance: Utterance) -> HalfArray:
+        """``[T, D]``: read the audio, change it, analyse it."""
+        samples, speed = utterance.samples(), self.version.speed
+        if not self.version.copy:
+            samples = speed_perturb(samples, speed)
+        else:
+            if self.augmenter is None:
+                raise UsageError(f"version {self.version}: expected an augmenter, found none")
+            seed = self.augmenter.options.seed
+            rng = copy_rng(seed, f"{self.corpus}/{utterance.id}", self.version.copy)
+            samples, _ = augment(samples, self.augmenter, rng, speed)
+        return fbank(samples, self.options).astype(np.float16)
+
+
+@dataclass(frozen=True)
 class ComputedRows:
     """Features that are computed from the recording each time."""
 
     utterance: Utterance
-    options: FbankOptions
-    speed: float
+    computer: FeatureComputer
     shard: int
 
     def __call__(self) -> HalfArray:
-        """Read, perturb, analyse."""
-        return _features(self.utterance, self.options, self.speed)
+        """See `FeatureComputer`."""
+        return self.computer(self.utterance)
 
     def __len__(self) -> int:
-        return self.options.num_frames(round(len(self.utterance.samples()) / self.speed))
+        samples = round(self.utterance.duration * SAMPLE_RATE)
+        return self.computer.options.num_frames(round(samples / self.computer.version.speed))
 
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """The features of one corpus at one speed, in files ``NAME@SPEED-SHARD.features``.
+    """One version of the features of a corpus, in files ``NAME@VERSION-SHARD.features``.
 
     Half precision keeps a log energy to 0.01, far below its noise, in half the memory.
 
@@ -94,9 +128,9 @@ class FeatureFile:
     path: Path
 
     @classmethod
-    def of(cls, name: str, speed: float, directory: Path) -> FeatureFile:
-        """That of a corpus at a speed in a directory of such files."""
-        return cls(directory / f"{name}@{speed:g}")
+    def of(cls, name: str, version: Version, directory: Path) -> FeatureFile:
+        """That of a version of a corpus in a directory of such files."""
+        return cls(directory / f"{name}@{version}")
 
     def __str__(self) -> str:
         return str(self.path)
@@ -126,85 +160,72 @@ class FeatureFile:
 
 @dataclass(frozen=True)
 class ComputedFeatures:
-    """The features of one corpus at one speed, computed whenever they are asked for."""
+    """One version of the features of a corpus, computed whenever they are asked for."""
 
     utterances: Sequence[Utterance]
-    options: FbankOptions
-    speed: float
+    computer: FeatureComputer
 
     def load(self) -> Mapping[str, FeatureRows]:
         """By utterance."""
         return {
-            utterance.id: ComputedRows(
-                utterance, self.options, self.speed, index // UTTERANCES_PER_SHARD
-            )
+            utterance.id: ComputedRows(utterance, self.computer, index // UTTERANCES_PER_SHARD)
             for index, utterance in enumerate(self.utterances)
         }
 
 
 FeatureTable = FeatureFile | ComputedFeatures
-"""The features of one corpus at one speed."""
+"""One version of the features of a corpus."""
 
 
 def cache_features(
-    name: str,
-    utterances: Sequence[Utterance],
-    options: FbankOptions,
-    speeds: Sequence[float],
-    directory: Path,
-    *,
-    jobs: int = 1,
+    computer: FeatureComputer, utterances: Sequence[Utterance], directory: Path, *, jobs: int = 1
 ) -> None:
-    """Compute log mel energies of a corpus at each speed; files that exist are kept.
+    """Compute one version of a corpus's log mel energies; files that exist are kept.
 
     Args:
-        name: of the files, see `FeatureFile`.
+        computer: which version of which corpus.
         utterances: whose audio is read.
-        options: options of the filter bank.
-        speeds: factors of `recognizer.data.augmentation.speed.speed_perturb`; 1.0 is the recording
-            itself.
-        directory: where the files are written.
+        directory: where the files are written, see `FeatureFile`.
         jobs: processes.
     """
     shards = [
         utterances[begin : begin + UTTERANCES_PER_SHARD]
         for begin in range(0, len(utterances), UTTERANCES_PER_SHARD)
     ]
-    for speed in speeds:
-        file = FeatureFile.of(name, speed, directory)
-        missing = [n for n in range(len(shards)) if not file.shard(n).exists()]
-        wanted = [utterance for number in missing for utterance in shards[number]]
-        compute = partial(_features, options=options, speed=speed)
-        computed = iter(
-            track(
-                process_map(compute, wanted, jobs, name),
-                f"features of {name} at speed {speed:g}",
-                total=len(wanted),
-                console=console,
-                disable=not wanted,
-            )
+    name, version = computer.corpus, computer.version
+    file = FeatureFile.of(name, version, directory)
+    missing = [n for n in range(len(shards)) if not file.shard(n).exists()]
+    wanted = [utterance for number in missing for utterance in shards[number]]
+    computed = iter(
+        track(
+            process_map(computer, wanted, jobs, name),
+            f"features of {name}, {_in_words(version)}",
+            total=len(wanted),
+            console=console,
+            disable=not wanted,
         )
-        for number in missing:
-            matrices = list(islice(computed, len(shards[number])))
-            names = "\n".join(utterance.id for utterance in shards[number])
-            write_arrays(
-                file.shard(number),
-                {
-                    "features": np.concatenate(matrices),
-                    "frames": np.array([len(matrix) for matrix in matrices], dtype=np.int64),
-                    "utterances": np.frombuffer(names.encode(), dtype=np.uint8),
-                },
-                kind=_KIND,
-                version=_VERSION,
-            )
-        next(computed, None)  # ends the bar
+    )
+    for number in missing:
+        matrices = list(islice(computed, len(shards[number])))
+        names = "\n".join(utterance.id for utterance in shards[number])
+        write_arrays(
+            file.shard(number),
+            {
+                "features": np.concatenate(matrices),
+                "frames": np.array([len(matrix) for matrix in matrices], dtype=np.int64),
+                "utterances": np.frombuffer(names.encode(), dtype=np.uint8),
+            },
+            kind=_KIND,
+            version=_VERSION,
+        )
+    next(computed, None)  # ends the bar
+
+
+def _in_words(version: Version) -> str:
+    return (f"copy {version.copy} " if version.copy else "") + f"at speed {version.speed:g}"
 
 
 @lru_cache(maxsize=_OPEN_SHARDS)
 def _open_shard(path: Path) -> npt.NDArray[np.float16]:
     """The features of a file; only some files are mapped at a time."""
     return open_arrays(path, kind=_KIND, version=_VERSION)["features"]
-
-
-def _features(utterance: Utterance, options: FbankOptions, speed: float) -> HalfArray:
-    return fbank(speed_perturb(utterance.samples(), speed), options).astype(np.float16)

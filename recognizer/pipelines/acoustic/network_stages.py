@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from recognizer.am.nnet.network_file import read_network, write_network
+from recognizer.data.augmentation.sounds import check_sounds, read_sounds, write_sounds
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
 from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
 from recognizer.pipelines.acoustic.feature_cache import (
     ComputedFeatures,
+    FeatureComputer,
     FeatureFile,
     FeatureTable,
     cache_features,
@@ -25,9 +27,13 @@ from recognizer.pipelines.acoustic.network_training import (
     with_posterior_priors,
 )
 from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.pipelines.acoustic.versions import Version
 from recognizer.stages import Stage
 
 NETWORK_FILE = "acoustic.safetensors"
+
+# Those of `AcousticOptions` that determine the features.
+_FEATURE_OPTIONS = "features", "speeds", "augmentation", "cache_features"
 
 
 def features_stage(
@@ -37,8 +43,11 @@ def features_stage(
     after: tuple[str, ...],
     check: Callable[[], None],
     jobs: int,
+    root: Path,
 ) -> Stage:
     """Stage ``features``: those of all sets in files, if they are to be kept.
+
+    With augmentation also what it needs, see `write_sounds`.
 
     Args:
         options: which features.
@@ -47,30 +56,34 @@ def features_stage(
         after: stages that the sets come from.
         check: raises if they cannot be there.
         jobs: processes.
+        root: directory that patterns of noise start from.
     """
+    augmentation = options.augmentation
 
     def features(directory: Path) -> None:
+        augmenter = None
+        if augmentation is not None:
+            write_sounds(augmentation, directory, root, jobs=jobs)
+            augmenter = read_sounds(augmentation, directory)
         for corpus in corpora() if options.cache_features else ():
-            cache_features(
-                corpus.name,
-                corpus.utterances,
-                options.features,
-                options.speeds,
-                directory,
-                jobs=jobs,
-            )
+            for version in options.versions:
+                computer = FeatureComputer(corpus.name, options.features, version, augmenter)
+                cache_features(computer, corpus.utterances, directory, jobs=jobs)
+
+    def check_all() -> None:
+        check()
+        if augmentation is not None:
+            check_sounds(augmentation, root)
 
     table = to_table(options)
+    wanted = [name for name in _FEATURE_OPTIONS if name in table]
     return Stage(
         "features",
-        {
-            **{name: table[name] for name in ("features", "speeds", "cache_features")},
-            "inputs": inputs,
-        },
+        {**{name: table[name] for name in wanted}, "inputs": inputs},
         after,
         features,
         "computing log mel energies" if options.cache_features else "none are kept",
-        check,
+        check_all,
     )
 
 
@@ -113,14 +126,30 @@ def network_stage(
 
 def feature_tables(
     corpora: Sequence[LabelledCorpus], options: AcousticOptions, work: Path
-) -> dict[str, dict[float, FeatureTable]]:
-    """The features of each set at each speed: those of stage ``features``, or computed anew."""
+) -> dict[str, dict[Version, FeatureTable]]:
+    """The features of each version of each set: those of stage ``features``, or computed anew.
+
+    Raises:
+        SpeechError: what the augmentation needs is missing, or damaged.
+    """
+    directory = work / "features"
+    if options.cache_features:
+        return {
+            corpus.name: {
+                version: FeatureFile.of(corpus.name, version, directory)
+                for version in options.versions
+            }
+            for corpus in corpora
+        }
+    augmentation = options.augmentation
+    augmenter = None if augmentation is None else read_sounds(augmentation, directory)
     return {
         corpus.name: {
-            speed: FeatureFile.of(corpus.name, speed, work / "features")
-            if options.cache_features
-            else ComputedFeatures(corpus.utterances, options.features, speed)
-            for speed in options.speeds
+            version: ComputedFeatures(
+                corpus.utterances,
+                FeatureComputer(corpus.name, options.features, version, augmenter),
+            )
+            for version in options.versions
         }
         for corpus in corpora
     }

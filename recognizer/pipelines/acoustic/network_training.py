@@ -25,6 +25,7 @@ from recognizer.pipelines.acoustic.aligned_corpus import LabelledCorpus
 from recognizer.pipelines.acoustic.feature_cache import FeatureTable
 from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.acoustic.training_modes import check_mode, require_torch
+from recognizer.pipelines.acoustic.versions import RECORDING, Version
 
 if TYPE_CHECKING:
     from recognizer.am.training.train import TrainingResult, TrainingUtterance
@@ -34,16 +35,16 @@ PRIOR_FRAMES = 1_000_000
 
 def training_utterances(
     corpora: Sequence[LabelledCorpus],
-    features: Mapping[str, Mapping[float, FeatureTable]],
+    features: Mapping[str, Mapping[Version, FeatureTable]],
 ) -> Iterator[TrainingUtterance]:
-    """Features and labels of every utterance at every speed.
+    """Features and labels of every version of every utterance.
 
     Speed perturbation scales time exactly, so frame t of a version at speed s has the label of
     frame t * s of the recording itself.
 
     Args:
         corpora: training sets.
-        features: by corpus name and speed, with speed 1.0.
+        features: by corpus name and version, among these the recording itself.
 
     Raises:
         SpeechError: an utterance has no features.
@@ -54,23 +55,21 @@ def training_utterances(
     shards = 0  # of the corpora before
     for corpus in corpora:
         tables = features[corpus.name]
-        loaded = {speed: table.load() for speed, table in tables.items()}
+        loaded = {version: table.load() for version, table in tables.items()}
         for utterance in corpus.utterances:
             labels = corpus.labels[utterance.id]
             versions = {}
-            for speed, rows_of in loaded.items():
+            for version, rows_of in loaded.items():
                 if utterance.id not in rows_of:
                     raise SpeechError(
-                        f"{tables[speed]}: expected utterance {utterance.id}, found none"
+                        f"{tables[version]}: expected utterance {utterance.id}, found none"
                     )
-                rows = rows_of[utterance.id]
-                if speed == 1.0:
-                    versions[speed] = (rows, FrameLabels(labels))
-                else:
-                    sources = (np.arange(len(rows)) * speed).astype(np.int64)
+                rows, warped = rows_of[utterance.id], labels
+                if version.speed != 1.0:
+                    sources = (np.arange(len(rows)) * version.speed).astype(np.int64)
                     warped = labels[np.minimum(sources, len(labels) - 1)]
-                    versions[speed] = (rows, FrameLabels(warped))
-            rows, target = versions.pop(1.0)
+                versions[version] = (rows, FrameLabels(warped))
+            rows, target = versions.pop(RECORDING)
             # Ids need be unique only within a corpus; held-out membership goes by this name.
             yield TrainingUtterance(
                 f"{corpus.name}/{utterance.id}",
@@ -79,14 +78,14 @@ def training_utterances(
                 tuple(versions.values()),
                 shards + rows.shard,
             )
-        shards += 1 + max((rows.shard for rows in loaded[1.0].values()), default=0)
+        shards += 1 + max((rows.shard for rows in loaded[RECORDING].values()), default=0)
 
 
 def train_network(
     corpora: Sequence[LabelledCorpus],
     outputs: int,
     silence: Collection[int],
-    features: Mapping[str, Mapping[float, FeatureTable]],
+    features: Mapping[str, Mapping[Version, FeatureTable]],
     options: AcousticOptions,
     directory: Path,
     *,
@@ -100,7 +99,7 @@ def train_network(
         corpora: training sets.
         outputs: number of labels.
         silence: the labels of silence and noise, for the priors.
-        features: by corpus name and speed, with speed 1.0.
+        features: by corpus name and version, among these the recording itself.
         options: shape and training.
         directory: of the results.
         initial: file of the network that it starts from, outputs and all; then ``options`` may have
@@ -121,6 +120,8 @@ def train_network(
     elif options.initial is not None:
         initial = directory / "initial.safetensors"
         write_network(_initial_network(options, network), initial)
+    augmentation = options.augmentation
+    augmented = {} if augmentation is None else {"augmentation": to_table(augmentation)}
     result = train(
         list(training_utterances(corpora, features)),
         network,
@@ -132,6 +133,7 @@ def train_network(
         metadata={
             "features": to_table(options.features),
             "speeds": list(options.speeds),
+            **augmented,
             "corpora": [corpus.name for corpus in corpora],
             "priors": {"source": "labels", "silence_weight": options.silence_weight},
         },

@@ -14,7 +14,9 @@ from recognizer.am.nnet.priors import (
 )
 from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.am.tree.growing import TreeOptions
+from recognizer.data.augmentation.options import AugmentationOptions
 from recognizer.data.errors import UsageError
+from recognizer.pipelines.acoustic.versions import Version, versions_of
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,11 @@ class AcousticOptions:
         tree: how the decision tree is grown.
         features: the network's input.
         speeds: versions of each recording of which every epoch draws one; must contain 1.0.
-        cache_features: keep the features in files; otherwise they are computed each time that an
-            utterance is drawn.
+        augmentation: further changes of the recordings. Every epoch then draws the recording itself
+            or one of its augmented copies, which have these speeds in turn. Patterns of noise start
+            from the directory that the training sets' names start from.
+        cache_features: keep the features of all versions in files; otherwise they are computed each
+            time that an utterance is drawn.
         network: its shape; its outputs are the tree's leaves, its inputs the mel bins.
         training: how it is trained.
         initial: network whose hidden layers training starts from, below a new output layer: a
@@ -46,6 +51,7 @@ class AcousticOptions:
     tree: TreeOptions = TreeOptions()
     features: FbankOptions = FbankOptions()
     speeds: tuple[float, ...] = (1.0,)
+    augmentation: AugmentationOptions | None = None
     cache_features: bool = True
     network: NetworkShape = NetworkShape()
     training: TrainingOptions = TrainingOptions()
@@ -64,3 +70,10 @@ class AcousticOptions:
             raise UsageError(
                 f"expected distinct speeds with 1.0 among them, found {list(self.speeds)}"
             )
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """The versions of each recording that are trained on, the recording itself first."""
+        return versions_of(
+            self.speeds, 0 if self.augmentation is None else self.augmentation.copies
+        )

@@ -88,6 +88,7 @@ def acoustic_stages(
     check: Callable[[], None] = lambda: None,
     realigner: Realigner | None = None,
     jobs: int = 1,
+    root: Path = Path(),
 ) -> list[Stage]:
     """Stages ``tree``, ``features`` and ``network``.
 
@@ -104,6 +105,7 @@ def acoustic_stages(
         check: raises if the inputs cannot be there.
         realigner: aligns anew where the options ask for it.
         jobs: processes for features.
+        root: directory that patterns of noise start from.
 
     Raises:
         UsageError: realignment without a realigner.
@@ -163,7 +165,7 @@ def acoustic_stages(
             "growing the phonetic decision tree",
             check,
         ),
-        features_stage(options, lambda: load().corpora, inputs, after, check, jobs),
+        features_stage(options, lambda: load().corpora, inputs, after, check, jobs, root),
     ]
     passes = options.realign + 1
     before: tuple[str, ...] = ()
@@ -200,6 +202,7 @@ def state_stages(
     inputs: Any,
     check: Callable[[], None] = lambda: None,
     jobs: int = 1,
+    root: Path = Path(),
 ) -> list[Stage]:
     """Stages ``states``, ``features`` and ``network``: no tree, the alignments have the classes.
 
@@ -212,6 +215,7 @@ def state_stages(
         inputs: plain values that stand for the inputs, so that others cause a new run.
         check: raises if the inputs cannot be there.
         jobs: processes for features.
+        root: directory that patterns of noise start from.
 
     Raises:
         UsageError: realignment, for which there is no tree.
@@ -232,7 +236,7 @@ def state_stages(
 
     return [
         Stage("states", {"inputs": inputs}, (), states, "collecting the states", check),
-        features_stage(options, lambda: load().corpora, inputs, (), check, jobs),
+        features_stage(options, lambda: load().corpora, inputs, (), check, jobs, root),
         network_stage("network", options, ("states", "features"), network),
     ]
 

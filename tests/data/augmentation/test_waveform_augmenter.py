@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -33,12 +34,15 @@ from recognizer.data.augmentation.reverberation import (
     reverberate,
     write_responses,
 )
+from recognizer.data.augmentation.sounds import read_sounds, write_sounds
 from recognizer.data.augmentation.speed import speed_perturb
 from recognizer.data.augmentation.telephone import telephone
 from recognizer.data.augmentation.volume import change_volume
-from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.errors import SpeechError
 from recognizer.data.io.options import from_table, to_table
 from signals import speech_like
+
+pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics, the extra rooms")
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def sounds(tmp_path: Path) -> Path:
         samples = np.zeros(800, np.float32)
         samples[direct], samples[direct + 100] = 1.0, 0.5
         responses.append(RoomResponse(samples, direct))
-    write_responses(tmp_path / "rooms", responses, None)
+    write_responses(tmp_path / "rooms.responses", responses, None)
     return tmp_path
 
 
@@ -66,12 +70,17 @@ EVERYTHING = AugmentationOptions(
 )
 
 
+def augmenter_of(options: AugmentationOptions, sounds: Path) -> WaveformAugmenter:
+    write_sounds(options, sounds, sounds)
+    return read_sounds(options, sounds)
+
+
 def drawn(augmenter: WaveformAugmenter, number: int = 200) -> list[Augmentation]:
     return [augmenter.draw(copy_rng(0, f"u{i}", 1)) for i in range(number)]
 
 
 def test_draws_follow_from_seed_utterance_copy_and_epoch(sounds: Path) -> None:
-    augmenter = WaveformAugmenter.of(EVERYTHING, sounds / "rooms", sounds)
+    augmenter = augmenter_of(EVERYTHING, sounds)
     keys = [(0, "a", 1, 0), (1, "a", 1, 0), (0, "b", 1, 0), (0, "a", 2, 0), (0, "a", 1, 1)]
     numbers = [tuple(copy_rng(*key).random(4)) for key in keys]
     assert len(set(numbers)) == len(keys)
@@ -84,7 +93,7 @@ def test_draws_follow_from_seed_utterance_copy_and_epoch(sounds: Path) -> None:
 
 
 def test_shares_and_ranges_are_those_of_the_options(sounds: Path) -> None:
-    augmenter = WaveformAugmenter.of(EVERYTHING, sounds / "rooms", sounds)
+    augmenter = augmenter_of(EVERYTHING, sounds)
     draws = drawn(augmenter, 1000)
     for name in ("room", "noise", "snr_db", "gain_db", "coding"):
         share = np.mean([getattr(one, name) is not None for one in draws])
@@ -99,18 +108,20 @@ def test_shares_and_ranges_are_those_of_the_options(sounds: Path) -> None:
 
 
 def test_one_effect_does_not_change_the_draws_of_another(sounds: Path) -> None:
-    whole = WaveformAugmenter.of(EVERYTHING, sounds / "rooms", sounds)
-    noise_only = WaveformAugmenter.of(AugmentationOptions(noise=EVERYTHING.noise), root=sounds)
+    whole = augmenter_of(EVERYTHING, sounds)
+    noise_only = augmenter_of(AugmentationOptions(noise=EVERYTHING.noise), sounds)
     for one, other in zip(drawn(whole), drawn(noise_only), strict=True):
         expected = Augmentation(noise=one.noise, noise_start=one.noise_start, snr_db=one.snr_db)
         assert other == expected
 
 
 def test_the_order_is_that_of_a_recording(sounds: Path) -> None:
-    augmenter = WaveformAugmenter.of(EVERYTHING, sounds / "rooms", sounds)
+    augmenter = augmenter_of(EVERYTHING, sounds)
     clip = sounds / "noise" / "1.wav"
     done = augmenter.apply(speech_like(), Augmentation(1.1, 1, clip, 70, 5.0, -12.0, "alaw"))
-    expected = reverberate(speed_perturb(speech_like(), 1.1), read_responses(sounds / "rooms")[1])
+    expected = reverberate(
+        speed_perturb(speech_like(), 1.1), read_responses(sounds / "rooms.responses")[1]
+    )
     expected = change_volume(add_noise(expected, read_clip(clip), 5.0, 70), -12.0)
     np.testing.assert_array_equal(done, telephone(expected, "alaw"))
 
@@ -118,7 +129,7 @@ def test_the_order_is_that_of_a_recording(sounds: Path) -> None:
 def test_codecs(sounds: Path) -> None:
     pytest.importorskip("av", reason="codecs need PyAV, the extra media")
     options = AugmentationOptions(codec=CodecOptions(1.0, ("mp3", "aac"), (16_000, 32_000)))
-    augmenter = WaveformAugmenter.of(options)
+    augmenter = WaveformAugmenter(options)
     draws = drawn(augmenter)
     assert {one.codec for one in draws} == {"mp3", "aac"}
     rates = [one.bit_rate for one in draws if one.bit_rate is not None]
@@ -164,13 +175,41 @@ def test_wrong_tables(table: dict[str, Any], expected: str) -> None:
     assert expected in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_what_is_missing_is_told_at_once(sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="expected a file of room impulse responses, found none"):
-        WaveformAugmenter.of(EVERYTHING, root=sounds)
-    with pytest.raises(SpeechError, match="nowhere: cannot be read"):
-        WaveformAugmenter.of(EVERYTHING, sounds / "nowhere", sounds)
-    with pytest.raises(SpeechError, match="noise: expected audio files of noise, found none"):
-        WaveformAugmenter.of(EVERYTHING, sounds / "rooms", sounds / "elsewhere")
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(SpeechError, match="PyAV"):
-        WaveformAugmenter.of(AugmentationOptions(codec=CodecOptions()))
+def test_lists_that_exist_are_kept(sounds: Path) -> None:
+    augmenter = augmenter_of(EVERYTHING, sounds)
+    assert [path.name for path in augmenter.clips] == ["0.wav", "1.wav", "2.wav"]
+    responses = (sounds / "rooms.responses").read_bytes()
+    shutil.copy(sounds / "noise" / "0.wav", sounds / "noise" / "3.wav")
+    assert augmenter_of(EVERYTHING, sounds) == augmenter
+    assert (sounds / "rooms.responses").read_bytes() == responses
+
+
+def test_what_is_missing_is_told_before_anything_is_written(
+    sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, module, options in (
+        ("PyAV", "av", AugmentationOptions(codec=CodecOptions())),
+        ("pyroomacoustics", "pyroomacoustics", EVERYTHING),
+        ("expected audio files of noise", "", AugmentationOptions(noise=NoiseOptions(("snow",)))),
+    ):
+        directory = sounds / (module or "noises")
+        directory.mkdir()
+        with monkeypatch.context() as patch, pytest.raises(SpeechError, match=name):
+            patch.setitem(sys.modules, module or "none", None)
+            write_sounds(options, directory, sounds)
+        assert not list(directory.iterdir())
+
+
+def test_sounds_that_have_gone_are_named(sounds: Path) -> None:
+    write_sounds(EVERYTHING, sounds, sounds)
+    (sounds / "noise" / "1.wav").unlink()
+    with pytest.raises(
+        SpeechError, match=r"noise\.txt: expected files .* found 1 of 3 missing, the"
+    ):
+        read_sounds(EVERYTHING, sounds)
+    with pytest.raises(SpeechError, match=r"noise\.txt: no such file"):
+        read_sounds(EVERYTHING, sounds / "noise")
+    damaged = sounds / "rooms.responses"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(SpeechError, match=r"rooms\.responses: expected \d+ bytes"):
+        read_sounds(replace(EVERYTHING, noise=None), sounds)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import Ran
 
 import babble
@@ -23,6 +24,7 @@ from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.alignments.textgrid import write_textgrid
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.pipelines.acoustic import feature_cache
+from recognizer.pipelines.acoustic.feature_cache import FeatureFile
 from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE
 from recognizer.pipelines.acoustic.training_modes import check_mode
 from recognizer.pipelines.train import train_from_file
@@ -93,6 +95,44 @@ def test_features_on_the_fly_are_the_same(data: Path, monkeypatch: pytest.Monkey
     expected = weights(data, "cached")
     for name, array in weights(data, "computed").items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+AUGMENTED = """
+[acoustic.augmentation]
+copies = 2
+[acoustic.augmentation.noise]
+clips = ["hum"]
+[acoustic.augmentation.volume]
+[acoustic.augmentation.telephone]
+"""
+
+
+def augmented(data: Path, output: str, *, cache: bool = True) -> Path:
+    path = recipe(data, output, cache=cache)
+    path.write_text(path.read_text() + AUGMENTED)
+    return path
+
+
+def test_training_on_augmented_copies(data: Path) -> None:
+    path = augmented(data, "augmented")
+    with pytest.raises(SpeechError, match="hum: expected audio files of noise, found none"):
+        train_from_file(path)
+    assert not (data / "augmented").exists()  # told before any work
+    (data / "hum").mkdir()
+    hum = np.sin(np.arange(8000) / 25).astype(np.float32)
+    soundfile.write(data / "hum" / "hum.wav", 0.1 * hum, 16000)
+    train_from_file(path)
+    features = data / "augmented/work/features"
+    assert sorted(one.name for one in features.iterdir()) == [
+        "noise.txt", "stage.json", "train@0.9+1-00000.features", "train@1+2-00000.features",
+        "train@1-00000.features",
+    ]  # fmt: skip
+    assert (features / "noise.txt").read_text() == f"{data / 'hum' / 'hum.wav'}\n"
+    copies = [FeatureFile(features / name).load() for name in ("train@1", "train@1+2")]
+    for utterance, rows in copies[0].items():
+        assert not np.array_equal(rows(), copies[1][utterance]())
+    metadata = read_network(data / "augmented" / NETWORK_FILE).metadata
+    assert metadata["augmentation"]["noise"]["clips"] == ["hum"]
 
 
 def test_asynchronous_processes(data: Path) -> None:
