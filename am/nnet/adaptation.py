@@ -82,7 +82,7 @@ def with_more_layers(
         raise UsageError(
             f"expected one layer or more of an LSTM to add, found {layers} of {old.kind}"
         )
-    options = replace(old, layers=old.layers + layers)
+    options = replace(old, layers=old.depth + layers)
     random = np.random.default_rng(seed)
     tensors = dict(network.tensors)
     for name, shape in options.shapes().items():

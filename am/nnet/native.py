@@ -73,6 +73,8 @@ class NativeNetwork(AcousticNetwork):
         self.threads = threads
         self.level = level
         options = network.options
+        if options.kind == "layered":
+            raise UsageError("network: layered networks do not run in native code yet")
         layers = _layers(network, "layers")
         if "projection.weight" in network.tensors:
             layers.append(_tensors(network, "projection."))
@@ -107,7 +109,7 @@ class NativeNetwork(AcousticNetwork):
 
 
 def _layers(network: Network, direction: str) -> list[dict[str, FloatArray]]:
-    layers = (_tensors(network, f"{direction}.{n}.") for n in range(network.options.layers))
+    layers = (_tensors(network, f"{direction}.{n}.") for n in range(network.options.depth))
     return [layer for layer in layers if layer]
 
 

@@ -10,7 +10,6 @@ Files of the former format "lstmp-1", which held LSTMP networks only, are read t
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from safetensors.numpy import save
 
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.options import from_table
 
 FORMAT = "network-2"
 
@@ -125,14 +125,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     fields = values.pop("options", None)
     if not isinstance(fields, dict):
         raise SpeechError(f"{path}: metadata: expected an object named options, found {fields!r}")
-    known = {option.name for option in dataclasses.fields(NetworkOptions)}
-    unknown = sorted(set(fields) - known)
-    if unknown:
-        raise SpeechError(f"{path}: unknown network option {unknown[0]}")
-    try:
-        options = NetworkOptions(**fields)
-    except (TypeError, UsageError) as error:
-        raise SpeechError(f"{path}: {error}") from None
+    options = from_table(NetworkOptions, fields, f"{path}: network options")
     check_tensors(tensors, options, str(path))
     return Network(options, tensors, values)
 

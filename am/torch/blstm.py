@@ -22,7 +22,10 @@ class BlstmNetwork(NetworkModule):
     def add_hidden_layers(self) -> None:
         """The layers of each direction."""
         self.layers, self.reverse_layers = (
-            nn.ModuleList(LstmpLayer(self.options, layer) for layer in range(self.options.layers))
+            nn.ModuleList(
+                LstmpLayer(self.options.lstmp, self.options.layer_input(layer))
+                for layer in range(self.options.depth)
+            )
             for _ in range(2)
         )
 
@@ -40,10 +43,10 @@ class BlstmNetwork(NetworkModule):
     ) -> tuple[Tensor, State]:
         """Outputs of the top layer in both directions, the forward one first."""
         frames, streams, _ = x.shape
-        at, width = self.device, self.options.recurrent_width
-        c = torch.zeros(streams, self.options.cells, dtype=self.high_precision, device=at)
-        r = torch.zeros(streams, width, dtype=self.precision, device=at)
-        order = _reversed_frames(frames, streams, lengths).to(at)
+        lowest = self.layers[0]
+        assert isinstance(lowest, LstmpLayer)
+        c, r = lowest.initial_state(streams, self.precision)
+        order = _reversed_frames(frames, streams, lengths).to(self.device)
         for layer, reverse in zip(self.layers, self.reverse_layers, strict=True):
             forward, _, _ = layer(x, c, r)
             backward, _, _ = reverse(_reorder(x, order), c, r)

@@ -44,7 +44,7 @@ class DnnNetwork(NetworkModule):
         options = self.options
         self.layers = nn.ModuleList(
             DnnLayer(options.layer_input(layer), options.cells, bias=True)
-            for layer in range(options.layers)
+            for layer in range(options.depth)
         )
         self.projection = (
             DnnLayer(options.cells, options.projection, bias=False) if options.projection else None

@@ -6,27 +6,34 @@ Scale Acoustic Modeling", Interspeech 2014. The layer itself is `recognizer.am.t
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
-from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.nnet.layers import LstmpOptions
 from recognizer.am.torch.lstmp_kernel import lstmp_chunk
 from recognizer.am.torch.network_module import NetworkModule, State
 
 
 class LstmpLayer(nn.Module):
-    """Parameters of one layer in one direction; gate rows in the order i, f, g, o."""
+    """Parameters of one layer in one direction; gate rows in the order i, f, g, o.
+
+    Its state is c ``[N, C]`` and r ``[N, P]``.
+    """
+
+    states = 2
 
     peep_i: nn.Parameter | None
     peep_f: nn.Parameter | None
     peep_o: nn.Parameter | None
     w_p: nn.Parameter | None
 
-    def __init__(self, options: NetworkOptions, layer: int) -> None:
+    def __init__(self, options: LstmpOptions, inputs: int) -> None:
         super().__init__()
-        cells, width = options.cells, options.recurrent_width
+        cells, width = options.cells, options.output_width(inputs)
         self.cell_clip = options.cell_clip
-        self.w_x = nn.Parameter(torch.empty(4 * cells, options.layer_input(layer)))
+        self.w_x = nn.Parameter(torch.empty(4 * cells, inputs))
         self.w_r = nn.Parameter(torch.empty(4 * cells, width))
         self.bias = nn.Parameter(torch.empty(4 * cells))
         for name in ("peep_i", "peep_f", "peep_o"):
@@ -42,6 +49,15 @@ class LstmpLayer(nn.Module):
         self.bias.zero_()
         self.bias[cells : 2 * cells] = forget_bias
 
+    def initial_state(self, streams: int, precision: torch.dtype) -> State:
+        """Zeros: c ``[N, C]``, and r ``[N, P]`` in the type of the matrix products."""
+        high = torch.float64 if precision == torch.float64 else torch.float32
+        outputs, cells = self.w_r.shape[1], len(self.bias) // 4
+        return [
+            torch.zeros(streams, cells, dtype=high, device=self.bias.device),
+            torch.zeros(streams, outputs, dtype=precision, device=self.bias.device),
+        ]
+
     def forward(self, x: Tensor, c: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `recognizer.am.torch.lstmp_kernel.lstmp_chunk`."""
         return lstmp_chunk(
@@ -56,7 +72,8 @@ class LstmpNetwork(NetworkModule):
     def add_hidden_layers(self) -> None:
         """One `LstmpLayer` above the other."""
         self.layers = nn.ModuleList(
-            LstmpLayer(self.options, layer) for layer in range(self.options.layers)
+            LstmpLayer(self.options.lstmp, self.options.layer_input(layer))
+            for layer in range(self.options.depth)
         )
 
     def initialise(self, generator: torch.Generator | None, forget_bias: float) -> None:
@@ -67,12 +84,10 @@ class LstmpNetwork(NetworkModule):
 
     def initial_layer_state(self, streams: int) -> State:
         """Zero states of N streams."""
-        cells = (self.options.cells, self.high_precision)
-        outputs = (self.options.recurrent_width, self.precision)
         return [
-            torch.zeros(streams, width, dtype=dtype, device=self.device)
-            for _ in self.layers
-            for width, dtype in (cells, outputs)
+            tensor
+            for layer in cast("list[LstmpLayer]", list(self.layers))
+            for tensor in layer.initial_state(streams, self.precision)
         ]
 
     def run_layers(

@@ -137,11 +137,12 @@ class NetworkModule(nn.Module, ABC):
         Args:
             features: raw features ``[T, N, D]``; normalised here.
             state: state before the chunk.
-            lengths: frames of each stream ``[N]`` int64 where the rest is padding; only networks
-                of whole utterances look at it.
+            lengths: frames of each stream ``[N]`` int64 where the rest is padding. Networks of
+                whole utterances need it; batch normalisation leaves the padding out.
 
         Returns:
             ``[T, N, H]`` in the type of the matrix products, and the state after the chunk.
+            ``[T / n, N, H]`` of a layered network of subsampling n, whose T is a multiple of n.
         """
         count = len(self._initial_input_state(0))
         x, input_after = self._normalise(features, state[:count])
@@ -195,6 +196,14 @@ class NetworkModule(nn.Module, ABC):
         """Where the weights are."""
         return self.output.weight.device
 
+    def file_tensors(self) -> dict[str, Tensor]:
+        """The weights as a file names them."""
+        return self.state_dict()
+
+    def running_statistics(self) -> dict[str, Tensor]:
+        """What training moves beside the parameters, by name: averages over frames seen."""
+        return {}
+
     def to_network(
         self,
         log_priors: npt.NDArray[np.float32] | None = None,
@@ -203,7 +212,7 @@ class NetworkModule(nn.Module, ABC):
         """Copy of the weights in the form that is written to a file."""
         tensors = {
             name: value.detach().to("cpu", torch.float32).numpy().copy()
-            for name, value in self.state_dict().items()
+            for name, value in self.file_tensors().items()
         }
         if log_priors is not None:
             tensors["log_priors"] = np.asarray(log_priors, dtype=np.float32)

@@ -8,6 +8,7 @@ from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.torch.blstm import BlstmNetwork
 from recognizer.am.torch.dnn import DnnNetwork
+from recognizer.am.torch.layered import LayeredNetwork
 from recognizer.am.torch.lstmp import LstmpNetwork
 from recognizer.am.torch.network_module import NetworkModule
 
@@ -21,6 +22,8 @@ def make_network(options: NetworkOptions, **arguments: Any) -> NetworkModule:
     """
     if options.kind == "dnn":
         return DnnNetwork(options, **arguments)
+    if options.kind == "layered":
+        return LayeredNetwork(options, **arguments)
     if options.bidirectional:
         return BlstmNetwork(options, **arguments)
     return LstmpNetwork(options, **arguments)

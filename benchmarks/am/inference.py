@@ -91,7 +91,7 @@ def native_step(model: NativeNetwork, blocks: list[FloatArray]) -> Step:
 def torch_step(options: NetworkOptions, features: FloatArray, hidden: bool) -> Step:
     """The same in torch."""
     lstm = nn.LSTM(
-        options.input_dim, options.cells, options.layers, proj_size=options.projection
+        options.input_dim, options.cells, options.depth, proj_size=options.projection
     ).eval()
     output = nn.Linear(options.projection, options.outputs)
     block = torch.from_numpy(features).transpose(0, 1).contiguous()

@@ -85,7 +85,7 @@ class TorchLstm(nn.Module):
     def __init__(self, options: NetworkOptions) -> None:
         super().__init__()
         self.lstm = nn.LSTM(
-            options.input_dim, options.cells, options.layers, proj_size=options.projection
+            options.input_dim, options.cells, options.depth, proj_size=options.projection
         )
         self.output = nn.Linear(options.projection, options.outputs)
 
@@ -96,7 +96,7 @@ def torch_step(options: NetworkOptions, streams: int, dtype: torch.dtype) -> Ste
     features = torch.randn(CHUNK, streams, options.input_dim).to(dtype)
     labels = torch.randint(0, options.outputs, (CHUNK * streams,))
     shapes = (options.projection, options.cells)
-    state = tuple(torch.zeros(options.layers, streams, width, dtype=dtype) for width in shapes)
+    state = tuple(torch.zeros(options.depth, streams, width, dtype=dtype) for width in shapes)
 
     def step() -> None:
         nonlocal state

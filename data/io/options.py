@@ -60,7 +60,9 @@ def from_table(cls: type[Options], table: Mapping[str, Any], place: str) -> Opti
 
     Args:
         cls: a dataclass whose fields are bool, int, float, str, literals, tuples of these, other
-            such dataclasses, tuples of them, dictionaries from names to them, or ``... | None``.
+            such dataclasses, tuples of them, dictionaries from names to them, ``... | None``, or a
+            union of a list's type and another, or of dataclasses of which each has a literal field
+            ``kind`` of its own.
         table: field names to values.
         place: the file (and section) that errors name.
 
@@ -106,8 +108,7 @@ def _plain(value: Any) -> Any:
 def _value(hint: Any, value: Any, place: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        (hint,) = (kind for kind in arguments if kind is not type(None))
-        return _value(hint, value, place)
+        return _value(_alternative(arguments, value, place), value, place)
     if dataclasses.is_dataclass(hint):
         _require(isinstance(value, Mapping), "a table", value, place)
         return from_table(typing.cast(type, hint), value, place)
@@ -135,6 +136,23 @@ def _value(hint: Any, value: Any, place: str) -> Any:
         _require(isinstance(value, str), "a path", value, place)
         return Path(value)
     return value
+
+
+def _alternative(hints: tuple[Any, ...], value: Any, place: str) -> Any:
+    """The one type of a union that the value is to have; nothing that it could be is None."""
+    hints = tuple(hint for hint in hints if hint is not type(None))
+    if len(hints) == 1:
+        return hints[0]
+    if not all(dataclasses.is_dataclass(hint) for hint in hints):
+        lists = [hint for hint in hints if typing.get_origin(hint) is tuple]
+        (other,) = (hint for hint in hints if hint not in lists)
+        return lists[0] if isinstance(value, list) else other
+    _require(isinstance(value, Mapping), "a table", value, place)
+    by_kind = {typing.get_args(typing.get_type_hints(hint)["kind"])[0]: hint for hint in hints}
+    _require("kind" in value, "a key kind", dict(value), place)
+    choices = " or ".join(repr(kind) for kind in by_kind)
+    _require(value["kind"] in by_kind, choices, value["kind"], f"{place}: kind")
+    return by_kind[value["kind"]]
 
 
 def _require(good: bool, expected: str, found: Any, place: str) -> None:

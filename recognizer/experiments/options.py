@@ -45,7 +45,7 @@ class Candidate:
     def name(self) -> str:
         """Of its directories: kind, layers x cells, projection."""
         projection = f"-{self.shape.projection}" if self.shape.projection else ""
-        return f"{self.kind}-{self.shape.layers}x{self.shape.cells}{projection}"
+        return f"{self.kind}-{self.shape.depth}x{self.shape.cells}{projection}"
 
 
 @dataclass(frozen=True)

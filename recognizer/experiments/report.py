@@ -99,7 +99,7 @@ def _table(found: Sequence[CandidateResult]) -> Iterator[str]:
         interval = wer_interval(result.rescored)
         paired = improvement_probability(result.rescored, best.rescored)
         cells = (
-            result.candidate.kind.upper(), shape.layers, shape.cells, shape.projection or "",
+            result.candidate.kind.upper(), shape.depth, shape.cells, shape.projection or "",
             f"{result.candidate.parameters:,}", f"{result.learning_rate:g}",
             f"{result.best_frames / 1e6:.1f} of {result.frames / 1e6:.1f}",
             *(f"{100 * share:.2f}" for share in (
@@ -114,7 +114,7 @@ def _table(found: Sequence[CandidateResult]) -> Iterator[str]:
 
 def _claims(found: Sequence[CandidateResult]) -> Iterator[str]:
     """How the orders of the paper's tables fare here, pair by pair."""
-    of = {(result.candidate.kind, result.candidate.shape.layers): result for result in found}
+    of = {(result.candidate.kind, result.candidate.shape.depth): result for result in found}
     depths = sorted({layers for _, layers in of})
     kinds: tuple[tuple[str, Kind, Kind], ...] = (
         ("LSTMP better than LSTM of the same depth", "lstmp", "lstm"),

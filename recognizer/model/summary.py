@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from recognizer.am.nnet.options import NetworkOptions
@@ -30,10 +32,13 @@ def network_summary(bundle: ModelBundle) -> tuple[str, ...]:
 
 
 def shape_name(options: NetworkOptions) -> str:
-    """Such as ``LSTMP 2x800/512``: layers, cells, projection."""
+    """Such as ``LSTMP 2x800/512``: layers, cells, projection; ``TDNN 9, LSTMP 2`` of layers."""
+    if options.stack:
+        kinds = Counter(layer.kind.upper() for layer in options.stack)
+        return ", ".join(f"{kind} {count}" for kind, count in kinds.items())
     kind = "DNN" if options.kind == "dnn" else "LSTMP" if options.projection else "LSTM"
     if options.bidirectional:
         kind = f"bidirectional {kind}"
-    return f"{kind} {options.layers}x{options.cells}" + (
+    return f"{kind} {options.depth}x{options.cells}" + (
         f"/{options.projection}" if options.projection else ""
     )

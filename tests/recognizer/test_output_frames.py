@@ -175,5 +175,7 @@ def test_training_refuses_subsampled_outputs(tmp_path: Path) -> None:
     from recognizer.am.training.train import TrainingOptions, train
 
     network = replace(toy_training.NETWORK, subsampling=3)
-    with pytest.raises(UsageError, match="subsampling: expected 1 in training, found 3"):
+    with pytest.raises(
+        UsageError, match="subsampling: expected 1 in training of kind lstm, found 3"
+    ):
         train([], network, TrainingOptions(), tmp_path)

@@ -48,6 +48,11 @@ class Objective(nn.Module):
             self.network.initial_state(streams), self.criterion.initial_state(streams)
         )
 
+    def weights(self) -> dict[str, Tensor]:
+        """All that training moves: the parameters, and then running statistics of the network."""
+        statistics = self.network.running_statistics()
+        return dict(self.named_parameters()) | {f"network.{n}": v for n, v in statistics.items()}
+
     def forward(self, chunk: Chunk, states: StreamStates) -> tuple[ChunkLoss, StreamStates]:
         """The loss of a chunk, and the states after it, detached.
 
@@ -57,7 +62,7 @@ class Objective(nn.Module):
         """
         network = self.network
         reset_state(states.network, torch.from_numpy(chunk.fresh))
-        lengths = torch.from_numpy(chunk.lengths) if network.whole_utterances else None
+        lengths = torch.from_numpy(chunk.lengths)
         features = to_device(torch.from_numpy(chunk.features), network.device)
         outputs, after = network.outputs(features, states.network, lengths)
         loss: ChunkLoss = self.criterion(outputs, chunk.targets, states.criterion)

@@ -68,8 +68,9 @@ class TrainingRun:
 
     Attributes:
         task: what is done.
-        model: network and criterion; their parameters are what is trained, or a copy to measure
-            with.
+        model: network and criterion; their weights are what is trained, or a copy to measure with.
+        weights: parameters and running statistics, see `Objective.weights`.
+        names: of the weights.
         finished: whether the run has come to its end.
         frames: trained on so far, by all workers.
     """
@@ -78,7 +79,8 @@ class TrainingRun:
         self.task = task
         self.model: Objective = task.make_model()
         self.parameters: list[Tensor] = list(self.model.parameters())
-        self.names = [name for name, _ in self.model.named_parameters()]
+        self.names = list(self.model.weights())
+        self.weights = list(self.model.weights().values())
         self.finished = False
         self.frames = 0
         self.seconds = 0.0
@@ -183,7 +185,7 @@ class TrainingRun:
         """Measure these weights on the held-out part; keep them if they are the best.
 
         Args:
-            weights: one for each parameter.
+            weights: instead of those of the model.
             further: numbers for the log.
 
         Raises:
@@ -254,10 +256,10 @@ class TrainingRun:
 
         Args:
             positions: of all workers.
-            tensors: that the way of training adds to the parameters.
+            tensors: that the way of training adds to the weights.
             progress: that it adds to the counts.
         """
-        saved = {f"weights.{n}": p for n, p in zip(self.names, self.parameters, strict=True)}
+        saved = {f"weights.{n}": p for n, p in zip(self.names, self.weights, strict=True)}
         for worker, (state, _) in enumerate(positions):
             saved |= {f"{worker}.{name}": tensor for name, tensor in load(state).items()}
         record = {
@@ -304,8 +306,8 @@ class TrainingRun:
                 f"found one of {len(progress['positions'])}"
             )
         with torch.no_grad():
-            for name, parameter in zip(self.names, self.parameters, strict=True):
-                parameter.copy_(take(tensors, f"weights.{name}", parameter, path))
+            for name, weight in zip(self.names, self.weights, strict=True):
+                weight.copy_(take(tensors, f"weights.{name}", weight, path))
         self.finished = progress["finished"]
         self.frames = progress["frames"]
         self.seconds = progress["seconds"]
@@ -352,7 +354,7 @@ class TrainingRun:
         """Network and criterion of their own with other weights."""
         model = copy.deepcopy(self.model)
         with torch.no_grad():
-            for own, value in zip(model.parameters(), weights, strict=True):
+            for own, value in zip(model.weights().values(), weights, strict=True):
                 own.copy_(value)
         return model
 

@@ -69,14 +69,14 @@ def train_async(
             workers.poll()
             stop = run.interrupted or (max_frames is not None and run.frames >= max_frames)
             if run.evaluation_due and workers.running and not run.enough:
-                run.measure([p.detach().clone() for p in run.parameters])
+                run.measure([w.detach().clone() for w in run.weights])
             if workers.running and (stop or run.checkpoint_due):
                 with workers.paused():
                     workers.save()
                 if stop:
                     break
         else:
-            run.finish(run.parameters)
+            run.finish(run.weights)
             workers.save()
     return run.result()
 

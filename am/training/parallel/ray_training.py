@@ -28,7 +28,7 @@ from recognizer.am.training.engine.learner import Position
 from recognizer.am.training.engine.run import TrainingResult, TrainingRun
 from recognizer.am.training.engine.task import TrainingTask
 from recognizer.am.training.parallel.ray_shard import ParameterShard, ShardStatus, write_shard
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.parallel.cluster import ray_cluster
 
 try:
@@ -55,8 +55,11 @@ def train_on_ray(
     Raises:
         SpeechError: Ray cannot be reached, the training itself failed, or the checkpoint is of
             another run.
+        UsageError: the network has running statistics, which no parameter server holds.
     """
     run = TrainingRun(task)
+    if run.model.network.running_statistics():
+        raise UsageError('network option batch_norm: expected false in mode "ray", found true')
     threads = task.options.workers * task.options.cluster.threads
     positions: list[Position | None] = [None] * threads
     if resume and run.checkpoint_path.exists():

@@ -93,7 +93,7 @@ class SyncTrainer:
         if group.rank:
             torch.manual_seed(task.options.seed + group.rank)  # dropout differs
         self.parameters = self.run.parameters
-        self.average = [p.detach().clone() for p in self.parameters]
+        self.average = [w.detach().clone() for w in self.run.weights]
         self.optimizer = _optimizer(self.parameters, task.options)
         self.chunks = 0
         self._unaveraged_frames = 0
@@ -166,10 +166,10 @@ class SyncTrainer:
             weight = min(1.0, self._unaveraged_frames / span)
             self._unaveraged_frames = 0
             with torch.no_grad():
-                torch._foreach_lerp_(self.average, self.parameters, weight)
+                torch._foreach_lerp_(self.average, self.run.weights, weight)
 
     def _final_weights(self) -> list[Tensor]:
-        return self.average if self.task.options.average_frames else self.parameters
+        return self.average if self.task.options.average_frames else self.run.weights
 
     def save(self) -> None:
         """Write a checkpoint; all processes of the group together."""

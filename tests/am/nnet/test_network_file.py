@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from network_kinds import LAYERED
 from recognizer.am.nnet.network_file import Network, read_network, write_network
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
 from recognizer.data.errors import SpeechError
@@ -78,7 +79,7 @@ def test_damaged_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"options": '{"outputs": 7, "colour": 3}'}, "unknown network option colour"),
+        ({"options": '{"outputs": 7, "colour": 3}'}, "network options: unknown key 'colour'"),
         ({"options": '{"cells": 5}'}, "outputs"),
         ({"options": '{"outputs": -1}'}, "outputs"),
         ({"options": "7"}, "expected an object"),
@@ -137,6 +138,7 @@ def test_every_kind_through_its_file(tmp_path: Path) -> None:
         NetworkShape(cells=5, projection=0, peepholes=False),
         NetworkShape(cells=5, projection=3, bidirectional=True),
         NetworkShape(kind="dnn", cells=5, projection=3, left_context=1, right_context=0),
+        *LAYERED.values(),
     ):
         options = NetworkOptions.of(shape, outputs=7, input_dim=4)
         tensors = {

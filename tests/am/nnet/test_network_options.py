@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from network_kinds import LAYERED
+from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, TdnnOptions
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
 from recognizer.am.torch.networks import make_network
-from recognizer.data.errors import UsageError
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.options import from_table, read_toml, to_toml
 
 # Table 1 and table 2 of Sak, Senior and Beaufays 2014: cells, projection, layers, and millions of
 # parameters with 40 inputs and 14,247 outputs.
@@ -93,6 +97,181 @@ def test_dnn_by_hand() -> None:
     assert options.parameter_count() == weights + 6 * 1024 + 2400
 
 
+# Layered networks
+
+
+def layered(*layers: AnyLayer, **options: Any) -> NetworkOptions:
+    return NetworkOptions(kind="layered", layers=layers, **({"outputs": 7} | options))
+
+
+# The shape of Kaldi's mini_librispeech chain network 1j (without i-vectors): 12 factorised layers.
+FACTORISED = layered(
+    TdnnOptions(units=768, left=1, right=1),
+    *(TdnnOptions(units=768, bottleneck=96, left=1, right=1, bypass=0.66) for _ in range(3)),
+    TdnnOptions(units=768, bottleneck=96, stride=3),
+    *(TdnnOptions(units=768, bottleneck=96, left=1, right=1, bypass=0.66) for _ in range(7)),
+    TdnnOptions(units=192, activation="none", batch_norm=False),
+    TdnnOptions(units=768),
+    TdnnOptions(units=192, activation="none"),
+    outputs=2000,
+)
+
+
+def test_layered_networks_by_hand() -> None:
+    first = 3 * 40 * 768 + 768
+    factors = 2 * 768 * 96 + 2 * 96 * 768 + 768
+    strided = 768 * 96 + 96 * 768 + 768
+    prefinal = 768 * 192 + (192 * 768 + 768) + 768 * 192
+    output = 192 * 2000 + 2000
+    assert FACTORISED.parameter_count() == first + 10 * factors + strided + prefinal + output
+    assert FACTORISED.parameter_count(biases=False) == (
+        FACTORISED.parameter_count() - 13 * 768 - 2000
+    )
+    # 1 + 3 frames on the right, and 7 times 3; the group brings one of them.
+    assert (FACTORISED.subsampling, FACTORISED.output_delay) == (3, 24)
+    mixed = layered(
+        TdnnOptions(units=512, left=2, right=2, stride=3),
+        LstmpOptions(cells=512, projection=256),
+        TdnnOptions(units=300),
+        LstmpOptions(cells=100, peepholes=False),
+    )
+    lstmp = 4 * 512 * (512 + 256 + 1) + 3 * 512 + 256 * 512
+    lstm = 4 * 100 * (300 + 100 + 1)
+    assert mixed.parameter_count() == (
+        5 * 40 * 512 + 512 + lstmp + 256 * 300 + 300 + lstm + 100 * 7 + 7
+    )
+    assert (mixed.subsampling, mixed.output_delay) == (3, 3)
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_trained_tensors_of_layered_networks(kind: str) -> None:
+    options = NetworkOptions.of(LAYERED[kind], outputs=7, input_dim=4)
+    with torch.device("meta"):
+        model = make_network(options)
+    trained = {name: tuple(value.shape) for name, value in model.named_parameters()}
+    shapes = options.shapes()
+    others = {n for n in shapes if n.startswith("input.") or n.endswith(".offset")}
+    assert trained == {name: shape for name, shape in shapes.items() if name not in others}
+    assert sum(p.numel() for p in model.parameters()) == options.parameter_count()
+
+
+@pytest.mark.parametrize("right", [0, 1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+def test_the_least_delay_of_layered_networks(right: int, stride: int) -> None:
+    """An output about a group sees the frames that its right context asks for, and all is whole."""
+    options = layered(TdnnOptions(units=3, left=1, right=right, stride=stride))
+    delay = options.output_delay
+    middle, last = stride // 2, stride - 1
+    assert delay % stride == 0 and delay + last - middle >= right
+    assert delay == 0 or delay - stride + last - middle < right
+    later = dataclasses.replace(options, output_delay=delay + 2 * stride)
+    assert later.output_delay == delay + 2 * stride
+
+
+def test_layers_are_tables_of_toml(tmp_path: Path) -> None:
+    path = tmp_path / "network.toml"
+    for kind in ({"kind": "lstm", "layers": 3}, {"kind": "dnn", "layers": 4}):
+        path.write_text(to_toml(NetworkShape(**kind)))
+        assert from_table(NetworkShape, read_toml(path), "n") == NetworkShape(**kind)
+    for shape in LAYERED.values():
+        path.write_text(to_toml(shape))
+        assert from_table(NetworkShape, read_toml(path), "n") == shape
+    path.write_text(
+        """
+        kind = "layered"
+        [[layers]]
+        kind = "tdnn"
+        units = 8
+        stride = 3
+        [[layers]]
+        kind = "lstmp"
+        cells = 5
+        """
+    )
+    expected = layered(TdnnOptions(units=8, stride=3), LstmpOptions(cells=5))
+    assert NetworkOptions.of(from_table(NetworkShape, read_toml(path), "n"), 7, 40) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('kind = "layered"', "n: network option layers: expected a list of layers in a network of"),
+        ('kind = "layered"\nlayers = []', "n: network option layers: expected a list of layers"),
+        (
+            'kind = "lstm"\n[[layers]]\nkind = "lstmp"\ncells = 3',
+            "layers: expected an integer >= 1",
+        ),
+        ('layers = "3"', "n: layers: expected an integer, found '3'"),
+        ("layers = [3]", r"n: layers\[0\]: expected a table, found 3"),
+        ("[[layers]]\nunits = 3", r"n: layers\[0\]: expected a key kind, found {'units': 3}"),
+        ('[[layers]]\nkind = "cnn"', r"layers\[0\]: kind: expected 'tdnn' or 'lstmp', found 'cnn'"),
+        ('[[layers]]\nkind = "tdnn"', r"layers\[0\]: the key 'units' is missing"),
+        ('[[layers]]\nkind = "tdnn"\nunits = 3\ncells = 1', r"layers\[0\]: unknown key 'cells'"),
+        ('[[layers]]\nkind = "tdnn"\nunits = 0', r"layers\[0\]: tdnn layer: units: expected an"),
+    ],
+)
+def test_wrong_tables_of_layers(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "network.toml"
+    path.write_text(text)
+    with pytest.raises(SpeechError, match=message) as error:
+        from_table(NetworkShape, read_toml(path), "n")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "message"),
+    [
+        (TdnnOptions, {"units": 1.5}, "tdnn layer: units: expected an integer >= 1, found 1.5"),
+        (TdnnOptions, {"left": -1}, "left: expected an integer >= 0"),
+        (TdnnOptions, {"right": True}, "right: expected an integer >= 0"),
+        (TdnnOptions, {"dilation": 0}, "dilation: expected an integer >= 1"),
+        (TdnnOptions, {"stride": 0}, "stride: expected an integer >= 1"),
+        (TdnnOptions, {"bottleneck": -1}, "bottleneck: expected an integer >= 0"),
+        (TdnnOptions, {"bypass": -0.5}, "bypass: expected a number >= 0"),
+        (TdnnOptions, {"bypass": float("nan")}, "bypass: expected a number >= 0"),
+        (TdnnOptions, {"activation": "tanh"}, "activation: expected relu or none, found 'tanh'"),
+        (TdnnOptions, {"batch_norm": 1}, "batch_norm: expected true or false, found 1"),
+        (TdnnOptions, {"bypass": 0.5, "stride": 2}, "bypass: expected 0 in a layer with a stride"),
+        (
+            TdnnOptions,
+            {"bottleneck": 2, "right": 1, "stride": 3, "dilation": 2},
+            "dilation: expected a multiple of the stride 3 in factors with a right context",
+        ),
+        (LstmpOptions, {"cells": 0}, "lstmp layer: cells: expected an integer >= 1"),
+        (LstmpOptions, {"projection": -1}, "projection: expected an integer >= 0"),
+        (LstmpOptions, {"peepholes": 0}, "peepholes: expected true or false"),
+        (LstmpOptions, {"cell_clip": -1.0}, "cell_clip: expected a number > 0"),
+    ],
+)
+def test_wrong_layers(
+    kind: type[TdnnOptions | LstmpOptions], wrong: dict[str, Any], message: str
+) -> None:
+    good = {"units": 4} if kind is TdnnOptions else {"cells": 4}
+    with pytest.raises(UsageError, match=message):
+        kind(**(good | wrong))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"subsampling": 1}, "subsampling: expected 3, the product of the strides of its layers,"),
+        ({"output_delay": 5}, "output_delay: expected a multiple of 3, at least 6 for its layers'"),
+        ({"output_delay": 3}, "right contexts of 5 frames, found 3"),
+        ({"cells": 3}, "cells: expected nothing in a network of kind layered, found 3"),
+        ({"bidirectional": True}, "bidirectional: expected nothing in a network of kind layered"),
+        ({"layers": (3,)}, "layers: expected a list of layers in a network of kind layered"),
+        (
+            {"layers": (TdnnOptions(units=4), TdnnOptions(units=5, bypass=0.66))},
+            r"layers\[1\]: tdnn layer: bypass: expected 0 in a layer of 4 inputs and 5 units",
+        ),
+    ],
+)
+def test_wrong_layered_networks(options: dict[str, Any], message: str) -> None:
+    layers = (TdnnOptions(units=4, right=2, stride=3), TdnnOptions(units=4, right=1))
+    with pytest.raises(UsageError, match=message):
+        NetworkOptions(**({"kind": "layered", "layers": layers, "outputs": 7} | options))
+
+
 def test_a_kind_has_its_own_delay() -> None:
     assert NetworkOptions(outputs=2).output_delay == 5
     assert NetworkOptions(outputs=2, output_delay=0).output_delay == 0
@@ -129,7 +308,7 @@ def test_tables_name_what_means_something(kind: str) -> None:
         ({"mean_window": 9, "mean_prior": 10}, r"mean_prior: expected 1 to .*, found 10"),
         ({"mean_prior": 1}, "mean_prior: expected nothing without mean_window, found 1"),
         ({"cell_clip": 0.0}, "cell_clip: expected a number > 0"),
-        ({"kind": "rnn"}, "kind: expected one of dnn, lstm, found 'rnn'"),
+        ({"kind": "rnn"}, "kind: expected one of dnn, layered, lstm, found 'rnn'"),
         ({"kind": "dnn", "activation": "tanh"}, "activation: expected relu or sigmoid"),
         ({"peepholes": 1}, "peepholes: expected true or false, found 1"),
         ({"kind": "dnn", "bidirectional": True}, "bidirectional: expected nothing in a network"),

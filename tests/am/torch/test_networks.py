@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from network_kinds import INPUTS, KINDS, OUTPUTS, STREAMING, WHOLE, make_module
+from network_kinds import INPUTS, KINDS, LAYERED, OUTPUTS, STREAMING, WHOLE, make_module
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.torch.blstm import BlstmNetwork
 from recognizer.am.torch.dnn import DnnNetwork
@@ -28,29 +29,29 @@ def log_posteriors(model: NetworkModule, x: Tensor, lengths: Tensor | None = Non
     return result
 
 
-@pytest.mark.parametrize("kind", STREAMING)
+@pytest.mark.parametrize("kind", STREAMING | LAYERED)
 def test_carried_state_makes_chunks_the_whole(kind: str) -> None:
     model = make_module(kind)
     assert not model.whole_utterances
-    x = frames(23)
+    group = model.options.subsampling
+    x = frames(23 * group)
     whole = log_posteriors(model, x)
     state, parts = model.initial_state(2), []
-    for begin in (0, 1, 3, 4, 11):
-        end = {0: 1, 1: 3, 3: 4, 4: 11, 11: 23}[begin]
-        part, state = model(x[begin:end], state)
+    for begin, end in pairwise((0, 1, 3, 4, 11, 23)):
+        part, state = model(x[begin * group : end * group], state)
         parts.append(part)
     torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", STREAMING)
+@pytest.mark.parametrize("kind", STREAMING | LAYERED)
 def test_reset_state_begins_an_utterance(kind: str) -> None:
     model = make_module(kind)
-    _, state = model(frames(9), model.initial_state(2))
+    _, state = model(frames(12), model.initial_state(2))
     state = [tensor.detach() for tensor in state]
     assert all(len(tensor) == 2 for tensor in state)
     kept = [tensor[1].clone() for tensor in state]
     reset_state(state, torch.tensor([True, False]))
-    x = frames(5, seed=2)
+    x = frames(6, seed=2)
     fresh = log_posteriors(model, x)
     torch.testing.assert_close(model(x, state)[0][:, 0], fresh[:, 0])
     for tensor, before in zip(state, kept, strict=True):
@@ -127,15 +128,15 @@ def test_signals_survive_deep_dnns(activation: Literal["relu", "sigmoid"]) -> No
     assert hidden.std(0).mean() > 0.02 * hidden.abs().mean()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS | LAYERED)
 def test_precision_of_products(kind: str) -> None:
-    exact = log_posteriors(make_module(kind), frames(9))
-    rough = log_posteriors(make_module(kind, precision=torch.bfloat16), frames(9))
+    exact = log_posteriors(make_module(kind), frames(12))
+    rough = log_posteriors(make_module(kind, precision=torch.bfloat16), frames(12))
     assert rough.dtype == torch.float32
     assert 1e-4 < (rough - exact).abs().max() < 0.4
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS | LAYERED)
 def test_initial_weights_come_from_the_generator(kind: str) -> None:
     before = torch.get_rng_state()
     one, two = make_module(kind), make_module(kind)

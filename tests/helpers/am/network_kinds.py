@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from recognizer.am.nnet.layers import LstmpOptions, TdnnOptions
 from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
 from recognizer.am.torch.network_module import NetworkModule
@@ -61,12 +62,53 @@ SUBSAMPLED_WHOLE = {
 
 SUBSAMPLED = SUBSAMPLED_STREAMING | SUBSAMPLED_WHOLE
 
+LAYERED = {
+    "tdnn": NetworkShape(
+        kind="layered",
+        layers=(
+            TdnnOptions(units=33, left=1, right=1),
+            TdnnOptions(units=20, left=2, right=1, dilation=2, batch_norm=False),
+            TdnnOptions(units=20, left=1, bypass=0.5),
+        ),
+    ),
+    "tdnn, every third": NetworkShape(
+        kind="layered",
+        layers=(
+            TdnnOptions(units=20, left=2, right=2),
+            TdnnOptions(units=24, left=2, right=2, stride=3),
+            TdnnOptions(units=24, left=1, right=1, bypass=0.66),
+            TdnnOptions(units=9, activation="none"),
+        ),
+    ),
+    "factorised, every sixth": NetworkShape(
+        kind="layered",
+        layers=(
+            TdnnOptions(units=16, bottleneck=5, left=1, stride=2),
+            TdnnOptions(units=16, bottleneck=4, left=1, right=1, bypass=0.66),
+            TdnnOptions(units=18, bottleneck=4, left=1, right=2, dilation=3, stride=3),
+            TdnnOptions(units=18, bottleneck=4, left=1, right=1, dilation=2, bypass=0.75),
+        ),
+    ),
+    "tdnn and lstmp, every third": NetworkShape(
+        kind="layered",
+        layers=(
+            TdnnOptions(units=24, left=2, right=2),
+            TdnnOptions(units=24, left=1, right=1, stride=3),
+            LstmpOptions(cells=17, projection=9),
+            TdnnOptions(units=30, left=1, right=1),
+            LstmpOptions(cells=12, peepholes=False, cell_clip=0.5),
+            TdnnOptions(units=7, activation="none", batch_norm=False),
+        ),
+        output_delay=12,
+    ),
+}
+
 INPUTS, OUTPUTS = 6, 23
 
 
 def make_module(kind: str, *, precision: torch.dtype = torch.float32) -> NetworkModule:
     """A network with weights large enough for every one to be heard."""
-    options = NetworkOptions.of((KINDS | SUBSAMPLED)[kind], OUTPUTS, INPUTS)
+    options = NetworkOptions.of((KINDS | SUBSAMPLED | LAYERED)[kind], OUTPUTS, INPUTS)
     model = make_network(
         options,
         generator=torch.Generator().manual_seed(0),
@@ -74,6 +116,12 @@ def make_module(kind: str, *, precision: torch.dtype = torch.float32) -> Network
         forget_bias=1.0,
         precision=precision,
     )
+    generator = torch.Generator().manual_seed(1)
+    for name, value in model.state_dict().items():
+        if name.endswith((".bias", ".norm.mean")) and kind in LAYERED:
+            value.uniform_(-0.5, 0.5, generator=generator)
+        if name.endswith(".norm.variance"):
+            value.uniform_(0.2, 2.0, generator=generator)
     model.input.mean.fill_(3.0)
     model.input.inv_std.fill_(0.7)
     return model.eval()

@@ -1,0 +1,161 @@
+"""Networks of layers of choice in torch: TDNN, factorised TDNN and LSTMP, with strides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from recognizer.am.nnet.layers import AnyLayer, TdnnOptions
+from recognizer.am.torch.batch_norm import EPSILON, FrameMask
+from recognizer.am.torch.lstmp import LstmpLayer
+from recognizer.am.torch.network_module import NetworkModule, State
+from recognizer.am.torch.tdnn import TdnnLayer
+
+_OFFSET, _MEAN, _VARIANCE = ".offset", ".norm.mean", ".norm.variance"
+
+
+class LayeredNetwork(NetworkModule):
+    """See `recognizer.am.nnet.layers`. Its state is that of each layer in turn.
+
+    In a file, batch normalisation is folded into the weights and one offset of each output. What
+    is read from a file therefore begins with running statistics of variance 1, and of the mean that
+    the offset says; in training, statistics of chunks take their place.
+    """
+
+    def add_hidden_layers(self) -> None:
+        """The layers as the options list them."""
+        options = self.options
+        self.layers = nn.ModuleList(
+            _make_layer(layer, options.layer_input(index))
+            for index, layer in enumerate(options.stack)
+        )
+
+    def initialise(self, generator: torch.Generator | None, forget_bias: float) -> None:
+        """See the layers' own."""
+        for layer in self._stack():
+            if isinstance(layer, LstmpLayer):
+                layer.initialise(forget_bias)
+            else:
+                layer.initialise(generator)
+
+    def initial_layer_state(self, streams: int) -> State:
+        """Zeros."""
+        return [
+            tensor
+            for layer in self._stack()
+            for tensor in layer.initial_state(streams, self.precision)
+        ]
+
+    def _stack(self) -> list[TdnnLayer | LstmpLayer]:
+        return cast("list[TdnnLayer | LstmpLayer]", list(self.layers))
+
+    def run_layers(
+        self, x: Tensor, state: State, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Outputs of the top layer ``[T / n, N, H]``.
+
+        Raises:
+            ValueError: T is not a multiple of the subsampling n.
+        """
+        frames, n = len(x), self.options.subsampling
+        if frames % n:
+            raise ValueError(f"features: expected a multiple of {n} frames, found {frames}")
+        after: State = []
+        left = iter(state)
+        masks = _Masks(frames, lengths, self.high_precision, self.device)
+        every = 1
+        for layer in self._stack():
+            own = list(islice(left, layer.states))
+            if isinstance(layer, LstmpLayer):
+                x, *new = layer(x, *own)
+                x = self.drop(x)
+            else:
+                every *= layer.options.stride
+                x, new = layer(x, own, masks.of(every), self.drop)
+            after += new
+        return x, after
+
+    def drop(self, x: Tensor) -> Tensor:
+        """Factors of 1 on average, for each output of a stream the same at all frames of a chunk.
+
+        They are uniform in [1 - 2 p, 1 + 2 p] for a dropout of p, as in Kaldi's
+        GeneralDropoutComponent with ``continuous=true`` and ``time-period=0``.
+        """
+        if not self.dropout or not self.training:
+            return x
+        factors = torch.rand(x.shape[1:], device=x.device).mul_(4).sub_(2)
+        return x * factors.mul_(self.dropout).add_(1).to(x.dtype)
+
+    def running_statistics(self) -> dict[str, Tensor]:
+        """Of batch normalisation."""
+        return {
+            name: value for name, value in self.named_buffers() if not name.startswith("input.")
+        }
+
+    def file_tensors(self) -> dict[str, Tensor]:
+        """The weights with batch normalisation in them."""
+        tensors = self.state_dict()
+        for index, layer in enumerate(self._stack()):
+            if not isinstance(layer, TdnnLayer) or layer.norm is None:
+                continue
+            at = f"layers.{index}"
+            del tensors[at + _MEAN], tensors[at + _VARIANCE]
+            scale, tensors[at + _OFFSET] = layer.norm.scale_and_offset()
+            tensors[f"{at}.weight"] = layer.weight * scale.unsqueeze(1)
+            if layer.bias is not None:
+                # A positive factor may be taken out of a ReLU.
+                tensors[f"{at}.bias"] = layer.bias * scale
+        return tensors
+
+    def load_tensors(self, tensors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Copy weights by name; see the class about batch normalisation."""
+        unfolded: dict[str, Any] = {}
+        for name, array in tensors.items():
+            if name.endswith(_OFFSET):
+                at = name.removesuffix(_OFFSET)
+                unfolded[at + _MEAN] = -array
+                unfolded[at + _VARIANCE] = np.full_like(array, 1 - EPSILON)
+            else:
+                unfolded[name] = array
+        super().load_tensors(unfolded)
+
+
+class _Masks:
+    """Which frames of a chunk are no padding, at each rate.
+
+    Args:
+        frames: T.
+        lengths: frames of features of each stream ``[N]`` int64, if some are fewer.
+        precision: of the masks.
+        device: of the network.
+    """
+
+    def __init__(
+        self, frames: int, lengths: Tensor | None, precision: torch.dtype, device: torch.device
+    ) -> None:
+        full = lengths is None or bool((lengths == frames).all())
+        self._frames, self._lengths = frames, None if full else lengths
+        self._precision, self._device = precision, device
+        self._made: dict[int, FrameMask] = {}
+
+    def of(self, every: int) -> FrameMask | None:
+        """Of the frames of features 0, ``every``, ...; None where nothing is padding."""
+        if self._lengths is None:
+            return None
+        if every not in self._made:
+            kept = torch.arange(0, self._frames, every).unsqueeze(1) < self._lengths
+            weights = kept.to(self._device, self._precision)
+            self._made[every] = FrameMask(weights, int(kept.sum()))
+        return self._made[every]
+
+
+def _make_layer(options: AnyLayer, inputs: int) -> TdnnLayer | LstmpLayer:
+    if isinstance(options, TdnnOptions):
+        return TdnnLayer(options, inputs)
+    return LstmpLayer(options, inputs)

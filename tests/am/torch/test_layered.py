@@ -1,0 +1,274 @@
+"""Layered networks in torch: the equations slowly, batch normalisation, dropout, files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from network_kinds import INPUTS, LAYERED, OUTPUTS, make_module
+from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, TdnnOptions
+from recognizer.am.nnet.network_file import Network
+from recognizer.am.nnet.options import NetworkOptions, NetworkShape
+from recognizer.am.torch.batch_norm import EPSILON, BatchNorm, FrameMask
+from recognizer.am.torch.layered import LayeredNetwork
+from recognizer.am.torch.network_module import NetworkModule
+from recognizer.am.torch.networks import from_network, make_network
+from recognizer.data.errors import SpeechError
+
+Rows = npt.NDArray[np.float64]
+
+
+def frames(count: int, streams: int = 2, seed: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 3 + 1.5 * torch.randn(count, streams, INPUTS, generator=generator)
+
+
+# The equations of one stream, from the tensors of a file, output by output
+
+
+def at(rows: Rows, t: int) -> Rows:
+    """Frame t; zeros before the utterance."""
+    return rows[t] if t >= 0 else np.zeros(rows.shape[1])
+
+
+def tdnn(options: TdnnOptions, tensors: dict[str, Rows], x: Rows) -> Rows:
+    outputs = []
+    offsets = range(-options.left, options.right + 1)
+    for now in range(options.stride - 1, len(x), options.stride):
+        middle = now - options.right * options.dilation  # in causal time
+        if options.bottleneck:
+
+            def factor(t: int) -> Rows:
+                """The first factor has no outputs before the utterance: zeros."""
+                window = [at(x, t + o * options.dilation) for o in offsets if o <= 0]
+                result: Rows = tensors["linear"] @ np.concatenate(window)
+                return result if t >= 0 else 0 * result
+
+            window = [factor(middle + o * options.dilation) for o in offsets if o >= 0]
+        else:
+            window = [at(x, middle + o * options.dilation) for o in offsets]
+        y = tensors["weight"] @ np.concatenate(window)
+        if options.activation == "relu":
+            y = np.maximum(y + tensors["bias"], 0)
+        outputs.append(y + tensors.get("offset", 0.0) + options.bypass * at(x, middle)
+                       if options.bypass else y + tensors.get("offset", 0.0))  # fmt: skip
+    return np.array(outputs)
+
+
+def lstmp(options: LstmpOptions, tensors: dict[str, Rows], x: Rows) -> Rows:
+    C = options.cells
+    c, r, outputs, none = np.zeros(C), np.zeros(options.output_width(0)), [], np.zeros(C)
+
+    def sigmoid(a: Rows) -> Rows:
+        result: Rows = 1 / (1 + np.exp(-a))
+        return result
+
+    for frame in x:
+        gates = tensors["w_x"] @ frame + tensors["w_r"] @ r + tensors["bias"]
+        i, f, g, o = gates.reshape(4, C)
+        i = sigmoid(i + tensors.get("peep_i", none) * c)
+        f = sigmoid(f + tensors.get("peep_f", none) * c)
+        c = np.clip(f * c + i * np.tanh(g), -options.cell_clip, options.cell_clip)
+        r = sigmoid(o + tensors.get("peep_o", none) * c) * np.tanh(c)
+        r = tensors["w_p"] @ r if "w_p" in tensors else r
+        outputs.append(r)
+    return np.array(outputs)
+
+
+def reference(network: Network, features: Rows) -> Rows:
+    """Log posteriors ``[T / n, S]`` of one stream, in float64, without the delay."""
+    tensors = {name: tensor.astype(np.float64) for name, tensor in network.tensors.items()}
+    x = (features - tensors["input.mean"]) * tensors["input.inv_std"]
+    for index, layer in enumerate(network.options.stack):
+        prefix = f"layers.{index}."
+        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        x = tdnn(layer, own, x) if isinstance(layer, TdnnOptions) else lstmp(layer, own, x)
+    logits = x @ tensors["output.weight"].T + tensors["output.bias"]
+    result: Rows = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    return result
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_equations(kind: str) -> None:
+    model = make_module(kind)
+    x = frames(24)
+    ours, _ = model(x, model.initial_state(2))
+    assert ours.shape == (24 // model.options.subsampling, 2, OUTPUTS)
+    for stream in range(2):
+        expected = reference(model.to_network(), x[:, stream].double().numpy())
+        assert np.ptp(expected, axis=0).mean() > 0.05  # frames differ
+        np.testing.assert_allclose(ours[:, stream].detach().numpy(), expected, rtol=0, atol=2e-5)
+
+
+def layered(*layers: AnyLayer, **options: Any) -> NetworkShape:
+    return NetworkShape(kind="layered", layers=layers, **options)
+
+
+def test_an_output_sees_its_context_and_no_more() -> None:
+    """Output k is about group k, whose middle is frame 3 k + 1."""
+    shape = layered(
+        TdnnOptions(units=8, left=1, right=1),
+        TdnnOptions(units=8, left=2, right=2, dilation=2, stride=3),
+        TdnnOptions(units=8, bottleneck=3, left=1, right=1),
+    )
+    # Right: 1 + 4 + 3 frames, one of which the group brings.
+    assert (shape.subsampling, shape.output_delay) == (3, 9)
+    options = NetworkOptions.of(shape, OUTPUTS, INPUTS)
+    model = make_network(options, generator=torch.Generator().manual_seed(0)).eval()
+    x = frames(90, streams=1).requires_grad_()
+    out, _ = model(x, model.initial_state(1))
+    row = 20
+    (gradient,) = torch.autograd.grad(out[row].square().sum(), x)
+    seen = torch.nonzero(gradient.abs().sum((1, 2))).squeeze(1)
+    middle = 3 * (row - shape.output_delay // 3) + 1
+    assert (seen.min() - middle, seen.max() - middle) == (-6, 10)
+
+
+def test_groups_of_frames_are_whole() -> None:
+    model = make_module("tdnn, every third")
+    with pytest.raises(ValueError, match="features: expected a multiple of 3 frames, found 7"):
+        model(frames(7), model.initial_state(2))
+
+
+# Batch normalisation
+
+
+def rows(count: int, width: int = 4, **arguments: Any) -> Tensor:
+    return torch.randn(count, 3, width, generator=torch.Generator().manual_seed(0), **arguments)
+
+
+def test_batch_norm_is_torchs() -> None:
+    norm = BatchNorm(4)
+    x = rows(7).requires_grad_()
+    ours = norm(x, None)
+    theirs = functional.batch_norm(x.view(-1, 4), None, None, training=True, eps=EPSILON)
+    torch.testing.assert_close(ours.view(-1, 4), theirs)
+    torch.testing.assert_close(*(torch.autograd.grad(y.pow(3).sum(), x) for y in (ours, theirs)))
+
+
+def test_batch_norm_leaves_padding_out() -> None:
+    kept = torch.rand(7, 3, generator=torch.Generator().manual_seed(1)) < 0.6
+    mask = FrameMask(kept.float(), int(kept.sum()))
+    some, other = BatchNorm(4), BatchNorm(4)
+    x = rows(7)
+    y = some(x, mask)
+    torch.testing.assert_close(y[kept], other(x[kept].unsqueeze(1), None).squeeze(1))
+    share = mask.count / kept.numel()
+    torch.testing.assert_close(some.mean, share * other.mean)
+    torch.testing.assert_close(some.variance - 1, share * (other.variance - 1))
+    nothing = BatchNorm(4)
+    assert nothing(x, FrameMask(torch.zeros(7, 3), 0)).isfinite().all()
+    assert torch.equal(nothing.mean, torch.zeros(4))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_batch_norm_gradients(masked: bool) -> None:
+    norm = BatchNorm(4).double()
+    x = rows(5, dtype=torch.float64).requires_grad_()
+    kept = torch.tensor([[1.0, 1, 0], [1, 1, 0], [1, 0, 0], [1, 1, 1], [0, 1, 1]]).double()
+    mask = FrameMask(kept, int(kept.sum())) if masked else None
+    assert torch.autograd.gradcheck(lambda x: norm(x, mask), x)
+
+
+def test_running_statistics_become_those_of_the_frames() -> None:
+    norm = BatchNorm(4)
+    x = 2 + 3 * rows(40)
+    for _ in range(200):
+        norm(x, None)
+    torch.testing.assert_close(norm.mean, x.mean((0, 1)), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(norm.variance, x.var((0, 1), correction=0), atol=1e-3, rtol=1e-3)
+    training, evaluating = norm(x, None), norm.eval()(x, None)
+    torch.testing.assert_close(training, evaluating, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_what_follows_an_utterance_changes_nothing(kind: str) -> None:
+    """In training, where batch statistics could bring it in; gradients too."""
+    lengths, group = torch.tensor([5, 12]), make_module(kind).options.subsampling
+    results = []
+    for padding in (0.0, 100.0):
+        model = make_module(kind).train()
+        x = frames(12 * group)
+        x[5 * group :, 0] = padding
+        hidden, _ = model.hidden(x, model.initial_state(2), lengths * group)
+        torch.cat((hidden[:5, 0], hidden[:, 1])).square().sum().backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        results.append([hidden[:5, 0], hidden[:, 1], *gradients, *model.buffers()])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+# Dropout
+
+
+def test_dropout_is_one_factor_for_all_frames() -> None:
+    options = NetworkOptions.of(
+        layered(TdnnOptions(units=400, batch_norm=False), TdnnOptions(units=400, activation="none",
+                batch_norm=False)), 2, 400
+    )  # fmt: skip
+    model = make_network(options, dropout=0.2).train()
+    with torch.no_grad():
+        for matrix in (model.layers[0].weight, model.layers[1].weight):
+            matrix.copy_(torch.eye(400))  # type: ignore[operator]
+    torch.manual_seed(0)
+    factors, _ = model.hidden(torch.ones(9, 5, 400), model.initial_state(5))
+    assert torch.equal(factors[0].expand_as(factors), factors)
+    assert factors.min() >= 0.6 and factors.max() <= 1.4
+    assert abs(factors.mean() - 1) < 0.02 and abs(factors.std() - 0.4 / 3**0.5) < 0.01
+    assert not torch.equal(factors[:, 0], factors[:, 1])
+    plain, _ = model.eval().hidden(torch.ones(9, 5, 400), model.initial_state(5))
+    assert torch.equal(plain, torch.ones(9, 5, 400))
+
+
+# Files
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_a_file_knows_no_batch_normalisation(kind: str) -> None:
+    model = make_module(kind)
+    network = model.to_network()
+    assert not any("norm" in name for name in network.tensors)
+    copy = from_network(network).eval()
+    x = frames(18)
+    torch.testing.assert_close(
+        copy(x, copy.initial_state(2))[0], model(x, model.initial_state(2))[0], atol=1e-5, rtol=0
+    )
+    for name, tensor in copy.to_network().tensors.items():
+        np.testing.assert_array_equal(tensor, network.tensors[name])
+
+
+def test_training_goes_on_from_a_file() -> None:
+    """A chunk's statistics undo what was folded into the weights."""
+    model = make_module("tdnn, every third").train()
+    copy = from_network(model.to_network()).train()
+    x = frames(300)
+    torch.testing.assert_close(
+        copy(x, copy.initial_state(2))[0], model(x, model.initial_state(2))[0], atol=0.02, rtol=0
+    )
+
+
+def test_tensors_that_are_missing() -> None:
+    tensors = dict(make_module("tdnn").to_network().tensors)
+    del tensors["layers.0.offset"]
+    with pytest.raises(SpeechError, match=r"tensor layers.0.norm.mean: expected \[33\]"):
+        make_module("tdnn").load_tensors(tensors)
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_running_statistics_are_named(kind: str) -> None:
+    model = make_module(kind)
+    assert isinstance(model, LayeredNetwork)
+    found = set(model.running_statistics())
+    trained = {name for name, _ in model.named_parameters()}
+    assert found | trained | {"input.mean", "input.inv_std"} == set(model.state_dict())
+    norms = sum(
+        isinstance(layer, TdnnOptions) and layer.batch_norm for layer in model.options.stack
+    )
+    assert len(found) == 2 * norms
+    assert not NetworkModule.running_statistics(model)
