@@ -126,6 +126,14 @@ class ModelLabels:
 
     def stages(self, options: AcousticOptions) -> list[Stage]:
         """Stages ``align`` and ``features``."""
+        sets = [one.data for one in self.sets]
+        features = features_stage(
+            options, self.labelled, sets, ("align",), self.check, self._jobs, self._corpora
+        )
+        return [self.align_stage(), features]
+
+    def align_stage(self) -> Stage:
+        """Stage ``align``."""
         config = self.model.config
         inputs = {
             "model": {name: one.sha256 for name, one in sorted(config.files.items())},
@@ -135,17 +143,7 @@ class ModelLabels:
             "text_rules": config.text_rules,
             "sets": [one.data for one in self.sets],
         }
-        align = Stage("align", inputs, (), self._align, "aligning with the model", self.check)
-        features = features_stage(
-            options,
-            self.labelled,
-            inputs["sets"],
-            ("align",),
-            self.check,
-            self._jobs,
-            self._corpora,
-        )
-        return [align, features]
+        return Stage("align", inputs, (), self._align, "aligning with the model", self.check)
 
     def corpus(self, one: TrainingSet) -> Corpus:
         """A set, its transcripts as the model writes words.
@@ -167,11 +165,11 @@ class ModelLabels:
     def _align(self, directory: Path) -> None:
         for one in self.sets:
             utterances = self.corpus(one).utterances
-            aligner = NetworkAligner(self.model, self._lexicon(utterances))
+            aligner = NetworkAligner(self.model, self.lexicon(utterances))
             target = directory / f"{one.name}.safetensors"
             align_set(aligner, one.data, utterances, target, jobs=self._jobs)
 
-    def _lexicon(self, utterances: Sequence[Utterance]) -> Lexicon:
+    def lexicon(self, utterances: Sequence[Utterance]) -> Lexicon:
         """The model's pronunciations, and what can be derived or spelled with its phones."""
         words = {word for utterance in utterances for word in utterance.words}
         phones = set(self.model.phones.base_phones)
@@ -192,16 +190,20 @@ class ModelLabels:
         ]
         return known.merged_with(Lexicon(spoken)) if spoken else known
 
-    def _labelled(self) -> tuple[LabelledCorpus, ...]:
+    def aligned(self) -> tuple[AlignedCorpus, ...]:
+        """The sets with the state of every frame; stage ``align`` has run."""
         return tuple(
             AlignedCorpus.from_paths(
                 one.name,
                 list(self.corpus(one)),
                 read_paths(self._work / "align" / f"{one.name}.safetensors"),
                 self.model.transitions,
-            ).labelled(self.model.tree)
+            )
             for one in self.sets
         )
+
+    def _labelled(self) -> tuple[LabelledCorpus, ...]:
+        return tuple(corpus.labelled(self.model.tree) for corpus in self.aligned())
 
 
 def _is_graphemic(lexicon: Lexicon) -> bool:

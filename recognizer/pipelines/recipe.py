@@ -119,7 +119,9 @@ class Recipe:
             any word can be recognised; by default they are made of whole words.
         training: corpora to train on.
         lm: the language models.
-        flat_start: the aligner.
+        aligner: model directory whose network aligns the training sets, or "english", that of this
+            package; by default a model is made for it from a flat start.
+        flat_start: how that is made.
         acoustic: tree, features, network.
         graph: scales and silence probability of the decoding graph.
         first_pass: kind of the first pass, and so of the graph.
@@ -138,6 +140,7 @@ class Recipe:
     lexicon: str | None = None
     text_rules: str | None = None
     pieces: PieceOptions | None = None
+    aligner: str | None = None
     flat_start: FlatStartOptions = FlatStartOptions()
     acoustic: AcousticOptions = AcousticOptions()
     graph: GraphOptions = GraphOptions()
@@ -146,8 +149,14 @@ class Recipe:
     lattice: LatticeOptions = LatticeOptions()
 
     def __post_init__(self) -> None:
-        if not any(one.bootstrap for one in self.training):
+        bootstrap = [one.data for one in self.training if one.bootstrap]
+        if self.aligner is None and not bootstrap:
             raise UsageError("expected a training set with bootstrap = true, found none")
+        if self.aligner is not None and bootstrap:
+            raise UsageError(
+                f"{bootstrap[0]}: bootstrap: expected nothing beside aligner, for there is no flat "
+                "start"
+            )
         if self.lm.books and self.rules != "english":
             raise UsageError(
                 f"books: expected false with the text rules {self.rules!r}, for sentences of books "

@@ -9,12 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from recognizer.alignment.align_sets import align_set
-from recognizer.alignment.alignment_file import read_paths
-from recognizer.alignment.flat_start import flat_start
-from recognizer.alignment.gmm_aligner import FlatStartModel
-from recognizer.alignment.lexicons import GRAPHEMES, text_lexicon, transcript_lexicon
-from recognizer.am.hmm.topology import Topology
+from recognizer.alignment.lexicons import text_lexicon
 from recognizer.data.corpora.corpus import Corpus, read_corpus
 from recognizer.data.io.console import console
 from recognizer.data.io.files import read_lines, replace_text
@@ -33,17 +28,17 @@ from recognizer.lm.ngram.model import NgramModel
 from recognizer.model import bundle, files
 from recognizer.model import config as model_config
 from recognizer.model.first_pass_graph import first_pass_graph
-from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
 from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE, store_network
 from recognizer.pipelines.acoustic.realign import NetworkRealigner
-from recognizer.pipelines.acoustic.stages import AcousticInputs, acoustic_stages, read_tree
+from recognizer.pipelines.acoustic.stages import acoustic_stages, read_tree
 from recognizer.pipelines.development import (
     development_sets,
     measure_model,
     training_record,
     tune_model,
 )
-from recognizer.pipelines.recipe import Recipe, TrainingSet, find_text
+from recognizer.pipelines.recipe import Recipe, find_text
+from recognizer.pipelines.recipe_alignment import RecipeAlignment, recipe_alignment
 from recognizer.pipelines.recipe_units import (
     SENTENCES,
     Units,
@@ -54,7 +49,6 @@ from recognizer.pipelines.recipe_units import (
 )
 from recognizer.stages import Stage
 
-LAST_TRIPHONES = "aligner"
 FIRST_PASS_ARPA = "first_pass.arpa.gz"
 LM_DECIMALS = 3
 """Digits of log10 probabilities: more would make files larger and nothing better."""
@@ -72,20 +66,20 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         work: parent of the stages' directories.
         jobs: processes or threads, where a stage can use several.
     """
-    steps = _Steps(recipe, corpora, work, jobs)
-    table = to_table(recipe)
-    lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
     # Added where they matter, so that other recipes need not run anew.
     language: dict[str, str] = {}
     if recipe.rules != "english":
         language["text_rules"] = recipe.rules
+    alignment = recipe_alignment(recipe, corpora, work, jobs, language)
+    steps = _Steps(recipe, corpora, work, alignment, jobs)
+    table = to_table(recipe)
+    lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
     put: dict[str, str] = {}
     if recipe.acoustic.precision:
         put["precision"] = recipe.acoustic.precision
     if recipe.acoustic.storage != "float32":
         put["storage"] = recipe.acoustic.storage
     training = [one.data for one in recipe.training]
-    spelled = {"words_of": training} if recipe.lexicon == GRAPHEMES else {}
     stages = [
         Stage(
             "text",
@@ -102,25 +96,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             steps.lm,
             "estimating and pruning the language models",
         ),
-        Stage(
-            "flat_start",
-            lexicon
-            | language
-            | spelled
-            | {"options": table["flat_start"], "sets": [s.data for s in steps.bootstrap]},
-            (),
-            steps.flat_start,
-            "training an aligner from a flat start",
-            steps.check_sets,
-        ),
-        Stage(
-            "align",
-            {"sets": training},
-            ("flat_start",),
-            steps.align,
-            "aligning all sets",
-            steps.check_sets,
-        ),
+        *alignment.stages(),
     ]
     if recipe.pieces is not None:
         pieces = Stage(
@@ -134,7 +110,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         stages.insert(1, pieces)
     stages += acoustic_stages(
         recipe.acoustic,
-        steps.aligned,
+        alignment.aligned,
         work,
         inputs=training,
         after=("align",),
@@ -159,7 +135,14 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             steps.model,
             "putting the model together",
         ),
-        Stage("tune", table["tuning"], ("model",), steps.tune, "tuning on development sets"),
+        Stage(
+            "tune",
+            table["tuning"],
+            ("model",),
+            steps.tune,
+            "tuning on development sets",
+            steps.check_development,
+        ),
         Stage("evaluate", {}, ("tune",), steps.evaluate, "measuring on development sets"),
     ]
     return stages
@@ -168,21 +151,19 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
 class _Steps:
     """What each stage does; every method writes into the directory that it is given."""
 
-    def __init__(self, recipe: Recipe, corpora: Path, work: Path, jobs: int) -> None:
+    def __init__(
+        self, recipe: Recipe, corpora: Path, work: Path, alignment: RecipeAlignment, jobs: int
+    ) -> None:
         self._recipe = recipe
         self._corpora = corpora
         self._work = work
+        self._alignment = alignment
         self._jobs = jobs
-        self.bootstrap = [one for one in recipe.training if one.bootstrap]
 
     def check_text(self) -> None:
         find_text(self._recipe.lm.text, self._corpora)
 
-    def check_sets(self) -> None:
-        if self._recipe.lexicon not in (None, GRAPHEMES):
-            self._aligner_lexicon()
-        for one in self._recipe.training:
-            self._corpus(one)
+    def check_development(self) -> None:
         self._development_sets()
 
     def text(self, directory: Path) -> None:
@@ -255,47 +236,12 @@ class _Steps:
         write_arpa(model, path, decimals=LM_DECIMALS)
         return NgramAutomaton.from_model(read_arpa(path))
 
-    def flat_start(self, directory: Path) -> None:
-        utterances = [u for one in self.bootstrap for u in self._corpus(one)]
-        model = flat_start(
-            utterances,
-            self._aligner_lexicon(),
-            self._recipe.flat_start,
-            directory,
-            jobs=self._jobs,
-            report=console.print,
-        )
-        model.write(directory / LAST_TRIPHONES)
-
-    def align(self, directory: Path) -> None:
-        model = self._aligner()
-        for one in self._recipe.training:
-            target = directory / f"{one.name}.safetensors"
-            align_set(model, one.data, list(self._corpus(one)), target, jobs=self._jobs)
-
-    def aligned(self) -> AcousticInputs:
-        """The training sets with the aligner's states."""
-        model = self._aligner()
-        return AcousticInputs(
-            model.phones,
-            Topology.standard(model.phones),
-            tuple(
-                AlignedCorpus.from_paths(
-                    one.name,
-                    list(self._corpus(one)),
-                    read_paths(self._work / "align" / f"{one.name}.safetensors"),
-                    model.transitions,
-                )
-                for one in self._recipe.training
-            ),
-        )
-
     def realigner(self) -> NetworkRealigner:
-        """Aligns with the network by the lexicon of the flat start."""
+        """Aligns with the network by the lexicon of the first alignment."""
         recipe = self._recipe
         options = AlignOptions(acoustic_scale=recipe.search.acoustic_scale, graph=recipe.graph)
         return NetworkRealigner(
-            lambda: self._aligner().lexicon, recipe.acoustic.features, options, self._jobs
+            self._alignment.lexicon, recipe.acoustic.features, options, self._jobs
         )
 
     def graph(self, directory: Path) -> None:
@@ -349,7 +295,7 @@ class _Steps:
                 search=recipe.search,
                 lattice=recipe.lattice,
                 training_data=(
-                    *(training_record(one, self._corpus(one)) for one in recipe.training),
+                    *(training_record(one, self._alignment.corpus(one)) for one in recipe.training),
                     model_config.TrainingData(
                         " ".join(recipe.lm.text), recipe.lm.text_licence, words=self._text_words()
                     ),
@@ -389,19 +335,8 @@ class _Steps:
         pronounce = partial(text_lexicon, self._recipe.lexicon, self._recipe.rules, self._corpora)
         return word_units(self._text, self._recipe.lm.min_count, pronounce)
 
-    def _aligner_lexicon(self) -> Lexicon:
-        recipe = self._recipe
-        training = (self._corpus(one) for one in recipe.training)
-        return transcript_lexicon(recipe.lexicon, recipe.rules, self._corpora, training)
-
     def _text_words(self) -> int:
         return sum(len(line.split()) for line in read_lines(self._text))
-
-    def _corpus(self, one: TrainingSet) -> Corpus:
-        return read_corpus(self._corpora / one.data).normalized(self._recipe.rules)
-
-    def _aligner(self) -> FlatStartModel:
-        return FlatStartModel.read(self._work / "flat_start" / LAST_TRIPHONES)
 
 
 def _write_json(path: Path, value: object) -> None:
