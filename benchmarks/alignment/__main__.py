@@ -3,30 +3,31 @@
 flite (http://cmuflite.org) speaks sentences and prints when each of its phones ends. The aligner
 gets the audio and the words only: it is flat-started on these very recordings with the CMU
 dictionary, aligns them, and its boundaries are compared with flite's wherever both have the same
-two phones beside the boundary. Example::
+two phones beside the boundary. Models that were trained on other speech may align it beside::
 
-    python -m benchmarks.alignment --sentences 200 --voices kal,slt,rms,awb
+    python -m benchmarks.alignment --sentences 200 --voices kal,slt,rms,awb --models DIR DIR
 """
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import random
 import subprocess
 import tempfile
 import time
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.alignment.boundaries import boundary_errors, summary
+from benchmarks.alignment.models import aligned_with
 from benchmarks.common.report import add_json_option, print_rows, write_json
 from recognizer.alignment.flat_start import flat_start
 from recognizer.alignment.flat_start_options import FlatStartOptions, PassOptions
 from recognizer.data.alignments.alignment import Segment
-from recognizer.data.corpora.corpus import Utterance
+from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.text.english.dictionary import english_lexicon
 
 SUBJECTS = """the farmer|my sister|a young doctor|the old captain|our neighbour|the quiet teacher
@@ -70,20 +71,6 @@ def speak(text: str, voice: str, path: Path) -> list[Segment]:
     return segments
 
 
-def boundary_errors(reference: list[Segment], found: list[Segment]) -> list[float]:
-    """Seconds between boundaries that lie between the same two phones, signed (found - reference).
-
-    The sequences are matched first: synthesiser and dictionary need not say a word alike.
-    """
-    labels = [segment.label for segment in reference], [segment.label for segment in found]
-    matcher = difflib.SequenceMatcher(None, *labels, autojunk=False)
-    errors = []
-    for block in matcher.get_matching_blocks():
-        for i in range(block.size - 1):
-            errors.append(found[block.b + i].end - reference[block.a + i].end)
-    return errors
-
-
 def small_options() -> FlatStartOptions:
     """Sizes for a quarter of an hour of speech of a few voices."""
     mono = PassOptions(
@@ -93,7 +80,9 @@ def small_options() -> FlatStartOptions:
     return FlatStartOptions(mono=mono, triphone=(triphones,))
 
 
-def measure(count: int, voices: list[str], work: Path) -> dict[str, Any]:
+def measure(
+    count: int, voices: list[str], work: Path, models: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Speak, flat-start, align and compare."""
     utterances, reference = [], {}
     for index, text in enumerate(sentences(count)):
@@ -107,34 +96,31 @@ def measure(count: int, voices: list[str], work: Path) -> dict[str, Any]:
     aligned = model.align(utterances)
     seconds = time.monotonic() - begin
     errors: dict[str, list[float]] = {voice: [] for voice in voices}
-    boundaries = 0
     for utterance in utterances:
         if utterance.id in aligned.found:
-            segments = list(model.segments(utterance, aligned.found[utterance.id]).phones)
+            segments = model.segments(utterance, aligned.found[utterance.id]).phones
             errors[utterance.speaker] += boundary_errors(reference[utterance.id], segments)
-        boundaries += len(list(pairwise(reference[utterance.id])))
     every = np.concatenate([np.array(found) for found in errors.values()])
+    others = []
+    for directory in models:
+        alignments = aligned_with(directory, Corpus("flite", tuple(utterances)), None)
+        found = [
+            error
+            for key, alignment in alignments.items()
+            for error in boundary_errors(reference[key], alignment.phones)
+        ]
+        failed = {"model": str(directory), "failed": count - len(alignments)}
+        others.append({**failed, "compared": len(found), **summary(np.array(found))})
     return {
         "sentences": count,
         "failed": len(aligned.failed),
         "unknown_words": sum(aligned.unknown.values()),
-        "boundaries": boundaries,
+        "boundaries": sum(len(segments) - 1 for segments in reference.values()),
         "compared": len(every),
         "training_and_alignment_seconds": round(seconds, 1),
         **summary(every),
         "voices": {voice: summary(np.array(found)) for voice, found in errors.items()},
-    }
-
-
-def summary(errors: np.ndarray) -> dict[str, float]:
-    """Median and mean absolute error and bias in milliseconds, and shares within 20 and 50 ms."""
-    distance = np.abs(errors)
-    return {
-        "median_ms": round(1000 * float(np.median(distance)), 2),
-        "mean_ms": round(1000 * float(distance.mean()), 2),
-        "bias_ms": round(1000 * float(errors.mean()), 2),
-        "within_20_ms": round(float((distance <= 0.02).mean()), 4),
-        "within_50_ms": round(float((distance <= 0.05).mean()), 4),
+        "models": others,
     }
 
 
@@ -143,14 +129,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sentences", type=int, default=200)
     parser.add_argument("--voices", default="kal,slt,rms,awb", help="flite's names, comma between")
+    parser.add_argument("--models", type=Path, nargs="+", default=[], metavar="DIR")
     add_json_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        result = measure(arguments.sentences, arguments.voices.split(","), Path(work))
+        result = measure(
+            arguments.sentences, arguments.voices.split(","), Path(work), arguments.models
+        )
     voices = result["voices"]
-    every = {name: value for name, value in result.items() if name != "voices"}
+    every = {name: value for name, value in result.items() if name not in ("voices", "models")}
     print_rows("Phone boundaries, ours less flite's", [every])
     print_rows("By voice", [{"voice": name} | found for name, found in voices.items()])
+    if result["models"]:
+        print_rows("Other models", result["models"])
     write_json(arguments.json, result)
 
 

@@ -1,0 +1,58 @@
+"""How far the boundaries of two alignments of the same speech are from each other."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+
+from recognizer.data.alignments.alignment import Segment
+
+
+def boundary_errors(reference: Sequence[Segment], found: Sequence[Segment]) -> list[float]:
+    """Seconds between boundaries that lie between the same two phones, signed (found - reference).
+
+    The sequences are matched first: they need not pronounce a word alike.
+    """
+    return [
+        found[j + i].end - reference[k + i].end
+        for k, j, size in _matches(reference, found)
+        for i in range(size - 1)
+    ]
+
+
+def word_boundary_errors(reference: Sequence[Segment], found: Sequence[Segment]) -> list[float]:
+    """Seconds between the starts and between the ends of the same words (found - reference)."""
+    pairs = [
+        (reference[k + i], found[j + i])
+        for k, j, size in _matches(reference, found)
+        for i in range(size)
+    ]
+    return [
+        error for one, other in pairs for error in (other.start - one.start, other.end - one.end)
+    ]
+
+
+def summary(errors: np.ndarray) -> dict[str, float]:
+    """Absolute errors and bias in milliseconds, and shares within 20 and 50 ms."""
+    distance = np.abs(errors)
+    return {
+        "median_ms": round(1000 * float(np.median(distance)), 2),
+        "mean_ms": round(1000 * float(distance.mean()), 2),
+        "p90_ms": round(1000 * float(np.percentile(distance, 90)), 2),
+        "p99_ms": round(1000 * float(np.percentile(distance, 99)), 2),
+        "bias_ms": round(1000 * float(errors.mean()), 2),
+        "within_20_ms": round(float((distance <= WITHIN[0]).mean()), 4),
+        "within_50_ms": round(float((distance <= WITHIN[1]).mean()), 4),
+    }
+
+
+WITHIN = 0.02 + 1e-6, 0.05 + 1e-6
+"""Seconds; times are multiples of a frame but for rounding."""
+
+
+def _matches(reference: Sequence[Segment], found: Sequence[Segment]) -> list[tuple[int, int, int]]:
+    labels = [[segment.label for segment in segments] for segments in (reference, found)]
+    matcher = difflib.SequenceMatcher(None, *labels, autojunk=False)
+    return [(block.a, block.b, block.size) for block in matcher.get_matching_blocks()]
