@@ -55,6 +55,18 @@ class Topology:
         last = HmmState(((4, 0.75), (5, 0.25)))
         return cls(speech, (first, middle, middle, middle, last), phones.silence)
 
+    @classmethod
+    def chain(cls, phones: PhoneTable) -> Topology:
+        """The topology of lattice-free MMI at a third of the frames, for all phones alike.
+
+        A phone's first frame has a pdf of its own (state 0, without a self-loop); all further
+        frames share another (state 1). This is Kaldi's chain topology (``gen_topo.py`` of
+        ``steps/nnet3/chain``), whose one state has a forward pdf and a self-loop pdf, written as
+        two states. Every frame costs log 0.5, whatever the path.
+        """
+        states = (HmmState(((1, 0.5), (2, 0.5))), HmmState(((1, 0.5), (2, 0.5))))
+        return cls(states, states, phones.silence)
+
     def states(self, phone: int) -> tuple[HmmState, ...]:
         """The emitting states of a phone (an id of the phone table)."""
         return self.silence if phone in self.silence_phones else self.speech

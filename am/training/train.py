@@ -126,7 +126,8 @@ def make_task(
         progress: show the progress on standard error.
 
     Raises:
-        SpeechError: nothing is left to train on or to measure on.
+        SpeechError: nothing is left to train on or to measure on, or a criterion that is none of
+            the network's.
         UsageError: a network whose kind cannot be trained with subsampled outputs, or chunks that
             are no whole number of outputs.
     """
@@ -137,6 +138,7 @@ def make_task(
             f"one output to the next, found {options.chunk}"
         )
     criterion = criterion or CrossEntropy()
+    criterion.check_network(network)
     data = CheckedData.of(
         checking(utterances, enabled=progress),
         criterion=criterion,

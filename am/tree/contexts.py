@@ -60,6 +60,41 @@ def frame_contexts(transition_ids: npt.ArrayLike, transitions: TransitionModel) 
     return FrameContexts(left, phone, right, transitions.hmm_state[ids])
 
 
+def phone_begins(contexts: FrameContexts) -> npt.NDArray[np.bool_]:
+    """The frames in which a phone begins ``[T]``.
+
+    State 0 is never re-entered, so a phone begins where the phone changes or state 0 returns. A
+    phone of which only the state 0 is left, twice in a row, cannot be told from one phone.
+    """
+    phone, state = contexts.phone, contexts.hmm_state
+    begins: npt.NDArray[np.bool_] = np.diff(phone, prepend=-1) != 0
+    begins[1:] |= (state[1:] == 0) & (state[:-1] != 0)
+    return begins
+
+
+def chain_contexts(contexts: FrameContexts, subsampling: int, first: int = 0) -> FrameContexts:
+    """Every n-th frame of an alignment, with the states of `Topology.chain`.
+
+    The first frame that a phone keeps is in state 0, further ones are in state 1. A phone that
+    keeps none is gone, but its neighbours still have it for their context.
+
+    Args:
+        contexts: of each frame ``[T]``, with any topology.
+        subsampling: n.
+        first: the first frame that is kept, below n.
+
+    Returns:
+        The contexts of frames ``first``, ``first + n``, ... .
+    """
+    number = np.cumsum(phone_begins(contexts))[first::subsampling]
+    return FrameContexts(
+        contexts.left[first::subsampling],
+        contexts.phone[first::subsampling],
+        contexts.right[first::subsampling],
+        (np.diff(number, prepend=-1) == 0).astype(np.int32),
+    )
+
+
 def frame_pdfs(contexts: FrameContexts, tree: Tree) -> IntArray:
     """The pdf-id that a tree gives to each frame, int32 `[T]`."""
     return tree.lookup(contexts.left, contexts.phone, contexts.right, contexts.hmm_state)

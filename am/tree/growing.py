@@ -30,12 +30,16 @@ class TreeOptions:
         min_count: frames that each side of a split needs at least.
         min_gain: log likelihood (natural) that a split must gain at least.
         variance_floor: smallest variance in the likelihoods.
+        right_context: whether nodes may ask for the phone to the right. Without, the tree is of
+            left biphones, as Kaldi's chain recipes have it: graphs are smaller, and so is what
+            lattice-free MMI sums over.
     """
 
     num_leaves: int = 2000
     min_count: float = 100.0
     min_gain: float = 0.0
     variance_floor: float = 0.01
+    right_context: bool = True
 
     def __post_init__(self) -> None:
         for name, holds, expected in (
@@ -160,7 +164,9 @@ class _SplitFinder:
         self._rows: FloatArray = np.concatenate(
             [table.counts[:, None], table.sums, table.squares], axis=1
         )
-        self._context = {LEFT: table.left, CENTRE: table.phone, RIGHT: table.right}
+        self._context = {LEFT: table.left, CENTRE: table.phone}
+        if options.right_context:
+            self._context[RIGHT] = table.right
         self._questions: dict[int, Sequence[frozenset[int]]] = {
             LEFT: questions.context,
             CENTRE: questions.centre,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from recognizer.am.hmm.phones import SILENCE, SPOKEN_NOISE, PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.contexts import FrameContexts
+from recognizer.am.tree.contexts import FrameContexts, phone_begins
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.alignments.phone_map import without_position
 from recognizer.data.errors import SpeechError
@@ -95,9 +95,7 @@ def transition_counts(
             its topology lacks (a phone cut short) are not counted.
     """
     phone, state = contexts.phone, contexts.hmm_state
-    # State 0 is never re-entered, so a phone begins where the phone changes or state 0 returns.
-    begins = np.diff(phone, prepend=-1) != 0
-    begins[1:] |= (state[1:] == 0) & (state[:-1] != 0)
+    begins = phone_begins(contexts)
     final = -1
     target = np.append(state[1:], final)
     target[:-1][begins[1:]] = final

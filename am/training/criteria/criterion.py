@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.torch.network_module import NetworkOutputs, State
 from recognizer.am.training.criteria.targets import Target
 
@@ -103,6 +104,14 @@ class Criterion(nn.Module, ABC):
     counts: ClassVar[tuple[str, ...]] = ()
     best_by: ClassVar[str]
     whole_utterances: ClassVar[bool] = False
+
+    def check_network(self, network: NetworkOptions) -> None:
+        """Refuse a network that it cannot train, whatever the targets.
+
+        Raises:
+            SpeechError: says what the criterion expects.
+        """
+        return None
 
     def initial_state(self, streams: int) -> State:
         """What it remembers of N streams before their first utterances.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,12 +11,15 @@ from recognizer.am.features.fbank import MfccOptions
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.contexts import FrameContexts, frame_pdfs
+from recognizer.am.tree.contexts import FrameContexts, chain_contexts, frame_pdfs
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.am.tree.growing import TreeOptions, build_tree
 from recognizer.am.tree.segment_contexts import transition_counts
 from recognizer.am.tree.statistics import TreeStats
 from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
+
+Shifts = list[tuple[slice, FrameContexts]]
+"""Choices of frames, and the states of the frames that are chosen."""
 
 
 def grow_tree(
@@ -34,6 +37,57 @@ def grow_tree(
     Raises:
         SpeechError: no aligned utterance.
     """
+    stats = _statistics(corpora, phones, lambda contexts: [(slice(None), contexts)], jobs)
+    tree = build_tree(stats, phones, topology, options)
+    transitions = TransitionModel(topology, phones, tree.tuples())
+    counts = np.zeros(transitions.num_transition_ids + 1)
+    for corpus in corpora:
+        for contexts in corpus.contexts.values():
+            counts += transition_counts(contexts, frame_pdfs(contexts, tree), transitions)
+    return tree, transitions.update(counts)
+
+
+def grow_chain_tree(
+    corpora: Sequence[AlignedCorpus],
+    phones: PhoneTable,
+    options: TreeOptions,
+    subsampling: int,
+    *,
+    jobs: int | None = None,
+) -> tuple[Tree, TransitionModel]:
+    """Grow the tree of a network with fewer output frames, for the chain topology.
+
+    Every n-th frame of the alignments counts, for each of the n frames that this can begin with.
+    Transition probabilities stay those of the topology, as in Kaldi's chain recipes.
+
+    Args:
+        corpora: aligned at the rate of the features, with any topology.
+        phones: the phone table.
+        options: of the tree, without right context for a denominator graph.
+        subsampling: features of an output frame, n.
+        jobs: processes.
+
+    Raises:
+        SpeechError: no aligned utterance.
+    """
+
+    def shifted(contexts: FrameContexts) -> Shifts:
+        return [
+            (slice(first, None, subsampling), chain_contexts(contexts, subsampling, first))
+            for first in range(min(subsampling, len(contexts.phone)))
+        ]
+
+    topology = Topology.chain(phones)
+    tree = build_tree(_statistics(corpora, phones, shifted, jobs), phones, topology, options)
+    return tree, TransitionModel(topology, phones, tree.tuples())
+
+
+def _statistics(
+    corpora: Sequence[AlignedCorpus],
+    phones: PhoneTable,
+    choose: Callable[[FrameContexts], Shifts],
+    jobs: int | None,
+) -> TreeStats:
     mfcc = MfccOptions()
     stats = TreeStats(len(phones), 3 * mfcc.num_ceps)
     for corpus in corpora:
@@ -42,14 +96,9 @@ def grow_tree(
             for utterance in utterances:
                 contexts = corpus.contexts[utterance.id]
                 frames = min(len(contexts.phone), len(features[utterance.id]))
-                stats.add(features[utterance.id][:frames], _cut(contexts, frames))
-    tree = build_tree(stats, phones, topology, options)
-    transitions = TransitionModel(topology, phones, tree.tuples())
-    counts = np.zeros(transitions.num_transition_ids + 1)
-    for corpus in corpora:
-        for contexts in corpus.contexts.values():
-            counts += transition_counts(contexts, frame_pdfs(contexts, tree), transitions)
-    return tree, transitions.update(counts)
+                for rows, chosen in choose(_cut(contexts, frames)):
+                    stats.add(features[utterance.id][:frames][rows], chosen)
+    return stats
 
 
 def _cut(contexts: FrameContexts, frames: int) -> FrameContexts:
