@@ -301,7 +301,7 @@ class GraphCompiler:
         )
 
     def even_path(self, words: Sequence[str], num_frames: int) -> IntArray:
-        """Transition-ids ``[T]`` that give every HMM state an equal share of the frames.
+        """Transition-ids ``[T]`` that give every HMM state with a self-loop an equal share.
 
         The start of training (Kaldi's ``align-equal-compiled``): first pronunciations, silence
         before and after the utterance and none between words.
@@ -321,7 +321,14 @@ class GraphCompiler:
                 nodes.append(self._transitions.transition_id(phone, state, int(pdf), onward))
         if num_frames < len(nodes):
             raise SpeechError(f"expected at least {len(nodes)} frames, found {num_frames}")
-        state_of = np.arange(num_frames) * len(nodes) // num_frames
-        tids = np.array(nodes, dtype=np.int32)[state_of]
-        stays = np.concatenate(([False], np.diff(state_of) == 0))
-        return np.where(stays, self._transitions.self_loop[tids], tids).astype(np.int32)
+        forward = np.array(nodes, dtype=np.int32)
+        loops = self._transitions.self_loop[forward]
+        # A state without a self-loop takes one frame.
+        lengths = np.ones(len(nodes), dtype=np.int64)
+        shared = num_frames - int((loops == 0).sum())
+        sharing = np.flatnonzero(loops)
+        lengths[sharing] = np.bincount(np.arange(shared) * len(sharing) // max(shared, 1))
+        first = np.cumsum(lengths) - lengths
+        tids = np.repeat(loops, lengths)
+        tids[first] = forward
+        return tids

@@ -3,8 +3,8 @@
 Such a model is the phone language model of lattice-free MMI (Povey et al. 2016; Kaldi's
 ``chain/language-model.h``). It is neither smoothed nor backed off, so that its automaton has no
 epsilons and few arcs: a sequence whose n-grams were not all seen in training has probability 0.
-What is pruned are states: a rare long history is merged into the history that lacks its oldest
-symbol, counts and all.
+What is pruned are states: a long history that tells little is merged into the history that lacks
+its oldest symbol, counts and all.
 """
 
 from __future__ import annotations
@@ -168,11 +168,14 @@ class _Merging:
         self._shortest = options.unpruned_order - 1
         # Of how many histories each is an ending: those are merged before it.
         self._children: Counter[History] = Counter()
+        # What would be counted after each shorter history if all were merged into it.
+        self._lower: dict[History, Counter[int]] = {}
         basic = set()
-        for history in histories:
+        for history, counts in histories.items():
             basic.add(history[-self._shortest :])
             for shorter in self._shorter(history):
                 self._children[shorter] += 1
+                self._lower.setdefault(shorter, Counter()).update(counts)
         self._target = len(basic) + options.extra_states
 
     def _shorter(self, history: History) -> Iterable[History]:
@@ -212,11 +215,20 @@ class _Merging:
         return not any((*history, symbol) in self._counts for symbol in self._counts[history])
 
     def _loss(self, history: History) -> float:
-        """Log likelihood of the training data that merging a history loses."""
+        """Log likelihood of the training data that merging a history loses.
+
+        Where it would be the first to be merged into the shorter one, which loses nothing yet, what
+        counts is how much it would lose in the company of all that may follow.
+        """
         counts, total = self._counts[history], self._totals[history]
         others = self._counts.get(history[1:])
         if others is None:
-            return 1e-15 * total  # nothing is lost; of all these, the rarest goes first
+            lower = self._lower[history[1:]]
+            lower_total = sum(lower.values())
+            return sum(
+                count * (log(count / total) - log(lower[symbol] / lower_total))
+                for symbol, count in counts.items()
+            )
         other_total = self._totals[history[1:]]
         loss = _log_power(total + other_total) - _log_power(total) - _log_power(other_total)
         for symbol, count in counts.items():

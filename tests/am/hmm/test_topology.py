@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -32,8 +33,18 @@ def test_standard_topology_is_kaldis() -> None:
         assert silence[4].transitions == ((4, 0.75), (5, 0.25))
 
 
-def test_json_round_trip() -> None:
-    topology = Topology.standard(PhoneTable.from_base(["AH", "B"]))
+def test_chain_topology_is_kaldis_with_its_self_loop_pdf_as_a_state() -> None:
+    topology = Topology.chain(PhoneTable.from_base(["AH"]))
+    for phone in (1, 2, 3):
+        assert [state.transitions for state in topology.states(phone)] == [
+            ((1, 0.5), (2, 0.5)),
+            ((1, 0.5), (2, 0.5)),
+        ]
+
+
+@pytest.mark.parametrize("make", [Topology.standard, Topology.chain])
+def test_json_round_trip(make: Callable[[PhoneTable], Topology]) -> None:
+    topology = make(PhoneTable.from_base(["AH", "B"]))
     assert Topology.from_json(json.loads(json.dumps(topology.to_json()))) == topology
 
 

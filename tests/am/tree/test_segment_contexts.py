@@ -4,7 +4,13 @@ import pytest
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.contexts import frame_contexts, frame_pdfs
+from recognizer.am.tree.contexts import (
+    FrameContexts,
+    chain_contexts,
+    frame_contexts,
+    frame_pdfs,
+    phone_begins,
+)
 from recognizer.am.tree.decision_tree import monophone_tree
 from recognizer.am.tree.segment_contexts import base_phones, segment_contexts, transition_counts
 from recognizer.data.alignments.alignment import Alignment, Segment
@@ -93,3 +99,31 @@ def test_counts_equal_those_of_the_path_itself() -> None:
     contexts = frame_contexts(tids, model)
     counts = transition_counts(contexts, frame_pdfs(contexts, tree), model)
     np.testing.assert_array_equal(counts, model.counts(tids))
+
+
+def test_chain_contexts_are_every_nth_frame_with_first_and_further_frames() -> None:
+    contexts = segment_contexts(alignment(), PHONES, TOPOLOGY, 32, 0.01)
+    every = chain_contexts(contexts, 3, 1)
+    names = [PHONES.symbols[i] for i in every.phone]
+    # Frames 1, 4 | 7 | 10, 13 | 16, 19 | 22 | 25, 28 | 31.
+    assert names == [
+        "SIL", "SIL", "K_B", "AH_I", "AH_I", "T_E", "T_E", "SIL", "AH_S", "AH_S", "SIL",
+    ]  # fmt: skip
+    assert every.hmm_state.tolist() == [0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0]
+    assert PHONES.symbols[every.left[2]] == "SIL" and PHONES.symbols[every.right[2]] == "AH_I"
+    whole = chain_contexts(contexts, 1)
+    np.testing.assert_array_equal(whole.phone, contexts.phone)
+    assert whole.hmm_state.tolist() == [int(not begins) for begins in phone_begins(contexts)]
+
+
+def test_a_phone_between_the_kept_frames_stays_a_neighbour_only() -> None:
+    """AH of two frames, none of which is kept; K K, whose second begins with its state 0."""
+    contexts = FrameContexts(
+        left=np.array([0, 0, 3, 3, 9, 9, 9, 5, 5], np.int32),
+        phone=np.array([3, 3, 9, 9, 5, 5, 5, 5, 5], np.int32),
+        right=np.array([9, 9, 5, 5, 5, 5, 5, 0, 0], np.int32),
+        hmm_state=np.array([0, 1, 0, 1, 0, 1, 2, 0, 1], np.int32),
+    )
+    kept = chain_contexts(contexts, 4)
+    assert kept.phone.tolist() == [3, 5, 5] and kept.hmm_state.tolist() == [0, 0, 0]
+    assert kept.left.tolist() == [0, 9, 5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import product
 
 import numpy as np
@@ -322,3 +323,16 @@ def test_limits_hold_with_many_contexts() -> None:
         pdfs = tree.lookup(table.left, table.phone, table.right, table.hmm_state)
         assert np.bincount(pdfs, counts, minlength=leaves)[10:].min() >= least
         assert isinstance(tree, Tree)
+
+
+def test_without_right_context_nothing_asks_for_it() -> None:
+    table = table_of(random_frames(5))
+    options = TreeOptions(num_leaves=60, min_count=4)
+    positions = [
+        {node.position for node in tree.nodes if isinstance(node, Split)}
+        for tree in (
+            build_tree(table, PHONES, TOPOLOGY, options),
+            build_tree(table, PHONES, TOPOLOGY, dataclasses.replace(options, right_context=False)),
+        )
+    ]
+    assert 2 in positions[0] and 2 not in positions[1] and 0 in positions[1]

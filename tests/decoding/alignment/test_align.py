@@ -41,10 +41,15 @@ def phone_sequences(words: tuple[str, ...], silence: float) -> Iterator[tuple[li
 
 
 def all_paths(
-    words: tuple[str, ...], frames: int, tree: Tree, model: TransitionModel, silence: float
+    words: tuple[str, ...],
+    frames: int,
+    tree: Tree,
+    model: TransitionModel,
+    silence: float,
+    self_loop_scale: float = 0.1,
 ) -> dict[tuple[int, ...], float]:
     """Every transition-id sequence of the words and its graph score, by brute force."""
-    scaled = model.scaled_log_probs(0.1, 1.0)
+    scaled = model.scaled_log_probs(self_loop_scale, 1.0)
     found: dict[tuple[int, ...], float] = {}
 
     def extend(
@@ -62,7 +67,7 @@ def all_paths(
                 continue
             forward = model.transition_id(phone, state, pdf, arc)
             loop = model.self_loop_of(forward)
-            for stay in range(frames - len(tids)):
+            for stay in range(frames - len(tids) if loop else 1):
                 extend(
                     (*tids, forward, *[loop] * stay),
                     score + float(scaled[forward] + stay * scaled[loop]),
@@ -83,17 +88,17 @@ def all_paths(
 @pytest.mark.parametrize(
     "words", [("a",), ("ab", "c"), ("ab", "ab"), ("zzz", "a"), ("c", "ab", "a")]
 )
-@pytest.mark.parametrize("silence", [0.5, 0.2])
+@pytest.mark.parametrize(("silence", "chain"), [(0.5, False), (0.2, False), (0.5, True)])
 def test_alignment_is_the_best_of_all_paths_of_the_transcript(
-    words: tuple[str, ...], silence: float
+    words: tuple[str, ...], silence: float, chain: bool
 ) -> None:
-    tree = context_tree()
-    model = TransitionModel(small_topology(), PHONES, tree.tuples())
-    options = AlignOptions(
-        acoustic_scale=0.5, graph=GraphOptions(silence_probability=silence), beam=1e9
-    )
+    tree = monophone_tree(PHONES, Topology.chain(PHONES)) if chain else context_tree()
+    topology = Topology.chain(PHONES) if chain else small_topology()
+    model = TransitionModel(topology, PHONES, tree.tuples())
+    graph = GraphOptions(silence_probability=silence, self_loop_scale=1.0 if chain else 0.1)
+    options = AlignOptions(acoustic_scale=0.5, graph=graph, beam=1e9)
     aligner = Aligner(LEXICON, PHONES, tree, model, options)
-    paths = all_paths(words, 6, tree, model, silence)
+    paths = all_paths(words, 6, tree, model, silence, graph.self_loop_scale)
     rng = np.random.default_rng(len(words))
     for _ in range(20):
         scores = rng.normal(scale=4.0, size=(6, tree.num_pdfs)).astype(np.float32)
@@ -189,6 +194,19 @@ def test_even_paths_share_the_frames_equally() -> None:
     assert set(np.diff(np.append(visits, 57))) == {3}  # 19 states in 57 frames
     with pytest.raises(SpeechError, match="at least 19 frames, found 18"):
         compiler.even_path(("ab", "c"), 18)
+
+
+def test_even_paths_visit_states_without_self_loops_for_one_frame() -> None:
+    topology = Topology.chain(PHONES)
+    tree = monophone_tree(PHONES, topology)
+    model = TransitionModel(topology, PHONES, tree.tuples())
+    compiler = GraphCompiler(LEXICON, PHONES, tree, model)
+    tids = compiler.even_path(("ab", "c"), 20)  # five phones, a frame and three frames each
+    visits = np.flatnonzero(~model.is_self_loop[tids])
+    assert np.diff(np.append(visits, 20)).tolist() == [1, 3] * 5
+    assert len(compiler.even_path(("ab", "c"), 10)) == 10
+    with pytest.raises(SpeechError, match="at least 10 frames, found 9"):
+        compiler.even_path(("ab", "c"), 9)
 
 
 @pytest.mark.parametrize(

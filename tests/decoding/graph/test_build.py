@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from math import inf
@@ -27,6 +28,7 @@ from graph_toys import (
     ways_to_say,
 )
 from recognizer.am.hmm.phones import PhoneTable
+from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
@@ -56,17 +58,24 @@ def expected_cost(toy: Toy, way: Spoken, tids: tuple[int, ...], options: GraphOp
     return way.cost + lm_cost(toy.model, way.words) - float(scaled[list(tids)].sum())
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_graph_has_exactly_the_paths_and_costs_of_enumeration(seed: int, tmp_path: Path) -> None:
-    toy = random_toy(seed, tmp_path, order=1 + seed)
+@pytest.mark.parametrize(
+    ("seed", "frames", "topology"),
+    [(0, 6, small_topology), (1, 6, small_topology), (2, 6, small_topology),
+     (3, 6, small_topology), (0, 4, Topology.chain), (3, 4, Topology.chain)],
+)  # fmt: skip
+def test_graph_has_exactly_the_paths_and_costs_of_enumeration(
+    seed: int, frames: int, topology: Callable[[PhoneTable], Topology], tmp_path: Path
+) -> None:
+    toy = random_toy(seed, tmp_path, 1 + seed, topology)
+    chain = topology == Topology.chain
     options = GraphOptions(
-        self_loop_scale=0.1 + 0.2 * seed, silence_probability=(0.5, 0.2, 0.0, 0.7)[seed]
+        self_loop_scale=1.0 if chain else 0.1 + 0.2 * seed,
+        silence_probability=(0.5, 0.2, 0.0, 0.7)[seed],
     )
     graph = build(toy, options)
-    frames = 6
     expected: dict[tuple[tuple[int, ...], tuple[int, ...]], float] = {}
-    # Every word takes two frames at least.
-    for way in spoken(toy, frames // 2, options):
+    # Every word takes two frames at least, and one frame in the chain topology.
+    for way in spoken(toy, frames if chain else frames // 2, options):
         outputs = tuple(graph.words.index(word) for word in way.words)
         for tids in forward_paths(toy, way.phones, frames):
             cost = expected_cost(toy, way, tids, options)
@@ -79,10 +88,20 @@ def test_graph_has_exactly_the_paths_and_costs_of_enumeration(seed: int, tmp_pat
         assert found[labels] == approx(cost)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_random_sentences_with_self_loops(seed: int, tmp_path: Path) -> None:
-    toy = random_toy(10 + seed, tmp_path, order=5, standard=seed > 0)
-    graph = build(toy)
+@pytest.mark.parametrize(
+    ("seed", "topology"),
+    [(0, small_topology), (1, Topology.standard), (2, Topology.standard), (3, Topology.chain)],
+)
+@pytest.mark.parametrize("self_loop_scale", [0.1, 1.0])
+def test_random_sentences_with_self_loops(
+    seed: int,
+    topology: Callable[[PhoneTable], Topology],
+    self_loop_scale: float,
+    tmp_path: Path,
+) -> None:
+    toy = random_toy(10 + seed, tmp_path, 5, topology)
+    options = GraphOptions(self_loop_scale=self_loop_scale)
+    graph = build(toy, options)
     fst = graph.to_arrays()
     rng = np.random.default_rng(seed)
     for _ in range(40):
@@ -91,9 +110,7 @@ def test_random_sentences_with_self_loops(seed: int, tmp_path: Path) -> None:
         way = ways[int(rng.integers(len(ways)))]
         tids = random_path(toy, way.phones, rng)
         outputs = tuple(graph.words.index(word) for word in words)
-        assert path_cost(fst, tids, outputs) == approx(
-            expected_cost(toy, way, tids, GraphOptions())
-        )
+        assert path_cost(fst, tids, outputs) == approx(expected_cost(toy, way, tids, options))
 
 
 def test_homophones_and_prefixes_differ_by_the_language_model_alone(tmp_path: Path) -> None:
@@ -119,7 +136,7 @@ def test_triphones_that_share_pdfs_share_arcs(tmp_path: Path) -> None:
 
 
 def test_each_state_has_one_self_loop_and_only_arcs_that_ask_for_it(tmp_path: Path) -> None:
-    toy = random_toy(1, tmp_path, standard=True)
+    toy = random_toy(1, tmp_path, make_topology=Topology.standard)
     fst = build(toy).to_arrays()
     is_loop = fst.sources == fst.next_states
     assert np.array_equal(is_loop, toy.transitions.is_self_loop[fst.ilabels])

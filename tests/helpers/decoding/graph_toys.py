@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import inf, log
@@ -116,10 +116,15 @@ class Toy:
         return sorted(word for word in self.model.vocabulary if word in self.lexicon)
 
 
-def random_toy(seed: int, tmp_path: Path, order: int = 3, standard: bool = False) -> Toy:
+def random_toy(
+    seed: int,
+    tmp_path: Path,
+    order: int = 3,
+    make_topology: Callable[[PhoneTable], Topology] = small_topology,
+) -> Toy:
     rng = np.random.default_rng(seed)
     phones = PhoneTable.from_base(["A", "B"])
-    topology = Topology.standard(phones) if standard else small_topology(phones)
+    topology = make_topology(phones)
     tree = random_tree(seed, phones, topology)
     transitions = TransitionModel(topology, phones, tree.tuples())
     counts = rng.integers(5, 100, transitions.num_transition_ids + 1)
@@ -195,7 +200,8 @@ def random_path(toy: Toy, phones: tuple[int, ...], rng: np.random.Generator) -> 
             arc = arcs[int(rng.integers(len(arcs)))]
             tid = toy.transitions.transition_id(context[1], state, pdfs[state], arc)
             # The stays follow the forward transition.
-            path += [tid] + [toy.transitions.self_loop_of(tid)] * int(rng.integers(0, 3))
+            loop = toy.transitions.self_loop_of(tid)
+            path += [tid] + [loop] * int(rng.integers(0, 3) if loop else 0)
             state = states[state].transitions[arc][0]
     return tuple(path)
 
