@@ -7,14 +7,18 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import TypeVar
 
 from recognizer.data.errors import SpeechError, UsageError
+
+PREFETCHED = 8
+"""Items that `prefetch_map` gives to each process before their answers are asked for."""
 
 _POLL_SECONDS = 0.5
 
@@ -39,20 +43,43 @@ def process_map(
     """
     if jobs < 1:
         raise UsageError(f"jobs: expected at least 1, found {jobs}")
-    if jobs == 1:
-        yield from map(work, items)
-        return
+    return map(work, items) if jobs == 1 else _pool_map(work, items, jobs, what, None)
+
+
+def prefetch_map(
+    work: Callable[[Item], Answer], items: Iterable[Item], processes: int, what: str
+) -> Iterator[Answer]:
+    """As `process_map`, but answers are made ready before they are asked for, always elsewhere.
+
+    Each process is given `PREFETCHED` items at most: items may be endless, and answers large.
+    """
+    return _pool_map(work, items, processes, what, PREFETCHED * processes)
+
+
+def _pool_map(
+    work: Callable[[Item], Answer],
+    items: Iterable[Item],
+    processes: int,
+    what: str,
+    ahead: int | None,
+) -> Iterator[Answer]:
+    """Answers in order; at most `ahead` items are given to the processes at a time, or all."""
     # Each process does its own arithmetic; numpy's threads would only stand in each other's way.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
+        processes, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
     )
     try:
-        with _interrupts_wait():
-            answers = pool.map(work, items)  # starts all processes
-        yield from answers
+        waiting: deque[Future[Answer]] = deque()
+        for item in items:
+            with _interrupts_wait():  # a process is started where all others are busy
+                waiting.append(pool.submit(work, item))
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     except BrokenProcessPool:
         raise SpeechError(f"{what}: a process has died (out of memory? use fewer jobs)") from None
     except BaseException:

@@ -18,8 +18,16 @@ import numpy.typing as npt
 
 from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.targets import Target, TokenSequence
-from recognizer.am.training.engine.data import TrainingUtterance, epoch_order
+from recognizer.am.training.engine.data import (
+    Features,
+    FeatureSource,
+    TrainingUtterance,
+    cut_features,
+    epoch_order,
+    read_features,
+)
 from recognizer.data.errors import SpeechError
+from recognizer.data.parallel.processes import prefetch_map
 
 Augment = Callable[[npt.NDArray[np.float32], np.random.Generator], npt.NDArray[np.float32]]
 """``(features [T, D] float32, rng) -> features [T, D]``; must not change its argument in place."""
@@ -141,6 +149,8 @@ class StreamBatcher:
         shuffle: without it, utterances come in order and only their first versions.
         augment: applied to an utterance when it is drawn.
         shards_at_once: see `recognizer.am.training.engine.data.epoch_order`.
+        processes: that read or compute features before they are needed; 0: that is done when an
+            utterance is drawn.
         subsampling: n, input frames from one output to the next. Shuffled utterances then begin
             with their frame 0 to n - 1, which is drawn: the shifted copies of Peddinti et al. 2018
             ("Low latency acoustic modeling using temporal convolution and LSTMs").
@@ -158,6 +168,7 @@ class StreamBatcher:
         shuffle: bool = True,
         augment: Augment | None = None,
         shards_at_once: int = 0,
+        processes: int = 0,
         subsampling: int = 1,
     ) -> None:
         if delay % subsampling or (chunk or 0) % subsampling:
@@ -170,6 +181,8 @@ class StreamBatcher:
         self._shuffle = shuffle
         self._augment = augment
         self._shards_at_once = shards_at_once
+        self._processes = processes
+        self._prefetched: Iterator[Features] | None = None
         self._streams = [_Stream(delay, subsampling) for _ in range(streams)]
         self._epoch = 0
         self._drawn = 0
@@ -196,6 +209,7 @@ class StreamBatcher:
             )
         if max(index for _, index, _ in positions) >= len(self._utterances):
             raise SpeechError("checkpoint: it was made with other training utterances")
+        self._prefetched = None
         self._epoch, self._drawn = state["epoch"], state["drawn"]
         self._order = self._epoch_order(self._epoch)
         for stream, (epoch, index, position) in zip(self._streams, positions, strict=True):
@@ -239,16 +253,42 @@ class StreamBatcher:
             self._epoch += 1
             self._drawn = 0
             self._order = self._epoch_order(self._epoch)
+        if self._processes and self._prefetched is None:
+            self._prefetched = prefetch_map(
+                _read, self._from(self._epoch, self._drawn), self._processes, "features to train on"
+            )
         index = int(self._order[self._drawn])
         self._drawn += 1
-        self._load(stream, self._epoch, index)
+        features = None
+        if self._prefetched is not None:
+            features = next(self._prefetched, None)
+            assert features is not None  # as many are made as are drawn
+        self._load(stream, self._epoch, index, features)
         return True
 
-    def _load(self, stream: _Stream, epoch: int, index: int) -> None:
-        utterance = self._utterances[index]
+    def _from(self, epoch: int, drawn: int) -> Iterator[tuple[FeatureSource, int]]:
+        """The features of all draws from one on, each with its epoch."""
+        while epoch < self._epochs:
+            for index in self._epoch_order(epoch)[drawn:].tolist():
+                version, _ = self._version(epoch, index)
+                yield self._utterances[index].versions[version][0], epoch
+            epoch, drawn = epoch + 1, 0
+
+    def _version(self, epoch: int, index: int) -> tuple[int, np.random.Generator]:
+        """Which version of an utterance is drawn, and what else about it is random."""
         rng = np.random.default_rng([self._seed, epoch, index])
-        version = int(rng.integers(1 + len(utterance.alternatives))) if self._shuffle else 0
-        features, target = utterance.load(version, self._subsampling)
+        alternatives = self._utterances[index].alternatives
+        return int(rng.integers(1 + len(alternatives))) if self._shuffle else 0, rng
+
+    def _load(
+        self, stream: _Stream, epoch: int, index: int, features: Features | None = None
+    ) -> None:
+        utterance = self._utterances[index]
+        version, rng = self._version(epoch, index)
+        source, target = utterance.versions[version]
+        if features is None:
+            features = read_features(source, epoch)
+        features = cut_features(features, target, self._subsampling)
         if self._chunk is not None and isinstance(target, TokenSequence):
             raise ValueError(f"{utterance.id}: a token sequence needs chunks of whole utterances")
         if self._augment is not None:
@@ -259,6 +299,11 @@ class StreamBatcher:
             features = np.concatenate((features[shift:], features[-1:].repeat(shift, 0)))
         stream.epoch, stream.index, stream.position = epoch, index, 0
         stream.features, stream.target = features, target
+
+
+def _read(item: tuple[FeatureSource, int]) -> Features:
+    source, epoch = item
+    return read_features(source, epoch)
 
 
 def round_up(number: int, multiple: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,10 @@ from recognizer.am.training.engine.statistics import FeatureStatistics
 from recognizer.data.errors import SpeechError
 
 Features = npt.NDArray[Any]
-FeatureSource = Features | Callable[[], Features]
-"""``[T, D]`` float32 or float16, not normalised; or what gives them, the same each time."""
+FeatureSource = Features | Callable[[int], Features]
+"""``[T, D]`` float32 or float16, not normalised; or what gives them for an epoch, always the same
+for the same epoch. What has a length (T) too is believed: only of first versions are the features
+themselves checked."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class TrainingUtterance:
             subsampling: input frames from one output of the network to the next.
         """
         source, target = self.versions[version]
-        return _cut(_read(source), target, subsampling), target
+        return cut_features(read_features(source), target, subsampling), target
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,11 @@ class _Check:
         self._seen.add(utterance.id)
         versions: list[tuple[FeatureSource, Target]] = []
         for source, target in utterance.versions:
-            features = _read(source)
+            features: Features | Sized
+            if versions and callable(source) and isinstance(source, Sized):
+                features = source
+            else:
+                features = read_features(source)
             if fault := self._fault(features, target):
                 self.dropped.append(f"{utterance.id}: {fault}")
                 continue
@@ -183,8 +189,8 @@ class _Check:
             self.trimmed += target.output_frames not in (None, frames)
             if isinstance(target, FrameLabels):
                 target = target.cut(0, frames)
-            if counted and not versions:
-                self._count(_cut(features, target, self._subsampling), target)
+            if counted and not versions and isinstance(features, np.ndarray):
+                self._count(cut_features(features, target, self._subsampling), target)
             versions.append((source, target))
         if not versions:
             return None
@@ -193,12 +199,13 @@ class _Check:
             utterance, features=source, target=target, alternatives=tuple(others)
         )
 
-    def _fault(self, features: Features, target: Target) -> str:
+    def _fault(self, features: Features | Sized, target: Target) -> str:
         wanted, found = self._criterion.target, type(target)
         if found is not wanted:
             return f"expected a target of kind {wanted.__name__}, found {found.__name__}"
-        if features.ndim != 2 or features.shape[1] != self._input_dim:
-            return f"expected features [T, {self._input_dim}], found {list(features.shape)}"
+        given = features if isinstance(features, np.ndarray) else None
+        if given is not None and (given.ndim != 2 or given.shape[1] != self._input_dim):
+            return f"expected features [T, {self._input_dim}], found {list(given.shape)}"
         frames, spanned = self._output_frames(features), target.output_frames
         if frames == 0 or spanned == 0:
             return "empty"
@@ -213,11 +220,11 @@ class _Check:
             frames = min(frames, spanned)
         if fault := self._criterion.fault(target, frames, self._outputs):
             return fault
-        if not np.isfinite(features).all():
+        if given is not None and not np.isfinite(given).all():
             return "features are not finite"
         return ""
 
-    def _output_frames(self, features: Features) -> int:
+    def _output_frames(self, features: Sized) -> int:
         return -(-len(features) // self._subsampling)
 
     def _count(self, features: Features, target: Target) -> None:
@@ -259,11 +266,12 @@ def epoch_order(
     )
 
 
-def _cut(features: Features, target: Target, subsampling: int) -> Features:
+def cut_features(features: Features, target: Target, subsampling: int) -> Features:
     """The frames that the target is about."""
     frames = target.output_frames
     return features if frames is None else features[: frames * subsampling]
 
 
-def _read(source: FeatureSource) -> Features:
-    return source() if callable(source) else source
+def read_features(source: FeatureSource, epoch: int = 0) -> Features:
+    """The features ``[T, D]`` of a source in an epoch."""
+    return source(epoch) if callable(source) else source

@@ -61,6 +61,7 @@ class Learner:
             seed=options.seed,
             augment=augment,
             shards_at_once=options.shards_at_once,
+            processes=options.feature_processes,
             subsampling=model.network.options.subsampling,
         )
         self.states = model.initial_states(options.streams)

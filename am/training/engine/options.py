@@ -101,6 +101,8 @@ class TrainingOptions:
             utterances take them whole.
         shards_at_once: draw utterances from so many shards of the features before the next are
             begun, for corpora larger than memory; 0 shuffles over everything.
+        feature_processes: processes that read or compute features before they are needed; in mode
+            "ddp" each process has so many. 0: the training waits for them.
         optimizer: "sgd" (without momentum) or "adam" (with decoupled weight decay).
         learning_rate: at the beginning.
         final_learning_rate: at the end; it decays exponentially with the frames seen.
@@ -143,6 +145,7 @@ class TrainingOptions:
     streams: int = 64
     chunk: int = 20
     shards_at_once: int = 0
+    feature_processes: int = 0
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     final_learning_rate: float = 5e-5
@@ -173,7 +176,8 @@ class TrainingOptions:
             _require(name, value, "an integer > 0", isinstance(value, int) and value > 0)
         for name in (
             "max_frames", "warmup_frames", "average_frames", "threads", "evaluate_frames",
-            "patience", "decay_frames", "length_tolerance", "shards_at_once", "seed",
+            "patience", "decay_frames", "length_tolerance", "shards_at_once",
+            "feature_processes", "seed",
         ):  # fmt: skip
             value = getattr(self, name)
             _require(name, value, "an integer >= 0", isinstance(value, int) and value >= 0)
@@ -208,7 +212,7 @@ class TrainingOptions:
             where = f'in mode "{self.mode}"'
             _require("device", self.device, f"cpu {where}", self.device == "cpu")
             _require("optimizer", self.optimizer, f"sgd {where}", self.optimizer == "sgd")
-            for name in ("average_frames", "patience"):
+            for name in ("average_frames", "patience", "feature_processes"):
                 value = getattr(self, name)
                 _require(name, value, f"0 {where}", not value)
         else:

@@ -44,8 +44,8 @@ class FeatureRows(Protocol):
     def shard(self) -> int:
         """Utterances that lie together have the same number."""
 
-    def __call__(self) -> HalfArray:
-        """``[T, D]``."""
+    def __call__(self, epoch: int = 0) -> HalfArray:
+        """``[T, D]``; what is computed is augmented anew in each epoch."""
 
     def __len__(self) -> int:
         """T, or nearly so: computing may find a frame more or less."""
@@ -60,8 +60,8 @@ class MappedRows:
     begin: int
     end: int
 
-    def __call__(self) -> HalfArray:
-        """A copy, so that the file can be let go of."""
+    def __call__(self, epoch: int = 0) -> HalfArray:
+        """A copy, the same in each epoch, so that the file can be let go of."""
         return np.array(_open_shard(self.path)[self.begin : self.end])
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class FeatureComputer:
     version: Version
     augmenter: WaveformAugmenter | None = None
 
-    def __call__(self, utterance: Utterance) -> HalfArray:
+    def __call__(self, utterance: Utterance, epoch: int = 0) -> HalfArray:
         """``[T, D]``: read the audio, change it, analyse it."""
         samples, speed = utterance.samples(), self.version.speed
         if not self.version.copy:
@@ -93,7 +93,7 @@ class FeatureComputer:
             if self.augmenter is None:
                 raise UsageError(f"version {self.version}: expected an augmenter, found none")
             seed = self.augmenter.options.seed
-            rng = copy_rng(seed, f"{self.corpus}/{utterance.id}", self.version.copy)
+            rng = copy_rng(seed, f"{self.corpus}/{utterance.id}", self.version.copy, epoch)
             samples, _ = augment(samples, self.augmenter, rng, speed)
         return fbank(samples, self.options).astype(np.float16)
 
@@ -106,9 +106,9 @@ class ComputedRows:
     computer: FeatureComputer
     shard: int
 
-    def __call__(self) -> HalfArray:
+    def __call__(self, epoch: int = 0) -> HalfArray:
         """See `FeatureComputer`."""
-        return self.computer(self.utterance)
+        return self.computer(self.utterance, epoch)
 
     def __len__(self) -> int:
         samples = round(self.utterance.duration * SAMPLE_RATE)

@@ -107,7 +107,8 @@ def network_stage(
     table = to_table(options)
     training = table["training"] if first else table.get("realign_training", table["training"])
     # Where it is trained does not say what is made: nothing need run anew on another device.
-    training = {name: value for name, value in training.items() if name != "device"}
+    where = "device", "feature_processes"
+    training = {name: value for name, value in training.items() if name not in where}
     return Stage(
         name,
         {

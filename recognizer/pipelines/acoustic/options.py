@@ -31,7 +31,7 @@ class AcousticOptions:
             or one of its augmented copies, which have these speeds in turn. Patterns of noise start
             from the directory that the training sets' names start from.
         cache_features: keep the features of all versions in files; otherwise they are computed each
-            time that an utterance is drawn.
+            time that an utterance is drawn, and copies are augmented anew in each epoch.
         network: its shape; its outputs are the tree's leaves, its inputs the mel bins.
         training: how it is trained.
         initial: network whose hidden layers training starts from, below a new output layer: a

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from descendants import marked_environment, marked_processes, wait_until
 from places import HELPERS, ROOT
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.data.parallel.processes import process_map
+from recognizer.data.parallel.processes import PREFETCHED, prefetch_map, process_map
 
 PROGRAM = HELPERS / "long_work.py"
 
@@ -31,11 +33,28 @@ def test_answers_come_in_order(jobs: int) -> None:
     assert list(process_map(square, range(5), jobs, "squares")) == [0, 1, 4, 9, 16]
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_answers_are_made_ahead_of_endless_items(processes: int) -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in count():
+            taken.append(number)
+            yield number
+
+    answers = prefetch_map(square, items(), processes, "squares")
+    assert [next(answers) for _ in range(30)] == [number * number for number in range(30)]
+    assert len(taken) == 30 + PREFETCHED * processes - 1
+    answers.close()
+
+
 def test_what_goes_wrong_is_said() -> None:
     with pytest.raises(UsageError, match="jobs: expected at least 1, found 0"):
         list(process_map(square, [1], 0, "squares"))
     with pytest.raises(SpeechError, match="dying: a process has died"):
         list(process_map(die, [1, 2], 2, "dying"))
+    with pytest.raises(SpeechError, match="dying: a process has died"):
+        next(prefetch_map(die, count(), 1, "dying"))
 
 
 def _without_agents(processes: set[int]) -> set[int]:

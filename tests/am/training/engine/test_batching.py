@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -262,3 +264,52 @@ def test_whole_utterances(lengths: list[int], streams: int, delay: int, epochs: 
         np.testing.assert_array_equal(chunk.targets.ends, real)
         assert len(labelled) == 1 + np.flatnonzero(labelled.any(1))[-1] == chunk.lengths.max()
         np.testing.assert_array_equal(chunk.lengths, np.where(real, labelled.sum(0) + delay, 0))
+
+
+@dataclass(frozen=True)
+class EpochSource:
+    """Features that tell the epoch that they were asked for."""
+
+    number: int
+    frames: int
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        return np.full((self.frames, 3), [self.number, epoch, os.getpid()], dtype=np.float64)
+
+
+def test_features_of_an_epoch_are_made_in_other_processes() -> None:
+    lengths = np.random.default_rng(1).integers(1, 30, 12).tolist()
+    utterances = [
+        TrainingUtterance(
+            f"u{k}",
+            EpochSource(k, frames),
+            FrameLabels(np.arange(frames, dtype=np.int32)),
+            ((EpochSource(100 + k, frames), FrameLabels(np.arange(frames, dtype=np.int32))),),
+        )
+        for k, frames in enumerate(lengths)
+    ]
+
+    def make(processes: int) -> StreamBatcher:
+        return StreamBatcher(
+            utterances, streams=3, chunk=7, delay=0, epochs=3, seed=2, processes=processes
+        )
+
+    here, elsewhere = list(make(0)), list(make(2))
+    assert len(here) == len(elsewhere)
+    fresh = []
+    for chunk, other in zip(here, elsewhere, strict=True):
+        np.testing.assert_array_equal(chunk.features[..., :2], other.features[..., :2])
+        np.testing.assert_array_equal(row_labels(chunk.targets), row_labels(other.targets))
+        assert set(np.unique(chunk.features[..., 2])) <= {0.0, float(os.getpid())}
+        assert float(os.getpid()) not in other.features[..., 2]
+        fresh += chunk.features[0, chunk.fresh, :2].tolist()
+    assert sorted((number % 100, epoch) for number, epoch in fresh) == [
+        (number, epoch) for number in range(12) for epoch in range(3)
+    ]
+    batcher = make(1)
+    for _ in range(9):
+        next(batcher)
+    rest = make(1)
+    rest.restore(json.loads(json.dumps(batcher.state())))
+    for chunk, other in zip(here[9:], rest, strict=True):
+        np.testing.assert_array_equal(chunk.features[..., :2], other.features[..., :2])

@@ -36,6 +36,33 @@ def made(*utterances: TrainingUtterance, tolerance: int = 2) -> CheckedData:
     )  # fmt: skip
 
 
+@dataclasses.dataclass(frozen=True)
+class SizedSource:
+    """Features that can be had as often as wanted, and how many they are."""
+
+    features: np.ndarray
+    read: list[int]
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        self.read.append(epoch)
+        return self.features
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def test_sources_that_know_their_length_are_read_only_as_first_versions() -> None:
+    first, second = SizedSource(X, []), SizedSource(X[:9], [])
+    short, unsized = SizedSource(X[:4], []), lambda epoch: X
+    versions = [(source, FrameLabels(Y)) for source in (second, short, unsized)]
+    data = made(TrainingUtterance("a", first, FrameLabels(Y), tuple(versions)))
+    assert data.dropped == ("a: 4 frames of features, 10 labels",)
+    assert first.read == [0] and not second.read and not short.read
+    (one,) = data.training
+    assert [len(target) for _, target in one.versions] == [10, 9, 10]
+    assert [len(one.load(version)[0]) for version in range(3)] == [10, 9, 10]
+
+
 def test_small_differences_are_cut_and_the_rest_is_dropped() -> None:
     bad = X.copy()
     bad[4, 1] = np.nan
@@ -114,7 +141,7 @@ def test_nothing_left_and_doubles() -> None:
 def test_features_may_be_read_when_they_are_needed() -> None:
     calls = []
 
-    def read() -> np.ndarray:
+    def read(epoch: int) -> np.ndarray:
         calls.append(1)
         return X + 1
 

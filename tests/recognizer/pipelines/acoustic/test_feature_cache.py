@@ -73,6 +73,9 @@ def test_mapped_and_computed_agree(
         for utterance in utterances:
             rows = pickle.loads(pickle.dumps(mapped[utterance.id]))
             np.testing.assert_array_equal(rows(), computed[utterance.id]())
+            np.testing.assert_array_equal(rows(), rows(epoch=1))
+            again = np.array_equal(computed[utterance.id](epoch=1), rows())
+            assert again == (version.copy == 0)
             assert computed[utterance.id].shard == rows.shard
             assert len(rows) == len(computed[utterance.id]) == len(rows())
 

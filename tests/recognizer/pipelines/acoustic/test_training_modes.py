@@ -133,6 +133,15 @@ def test_training_on_augmented_copies(data: Path) -> None:
         assert not np.array_equal(rows(), copies[1][utterance]())
     metadata = read_network(data / "augmented" / NETWORK_FILE).metadata
     assert metadata["augmentation"]["noise"]["clips"] == ["hum"]
+    # Made anew in each epoch, the first time like those in files.
+    made = []
+    for output, processes in (("anew", 0), ("ahead", 1)):
+        changes = {"feature_processes": processes}
+        train_from_file(augmented(data, output, cache=False), changes=changes)
+        made.append(weights(data, output))
+    for name, array in made[0].items():
+        np.testing.assert_array_equal(array, made[1][name], err_msg=name)
+    assert any((made[0][name] != array).any() for name, array in weights(data, "augmented").items())
 
 
 def test_asynchronous_processes(data: Path) -> None:
