@@ -7,17 +7,17 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
+Layer = Mapping[str, FloatArray | float | str]
+"""Tensors and options of a layer by name, see ``am/csrc/network/read_network.h``."""
+
 class Network:
     def __init__(
         self,
         input_output: Mapping[str, FloatArray],
-        layers: Sequence[Mapping[str, FloatArray]],
-        cell_clip: float,
+        layers: Sequence[Layer],
         int8: bool,
         level: str,
-        reverse_layers: Sequence[Mapping[str, FloatArray]] = ...,
-        history: int = 0,
-        activation: str = "relu",
+        reverse_layers: Sequence[Layer] = ...,
         subsampling: int = 1,
         mean_window: int = 0,
         mean_prior: int = 0,

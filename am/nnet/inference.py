@@ -49,6 +49,8 @@ class NetworkSession:
     With an output delay d, the output at frame t + d is about frame t: the first d outputs are
     dropped, and at the end the last frame is fed d more times. With a subsampling n, only the
     outputs about the frames 0, n, 2n, ... are kept: ``ceil(T / n)`` of T frames, as in Kaldi.
+    Layered networks take frames in groups of n: frames wait until theirs is whole, which at the end
+    the last frame makes it.
     """
 
     def __init__(self, network: AcousticNetwork, state: Any) -> None:
@@ -56,6 +58,7 @@ class NetworkSession:
         self._state = state
         self._fed = 0
         self._last: FloatArray | None = None
+        self._waiting = np.empty((0, network.input_dim), dtype=np.float32)
         self._ended = False
 
     def advance(self, features: npt.ArrayLike) -> FloatArray:
@@ -95,6 +98,10 @@ class NetworkSession:
         if len(features):
             self._last = features[-1:].copy()
         options = self.network.options
+        if options.frame_group > 1:
+            features = np.concatenate([self._waiting, features])
+            whole = len(features) - len(features) % options.frame_group
+            features, self._waiting = features[:whole], features[whole:].copy()
         about = self._fed - options.output_delay
         self._fed += len(features)
         skip = -about if about < 0 else -about % options.subsampling
@@ -111,7 +118,9 @@ class NetworkSession:
         self._ended = True
         if self._last is None:
             return self.feed(np.empty((0, self.network.input_dim), dtype=np.float32))
-        return self.feed(np.repeat(self._last, self.network.output_delay, axis=0))
+        options = self.network.options
+        missing = -len(self._waiting) % options.frame_group
+        return self.feed(np.repeat(self._last, missing + options.output_delay, axis=0))
 
 
 class AcousticNetwork(ABC):

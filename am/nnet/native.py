@@ -13,7 +13,7 @@ window of them in a DNN) and all sums outside of the matrix products stay in flo
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -22,6 +22,7 @@ from recognizer.am import _inference
 from recognizer.am.nnet.inference import AcousticNetwork, Block, FloatArray
 from recognizer.am.nnet.network_file import Network
 from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.options import to_table
 
 Precision = Literal["float32", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -73,21 +74,13 @@ class NativeNetwork(AcousticNetwork):
         self.threads = threads
         self.level = level
         options = network.options
-        if options.kind == "layered":
-            raise UsageError("network: layered networks do not run in native code yet")
-        layers = _layers(network, "layers")
-        if "projection.weight" in network.tensors:
-            layers.append(_tensors(network, "projection."))
         try:
             self._native = _inference.Network(
                 _tensors(network, "input.") | _tensors(network, "output."),
-                layers,
-                options.cell_clip,
+                _layers(network, "layers"),
                 precision == "int8",
                 level,
-                reverse_layers=_layers(network, "reverse_layers"),
-                history=options.window - 1 if options.kind == "dnn" else 0,
-                activation=options.activation,
+                reverse_layers=_layers(network, "reverse_layers") if options.bidirectional else [],
                 subsampling=options.subsampling,
                 mean_window=options.mean_window,
                 mean_prior=options.mean_prior,
@@ -108,9 +101,21 @@ class NativeNetwork(AcousticNetwork):
         return results
 
 
-def _layers(network: Network, direction: str) -> list[dict[str, FloatArray]]:
-    layers = (_tensors(network, f"{direction}.{n}.") for n in range(network.options.depth))
-    return [layer for layer in layers if layer]
+def _layers(network: Network, direction: str) -> list[dict[str, FloatArray | float | str]]:
+    """Tensors and options of each layer as the native module names them."""
+    options = network.options
+    described: list[tuple[str, Mapping[str, float | str]]]
+    if options.kind == "dnn":
+        dense = {"left": 0, "right": 0, "dilation": 1, "stride": 1, "bypass": 0.0}
+        layer = {**dense, "activation": options.activation}
+        lowest = {**layer, "left": options.left_context, "right": options.right_context}
+        described = [(f"layers.{n}.", layer if n else lowest) for n in range(options.depth)]
+        if options.projection:
+            described.append(("projection.", {**dense, "activation": "none"}))
+    else:
+        stack = options.stack or (options.lstmp,) * options.depth
+        described = [(f"{direction}.{n}.", to_table(layer)) for n, layer in enumerate(stack)]
+    return [{**_tensors(network, prefix), **facts} for prefix, facts in described]
 
 
 def _tensors(network: Network, prefix: str) -> dict[str, FloatArray]:

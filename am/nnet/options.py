@@ -215,6 +215,11 @@ class NetworkShape:
         )
 
     @property
+    def frame_group(self) -> int:
+        """Frames that the hidden layers take at once: n of a layered network, otherwise 1."""
+        return self.subsampling if self.kind == "layered" else 1
+
+    @property
     def window(self) -> int:
         """Frames that a DNN sees at once."""
         return self.left_context + 1 + self.right_context

@@ -37,5 +37,7 @@ class TorchNetwork(AcousticNetwork):
         with torch.no_grad():
             features = torch.tensor(block.features).unsqueeze(1)
             log_probs, block.state[:] = self.module(features, block.state)
-        result: FloatArray = log_probs[block.skip :: self.subsampling, 0].contiguous().numpy()
+        group = self.options.frame_group
+        rows = log_probs[block.skip // group :: self.subsampling // group, 0]
+        result: FloatArray = rows.contiguous().numpy()
         return result

@@ -67,6 +67,8 @@ struct Kernels {
   // max(x, 0) and 1 / (1 + exp(-x)) of x[n] in place, n a multiple of `lanes`.
   void (*rectify)(float* x, size_t n);
   void (*sigmoid)(float* x, size_t n);
+  // y[n] += scale * x[n], n a multiple of `lanes`.
+  void (*add_scaled)(const float* x, float scale, float* y, size_t n);
   // Quantises x[n], n a multiple of `lanes`, to integers of at most 127 times a scale.
   void (*quantise)(const float* x, size_t n, uint32_t* units, float* scale);
   // Largest of x[n], n a multiple of `lanes`, and the sum of exp(x - largest).

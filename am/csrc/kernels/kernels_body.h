@@ -197,6 +197,11 @@ inline void ApplySigmoid(float* x, size_t n) {
   for (size_t i = 0; i < n; i += kLanes) Store(x + i, Sigmoid(Load(x + i)));
 }
 
+inline void AddScaled(const float* x, float scale, float* y, size_t n) {
+  const Floats factor = Set(scale);
+  for (size_t i = 0; i < n; i += kLanes) Store(y + i, Fma(factor, Load(x + i), Load(y + i)));
+}
+
 inline void Quantise(const float* x, size_t n, uint32_t* units, float* scale) {
   Floats most = Set(0.0f);
   for (size_t i = 0; i < n; i += kLanes) most = Max(Abs(Load(x + i)), most);
@@ -236,8 +241,8 @@ inline void Functions(const float* x, size_t n, float* exp, float* sigmoid, floa
 }
 
 constexpr Kernels Table(const char* level) {
-  return {level,     kLanes,  kGroup,       kOffset,  MultiplyFloat, MultiplyInt8,
-          StepCells, Rectify, ApplySigmoid, Quantise, SumExp,        Functions};
+  return {level,     kLanes,  kGroup,       kOffset,   MultiplyFloat, MultiplyInt8, StepCells,
+          Rectify,   ApplySigmoid,          AddScaled, Quantise,      SumExp,       Functions};
 }
 
 }  // namespace

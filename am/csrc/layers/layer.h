@@ -3,6 +3,7 @@
 #define AM_CSRC_LAYERS_LAYER_H_
 
 #include <cstddef>
+#include <vector>
 
 #include "am/csrc/kernels/packed_matrix.h"
 
@@ -24,10 +25,10 @@ struct LayerState {
   Activations outputs;  // the latest, where the layer sees them again
 };
 
-// Memory of one task; what it holds has no meaning afterwards.
+// Memory of one task, as the layer wants it; what it holds has no meaning afterwards.
 struct LayerScratch {
-  AlignedVector<float> floats;
-  Activations rows;
+  std::vector<AlignedVector<float>> floats;
+  std::vector<Activations> rows;
 };
 
 class Layer {
@@ -40,15 +41,19 @@ class Layer {
   virtual size_t outputs() const = 0;
   virtual size_t output_stride() const = 0;  // outputs rounded up
   virtual size_t state_size() const = 0;     // floats for each stream, as they pass to Python
+  // Frames of inputs from one output to the next. An output comes with the last of them.
+  virtual size_t stride() const { return 1; }
 
   virtual LayerState MakeState(size_t streams) const = 0;
+  // For blocks of at most so many rows of inputs, of so many streams.
   virtual LayerScratch MakeScratch(size_t rows, size_t streams) const = 0;
   virtual void Load(const float* values, size_t i, LayerState* state) const = 0;
   virtual void Save(const LayerState& state, size_t i, float* values) const = 0;
 
-  // Outputs of a block; the state is brought to each stream's last frame in it.
-  virtual void Run(const BlockRows& rows, const Activations& x, LayerState* state,
-                   LayerScratch* scratch, Activations* out) const = 0;
+  // Outputs of a block; the state is brought to each stream's last frame in it. `in` are the rows
+  // of x, `out_rows` those of the outputs; each stream's frames are whole strides.
+  virtual void Run(const BlockRows& in, const BlockRows& out_rows, const Activations& x,
+                   LayerState* state, LayerScratch* scratch, Activations* out) const = 0;
 };
 
 }  // namespace inference

@@ -63,8 +63,10 @@ LayerState LstmLayer::MakeState(size_t streams) const {
 }
 
 LayerScratch LstmLayer::MakeScratch(size_t rows, size_t streams) const {
-  return {AlignedVector<float>(rows * w_r_.outputs()),
-          Activations(*kernels_, projects_ ? streams : 0, cell_stride_, w_r_.int8())};
+  LayerScratch scratch;
+  scratch.floats.emplace_back(rows * w_r_.outputs());  // sums of the gates
+  scratch.rows.emplace_back(*kernels_, projects_ ? streams : 0, cell_stride_, w_r_.int8());
+  return scratch;
 }
 
 void LstmLayer::Load(const float* values, size_t i, LayerState* state) const {
@@ -78,10 +80,10 @@ void LstmLayer::Save(const LayerState& state, size_t i, float* values) const {
   std::copy_n(state.outputs.row(i), outputs_, values + cells_);
 }
 
-void LstmLayer::Run(const BlockRows& rows, const Activations& x, LayerState* state,
-                    LayerScratch* scratch, Activations* out) const {
+void LstmLayer::Run(const BlockRows& rows, const BlockRows&, const Activations& x,
+                    LayerState* state, LayerScratch* scratch, Activations* out) const {
   const size_t stride = w_r_.outputs();
-  float* const gates = scratch->floats.data();
+  float* const gates = scratch->floats[0].data();
   w_x_.Multiply(x, 0, rows.rows(), bias_.data(), 0, gates, stride);
   for (size_t t = 0; t < rows.frames; ++t) {
     const size_t streams = rows.streams(t), first = rows.begin[t];
@@ -99,14 +101,14 @@ void LstmLayer::Step(size_t streams, const Activations& r, size_t r_first, float
   const size_t stride = w_r_.outputs();
   w_r_.Multiply(r, r_first, streams, gates, stride, gates, stride);
   for (size_t i = 0; i < streams; ++i) {
-    float* const m = projects_ ? scratch->rows.row(i) : out->row(out_first + i);
+    float* const m = projects_ ? scratch->rows[0].row(i) : out->row(out_first + i);
     kernels_->step_cells({gates + i * stride, cell_stride_ / kernels_->lanes, peep_i_.data(),
                           peep_f_.data(), peep_o_.data(), clip_,
                           state->memory.data() + i * cell_stride_, m});
   }
   if (projects_) {
-    scratch->rows.Quantise(0, streams);
-    w_p_.Multiply(scratch->rows, 0, streams, zeros_.data(), 0, out->row(out_first),
+    scratch->rows[0].Quantise(0, streams);
+    w_p_.Multiply(scratch->rows[0], 0, streams, zeros_.data(), 0, out->row(out_first),
                   out->stride());
   }
   out->Quantise(out_first, out_first + streams);

@@ -37,8 +37,8 @@ class LstmLayer : public Layer {
   LayerScratch MakeScratch(size_t rows, size_t streams) const override;
   void Load(const float* values, size_t i, LayerState* state) const override;
   void Save(const LayerState& state, size_t i, float* values) const override;
-  void Run(const BlockRows& rows, const Activations& x, LayerState* state, LayerScratch* scratch,
-           Activations* out) const override;
+  void Run(const BlockRows& rows, const BlockRows&, const Activations& x, LayerState* state,
+           LayerScratch* scratch, Activations* out) const override;
 
  private:
   void Step(size_t streams, const Activations& r, size_t r_first, float* gates,

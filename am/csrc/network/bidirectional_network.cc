@@ -13,7 +13,7 @@ BidirectionalNetwork::BidirectionalNetwork(const Kernels& kernels, const InputOu
 
 void BidirectionalNetwork::Run(const std::vector<StreamTask>& streams, size_t threads) const {
   // Each group keeps two threads busy.
-  const std::vector<StreamGroup> groups = GroupStreams(streams, RoundUp(threads, 2) / 2, 1);
+  const std::vector<StreamGroup> groups = GroupStreams(streams, RoundUp(threads, 2) / 2, 1, {1});
   std::vector<Values> values;
   for (const StreamGroup& group : groups) values.push_back(NormaliseAll(group));
   for (size_t layer = 0; layer < layers_.size(); ++layer) {
@@ -71,7 +71,7 @@ void BidirectionalNetwork::RunDirection(size_t layer, size_t direction, const St
       }
     }
     x.Quantise(0, rows.rows());
-    own.Run(rows, x, &state, &scratch, &out);
+    own.Run(rows, rows, x, &state, &scratch, &out);
     for (size_t t = 0; t < rows.frames; ++t) {
       for (size_t i = 0; i < rows.streams(t); ++i) {
         float* const to = above->data() + place(first + t, i) * 2 * outputs;
@@ -88,8 +88,8 @@ void BidirectionalNetwork::RunOutputBlock(const StreamGroup& group, size_t block
   Activations x = MakeRows(group, width, int8_);
   for (size_t row = 0; row < rows; ++row) std::copy_n(from + row * width, width, x.row(row));
   x.Quantise(0, rows);
-  OutputScratch scratch = MakeOutputScratch(group.block_size(), x.stride(), int8_);
-  RunOutput(group, block, x, &scratch);
+  OutputScratch scratch = MakeOutputScratch(group.block_size(), 1, x.stride(), int8_);
+  RunOutput(group, block, 1, x, &scratch);
 }
 
 Activations BidirectionalNetwork::MakeRows(const StreamGroup& group, size_t width,

@@ -46,7 +46,9 @@ nb::list Run(const inference::Network& network, const nb::list& features, const 
            "state: expected writable float32 [" + std::to_string(network.state_size()) + "]");
     ExpectFinite(frames.data(), frames.size(), "features");
     ExpectFinite(state.data(), state.size(), "state");
-    const size_t skip = nb::cast<size_t>(skips[i]);
+    const size_t skip = nb::cast<size_t>(skips[i]), whole = network.frame_group();
+    Expect(frames.shape(0) % whole == 0 && skip % whole == 0,
+           "features, skip: expected multiples of " + std::to_string(whole) + " frames");
     Expect(skip <= frames.shape(0), "skip: expected at most the number of frames");
     const size_t rows = network.OutputFrames(frames.shape(0) - skip);
     // Not filled with zeros: every element will be written.
@@ -84,9 +86,8 @@ nb::tuple Functions(const FloatVector& x, const std::string& level) {
 NB_MODULE(_inference, m) {
   nb::class_<inference::Network>(m, "Network")
       .def(nb::new_(&inference::ReadNetwork), nb::arg("input_output"), nb::arg("layers"),
-           nb::arg("cell_clip"), nb::arg("int8"), nb::arg("level"),
-           nb::arg("reverse_layers") = nb::list(), nb::arg("history") = 0,
-           nb::arg("activation") = "relu", nb::arg("subsampling") = 1,
+           nb::arg("int8"), nb::arg("level"), nb::arg("reverse_layers") = nb::list(),
+           nb::arg("subsampling") = 1,
            nb::arg("mean_window") = 0, nb::arg("mean_prior") = 0)
       .def_prop_ro("level", [](const inference::Network& n) { return n.kernels().level; })
       .def_prop_ro("state_size", &inference::Network::state_size)

@@ -36,6 +36,8 @@ class Network {
   // Frames from one output to the next, and how many outputs so many frames have.
   size_t subsampling() const { return subsampling_; }
   size_t OutputFrames(size_t frames) const { return (frames + subsampling_ - 1) / subsampling_; }
+  // Streams' frames, and those that they skip, come in whole groups of so many.
+  virtual size_t frame_group() const { return 1; }
   // Floats of each stream that are to be kept from one call to the next.
   virtual size_t state_size() const = 0;
 
@@ -52,11 +54,12 @@ class Network {
     AlignedVector<float> logits;
   };
 
-  // For blocks of at most so many rows of activations of this stride.
-  OutputScratch MakeOutputScratch(size_t rows, size_t stride, bool quantised) const;
+  // For blocks of at most so many rows of activations of this stride, `rate` frames apart.
+  OutputScratch MakeOutputScratch(size_t rows, size_t rate, size_t stride, bool quantised) const;
   const InputLayer& input() const { return input_; }
-  // Posteriors of a block of a group from the rows of x, into the streams' results.
-  void RunOutput(const StreamGroup& group, size_t block, const Activations& x,
+  // Posteriors of a block of a group from the rows of x, `rate` frames apart, into the streams'
+  // results.
+  void RunOutput(const StreamGroup& group, size_t block, size_t rate, const Activations& x,
                  OutputScratch* scratch) const;
 
  private:

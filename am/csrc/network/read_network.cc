@@ -1,5 +1,7 @@
 #include "am/csrc/network/read_network.h"
 
+#include <nanobind/stl/string.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,8 +10,8 @@
 
 #include "am/csrc/network/bidirectional_network.h"
 #include "am/csrc/kernels/cpu_level.h"
-#include "am/csrc/layers/dense_layer.h"
 #include "am/csrc/layers/lstm_layer.h"
+#include "am/csrc/layers/tdnn_layer.h"
 #include "am/csrc/network/stream_network.h"
 #include "data/csrc/arrays.h"
 
@@ -29,7 +31,7 @@ std::string Shape(size_t rows, size_t columns) {
   return "[" + std::to_string(rows) + ", " + std::to_string(columns) + "]";
 }
 
-// Tensors of one dictionary; keeps the arrays alive as long as their pointers are used.
+// Tensors and options of one dictionary; keeps the arrays alive as long as their pointers are used.
 class Tensors {
  public:
   Tensors(const nb::dict& dict, std::string at) : dict_(dict), at_(std::move(at)) {}
@@ -50,6 +52,30 @@ class Tensors {
     arrays::ExpectSize(array, size, (at_ + name).c_str());
     ExpectFinite(array.data(), size, at_ + name);
     return array.data();
+  }
+
+  // An option of the layer, at least `least`.
+  size_t GetSize(const char* name, size_t least) const {
+    size_t value = 0;
+    Expect(Has(name) && nb::try_cast<size_t>(dict_[name], value) && value >= least &&
+               value <= kWidest,
+           at_ + name + ": expected an integer, " + std::to_string(least) + " to " +
+               std::to_string(kWidest));
+    return value;
+  }
+
+  float GetNumber(const char* name) const {
+    float value = 0;
+    Expect(Has(name) && nb::try_cast<float>(dict_[name], value) && std::isfinite(value),
+           at_ + name + ": expected a number");
+    return value;
+  }
+
+  std::string GetText(const char* name) const {
+    std::string value;
+    Expect(Has(name) && nb::try_cast<std::string>(dict_[name], value),
+           at_ + name + ": expected a string");
+    return value;
   }
 
   size_t SizeOf(const char* name) const {
@@ -107,39 +133,70 @@ LstmTensors ReadLstm(Tensors* tensors, const std::string& at, size_t inputs) {
   return layer;
 }
 
-DenseTensors ReadDense(Tensors* tensors, size_t inputs) {
+Nonlinearity ReadNonlinearity(const std::string& at, const std::string& name) {
+  if (name == "none") return Nonlinearity::kLinear;
+  Expect(name == "relu" || name == "sigmoid",
+         at + "activation: expected none, relu or sigmoid, found " + name);
+  return name == "relu" ? Nonlinearity::kRelu : Nonlinearity::kSigmoid;
+}
+
+TdnnShape ReadTdnnShape(const Tensors& tensors, const std::string& at) {
+  TdnnShape shape{};
+  shape.left = tensors.GetSize("left", 0);
+  shape.right = tensors.GetSize("right", 0);
+  shape.dilation = tensors.GetSize("dilation", 1);
+  shape.stride = tensors.GetSize("stride", 1);
+  shape.nonlinearity = ReadNonlinearity(at, tensors.GetText("activation"));
+  shape.bypass = tensors.GetNumber("bypass");
+  Expect(shape.bypass >= 0 && (shape.bypass == 0 || shape.stride == 1),
+         at + "bypass: expected a number >= 0, and 0 in a layer with a stride");
+  return shape;
+}
+
+TdnnTensors ReadTdnn(Tensors* tensors, const std::string& at, size_t inputs,
+                     const TdnnShape& shape) {
+  TdnnTensors layer{};
   const size_t outputs = tensors->ShapeOf("weight").first;
-  DenseTensors layer{};
-  layer.weight = tensors->GetMatrix("weight", outputs, inputs);
+  if (tensors->Has("linear")) {
+    const size_t bottleneck = tensors->ShapeOf("linear").first;
+    layer.linear = tensors->GetMatrix("linear", bottleneck, (shape.left + 1) * inputs);
+    layer.weight = tensors->GetMatrix("weight", outputs, (shape.right + 1) * bottleneck);
+    Expect(shape.right == 0 || shape.dilation % shape.stride == 0,
+           at + "dilation: expected a multiple of the stride");
+  } else {
+    layer.weight =
+        tensors->GetMatrix("weight", outputs, (shape.left + 1 + shape.right) * inputs);
+  }
+  Expect(shape.bypass == 0 || inputs == outputs,
+         at + "bypass: expected 0 where inputs and outputs differ in number");
   if (tensors->Has("bias")) layer.bias = tensors->GetVector("bias", outputs);
+  if (tensors->Has("offset")) layer.offset = tensors->GetVector("offset", outputs);
   return layer;
 }
 
 // What all layers of a network share.
 struct Plan {
   const Kernels& kernels;
-  float clip;
   bool int8;
-  size_t history;
-  Nonlinearity nonlinearity;
 };
 
-// Features, and so a first layer's weights, stay float32 in int8 networks too: those weights are
-// few, and features differ in range.
+// Features, and so the weights of a first layer that meet them, stay float32 in int8 networks too:
+// those weights are few, and features differ in range.
 std::unique_ptr<const Layer> ReadLayer(const nb::handle& dict, const std::string& at, bool first,
                                        size_t inputs, const Plan& plan) {
   Tensors tensors(nb::cast<nb::dict>(dict), at);
   const bool int8_inputs = plan.int8 && !first;
   if (!tensors.Has("weight")) {
     const LstmTensors lstm = ReadLstm(&tensors, at, inputs);
+    const float clip = tensors.GetNumber("cell_clip");
+    Expect(clip > 0, at + "cell_clip: expected a number > 0");
     nb::gil_scoped_release release;
-    return std::make_unique<LstmLayer>(plan.kernels, lstm, plan.clip, plan.int8, int8_inputs);
+    return std::make_unique<LstmLayer>(plan.kernels, lstm, clip, plan.int8, int8_inputs);
   }
-  const size_t history = first ? plan.history : 0;
-  const DenseTensors dense = ReadDense(&tensors, (history + 1) * inputs);
-  const Nonlinearity own = dense.bias == nullptr ? Nonlinearity::kLinear : plan.nonlinearity;
+  const TdnnShape shape = ReadTdnnShape(tensors, at);
+  const TdnnTensors tdnn = ReadTdnn(&tensors, at, inputs, shape);
   nb::gil_scoped_release release;
-  return std::make_unique<DenseLayer>(plan.kernels, dense, own, history, int8_inputs);
+  return std::make_unique<TdnnLayer>(plan.kernels, tdnn, shape, plan.int8, int8_inputs);
 }
 
 InputOutputTensors ReadInput(Tensors* tensors, size_t mean_window, size_t mean_prior) {
@@ -162,12 +219,6 @@ void ReadOutput(Tensors* tensors, size_t width, InputOutputTensors* result) {
   result->output_bias = tensors->GetVector("bias", outputs);
 }
 
-Nonlinearity ReadNonlinearity(const std::string& name) {
-  Expect(name == "relu" || name == "sigmoid",
-         "activation: expected relu or sigmoid, found " + name);
-  return name == "relu" ? Nonlinearity::kRelu : Nonlinearity::kSigmoid;
-}
-
 }  // namespace
 
 void ExpectFinite(const float* values, size_t n, const std::string& name) {
@@ -175,15 +226,11 @@ void ExpectFinite(const float* values, size_t n, const std::string& name) {
   Expect(finite, name + ": expected finite numbers, found NaN or inf");
 }
 
-std::unique_ptr<Network> ReadNetwork(const nb::dict& input_output, const nb::list& layers, float clip,
-                                     bool int8, const std::string& level,
-                                     const nb::list& reverse_layers, size_t history,
-                                     const std::string& activation, size_t subsampling,
-                                     size_t mean_window, size_t mean_prior) {
-  Expect(clip > 0, "cell_clip: expected a number > 0");
+std::unique_ptr<Network> ReadNetwork(const nb::dict& input_output, const nb::list& layers, bool int8,
+                                     const std::string& level, const nb::list& reverse_layers,
+                                     size_t subsampling, size_t mean_window, size_t mean_prior) {
   Expect(layers.size() > 0, "layers: expected at least one");
-  Expect(history <= kWidest, "history: expected at most " + std::to_string(kWidest));
-  const Plan plan = {ChooseKernels(level), clip, int8, history, ReadNonlinearity(activation)};
+  const Plan plan = {ChooseKernels(level), int8};
   Expect(subsampling > 0, "subsampling: expected at least 1");
   Tensors tensors(input_output, "");
   InputOutputTensors outer = ReadInput(&tensors, mean_window, mean_prior);
@@ -191,11 +238,15 @@ std::unique_ptr<Network> ReadNetwork(const nb::dict& input_output, const nb::lis
   size_t width = outer.mean.size();
   if (reverse_layers.size() == 0) {
     std::vector<std::unique_ptr<const Layer>> stack;
+    size_t rate = 1;
     for (size_t i = 0; i < layers.size(); ++i) {
       const std::string at = "layer " + std::to_string(i) + ": ";
       stack.push_back(ReadLayer(layers[i], at, i == 0, width, plan));
       width = stack.back()->outputs();
+      rate *= stack.back()->stride();
     }
+    Expect(subsampling % rate == 0, "subsampling: expected a multiple of " + std::to_string(rate) +
+                                        ", the product of the layers' strides");
     ReadOutput(&tensors, width, &outer);
     nb::gil_scoped_release release;
     return std::make_unique<StreamNetwork>(plan.kernels, outer, std::move(stack), int8);
@@ -209,6 +260,8 @@ std::unique_ptr<Network> ReadNetwork(const nb::dict& input_output, const nb::lis
     pairs.push_back({ReadLayer(layers[i], at, i == 0, width, plan),
                      ReadLayer(reverse_layers[i], "reverse " + at, i == 0, width, plan)});
     const size_t outputs = pairs.back()[0]->outputs();
+    Expect(pairs.back()[0]->stride() == 1 && pairs.back()[1]->stride() == 1,
+           at + "stride: expected 1 in two directions");
     Expect(pairs.back()[1]->outputs() == outputs, "reverse " + at + "expected " +
                                                       std::to_string(outputs) + " outputs");
     width = 2 * outputs;

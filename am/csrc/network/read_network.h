@@ -14,15 +14,14 @@ namespace inference {
 // Throws std::invalid_argument, with the layer and the tensor's name, where something does not fit.
 void ExpectFinite(const float* values, size_t n, const std::string& name);
 
-// `input_output`: mean, inv_std, weight, bias. `layers`: of each an LSTM's tensors (w_x, w_r, bias; peep_i,
-// peep_f, peep_o; w_p) or a fully connected layer's (weight, bias); `reverse_layers`: those of the
-// other direction, or none. A fully connected layer without bias is linear; the others have the
-// `activation` "relu" or "sigmoid". The first of them sees `history` earlier frames. Outputs are made
-// for every `subsampling`-th frame. `mean_window` and `mean_prior`: see InputLayer.
+// `input_output`: mean, inv_std, weight, bias. `layers`: of each the tensors and options as
+// am/nnet/layers.py names them: of an LSTM (w_x, w_r, bias; peep_i, peep_f, peep_o; w_p; cell_clip)
+// or a TDNN layer (weight; linear; bias; offset; left, right, dilation, stride, activation, bypass).
+// `reverse_layers`: those of the other direction, or none. Outputs are made for every
+// `subsampling`-th frame. `mean_window` and `mean_prior`: see InputLayer.
 std::unique_ptr<Network> ReadNetwork(const nanobind::dict& input_output,
-                                     const nanobind::list& layers, float clip, bool int8,
+                                     const nanobind::list& layers, bool int8,
                                      const std::string& level, const nanobind::list& reverse_layers,
-                                     size_t history, const std::string& activation,
                                      size_t subsampling, size_t mean_window, size_t mean_prior);
 
 }  // namespace inference

@@ -17,23 +17,33 @@ constexpr size_t kGroupStreams = 12;
 
 }  // namespace
 
-StreamGroup::StreamGroup(std::vector<StreamTask> streams, size_t frames_per_block)
-    : streams_(std::move(streams)), frames_per_block_(frames_per_block), first_(1) {
+StreamGroup::StreamGroup(std::vector<StreamTask> streams, size_t frames_per_block,
+                         const std::vector<size_t>& rates)
+    : streams_(std::move(streams)),
+      frames_per_block_(frames_per_block),
+      rates_(rates),
+      begin_(rates.size()),
+      first_(1) {
   const size_t blocks = RoundUp(streams_[0].frames, frames_per_block) / frames_per_block;
-  size_t active = streams_.size();
-  for (size_t block = 0; block < blocks; ++block) {
-    begin_.push_back(0);
-    for (size_t t = 0; t < frames_per_block; ++t) {
-      while (active > 0 && streams_[active - 1].frames <= block * frames_per_block + t) --active;
-      begin_.push_back(begin_.back() + active);
+  for (size_t r = 0; r < rates_.size(); ++r) {
+    std::vector<size_t>& begin = begin_[r];
+    size_t active = streams_.size();
+    for (size_t block = 0; block < blocks; ++block) {
+      begin.push_back(0);
+      for (size_t t = 0; t < frames_per_block; t += rates_[r]) {
+        while (active > 0 && streams_[active - 1].frames <= block * frames_per_block + t) --active;
+        begin.push_back(begin.back() + active);
+      }
+      if (r == 0) first_.push_back(first_.back() + begin.back());
     }
-    first_.push_back(first_.back() + begin_.back());
   }
 }
 
-BlockRows StreamGroup::rows(size_t block) const {
+BlockRows StreamGroup::rows(size_t block, size_t rate) const {
   const size_t frames = streams_[0].frames - block * frames_per_block_;
-  return {begin_.data() + block * (frames_per_block_ + 1), std::min(frames, frames_per_block_)};
+  const auto at = std::find(rates_.begin(), rates_.end(), rate) - rates_.begin();
+  return {begin_[static_cast<size_t>(at)].data() + block * (frames_per_block_ / rate + 1),
+          std::min(frames, frames_per_block_) / rate};
 }
 
 size_t StreamGroup::row(size_t frame, size_t stream) const {
@@ -42,7 +52,7 @@ size_t StreamGroup::row(size_t frame, size_t stream) const {
 }
 
 std::vector<StreamGroup> GroupStreams(const std::vector<StreamTask>& streams, size_t wanted_groups,
-                                      size_t wanted_blocks) {
+                                      size_t wanted_blocks, const std::vector<size_t>& rates) {
   std::vector<StreamTask> sorted;
   std::copy_if(streams.begin(), streams.end(), std::back_inserter(sorted),
                [](const StreamTask& stream) { return stream.frames > 0; });
@@ -60,7 +70,9 @@ std::vector<StreamGroup> GroupStreams(const std::vector<StreamTask>& streams, si
     const size_t frames = from->frames, size = static_cast<size_t>(to - from);
     const size_t most = std::max<size_t>(1, kBlockRows / size);
     const size_t share = std::max(frames / wanted_blocks, kLeastBlockFrames);
-    groups.emplace_back(std::vector<StreamTask>(from, to), std::min({frames, most, share}));
+    const size_t whole = *std::max_element(rates.begin(), rates.end());
+    groups.emplace_back(std::vector<StreamTask>(from, to),
+                        std::min(frames, RoundUp(std::min(most, share), whole)), rates);
   }
   return groups;
 }

@@ -20,23 +20,26 @@ struct StreamTask {
 
 class StreamGroup {
  public:
-  // `streams` are sorted, longest first; none is empty.
-  StreamGroup(std::vector<StreamTask> streams, size_t frames_per_block);
+  // `streams` are sorted, longest first; none is empty. `rates`: frames from one row to the next at
+  // each rate that rows are wanted at, 1 first; blocks and streams are whole numbers of each.
+  StreamGroup(std::vector<StreamTask> streams, size_t frames_per_block,
+              const std::vector<size_t>& rates);
 
   const std::vector<StreamTask>& streams() const { return streams_; }
   size_t frames_per_block() const { return frames_per_block_; }
   size_t blocks() const { return first_.size() - 1; }
-  BlockRows rows(size_t block) const;
+  BlockRows rows(size_t block, size_t rate = 1) const;
   // Most rows of a block.
-  size_t block_size() const { return streams_.size() * frames_per_block_; }
-  // Rows of all blocks, and among them the one of a stream's frame.
+  size_t block_size(size_t rate = 1) const { return streams_.size() * frames_per_block_ / rate; }
+  // Rows of all blocks at rate 1, and among them the one of a stream's frame.
   size_t size() const { return first_.back(); }
   size_t row(size_t frame, size_t stream) const;
 
  private:
   std::vector<StreamTask> streams_;
   size_t frames_per_block_;
-  std::vector<size_t> begin_;  // [blocks][frames_per_block + 1] as in BlockRows
+  std::vector<size_t> rates_;
+  std::vector<std::vector<size_t>> begin_;  // [rates][blocks][frames_per_block / rate + 1]
   std::vector<size_t> first_;  // [blocks + 1] rows before each block
 };
 
@@ -44,7 +47,7 @@ class StreamGroup {
 // each as many blocks, as are wanted, or more: if there are so many streams, and frames that are
 // worth it.
 std::vector<StreamGroup> GroupStreams(const std::vector<StreamTask>& streams, size_t wanted_groups,
-                                      size_t wanted_blocks);
+                                      size_t wanted_blocks, const std::vector<size_t>& rates);
 
 }  // namespace inference
 

@@ -32,7 +32,11 @@ StreamNetwork::StreamNetwork(const Kernels& kernels, const InputOutputTensors& t
       layers_(std::move(layers)),
       int8_(int8),
       state_size_(input().state_size()) {
-  for (const auto& layer : layers_) state_size_ += layer->state_size();
+  rates_.push_back(1);
+  for (const auto& layer : layers_) {
+    state_size_ += layer->state_size();
+    rates_.push_back(rates_.back() * layer->stride());
+  }
 }
 
 void StreamNetwork::Run(const std::vector<StreamTask>& streams, size_t threads) const {
@@ -40,8 +44,10 @@ void StreamNetwork::Run(const std::vector<StreamTask>& streams, size_t threads) 
   // Layers keep as many threads busy as there are layers; more threads need more groups. A short
   // call is cut into several blocks for each stage, so that threads can follow each other.
   const size_t wanted_groups = RoundUp(threads, layers_.size()) / layers_.size();
+  std::vector<size_t> rates = rates_;
+  rates.erase(std::unique(rates.begin(), rates.end()), rates.end());
   const std::vector<StreamGroup> groups =
-      GroupStreams(streams, wanted_groups, threads > 1 ? 2 * stages : 1);
+      GroupStreams(streams, wanted_groups, threads > 1 ? 2 * stages : 1, rates);
   if (groups.empty()) return;
   std::vector<size_t> blocks;
   std::vector<Work> work;
@@ -66,7 +72,8 @@ StreamNetwork::Work StreamNetwork::MakeWork(const StreamGroup& group) const {
   for (const StreamTask& stream : group.streams()) {
     work.inputs.insert(work.inputs.end(), stream.state, stream.state + offset);
   }
-  for (const auto& layer : layers_) {
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    const auto& layer = layers_[l];
     work.states.push_back(layer->MakeState(group.streams().size()));
     for (size_t i = 0; i < group.streams().size(); ++i) {
       layer->Load(group.streams()[i].state + offset, i, &work.states.back());
@@ -74,7 +81,8 @@ StreamNetwork::Work StreamNetwork::MakeWork(const StreamGroup& group) const {
     offset += layer->state_size();
     work.slots.emplace_back();
     for (size_t slot = 0; slot < std::min(kSlots, group.blocks()); ++slot) {
-      work.slots.back().emplace_back(kernels(), group.block_size(), layer->output_stride(), int8_);
+      work.slots.back().emplace_back(kernels(), group.block_size(rates_[l + 1]),
+                                     layer->output_stride(), int8_);
     }
   }
   return work;
@@ -89,8 +97,11 @@ StreamNetwork::Scratch StreamNetwork::MakeScratch(const std::vector<StreamGroup>
   // Features stay float32, see read_network.cc.
   Scratch scratch = {Activations(kernels(), rows, RoundUp(inputs(), kernels().lanes), false),
                      {},
-                     MakeOutputScratch(rows, layers_.back()->output_stride(), int8_)};
-  for (const auto& layer : layers_) scratch.layers.push_back(layer->MakeScratch(rows, streams));
+                     MakeOutputScratch(rows / rates_.back(), rates_.back(),
+                                       layers_.back()->output_stride(), int8_)};
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    scratch.layers.push_back(layers_[l]->MakeScratch(rows / rates_[l], streams));
+  }
   return scratch;
 }
 
@@ -98,13 +109,13 @@ void StreamNetwork::RunBlock(size_t stage, size_t block, const StreamGroup& grou
                              Scratch* scratch) const {
   const size_t slot = block % kSlots;
   if (stage == layers_.size()) {
-    RunOutput(group, block, work->slots[stage - 1][slot], &scratch->output);
+    RunOutput(group, block, rates_[stage], work->slots[stage - 1][slot], &scratch->output);
     return;
   }
   if (stage == 0) RunInput(group, block, work, &scratch->x);
   const Activations& x = stage == 0 ? scratch->x : work->slots[stage - 1][slot];
-  layers_[stage]->Run(group.rows(block), x, &work->states[stage], &scratch->layers[stage],
-                      &work->slots[stage][slot]);
+  layers_[stage]->Run(group.rows(block, rates_[stage]), group.rows(block, rates_[stage + 1]), x,
+                      &work->states[stage], &scratch->layers[stage], &work->slots[stage][slot]);
 }
 
 void StreamNetwork::RunInput(const StreamGroup& group, size_t block, Work* work,

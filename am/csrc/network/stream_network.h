@@ -12,10 +12,12 @@ namespace inference {
 
 class StreamNetwork : public Network {
  public:
-  // At least one layer; each takes the outputs of the one before it.
+  // At least one layer; each takes the outputs of the one before it. The subsampling is a multiple
+  // of the product of their strides.
   StreamNetwork(const Kernels& kernels, const InputOutputTensors& tensors,
                 std::vector<std::unique_ptr<const Layer>> layers, bool int8);
 
+  size_t frame_group() const override { return rates_.back(); }
   size_t state_size() const override { return state_size_; }
   void Run(const std::vector<StreamTask>& streams, size_t threads) const override;
 
@@ -31,6 +33,7 @@ class StreamNetwork : public Network {
   void SaveStates(const StreamGroup& group, const Work& work) const;
 
   std::vector<std::unique_ptr<const Layer>> layers_;
+  std::vector<size_t> rates_;  // of each layer's inputs, and then of the last one's outputs
   bool int8_;
   size_t state_size_;
 };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import network_kinds
-from network_kinds import INPUTS, OUTPUTS, SUBSAMPLED, make_file
+from network_kinds import INPUTS, LAYERED, OUTPUTS, SUBSAMPLED, make_file
 from recognizer.am import _inference
 from recognizer.am.nnet.inference import log_posteriors
-from recognizer.am.nnet.native import PRECISIONS, NativeNetwork, cpu_levels
+from recognizer.am.nnet.native import PRECISIONS, NativeNetwork, _layers, cpu_levels
 from recognizer.am.nnet.network_file import read_network, write_network
 from recognizer.am.torch.inference import TorchNetwork
 from recognizer.data.errors import SpeechError, UsageError
 
 FloatArray = npt.NDArray[np.float32]
-STREAMING = network_kinds.STREAMING | network_kinds.SUBSAMPLED_STREAMING
+STREAMING = network_kinds.STREAMING | network_kinds.SUBSAMPLED_STREAMING | LAYERED
 WHOLE = network_kinds.WHOLE | network_kinds.SUBSAMPLED_WHOLE
 KINDS = STREAMING | WHOLE
 NETWORKS = {kind: make_file(kind) for kind in KINDS}
@@ -52,8 +53,10 @@ def test_int8_is_close(kind: str, level: str) -> None:
     rough = log_posteriors(NativeNetwork(NETWORKS[kind], "int8", level=level), features)
     np.testing.assert_allclose(np.exp(rough).sum(1), 1, rtol=1e-5)
     difference = np.abs(rough - exact)
-    assert 0 < difference.mean() < 0.03 and difference.max() < 0.4
-    assert (rough.argmax(1) == exact.argmax(1)).mean() > 0.95
+    # Of the layered networks here, hidden values and so logits are several times as large.
+    scale = 4 if kind in LAYERED else 1
+    assert 0 < difference.mean() < 0.03 * scale and difference.max() < 0.4 * scale
+    assert (rough.argmax(1) == exact.argmax(1)).mean() > 1 - 0.05 * scale
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -156,15 +159,16 @@ def test_wrong_features_of_whole_utterances(
 def test_state_passes_in_and_out(kind: str) -> None:
     """A stream goes on in another model object from a copy of its state."""
     one, other = (NativeNetwork(NETWORKS[kind], "int8")._native for _ in range(2))
-    (features,) = make_features(40)
+    options = NETWORKS[kind].options
+    step, cut = options.subsampling, 17 * options.frame_group
+    (features,) = make_features(40 * options.frame_group)
     state = np.zeros(one.state_size, dtype=np.float32)
     (whole,) = one.run([features], [state.copy()], [0], 1)
-    (first,) = one.run([features[:17]], [state], [0], 1)
-    step = NETWORKS[kind].options.subsampling
-    skip = -17 % step + step  # one output less
-    (rest,) = other.run([features[17:]], [state.copy()], [skip], 1)
+    (first,) = one.run([features[:cut]], [state], [0], 1)
+    skip = -cut % step + step  # one output less
+    (rest,) = other.run([features[cut:]], [state.copy()], [skip], 1)
     np.testing.assert_array_equal(first, whole[: len(first)])
-    np.testing.assert_array_equal(rest, whole[(17 + skip) // step :])
+    np.testing.assert_array_equal(rest, whole[(cut + skip) // step :])
 
 
 def test_a_dnns_state_is_its_latest_frames() -> None:
@@ -187,47 +191,112 @@ def test_files_of_every_kind_are_run(kind: str, tmp_path: Path) -> None:
 
 def parts(
     kind: str,
-) -> tuple[dict[str, FloatArray], list[dict[str, FloatArray]], list[dict[str, FloatArray]]]:
+) -> tuple[dict[str, FloatArray], list[dict[str, Any]], list[dict[str, Any]]]:
     """Input and output tensors, layers and reverse layers as the native module takes them."""
-    tensors = NETWORKS[kind].tensors
-
-    def of(prefix: str) -> dict[str, FloatArray]:
-        return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-
-    layers = NETWORKS[kind].options.layers
-    return (
-        of("input.") | of("output."),
-        [of(f"layers.{n}.") for n in range(layers)],
-        [of(f"reverse_layers.{n}.") for n in range(layers)],
-    )
+    network = NETWORKS[kind]
+    ends = {
+        name.split(".")[1]: tensor
+        for name, tensor in network.tensors.items()
+        if name.startswith(("input.", "output."))
+    }
+    return ends, _layers(network, "layers"), _layers(network, "reverse_layers")
 
 
 def test_wrong_parts_of_bidirectional_networks() -> None:
     ends, layers, reverse = parts("blstmp")
-    native = _inference.Network(ends, layers, 50.0, False, "portable", reverse)
+    native = _inference.Network(ends, layers, False, "portable", reverse)
     assert (native.state_size, native.level) == (0, "portable")
     with pytest.raises(ValueError, match="reverse layers: expected 2, found 1"):
-        _inference.Network(ends, layers, 50.0, False, "portable", reverse[:1])
+        _inference.Network(ends, layers, False, "portable", reverse[:1])
     with pytest.raises(ValueError, match="reverse layer 1: w_x: missing"):
         wrong = [reverse[0], {n: t for n, t in reverse[1].items() if n != "w_x"}]
-        _inference.Network(ends, layers, 50.0, False, "portable", wrong)
+        _inference.Network(ends, layers, False, "portable", wrong)
     with pytest.raises(ValueError, match="reverse layer 0: expected 17 outputs"):
-        wide = {n: t for n, t in parts("blstmp")[2][0].items() if n != "w_p"}
         plain = dict(layers[0])
         del plain["w_p"]
         plain["w_r"] = np.zeros((68, 17), np.float32)
-        assert wide
-        _inference.Network(ends, [plain, layers[1]], 50.0, False, "portable", reverse)
+        _inference.Network(ends, [plain, layers[1]], False, "portable", reverse)
+    strided = dict(parts("tdnn, every third")[1][0]) | {"stride": 3}
+    with pytest.raises(ValueError, match="layer 0: stride: expected 1 in two directions"):
+        _inference.Network(ends, [strided], False, "portable", [strided], subsampling=3)
 
 
-def test_wrong_parts_of_dnns() -> None:
-    ends, layers, _ = parts("dnn")
-    with pytest.raises(ValueError, match=r"layer 0: weight: expected \[33, 24\], found \[33, 36\]"):
-        _inference.Network(ends, layers, 50.0, False, "portable", history=3)
-    with pytest.raises(ValueError, match="activation: expected relu or sigmoid, found tanh"):
-        _inference.Network(ends, layers, 50.0, False, "portable", history=5, activation="tanh")
-    with pytest.raises(ValueError, match="layer 1: bias: expected 33 values, found 32"):
-        wrong = [layers[0], layers[1] | {"bias": np.zeros(32, np.float32)}]
-        _inference.Network(ends, wrong, 50.0, False, "portable", history=5)
-    with pytest.raises(ValueError, match="history: expected at most"):
-        _inference.Network(ends, layers, 50.0, False, "portable", history=10**6)
+@pytest.mark.parametrize(
+    ("kind", "layer", "change", "message"),
+    [
+        ("dnn", 0, {"left": 1}, r"layer 0: weight: expected \[33, 24\], found \[33, 36\]"),
+        ("dnn", 0, {"left": 10**6}, "layer 0: left: expected an integer, 0 to 65536"),
+        ("dnn", 0, {"left": -1}, "layer 0: left: expected an integer, 0 to 65536"),
+        ("dnn", 0, {"right": None}, "layer 0: right: expected an integer, 0 to 65536"),
+        ("dnn", 1, {"dilation": 0}, "layer 1: dilation: expected an integer, 1 to 65536"),
+        ("dnn", 0, {"activation": "tanh"}, "expected none, relu or sigmoid, found tanh"),
+        ("dnn", 0, {"activation": 3}, "layer 0: activation: expected a string"),
+        ("dnn", 1, {"bias": np.zeros(32, np.float32)}, "layer 1: bias: expected 33 values"),
+        ("dnn", 0, {"bypass": 0.5}, "bypass: expected 0 where inputs and outputs differ in number"),
+        ("dnn", 0, {"bypass": float("inf")}, "layer 0: bypass: expected a number"),
+        ("dnn", 0, {"stride": 2, "bypass": 0.5}, "and 0 in a layer with a stride"),
+        ("dnn", 1, {"stride": 2}, "subsampling: expected a multiple of 2, the product of the"),
+        ("tdnn", 0, {"offset": np.zeros(32, np.float32)}, "offset: expected 33 values, found 32"),
+        (
+            "factorised, every sixth",
+            2,
+            {"dilation": 2},
+            "layer 2: dilation: expected a multiple of the stride",
+        ),
+        (
+            "factorised, every sixth",
+            1,
+            {"linear": np.zeros((4, 16), np.float32)},
+            r"layer 1: linear: expected \[4, 32\], found \[4, 16\]",
+        ),
+        (
+            "factorised, every sixth",
+            1,
+            {"right": 2},
+            r"layer 1: weight: expected \[16, 12\], found \[16, 8\]",
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_parts_of_layers(kind: str, layer: int, change: dict[str, Any], message: str) -> None:
+    ends, layers, _ = parts(kind)
+    subsampling = NETWORKS[kind].options.subsampling
+    _inference.Network(ends, layers, False, "portable", subsampling=subsampling)
+    layers[layer] = {n: v for n, v in (layers[layer] | change).items() if v is not None}
+    with pytest.raises(ValueError, match=message) as error:
+        _inference.Network(ends, layers, False, "portable", subsampling=subsampling)
+    assert "\n" not in str(error.value)
+
+
+def test_layered_networks_take_whole_groups() -> None:
+    native = NativeNetwork(NETWORKS["tdnn, every third"])._native
+    state = np.zeros(native.state_size, dtype=np.float32)
+    for frames, skip in ((7, 0), (6, 1)):
+        (features,) = make_features(frames)
+        with pytest.raises(ValueError, match="features, skip: expected multiples of 3 frames"):
+            native.run([features], [state], [skip], 1)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_outputs_come_with_the_group_that_they_need(precision: str) -> None:
+    """Each call gives what can be given: the delay, and a group of frames, but no more."""
+    network = NETWORKS["tdnn, every third"]
+    delay = network.options.output_delay
+    (features,) = make_features(40)
+    session = NativeNetwork(network, precision).start()
+    for t, frame in enumerate(features):
+        due = (t + 1) % 3 == 0 and t + 1 > delay
+        assert len(session.advance(frame[None])) == due, t
+    assert len(session.finish()) == 14 - (39 - delay) // 3
+
+
+def test_strides_and_further_subsampling() -> None:
+    """The native module makes every k-th of the outputs of layers with a stride, too."""
+    ends, layers, _ = parts("tdnn, every third")
+    every, kept = (
+        _inference.Network(ends, layers, False, "portable", subsampling=n) for n in (3, 6)
+    )
+    (features,) = make_features(60)
+    rows, some = (n.run([features], [np.zeros(n.state_size, np.float32)], [3], 1)[0]
+                  for n in (every, kept))  # fmt: skip
+    assert (len(rows), len(some)) == (19, 10)
+    np.testing.assert_array_equal(some, rows[::2])

@@ -75,7 +75,7 @@ def sigmoid(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def reference(
     ends: dict[str, FloatArray],
-    layers: list[dict[str, FloatArray]],
+    layers: list[dict[str, Any]],
     features: FloatArray,
     *,
     clip: float = 50.0,
@@ -106,8 +106,14 @@ def reference(
 
 
 def make_parts(
-    inputs: int, cells: int, projection: int, layers: int, outputs: int, peepholes: bool
-) -> tuple[dict[str, FloatArray], list[dict[str, FloatArray]]]:
+    inputs: int,
+    cells: int,
+    projection: int,
+    layers: int,
+    outputs: int,
+    peepholes: bool,
+    cell_clip: float = 50.0,
+) -> tuple[dict[str, FloatArray], list[dict[str, Any]]]:
     """What `_inference.Network` takes; projection 0 is none."""
     random = np.random.default_rng(cells)
 
@@ -117,7 +123,8 @@ def make_parts(
     width, recurrent = inputs, projection or cells
     parts = []
     for _ in range(layers):
-        layer = {
+        layer: dict[str, Any] = {
+            "cell_clip": cell_clip,
             "w_x": make(4 * cells, width),
             "w_r": make(4 * cells, recurrent),
             "bias": make(4 * cells),
@@ -166,8 +173,8 @@ def test_equations(
     layers: int,
     outputs: int,
 ) -> None:
-    ends, parts = make_parts(inputs, cells, projection, layers, outputs, peepholes)
-    native = _inference.Network(ends, parts, 0.8, precision == "int8", level)
+    ends, parts = make_parts(inputs, cells, projection, layers, outputs, peepholes, 0.8)
+    native = _inference.Network(ends, parts, precision == "int8", level)
     (features,) = make_features(60, dim=inputs)
     ours = run(native, features)
     expected = reference(ends, parts, features, clip=0.8, int8=precision == "int8")
@@ -316,7 +323,7 @@ def test_a_model_serves_threads(precision: str) -> None:
 def test_state_passes_in_and_out() -> None:
     """A stream goes on in another model object from a copy of its state."""
     ends, parts = make_parts(6, 17, 9, 2, 23, True)
-    one, other = (_inference.Network(ends, parts, 50.0, True, "portable") for _ in range(2))
+    one, other = (_inference.Network(ends, parts, True, "portable") for _ in range(2))
     assert one.state_size == 2 * (17 + 9)
     (features,) = make_features(50)
     whole = run(one, features)
@@ -420,7 +427,7 @@ def test_wrong_frames_and_sessions() -> None:
 
 
 def change(
-    parts: tuple[dict[str, FloatArray], list[dict[str, FloatArray]]], at: str, name: str, new: Any
+    parts: tuple[dict[str, FloatArray], list[dict[str, Any]]], at: str, name: str, new: Any
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     ends: dict[str, Any] = dict(parts[0])
     layers: list[dict[str, Any]] = [dict(layer) for layer in parts[1]]
@@ -450,6 +457,10 @@ NAN = np.full((23, 9), np.nan, dtype=np.float32)
         ("0", "w_p", None, "layer 0: w_r without w_p: expected 17 columns, found 9"),
         ("0", "bias", np.zeros(67, np.float32), "layer 0: bias: expected 68 values, found 67"),
         ("0", "peep_f", None, "layer 0: peep_f: missing"),
+        ("0", "cell_clip", 0.0, "layer 0: cell_clip: expected a number > 0"),
+        ("1", "cell_clip", -1.0, "layer 1: cell_clip: expected a number > 0"),
+        ("1", "cell_clip", float("nan"), "layer 1: cell_clip: expected a number"),
+        ("1", "cell_clip", None, "layer 1: cell_clip: expected a number"),
         ("1", "peep_o", np.full(17, np.inf, np.float32), "layer 1: peep_o: expected finite"),
         ("ends", "weight", NAN, "weight: expected finite numbers, found NaN or inf"),
         ("ends", "weight", np.zeros((23, 8), np.float32), r"weight: .*\[23, 9\], found \[23, 8\]"),
@@ -461,20 +472,17 @@ NAN = np.full((23, 9), np.nan, dtype=np.float32)
 def test_wrong_tensors(at: str, name: str, new: Any, message: str) -> None:
     ends, layers = change(make_parts(6, 17, 9, 2, 23, True), at, name, new)
     with pytest.raises(ValueError, match=message) as caught:
-        _inference.Network(ends, layers, 50.0, True, "portable")
+        _inference.Network(ends, layers, True, "portable")
     assert "\n" not in str(caught.value)
 
 
 def test_wrong_calls_of_the_native_module() -> None:
     ends, parts = make_parts(6, 17, 9, 2, 23, True)
     with pytest.raises(ValueError, match=r"expected one of portable.*found sse9"):
-        _inference.Network(ends, parts, 50.0, False, "sse9")
+        _inference.Network(ends, parts, False, "sse9")
     with pytest.raises(ValueError, match="layers: expected at least one"):
-        _inference.Network(ends, [], 50.0, False, "portable")
-    for clip in (0.0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match="cell_clip"):
-            _inference.Network(ends, parts, clip, False, "portable")
-    native = _inference.Network(ends, parts, 50.0, False, "portable")
+        _inference.Network(ends, [], False, "portable")
+    native = _inference.Network(ends, parts, False, "portable")
     (good,) = make_features(8)
     state = np.zeros(native.state_size, dtype=np.float32)
     frozen = state.copy()
