@@ -33,8 +33,8 @@ from recognizer.pipelines.acoustic.network_stages import (
 )
 from recognizer.pipelines.acoustic.network_training import (
     check_network,
+    labelled_utterances,
     train_network,
-    training_utterances,
 )
 from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.development import development_sets, evaluated
@@ -210,12 +210,12 @@ class TablesRun:
         labelled = self._labels.labelled()
         try:
             result = train_network(
-                labelled,
+                labelled_utterances(labelled, feature_tables(labelled, options, self._work)),
                 self._labels.outputs,
-                self._labels.silence,
-                feature_tables(labelled, options, self._work),
                 replace(options, training=training),
                 directory,
+                silence=self._labels.silence,
+                metadata={"corpora": [corpus.name for corpus in labelled]},
             )
         except DivergedError:
             return None
@@ -332,7 +332,7 @@ class TablesRun:
         self, labels: ModelLabels, options: AcousticOptions, work: Path
     ) -> Iterator[TrainingUtterance]:
         labelled = labels.labelled()
-        return training_utterances(labelled, feature_tables(labelled, options, work))
+        return labelled_utterances(labelled, feature_tables(labelled, options, work))
 
     def _model_config(self, candidate: Candidate) -> ModelConfig:
         config = self.model.config

@@ -23,8 +23,7 @@ from recognizer.data.io.options import to_table
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.model.bundle import ModelBundle
 from recognizer.model.files import model_path
-from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
-from recognizer.pipelines.acoustic.stages import AcousticInputs
+from recognizer.pipelines.acoustic.aligned_corpus import AcousticInputs, AlignedCorpus
 from recognizer.pipelines.model_labels import ModelLabels, check_apart
 from recognizer.pipelines.recipe import Recipe, TrainingSet
 from recognizer.stages import Stage

@@ -30,7 +30,8 @@ from recognizer.model import config as model_config
 from recognizer.model.first_pass_graph import first_pass_graph
 from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE, store_network
 from recognizer.pipelines.acoustic.realign import NetworkRealigner
-from recognizer.pipelines.acoustic.stages import acoustic_stages, read_tree
+from recognizer.pipelines.acoustic.stages import acoustic_stages
+from recognizer.pipelines.acoustic.tree_growing import read_tree
 from recognizer.pipelines.development import (
     development_sets,
     measure_model,

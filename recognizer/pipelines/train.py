@@ -22,20 +22,19 @@ from recognizer.data.io.console import console
 from recognizer.data.io.options import from_table, read_toml, to_table
 from recognizer.data.text.rules import check_text_rules
 from recognizer.decoding.alignment.align import AlignOptions
-from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
+from recognizer.pipelines.acoustic.aligned_corpus import AcousticInputs, AlignedCorpus
 from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE, store_network
 from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.acoustic.realign import NetworkRealigner
 from recognizer.pipelines.acoustic.stages import (
     STATES_FILE,
-    TREE_FILES,
-    AcousticInputs,
     StateInputs,
     acoustic_stages,
     state_stages,
 )
 from recognizer.pipelines.acoustic.state_labels import label_corpus, state_inventory
 from recognizer.pipelines.acoustic.training_modes import training_group
+from recognizer.pipelines.acoustic.tree_growing import TREE_FILES
 from recognizer.stages import Stage, run_stages
 
 

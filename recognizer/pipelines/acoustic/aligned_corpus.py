@@ -109,3 +109,18 @@ class LabelledCorpus:
     name: str
     utterances: tuple[Utterance, ...]
     labels: Mapping[str, IntArray]
+
+
+@dataclass(frozen=True)
+class AcousticInputs:
+    """What the stages start from.
+
+    Attributes:
+        phones: the phone table of the alignments.
+        topology: HMM topology of the model to make.
+        corpora: training sets with the state of every frame.
+    """
+
+    phones: PhoneTable
+    topology: Topology
+    corpora: tuple[AlignedCorpus, ...]

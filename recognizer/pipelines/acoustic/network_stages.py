@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recognizer.am.nnet.network_file import read_network, write_network
 from recognizer.data.augmentation.sounds import check_sounds, read_sounds, write_sounds
@@ -17,18 +17,20 @@ from recognizer.pipelines.acoustic.feature_cache import (
     ComputedFeatures,
     FeatureComputer,
     FeatureFile,
-    FeatureTable,
     cache_features,
 )
 from recognizer.pipelines.acoustic.network_training import (
+    FeaturesOf,
     check_network,
+    labelled_utterances,
     train_network,
-    training_utterances,
     with_posterior_priors,
 )
 from recognizer.pipelines.acoustic.options import AcousticOptions
-from recognizer.pipelines.acoustic.versions import Version
 from recognizer.stages import Stage
+
+if TYPE_CHECKING:
+    from recognizer.am.training.train import TrainingResult
 
 NETWORK_FILE = "acoustic.safetensors"
 
@@ -117,6 +119,7 @@ def network_stage(
             **({"initial": options.initial} if first and options.initial is not None else {}),
             "priors": table["priors"],
             "silence_weight": table["silence_weight"],
+            **({"lf_mmi": table["lf_mmi"]} if options.lf_mmi is not None else {}),
         },
         after,
         run,
@@ -126,8 +129,10 @@ def network_stage(
 
 
 def feature_tables(
-    corpora: Sequence[LabelledCorpus], options: AcousticOptions, work: Path
-) -> dict[str, dict[Version, FeatureTable]]:
+    corpora: Sequence[AlignedCorpus] | Sequence[LabelledCorpus],
+    options: AcousticOptions,
+    work: Path,
+) -> FeaturesOf:
     """The features of each version of each set: those of stage ``features``, or computed anew.
 
     Raises:
@@ -181,24 +186,40 @@ def train_on_labels(
         DivergedError: its loss is not finite any more.
     """
     tables = feature_tables(corpora, options, work)
-    result = train_network(corpora, outputs, silence, tables, options, directory, initial=initial)
-    for line in result.dropped:
-        console.print(f"dropped {line}")
-    assert result.best is not None  # as it is finished
-    console.print(
-        f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped; "
-        f"held-out frame accuracy {result.best['accuracy']:.2%}"
+    result = train_network(
+        labelled_utterances(corpora, tables),
+        outputs,
+        options,
+        directory,
+        silence=silence,
+        initial=initial,
+        metadata={
+            "corpora": [corpus.name for corpus in corpora],
+            "priors": {"source": "labels", "silence_weight": options.silence_weight},
+        },
     )
+    tell_dropped(result)
+    assert result.best is not None  # as it is finished
+    console.print(f"held-out frame accuracy {result.best['accuracy']:.2%}")
     if options.priors == "labels":
         shutil.copyfile(result.best_path, directory / NETWORK_FILE)
         return
     network = with_posterior_priors(
         read_network(result.best_path),
-        training_utterances(corpora, tables),
+        labelled_utterances(corpora, tables),
         silence,
         options.silence_weight,
     )
     write_network(network, directory / NETWORK_FILE)
+
+
+def tell_dropped(result: TrainingResult) -> None:
+    """Say what could not be trained on."""
+    for line in result.dropped:
+        console.print(f"dropped {line}", markup=False)
+    console.print(
+        f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped"
+    )
 
 
 def store_network(source: Path, options: AcousticOptions, target: Path) -> None:

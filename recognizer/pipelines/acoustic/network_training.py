@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,21 +21,68 @@ from recognizer.am.nnet.priors import (
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.options import to_table
 from recognizer.model.files import ACOUSTIC, model_path
-from recognizer.pipelines.acoustic.aligned_corpus import LabelledCorpus
+from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
 from recognizer.pipelines.acoustic.feature_cache import FeatureTable
 from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.acoustic.training_modes import check_mode, require_torch
 from recognizer.pipelines.acoustic.versions import RECORDING, Version
 
 if TYPE_CHECKING:
+    from recognizer.am.training.criteria.criterion import Criterion
+    from recognizer.am.training.criteria.targets import Target
     from recognizer.am.training.train import TrainingResult, TrainingUtterance
 
 PRIOR_FRAMES = 1_000_000
 
+Corpora = Sequence[AlignedCorpus] | Sequence[LabelledCorpus]
+FeaturesOf = Mapping[str, Mapping[Version, FeatureTable]]
+"""Features by corpus name and version, among these the recording itself."""
+
 
 def training_utterances(
-    corpora: Sequence[LabelledCorpus],
-    features: Mapping[str, Mapping[Version, FeatureTable]],
+    corpora: Corpora,
+    features: FeaturesOf,
+    target: Callable[[str, str, Version, int], Target | None],
+) -> Iterator[TrainingUtterance]:
+    """Features and targets of every version of every utterance.
+
+    Args:
+        corpora: training sets.
+        features: of them.
+        target: of a version with so many frames of the utterance with this id, in the set with
+            this name; None leaves the version out.
+
+    Raises:
+        SpeechError: an utterance has no features.
+    """
+    from recognizer.am.training.engine.data import TrainingUtterance
+
+    shards = 0  # of the corpora before
+    for corpus in corpora:
+        tables = features[corpus.name]
+        loaded = {version: table.load() for version, table in tables.items()}
+        for utterance in corpus.utterances:
+            versions = []
+            for version, rows_of in loaded.items():
+                if utterance.id not in rows_of:
+                    raise SpeechError(
+                        f"{tables[version]}: expected utterance {utterance.id}, found none"
+                    )
+                rows = rows_of[utterance.id]
+                if (made := target(corpus.name, utterance.id, version, len(rows))) is not None:
+                    versions.append((rows, made))
+            if not versions:
+                continue
+            (rows, first), *others = versions
+            # Ids need be unique only within a corpus; held-out membership goes by this name.
+            yield TrainingUtterance(
+                f"{corpus.name}/{utterance.id}", rows, first, tuple(others), shards + rows.shard
+            )
+        shards += 1 + max((rows.shard for rows in loaded[RECORDING].values()), default=0)
+
+
+def labelled_utterances(
+    corpora: Sequence[LabelledCorpus], features: FeaturesOf
 ) -> Iterator[TrainingUtterance]:
     """Features and labels of every version of every utterance.
 
@@ -44,66 +91,50 @@ def training_utterances(
 
     Args:
         corpora: training sets.
-        features: by corpus name and version, among these the recording itself.
+        features: of them.
 
     Raises:
         SpeechError: an utterance has no features.
     """
     from recognizer.am.training.criteria.targets import FrameLabels
-    from recognizer.am.training.engine.data import TrainingUtterance
 
-    shards = 0  # of the corpora before
-    for corpus in corpora:
-        tables = features[corpus.name]
-        loaded = {version: table.load() for version, table in tables.items()}
-        for utterance in corpus.utterances:
-            labels = corpus.labels[utterance.id]
-            versions = {}
-            for version, rows_of in loaded.items():
-                if utterance.id not in rows_of:
-                    raise SpeechError(
-                        f"{tables[version]}: expected utterance {utterance.id}, found none"
-                    )
-                rows, warped = rows_of[utterance.id], labels
-                if version.speed != 1.0:
-                    sources = (np.arange(len(rows)) * version.speed).astype(np.int64)
-                    warped = labels[np.minimum(sources, len(labels) - 1)]
-                versions[version] = (rows, FrameLabels(warped))
-            rows, target = versions.pop(RECORDING)
-            # Ids need be unique only within a corpus; held-out membership goes by this name.
-            yield TrainingUtterance(
-                f"{corpus.name}/{utterance.id}",
-                rows,
-                target,
-                tuple(versions.values()),
-                shards + rows.shard,
-            )
-        shards += 1 + max((rows.shard for rows in loaded[RECORDING].values()), default=0)
+    labels_of = {corpus.name: corpus.labels for corpus in corpora}
+
+    def target(corpus: str, utterance: str, version: Version, frames: int) -> FrameLabels:
+        labels = labels_of[corpus][utterance]
+        if version.speed != 1.0:
+            sources = (np.arange(frames) * version.speed).astype(np.int64)
+            labels = labels[np.minimum(sources, len(labels) - 1)]
+        return FrameLabels(labels)
+
+    return training_utterances(corpora, features, target)
 
 
 def train_network(
-    corpora: Sequence[LabelledCorpus],
+    utterances: Iterable[TrainingUtterance],
     outputs: int,
-    silence: Collection[int],
-    features: Mapping[str, Mapping[Version, FeatureTable]],
     options: AcousticOptions,
     directory: Path,
     *,
+    criterion: Criterion | None = None,
+    silence: Collection[int] = (),
     initial: Path | None = None,
+    metadata: Mapping[str, Any],
 ) -> TrainingResult:
-    """Train the network on frame labels; needs torch.
+    """Train the network; needs torch.
 
     Checkpoints and curves are kept in ``directory``, where an interrupted training goes on.
 
     Args:
-        corpora: training sets.
-        outputs: number of labels.
-        silence: the labels of silence and noise, for the priors.
-        features: by corpus name and version, among these the recording itself.
+        utterances: features and targets.
+        outputs: of the network.
         options: shape and training.
         directory: of the results.
+        criterion: what is minimised; by default the cross-entropy of frame labels.
+        silence: the labels of silence and noise, for the priors.
         initial: file of the network that it starts from, outputs and all; then ``options`` may have
             another way of training, `realign_training`.
+        metadata: facts for the network's file, beside those of its features.
 
     Raises:
         SpeechError: no torch, or unusable data.
@@ -123,10 +154,11 @@ def train_network(
     augmentation = options.augmentation
     augmented = {} if augmentation is None else {"augmentation": to_table(augmentation)}
     result = train(
-        list(training_utterances(corpora, features)),
+        list(utterances),
         network,
         training,
         directory,
+        criterion=criterion,
         silence_pdfs=silence,
         silence_weight=options.silence_weight,
         initial=initial,
@@ -134,8 +166,7 @@ def train_network(
             "features": to_table(options.features),
             "speeds": list(options.speeds),
             **augmented,
-            "corpora": [corpus.name for corpus in corpora],
-            "priors": {"source": "labels", "silence_weight": options.silence_weight},
+            **metadata,
         },
     )
     if result.signal is not None:

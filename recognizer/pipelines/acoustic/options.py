@@ -12,11 +12,29 @@ from recognizer.am.nnet.priors import (
     SILENCE_WEIGHT,
     PriorSource,
 )
+from recognizer.am.training.criteria.lfmmi_options import LfMmiOptions
 from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.am.tree.growing import TreeOptions
 from recognizer.data.augmentation.options import AugmentationOptions
 from recognizer.data.errors import UsageError
+from recognizer.lm.estimation.acceptor import AcceptorOptions
+from recognizer.pipelines.acoustic.numerator import NumeratorOptions
 from recognizer.pipelines.acoustic.versions import Version, versions_of
+
+
+@dataclass(frozen=True)
+class LfMmiTraining:
+    """Lattice-free MMI: its graphs and its criterion.
+
+    Attributes:
+        phone_model: size of the phone language model of the denominator.
+        numerator: how exactly the times of the alignments are taken.
+        criterion: how it is regularised.
+    """
+
+    phone_model: AcceptorOptions = AcceptorOptions()
+    numerator: NumeratorOptions = NumeratorOptions()
+    criterion: LfMmiOptions = LfMmiOptions()
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,8 @@ class AcousticOptions:
             time that an utterance is drawn, and copies are augmented anew in each epoch.
         network: its shape; its outputs are the tree's leaves, its inputs the mel bins.
         training: how it is trained.
+        lf_mmi: train with lattice-free MMI instead of cross-entropy: with the chain topology, a
+            tree of left biphones, and a network whose outputs are further apart than frames.
         initial: network whose hidden layers training starts from, below a new output layer: a
             network's file or a model directory (from the working directory), or "english", the
             model of this package.
@@ -55,6 +75,7 @@ class AcousticOptions:
     cache_features: bool = True
     network: NetworkShape = NetworkShape()
     training: TrainingOptions = TrainingOptions()
+    lf_mmi: LfMmiTraining | None = None
     initial: str | None = None
     priors: PriorSource = "labels"
     silence_weight: float = SILENCE_WEIGHT
@@ -64,6 +85,12 @@ class AcousticOptions:
     realign_training: TrainingOptions | None = None
 
     def __post_init__(self) -> None:
+        if self.lf_mmi is not None:
+            for name, expected in (("realign", 0), ("priors", "labels")):
+                if (found := getattr(self, name)) != expected:
+                    raise UsageError(f"{name}: expected nothing beside lf_mmi, found {found!r}")
+            if self.tree.right_context:
+                raise UsageError("tree: right_context: expected false beside lf_mmi, found true")
         if self.realign < 0:
             raise UsageError(f"realign: expected a number of passes >= 0, found {self.realign}")
         if 1.0 not in self.speeds or len(set(self.speeds)) != len(self.speeds):

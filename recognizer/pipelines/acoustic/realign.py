@@ -16,7 +16,7 @@ from recognizer.am.nnet.network_file import read_network
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.alignment.align import AlignOptions
 from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
-from recognizer.pipelines.acoustic.stages import read_tree
+from recognizer.pipelines.acoustic.tree_growing import read_tree
 
 
 @dataclass(frozen=True)

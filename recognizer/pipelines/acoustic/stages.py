@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from recognizer.alignment.alignment_file import read_paths
-from recognizer.am.hmm.phones import PhoneTable
-from recognizer.am.hmm.topology import Topology
-from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.decision_tree import Tree
-from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.errors import UsageError
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
-from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
+from recognizer.pipelines.acoustic.aligned_corpus import (
+    AcousticInputs,
+    AlignedCorpus,
+    LabelledCorpus,
+)
 from recognizer.pipelines.acoustic.network_stages import (
     NETWORK_FILE,
     features_stage,
@@ -24,28 +24,12 @@ from recognizer.pipelines.acoustic.network_stages import (
     train_on_labels,
 )
 from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.pipelines.acoustic.sequence_stages import sequence_stages
 from recognizer.pipelines.acoustic.state_labels import StateInventory
-from recognizer.pipelines.acoustic.tree_growing import grow_tree
+from recognizer.pipelines.acoustic.tree_growing import grow_tree, read_tree, write_tree
 from recognizer.stages import Stage
 
-TREE_FILES = ("phones.txt", "tree.json", "transitions.json")
-
 STATES_FILE = "states.json"
-
-
-@dataclass(frozen=True)
-class AcousticInputs:
-    """What the stages start from.
-
-    Attributes:
-        phones: the phone table of the alignments.
-        topology: HMM topology of the model to make.
-        corpora: training sets with the state of every frame.
-    """
-
-    phones: PhoneTable
-    topology: Topology
-    corpora: tuple[AlignedCorpus, ...]
 
 
 @dataclass(frozen=True)
@@ -93,8 +77,10 @@ def acoustic_stages(
     """Stages ``tree``, ``features`` and ``network``.
 
     With realignment, stages ``network_1``, ``realign_1``, ``network_2`` and so on come before the
-    last, ``network``, each network starting from the one before. The model's files are
-    `TREE_FILES` in the first's directory and `NETWORK_FILE` in the last's.
+    last, ``network``, each network starting from the one before. With lattice-free MMI, a stage
+    ``denominator`` comes behind ``tree``. The model's files are `TREE_FILES` of
+    `recognizer.pipelines.acoustic.tree_growing` in the first's directory, and `NETWORK_FILE` in the
+    last's.
 
     Args:
         options: what is made.
@@ -110,6 +96,10 @@ def acoustic_stages(
     Raises:
         UsageError: realignment without a realigner.
     """
+    if options.lf_mmi is not None:
+        return sequence_stages(
+            options, load, work, inputs=inputs, after=after, check=check, jobs=jobs, root=root
+        )
     if options.realign and realigner is None:
         raise UsageError("realign: expected a lexicon to align with, found none")
     load = cache(load)
@@ -119,12 +109,7 @@ def acoustic_stages(
         made, transitions = grow_tree(
             given.corpora, given.phones, given.topology, options.tree, jobs=jobs
         )
-        given.phones.write(directory / "phones.txt")
-        made.write(directory / "tree.json")
-        transitions.write(directory / "transitions.json")
-        console.print(
-            f"tree: {made.num_pdfs} leaves, {transitions.num_transition_ids} transition-ids"
-        )
+        write_tree(directory, made, transitions)
 
     def corpora(number: int) -> Sequence[AlignedCorpus]:
         """The sets with the states of a pass, which from the second on are a network's."""
@@ -239,20 +224,3 @@ def state_stages(
         features_stage(options, lambda: load().corpora, inputs, (), check, jobs, root),
         network_stage("network", options, ("states", "features"), network),
     ]
-
-
-def read_tree(directory: Path) -> tuple[Tree, TransitionModel]:
-    """The tree and transition model of a directory.
-
-    Raises:
-        SpeechError: a missing or damaged file, or two that do not belong together.
-    """
-    phones = PhoneTable.read(directory / "phones.txt")
-    tree = Tree.read(directory / "tree.json")
-    transitions = TransitionModel.read(directory / "transitions.json", phones)
-    if transitions.num_pdfs != tree.num_pdfs:
-        raise SpeechError(
-            f"{directory / 'transitions.json'}: expected {tree.num_pdfs} pdfs as in tree.json, "
-            f"found {transitions.num_pdfs}"
-        )
-    return tree, transitions

@@ -1,8 +1,9 @@
-"""From aligned corpora to a decision tree and transition probabilities."""
+"""From aligned corpora to a decision tree and transition probabilities, and their files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,11 @@ from recognizer.am.tree.decision_tree import Tree
 from recognizer.am.tree.growing import TreeOptions, build_tree
 from recognizer.am.tree.segment_contexts import transition_counts
 from recognizer.am.tree.statistics import TreeStats
+from recognizer.data.errors import SpeechError
+from recognizer.data.io.console import console
 from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus
+
+TREE_FILES = ("phones.txt", "tree.json", "transitions.json")
 
 Shifts = list[tuple[slice, FrameContexts]]
 """Choices of frames, and the states of the frames that are chosen."""
@@ -108,3 +113,28 @@ def _cut(contexts: FrameContexts, frames: int) -> FrameContexts:
         contexts.right[:frames],
         contexts.hmm_state[:frames],
     )
+
+
+def write_tree(directory: Path, tree: Tree, transitions: TransitionModel) -> None:
+    """Write a tree, its transition model and their phones to a directory, and say their size."""
+    transitions.phones.write(directory / "phones.txt")
+    tree.write(directory / "tree.json")
+    transitions.write(directory / "transitions.json")
+    console.print(f"tree: {tree.num_pdfs} leaves, {transitions.num_transition_ids} transition-ids")
+
+
+def read_tree(directory: Path) -> tuple[Tree, TransitionModel]:
+    """The tree and transition model of a directory.
+
+    Raises:
+        SpeechError: a missing or damaged file, or two that do not belong together.
+    """
+    phones = PhoneTable.read(directory / "phones.txt")
+    tree = Tree.read(directory / "tree.json")
+    transitions = TransitionModel.read(directory / "transitions.json", phones)
+    if transitions.num_pdfs != tree.num_pdfs:
+        raise SpeechError(
+            f"{directory / 'transitions.json'}: expected {tree.num_pdfs} pdfs as in tree.json, "
+            f"found {transitions.num_pdfs}"
+        )
+    return tree, transitions

@@ -24,8 +24,9 @@ from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.kaldi_archive import write_int_vectors
 from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE
-from recognizer.pipelines.acoustic.stages import STATES_FILE, TREE_FILES, read_tree
+from recognizer.pipelines.acoustic.stages import STATES_FILE
 from recognizer.pipelines.acoustic.state_labels import StateInventory
+from recognizer.pipelines.acoustic.tree_growing import TREE_FILES, read_tree
 from recognizer.pipelines.train import train_from_file
 
 torch = pytest.importorskip("torch", reason="training needs torch")

@@ -9,8 +9,9 @@ import pytest
 
 from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.data.errors import UsageError
+from recognizer.pipelines.acoustic.aligned_corpus import AcousticInputs
 from recognizer.pipelines.acoustic.options import AcousticOptions
-from recognizer.pipelines.acoustic.stages import AcousticInputs, acoustic_stages, state_stages
+from recognizer.pipelines.acoustic.stages import acoustic_stages, state_stages
 from recognizer.pipelines.recipe import read_recipe
 from recognizer.pipelines.recipe_stages import recipe_stages
 from recognizer.stages import Stage
