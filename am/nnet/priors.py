@@ -19,7 +19,7 @@ import numpy.typing as npt
 from recognizer.am.nnet.inference import AcousticNetwork
 from recognizer.data.errors import SpeechError, UsageError
 
-PriorSource = Literal["labels", "posteriors"]
+PriorSource = Literal["labels", "posteriors", "none"]
 
 SILENCE_WEIGHT = 2.7
 

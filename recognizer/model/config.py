@@ -28,7 +28,8 @@ class AcousticConfig:
         output_delay: frames by which the outputs lag behind the features.
         subsampling: frames of features from one output to the next.
         priors: what the log priors in the network's file are relative frequencies of: "labels" of
-            training frames, or the network's "posteriors" (recorded, not made again).
+            training frames, or the network's "posteriors" (recorded, not made again); "none" where
+            lattice-free MMI trained it, whose outputs are scores already.
         silence_weight: divisor of the silence states' counts that is already in the log priors
             (recorded, not applied again).
         precision: of the weights in recognition, "float32" or "int8" (rounded when the network is

@@ -24,10 +24,13 @@ def network_summary(bundle: ModelBundle) -> tuple[str, ...]:
     # In the search's terms, after silence's counts were divided.
     mass = np.where(disabled, 0.0, np.exp(np.minimum(network.log_priors, 0.0), dtype=float))
     silence = sorted(bundle.transitions.silence_pdfs)
+    priors = f"priors: {mass[silence].sum():.1%} silence, states disabled: {int(disabled.sum())}"
+    if bundle.config.acoustic.priors == "none":
+        priors = "priors: none, the outputs are scores"
     return (
         f"network: {shape_name(options)}, {options.parameter_count():,} parameters, "
         f"{options.outputs:,} states every {1000 * shift:g} ms",
-        f"priors: {mass[silence].sum():.1%} silence, states disabled: {int(disabled.sum())}",
+        priors,
     )
 
 

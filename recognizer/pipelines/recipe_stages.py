@@ -261,6 +261,7 @@ class _Steps:
 
     def model(self, directory: Path) -> None:
         recipe, work = self._recipe, self._work
+        lf_mmi = recipe.acoustic.lf_mmi is not None
         graph = files.graph_file(recipe.first_pass)
         for stage, source, name in (
             ("tree", "tree.json", files.TREE),
@@ -284,8 +285,8 @@ class _Steps:
                 acoustic=model_config.AcousticConfig(
                     output_delay=recipe.acoustic.network.output_delay,
                     subsampling=recipe.acoustic.network.subsampling,
-                    priors=recipe.acoustic.priors,
-                    silence_weight=recipe.acoustic.silence_weight,
+                    priors="none" if lf_mmi else recipe.acoustic.priors,
+                    silence_weight=recipe.acoustic.recorded_priors["silence_weight"],
                     precision=recipe.acoustic.precision or "float32",
                 ),
                 features=recipe.acoustic.features,

@@ -193,10 +193,7 @@ def train_on_labels(
         directory,
         silence=silence,
         initial=initial,
-        metadata={
-            "corpora": [corpus.name for corpus in corpora],
-            "priors": {"source": "labels", "silence_weight": options.silence_weight},
-        },
+        metadata={"corpora": [corpus.name for corpus in corpora]},
     )
     tell_dropped(result)
     assert result.best is not None  # as it is finished

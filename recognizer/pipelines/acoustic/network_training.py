@@ -166,6 +166,7 @@ def train_network(
             "features": to_table(options.features),
             "speeds": list(options.speeds),
             **augmented,
+            "priors": options.recorded_priors,
             **metadata,
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from recognizer.am.features.fbank import FbankOptions
 from recognizer.am.nnet.native import Precision
@@ -91,12 +92,24 @@ class AcousticOptions:
                     raise UsageError(f"{name}: expected nothing beside lf_mmi, found {found!r}")
             if self.tree.right_context:
                 raise UsageError("tree: right_context: expected false beside lf_mmi, found true")
+        elif self.priors == "none":
+            raise UsageError("priors: expected labels or posteriors without lf_mmi, found 'none'")
         if self.realign < 0:
             raise UsageError(f"realign: expected a number of passes >= 0, found {self.realign}")
         if 1.0 not in self.speeds or len(set(self.speeds)) != len(self.speeds):
             raise UsageError(
                 f"expected distinct speeds with 1.0 among them, found {list(self.speeds)}"
             )
+
+    @property
+    def recorded_priors(self) -> dict[str, Any]:
+        """What the network's file and ``model.toml`` say of the priors.
+
+        The outputs of lattice-free MMI are scores already, and have none.
+        """
+        if self.lf_mmi is not None:
+            return {"source": "none", "silence_weight": 1.0}
+        return {"source": "labels", "silence_weight": self.silence_weight}
 
     @property
     def versions(self) -> tuple[Version, ...]:
