@@ -4,7 +4,7 @@
     python -m benchmarks.search.k2 --help         # and beside k2
     python -m benchmarks.search.graph --help      # building and opening decoding graphs
     python -m benchmarks.search.profile --help    # where the search's time goes
-    python -m benchmarks.am --help                # beside torch; recognize beside pocketsphinx
+    python -m benchmarks.am --help                # networks beside torch
     python -m benchmarks.am.precision --help      # what int8 costs
     python -m benchmarks.am.tree --help           # growing large decision trees
     python -m benchmarks.lm --help                # estimation and queries, beside KenLM
@@ -12,7 +12,9 @@
     python -m benchmarks.lm.pruning --help        # cut-offs beside relative-entropy pruning
     python -m benchmarks.lm.scaling --help        # models of any size
     python -m benchmarks.alignment --help         # phone boundaries, beside flite's own
+    python -m benchmarks.alignment.models --help  # models beside each other
     python -m benchmarks.alignment.tolerance --help
+    python -m benchmarks.recognition --help       # beside Whisper tiny.en and pocketsphinx
     python -m benchmarks.recognition.beams --help
     python -m benchmarks.recognition.units --help
 

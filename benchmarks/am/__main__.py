@@ -1,14 +1,12 @@
-"""Acoustic models: inference, training, features and the whole of `recognize`, beside their peers.
+"""Acoustic models: inference and training beside torch's own modules, and features.
 
-Inference and training run beside torch's own modules, `nn.LSTM(proj_size)` of the same shape, which
-has no peepholes and does not clip its cells; `recognize` beside pocketsphinx. Contestants take
-turns in alternating rounds and the best of five counts, so that other work on the machine disturbs
-all alike. The machine's own limits, streaming bandwidth and matrix products, are measured in the
-same run.
+Torch's modules are `nn.LSTM(proj_size)` of the same shape, which has no peepholes and does not clip
+its cells. Contestants take turns in alternating rounds and the best of five counts, so that other
+work on the machine disturbs all alike. The machine's own limits, streaming bandwidth and matrix
+products, are measured in the same run.
 
     python -m benchmarks.am --json am.json
     python -m benchmarks.am --parts inference --streams 1 8 --rounds 3
-    python -m benchmarks.am --parts recognize --speech mini-librispeech/dev
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 import warnings
-from pathlib import Path
 
 if __name__ == "__main__":
     # Of numpy: the bandwidth is measured by one thread or several of our own.
@@ -24,12 +21,12 @@ if __name__ == "__main__":
 
 import torch
 
-from benchmarks.am import inference, process, training
+from benchmarks.am import features, inference, training
 from benchmarks.am.machine import Machine
 from benchmarks.common.report import Row, add_json_option, output, write_json
 from recognizer.am.nnet.native import cpu_levels
 
-PARTS = ("inference", "training", "features", "recognize")
+PARTS = ("inference", "training", "features")
 
 
 def main() -> None:
@@ -43,8 +40,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--outputs", type=int, default=2400, help="tied states")
     parser.add_argument("--level", choices=cpu_levels(), help="of instructions (default fastest)")
-    parser.add_argument("--speech", type=Path, help="corpus (default: our synthetic sample)")
-    parser.add_argument("--model", type=Path, help="model directory (default: the package's)")
     add_json_option(parser)
     arguments = parser.parse_args()
     parts = arguments.parts
@@ -70,14 +65,9 @@ def main() -> None:
         rows += found
         summary |= training.summary(found)
     if "features" in parts:
-        found = process.run_features(arguments.rounds)
-        console.print(process.features_table(found))
+        found = features.run(arguments.rounds)
+        console.print(features.table(found))
         rows += found
-    if "recognize" in parts:
-        found = process.run_recognize(arguments.model, arguments.speech, arguments.rounds)
-        console.print(process.recognize_table(found))
-        rows += found
-        summary |= process.summary(found)
     for name, value in summary.items():
         console.print(f"{name}: {value:g}")
     facts = {

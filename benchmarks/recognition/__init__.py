@@ -1,1 +1,1 @@
-"""Word error rates of the whole recogniser under different options."""
+"""The whole recogniser: word error rates and times, beside peers and under different options."""
