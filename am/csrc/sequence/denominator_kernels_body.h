@@ -32,17 +32,23 @@ template <typename Real>
 struct Lanes {
   using Vector = typename Vectors<Real>::Type;
   static constexpr size_t kParts = kLanes * sizeof(Real) / sizeof(Vector);
+  static constexpr size_t kPart = sizeof(Vector) / sizeof(Real);  // Lanes of a part.
   Vector part[kParts];
 };
 
+// Part by part: a copy of all at once would pass through memory.
 template <typename Real>
 inline void Load(const Real* from, Lanes<Real>& to) {
-  __builtin_memcpy(&to, from, sizeof(to));
+  for (size_t k = 0; k < Lanes<Real>::kParts; ++k) {
+    __builtin_memcpy(&to.part[k], from + k * Lanes<Real>::kPart, sizeof(to.part[k]));
+  }
 }
 
 template <typename Real>
 inline void Store(const Lanes<Real>& from, Real* to) {
-  __builtin_memcpy(to, &from, sizeof(from));
+  for (size_t k = 0; k < Lanes<Real>::kParts; ++k) {
+    __builtin_memcpy(to + k * Lanes<Real>::kPart, &from.part[k], sizeof(from.part[k]));
+  }
 }
 
 template <typename Real>
