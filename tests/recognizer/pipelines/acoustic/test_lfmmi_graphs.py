@@ -15,12 +15,18 @@ from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.contexts import FrameContexts
 from recognizer.am.tree.decision_tree import Leaf, Split, Tree, monophone_tree
 from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.lm.estimation.acceptor import AcceptorOptions, NgramAcceptor, estimate_acceptor
 from recognizer.pipelines.acoustic.denominator import ChainPdfs, denominator_graph
 from recognizer.pipelines.acoustic.numerator import (
     NumeratorGraphs,
     NumeratorOptions,
     PhoneSegments,
+)
+from recognizer.pipelines.acoustic.transcript_numerator import (
+    SilenceOptions,
+    TranscriptNumerators,
+    Transcripts,
 )
 from sequence_toys import denominator_log_prob, denominator_paths, numerator_log_prob
 
@@ -209,3 +215,82 @@ def test_what_does_not_go_together_is_refused() -> None:
     counts = np.arange(transitions.num_transition_ids + 1) + 5.0
     with pytest.raises(SpeechError, match="transition probabilities"):
         ChainPdfs(tree, transitions.update(counts))
+
+
+LEXICON = Lexicon(
+    [
+        Pronunciation("ab", ("A", "B")),
+        Pronunciation("ab", ("B",), 0.5),
+        Pronunciation("a", ("A",)),
+    ]
+)
+
+
+def spoken_ways(words: tuple[str, ...]) -> set[tuple[int, ...]]:
+    """All pronunciations with and without silences, as the lexicon has them."""
+    ways: list[list[tuple[int, ...]]] = [[(), (1,)]]
+    for word in words:
+        entries = LEXICON[word] if word in LEXICON else [Pronunciation(word, ("SPN",))]
+        ways += [[PHONES.word_phones(entry.phones) for entry in entries], [(), (1,)]]
+    return {tuple(phone for part in chosen for phone in part) for chosen in product(*ways)}
+
+
+@pytest.mark.parametrize("words", [("ab",), ("ab", "a"), ("a", "zzz"), ("ab", "ab")])
+@pytest.mark.parametrize("frames", [2, 4, 5])
+def test_transcript_numerators_sum_over_all_ways_to_say_it(
+    words: tuple[str, ...], frames: int
+) -> None:
+    tree = biphone_tree()
+    pdfs = ChainPdfs(tree, TransitionModel(CHAIN, PHONES, tree.tuples()))
+    transcripts = Transcripts(LEXICON, PHONES)
+    rng = np.random.default_rng(0)
+    model = estimate_acceptor(
+        [transcripts.draw(words, rng, SilenceOptions(0.5, 0.5)) for _ in range(12)],
+        AcceptorOptions(3, 2, 3),
+    )
+    logits = rng.normal(size=(frames, pdfs.outputs))
+    successors, total, shortest = model.successors(), -np.inf, 99
+    for phones in spoken_ways(words):
+        state, weight = model.start, 0.0
+        for phone in phones:
+            state, log_prob = successors.get((state, phone), (0, -np.inf))
+            weight += log_prob
+            if weight == -np.inf:
+                break
+        if weight == -np.inf:
+            continue
+        shortest = min(shortest, len(phones))
+        for times in frame_sequences(frames):
+            if len(times) == len(phones):
+                score = weight + sequence_score(tree, phones, times, logits)
+                total = np.logaddexp(total, score)
+    numerators = TranscriptNumerators(transcripts, model, pdfs)
+    if shortest > frames:
+        with pytest.raises(SpeechError, match=f"longer than its chunk: {shortest} phones"):
+            numerators.graph(words, frames)
+        return
+    graph = numerators.graph(words, frames)
+    assert graph.fault(pdfs.outputs) == ""
+    found = numerator_log_prob(graph, logits)
+    assert found == pytest.approx(total, abs=1e-5)
+    assert found <= denominator_log_prob(denominator_graph(model, pdfs), logits, 0.0) + 1e-5
+
+
+def test_transcripts_that_the_phone_model_cannot_say_are_refused() -> None:
+    model, pdfs, _ = parts()
+    numerators = TranscriptNumerators(Transcripts(LEXICON, PHONES), model, pdfs)
+    with pytest.raises(SpeechError, match="none of its pronunciations"):
+        numerators.graph(("zzz", "zzz"), 50)
+
+
+def test_drawn_phone_sequences_say_the_transcript() -> None:
+    transcripts = Transcripts(LEXICON, PHONES)
+    rng = np.random.default_rng(0)
+    words = ("ab", "a", "zzz")
+    drawn = {tuple(transcripts.draw(words, rng)) for _ in range(200)}
+    assert drawn <= spoken_ways(words) and len(drawn) > 8
+    always = SilenceOptions(edge=1.0, between=0.0)
+    assert transcripts.draw(("a",), rng, always) == [1, *PHONES.word_phones(("A",)), 1]
+    assert transcripts.draw((), rng, SilenceOptions(0.0, 0.0)) == [1]
+    with pytest.raises(UsageError, match="silence: between"):
+        SilenceOptions(between=1.5)
