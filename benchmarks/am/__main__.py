@@ -21,12 +21,12 @@ if __name__ == "__main__":
 
 import torch
 
-from benchmarks.am import features, inference, training
+from benchmarks.am import features, inference, sequence, training
 from benchmarks.am.machine import Machine
 from benchmarks.common.report import Row, add_json_option, output, write_json
 from recognizer.am.nnet.native import cpu_levels
 
-PARTS = ("inference", "training", "features")
+PARTS = ("inference", "training", "sequence", "features")
 
 
 def main() -> None:
@@ -64,6 +64,11 @@ def main() -> None:
         console.print(training.table(found))
         rows += found
         summary |= training.summary(found)
+    if "sequence" in parts:
+        found = sequence.run(max(arguments.threads), arguments.outputs, arguments.rounds)
+        console.print(sequence.table(found))
+        rows += found
+        summary |= sequence.summary(found)
     if "features" in parts:
         found = features.run(arguments.rounds)
         console.print(features.table(found))

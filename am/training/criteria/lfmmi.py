@@ -27,7 +27,8 @@ from recognizer.am.training.criteria.targets import SupervisionGraph, Target
 from recognizer.data.errors import SpeechError
 
 FAILED = -10.0
-"""Objective of a frame whose forward-backward failed, as in Kaldi; it has no gradient."""
+"""Objective of a frame whose forward-backward failed though its outputs are finite, as in Kaldi; it
+has no gradient."""
 
 IntArray = npt.NDArray[np.int64]
 RealArray = npt.NDArray[Any]
@@ -59,8 +60,10 @@ class LfMmi(Criterion):
         super().__init__()
         self.denominator = denominator
         self.options = options or LfMmiOptions()
-        self.weight = nn.Parameter(torch.zeros(denominator.outputs, hidden_width))
-        self.bias = nn.Parameter(torch.zeros(denominator.outputs))
+        self.hidden_width = hidden_width
+        self.branch = (
+            _Branch(denominator.outputs, hidden_width) if self.options.cross_entropy else None
+        )
         self._native: _sequence.Denominator | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,9 +73,9 @@ class LfMmi(Criterion):
     def check_network(self, network: NetworkOptions) -> None:
         """See `Criterion.check_network`."""
         self.denominator.check_outputs(network.outputs)
-        if network.hidden_width != self.weight.shape[1]:
+        if network.hidden_width != self.hidden_width:
             raise SpeechError(
-                f"LF-MMI: expected an output layer of {self.weight.shape[1]} inputs, "
+                f"LF-MMI: expected an output layer of {self.hidden_width} inputs, "
                 f"found {network.hidden_width}"
             )
 
@@ -92,12 +95,16 @@ class LfMmi(Criterion):
             needs_gradient=logits.requires_grad,
         )  # fmt: skip
         loss: Tensor = GivenGradient.apply(logits, result.loss, result.gradient)  # type: ignore[no-untyped-call]
-        cross_entropy = self._cross_entropy(outputs, result)
+        cross_entropy = 0.0
+        if self.branch is not None:
+            branch = self.branch.loss(outputs.hidden, *result.posteriors)
+            loss = loss + self.options.cross_entropy * branch
+            cross_entropy = float(branch.detach())
         failed = float(rows.lengths[result.failed].sum())
         return ChunkLoss(
-            loss + self.options.cross_entropy * cross_entropy,
+            loss,
             float(rows.lengths.sum()),
-            (result.objective, float(cross_entropy.detach()), failed),
+            (result.objective, cross_entropy, failed),
             result.state,
         )
 
@@ -149,6 +156,8 @@ class LfMmi(Criterion):
         numerators, frames, labels, values = graphs.run(logits, rows, threads)
         failed = (rows.lengths > 0) & ~(np.isfinite(numerators) & np.isfinite(denominators))
         gains = np.where(failed, FAILED * rows.lengths, numerators - denominators)
+        if not np.isfinite(logits[:, failed]).all():
+            gains[failed] = np.nan  # the network is spoiled, and training must end
         alphas[failed] = self.denominator.occupancy
         valid = rows.mask & ~failed
         squares = np.einsum("tns,tns->tn", logits, logits)[valid].sum(dtype=np.float64)
@@ -171,19 +180,6 @@ class LfMmi(Criterion):
             [graphs.state(), torch.from_numpy(alphas.astype(np.float32))],
         )
 
-    def _cross_entropy(self, outputs: NetworkOutputs, result: Evaluation) -> Tensor:
-        frames, labels, values = map(torch.from_numpy, result.posteriors)
-        hidden = outputs.hidden.reshape(-1, outputs.hidden.shape[-1])
-        if not len(frames) or not self.options.cross_entropy:
-            return hidden.new_zeros((), dtype=outputs.precision)
-        device = hidden.device
-        rows, row_of = torch.unique(frames, return_inverse=True)
-        loss: Tensor = SoftTargetLoss.apply(  # type: ignore[no-untyped-call]
-            hidden.index_select(0, rows.to(device)), self.weight, self.bias,
-            row_of.to(device), labels.to(device), values.to(device),
-        )  # fmt: skip
-        return loss
-
     def _denominator(self) -> _sequence.Denominator:
         if self._native is None:
             graph = self.denominator
@@ -192,6 +188,30 @@ class LfMmi(Criterion):
                 graph.outputs, self.options.leak,
             )  # fmt: skip
         return self._native
+
+
+class _Branch(nn.Module):
+    """The cross-entropy branch: an output layer beside the network's."""
+
+    def __init__(self, outputs: int, hidden_width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(outputs, hidden_width))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def loss(
+        self, hidden: Tensor, frames: IntArray, labels: IntArray, values: npt.NDArray[np.float64]
+    ) -> Tensor:
+        """Cross-entropy of the posteriors, see `Evaluation.posteriors`, with ``[T, N, H]``."""
+        if not len(frames):
+            return (self.weight.sum() + self.bias.sum()) * 0
+        device = hidden.device
+        rows, row_of = np.unique(frames, return_inverse=True)
+        indices = (torch.from_numpy(one).to(device) for one in (row_of.reshape(-1), labels))
+        loss: Tensor = SoftTargetLoss.apply(  # type: ignore[no-untyped-call]
+            hidden.reshape(-1, hidden.shape[2]).index_select(0, torch.from_numpy(rows).to(device)),
+            self.weight, self.bias, *indices, torch.from_numpy(values).to(device),
+        )  # fmt: skip
+        return loss
 
 
 @dataclass(frozen=True)
