@@ -38,8 +38,9 @@ class Augmenter:
             width = int(rng.integers(min(options.frequency_width, dim) + 1))
             begin = int(rng.integers(dim - width + 1))
             x[:, begin : begin + width] = self._mean[begin : begin + width]
+        longest = min(options.time_width, int(options.time_share * frames))
         for _ in range(round(options.time_masks * frames / 1000 + rng.uniform(-0.5, 0.5))):
-            width = int(rng.integers(min(options.time_width, frames) + 1))
+            width = int(rng.integers(longest + 1))
             begin = int(rng.integers(frames - width + 1))
             x[begin : begin + width] = self._mean
         return x

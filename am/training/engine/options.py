@@ -30,6 +30,8 @@ class AugmentOptions:
         frequency_width: greatest width of such a band, bins.
         time_masks: number of stretches of frames replaced by the mean, per 1,000 frames.
         time_width: greatest length of such a stretch, frames.
+        time_share: greatest length of such a stretch as a share of the utterance (the p of the
+            paper's section 2).
         noise_std: standard deviation of independent Gaussian noise on each feature.
     """
 
@@ -39,16 +41,18 @@ class AugmentOptions:
     frequency_width: int = 0
     time_masks: int = 0
     time_width: int = 0
+    time_share: float = 1.0
     noise_std: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             _require(name, value, "a finite number >= 0", math.isfinite(value) and value >= 0)
+        _require("time_share", self.time_share, "a number <= 1", self.time_share <= 1)
 
     @property
     def active(self) -> bool:
         """Whether anything is changed at all."""
-        return any(vars(self).values())
+        return any(value for name, value in vars(self).items() if name != "time_share")
 
 
 @dataclass(frozen=True)

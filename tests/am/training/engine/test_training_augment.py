@@ -68,6 +68,16 @@ def test_time_masks_put_the_mean_into_stretches() -> None:
     assert max(counts) <= 40
 
 
+def test_stretches_take_at_most_a_share_of_the_utterance() -> None:
+    longest = 0
+    for seed in range(60):
+        masked = (changed(seed, time_masks=5, time_width=200, time_share=0.15) == 50.0).all(1)
+        (frames,) = np.nonzero(masked)
+        if len(frames) and frames[-1] - frames[0] + 1 == len(frames):  # one stretch
+            longest = max(longest, len(frames))
+    assert 24 <= longest <= 30
+
+
 def test_masks_wider_than_the_utterance() -> None:
     options = AugmentOptions(frequency_masks=2, frequency_width=99, time_masks=900, time_width=99)
     short = FEATURES[:3]
@@ -79,3 +89,5 @@ def test_masks_wider_than_the_utterance() -> None:
 def test_wrong_options() -> None:
     with pytest.raises(UsageError, match="gain_std"):
         AugmentOptions(gain_std=-1.0)
+    with pytest.raises(UsageError, match=r"time_share: expected a number <= 1, found 1\.5"):
+        AugmentOptions(time_share=1.5)
