@@ -123,6 +123,13 @@ class Corpus:
         """The same corpus, of whose recordings one channel is taken, counted from 1."""
         return replace(self, utterances=tuple(replace(one, channel=channel) for one in self))
 
+    def spread(self, number: int) -> Corpus:
+        """So many utterances, spread evenly over the corpus; all of one that has no more."""
+        if number >= len(self):
+            return self
+        places = (place * len(self) // number for place in range(number))
+        return replace(self, utterances=tuple(self.utterances[place] for place in places))
+
     @property
     def speakers(self) -> tuple[str, ...]:
         """The speakers, sorted."""

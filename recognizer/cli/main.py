@@ -11,7 +11,9 @@ from recognizer.cli.run import run
 COMMANDS = {
     "align": "Find when each word and phone of known transcripts is spoken.",
     "alignments": "Read, check and convert alignments of other programs.",
+    "augment": "Write augmented copies of recordings, to listen to.",
     "compare": "Compare the errors of two systems.",
+    "conditions": "Word error rates in noise and rooms, by telephone, after codecs.",
     "curves": "Plot how trainings went.",
     "evaluate": "Recognise a test set and print its word error rates.",
     "experiment": "Compare networks that are trained alike.",
@@ -27,7 +29,7 @@ COMMANDS = {
 }
 """Sub-commands with their short help: module ``recognizer.cli.NAME`` holds the command NAME."""
 
-_TRAINING = ("curves", "experiment", "recipe", "retrain", "train")
+_TRAINING = ("augment", "curves", "experiment", "recipe", "retrain", "train")
 """Those of module ``recognizer.cli.training.NAME``."""
 
 

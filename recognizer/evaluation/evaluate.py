@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from recognizer.data.audio.reading import Samples
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import SpeechError, as_speech_error
 from recognizer.data.io.files import replace_text
@@ -208,6 +209,7 @@ def evaluate(
     *,
     jobs: int = 1,
     progress: Callable[[UtteranceScore], None] = lambda score: None,
+    listen: Callable[[Utterance], Samples] = Utterance.samples,
 ) -> CorpusEvaluation:
     """Recognise and score every utterance of a corpus.
 
@@ -216,18 +218,18 @@ def evaluate(
         model: a model directory; None is the English model of this package.
         jobs: processes; each loads the model, so the memory needed grows with them.
         progress: told of each utterance, in order.
+        listen: gives the samples that are recognised; it goes to other processes.
 
     Raises:
         SpeechError: the corpus is empty, the model is damaged, or no utterance at all could be
             recognised. Where only some cannot be, they are scored as deleted and named in their
             `UtteranceScore.error`.
     """
-    recognizer = loaded_recognizer(
-        model
-    )  # here too: a damaged model is found before any process starts
+    # Here too: a damaged model is found before any process starts.
+    recognizer = loaded_recognizer(model)
     corpus = corpus.normalized(recognizer.bundle.config.text_rules)
     scores = []
-    for score in each_utterance(corpus, functools.partial(_score, model), jobs):
+    for score in each_utterance(corpus, functools.partial(_score, model, listen), jobs):
         progress(score)
         scores.append(score)
     if all(score.error is not None for score in scores):
@@ -265,12 +267,14 @@ def _loaded(model: str | Path | None, stamp: int) -> Recognizer:
     return Recognizer(model)
 
 
-def _score(model: str | Path | None, utterance: Utterance) -> UtteranceScore:
+def _score(
+    model: str | Path | None, listen: Callable[[Utterance], Samples], utterance: Utterance
+) -> UtteranceScore:
     recognizer = loaded_recognizer(model)
     reference = utterance.words
     start = time.perf_counter()
     try:
-        result = recognizer.recognize_samples(utterance.samples())
+        result = recognizer.recognize_samples(listen(utterance))
     except Exception as error:
         nothing = count_errors(reference, ())
         return UtteranceScore(

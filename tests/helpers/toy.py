@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from recognizer.am.features.fbank import FbankOptions
 from recognizer.am.hmm.phones import PhoneTable
@@ -56,6 +57,14 @@ WORDS = {
 }
 BASE_PHONES = sorted({phone for text in WORDS.values() for phone in text.split()})
 BINS = {phone: 6 + 2 * index for index, phone in enumerate(BASE_PHONES)}
+SAID = {  # and what its transcript claims: one insertion, one deletion, two substitutions
+    "u1": ("go left", "GO LEFT"),
+    "u2": ("stop now", "STOP"),
+    "u3": ("left", "LEFT NOW"),
+    "u4": ("now write", "NOW, WRITE!"),
+    "u5": ("right go", "RIGHT STOP"),
+    "u6": ("go stop", "GO NOW"),
+}
 RATE = 16000
 PHONE_SECONDS = 0.1
 PAUSE_SECONDS = 0.2
@@ -204,4 +213,19 @@ def build(
     acoustic = network(phones, tree, transitions, subsampling=subsampling)
     write_network(acoustic, directory / ACOUSTIC)
     write_config(directory, config(first_pass, subsampling))
+    return directory
+
+
+def write_set(directory: Path) -> Path:
+    """A Kaldi data directory of `SAID`, made anew."""
+    directory.mkdir()
+    for name, (said, _) in SAID.items():
+        soundfile.write(directory / f"{name}.flac", whistle(said), RATE)
+    write = {
+        "wav.scp": [f"{name} {name}.flac" for name in SAID],
+        "text": [f"{name} {claimed}" for name, (_, claimed) in SAID.items()],
+        "utt2spk": [f"{name} someone" for name in SAID],
+    }
+    for file, lines in write.items():
+        (directory / file).write_text("".join(f"{line}\n" for line in lines))
     return directory

@@ -43,6 +43,14 @@ def any_toy_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture
+def whistled_set(tmp_path: Path) -> Path:
+    """A Kaldi data directory of whistled sentences, not all of them as its transcripts claim."""
+    import toy
+
+    return toy.write_set(tmp_path / "toyset")
+
+
+@pytest.fixture
 def whistled(tmp_path: Path) -> Callable[..., Path]:
     """Writes a whistled sentence to a file and returns its path."""
     import toy

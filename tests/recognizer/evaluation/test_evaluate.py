@@ -20,33 +20,6 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.evaluation.evaluate import each_utterance, evaluate
 from recognizer.evaluation.transcript_files import read_trn
 
-# What was said and what its transcript claims: one insertion, one deletion, two substitutions.
-SAID = {
-    "u1": ("go left", "GO LEFT"),
-    "u2": ("stop now", "STOP"),
-    "u3": ("left", "LEFT NOW"),
-    "u4": ("now write", "NOW, WRITE!"),
-    "u5": ("right go", "RIGHT STOP"),
-    "u6": ("go stop", "GO NOW"),
-}
-
-
-@pytest.fixture
-def whistled_set(tmp_path: Path) -> Path:
-    """A Kaldi data directory of whistled sentences."""
-    directory = tmp_path / "toyset"
-    directory.mkdir()
-    for name, (said, _) in SAID.items():
-        soundfile.write(directory / f"{name}.flac", toy.whistle(said), 16000)
-    write = {
-        "wav.scp": [f"{name} {name}.flac" for name in SAID],
-        "text": [f"{name} {claimed}" for name, (_, claimed) in SAID.items()],
-        "utt2spk": [f"{name} someone" for name in SAID],
-    }
-    for file, lines in write.items():
-        (directory / file).write_text("".join(f"{line}\n" for line in lines))
-    return directory
-
 
 def test_the_last_lines_are_the_rates_of_both_passes(command, toy_model, whistled_set):
     ran = command("recognizer", "evaluate", whistled_set, "--model", toy_model)
@@ -87,7 +60,7 @@ def test_manifests_of_lhotse_are_a_test_set_too(command, toy_model, whistled_set
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     recordings, supervisions = [], []
-    for name, (said, claimed) in SAID.items():
+    for name, (said, claimed) in toy.SAID.items():
         duration = len(toy.whistle(said)) / 16000
         path = str(whistled_set / f"{name}.flac")
         sources = [{"type": "file", "channels": [0], "source": path}]
@@ -109,7 +82,7 @@ def test_processes_give_what_one_gives(toy_model, whistled_set):
     corpus = read_corpus(whistled_set)
     told: list[str] = []
     alone = evaluate(corpus, toy_model, progress=lambda score: told.append(score.utterance))
-    assert told == list(SAID)
+    assert told == list(toy.SAID)
     several = evaluate(corpus, toy_model, jobs=2)
     assert [s.rescored for s in several.scores] == [s.rescored for s in alone.scores]
     assert several.first_pass == alone.first_pass
@@ -137,7 +110,7 @@ def test_audio_that_cannot_be_read_counts_as_deleted(command, toy_model, whistle
 def test_no_audio_that_can_be_read_is_one_line_and_no_table(
     command, toy_model, whistled_set, tmp_path
 ):
-    for name in SAID:
+    for name in toy.SAID:
         soundfile.write(whistled_set / f"{name}.flac", np.zeros(0), 16000)
     ran = command(
         "recognizer", "evaluate", whistled_set, "--model", toy_model, "--out", tmp_path / "out"
@@ -221,7 +194,7 @@ def let_reader_go(path: Path) -> bool:
 
 def test_an_interrupt_ends_all_processes_with_one_line(toy_model, whistled_set):
     """Whoever reads a FIFO waits for its writer, so that the interrupt meets work in progress."""
-    paths = [whistled_set / f"{name}.flac" for name in SAID]
+    paths = [whistled_set / f"{name}.flac" for name in toy.SAID]
     for path in paths:
         path.unlink()
         os.mkfifo(path)
