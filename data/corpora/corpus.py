@@ -136,7 +136,9 @@ class Corpus:
         return tuple(sorted({utterance.speaker for utterance in self.utterances}))
 
 
-def read_corpus(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> Corpus:
+def read_corpus(
+    path: str | os.PathLike[str], *, allow_pipes: bool = False, transcripts: bool = True
+) -> Corpus:
     """Read a Kaldi data directory, manifests of Lhotse, or a LibriSpeech tree.
 
     Here alone it is decided what a path is: a directory with a wav.scp is Kaldi's, one
@@ -146,16 +148,25 @@ def read_corpus(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> C
     Args:
         path: the directory, or a manifest of supervisions.
         allow_pipes: let wav.scp name commands whose output is the recording; see `read_kaldi_dir`.
+        transcripts: False reads a set for the sake of its audio: a Kaldi data directory need not
+            have a text then, and every transcript is empty, even where there is one.
 
     Raises:
         SpeechError: none of these, or one with faults.
     """
     forget_recordings()
     path = Path(path)
+    corpus = _read_any(path, allow_pipes, transcripts)
+    if not transcripts:
+        corpus = replace(corpus, utterances=tuple(replace(one, text="") for one in corpus))
+    return corpus
+
+
+def _read_any(path: Path, allow_pipes: bool, transcripts: bool) -> Corpus:
     if not path.exists():
         raise SpeechError(f"{path}: no such file or directory")
     if (path / "wav.scp").exists():
-        return read_kaldi_dir(path, allow_pipes=allow_pipes)
+        return read_kaldi_dir(path, allow_pipes=allow_pipes, transcripts=transcripts)
     manifests = find_manifests(path)
     if manifests is not None:
         return read_lhotse(*manifests)
@@ -172,7 +183,9 @@ def read_corpus(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> C
     )
 
 
-def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> Corpus:
+def read_kaldi_dir(
+    path: str | os.PathLike[str], *, allow_pipes: bool = False, transcripts: bool = True
+) -> Corpus:
     """Read a Kaldi data directory: wav.scp, text, and optionally segments and utt2spk.
 
     A relative path in wav.scp is looked for in the data directory, then in the working directory
@@ -184,6 +197,7 @@ def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -
         allow_pipes: accept `command |` in wav.scp. The commands run when the audio is read, so
             allow this only for directories whose origin is trusted. No shell runs them: a
             pipeline of plain commands works, anything that needs a shell is refused.
+        transcripts: False does without text, and leaves transcripts empty.
 
     Raises:
         SpeechError: a missing or malformed list, lists that do not name the same utterances
@@ -205,14 +219,17 @@ def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -
             f"{path / 'wav.scp'}: expected files that exist, found {len(missing)} of "
             f"{len(sources)} missing, the first {missing[0][1]} of {missing[0][0]}"
         )
-    text = _read_table(path / "text", empty=True)
     if (path / "segments").exists():
         listed = path / "segments"
         parts = _read_segments(listed, sources.keys())
     else:
         listed = path / "wav.scp"
         parts = {recording: (recording, 0.0, None) for recording in sources}
-    _check_same(listed, parts.keys(), path / "text", text.keys())
+    text = dict.fromkeys(parts, "")
+    if transcripts:
+        table = _read_table(path / "text", empty=True)
+        _check_same(listed, parts.keys(), path / "text", table.keys())
+        text = {utterance: value for utterance, (_, value) in table.items()}
     speakers = {utterance: utterance for utterance in parts}
     if (path / "utt2spk").exists():
         table = _read_table(path / "utt2spk")
@@ -225,7 +242,7 @@ def read_kaldi_dir(path: str | os.PathLike[str], *, allow_pipes: bool = False) -
                 id=utterance,
                 audio=sources[recording][0],
                 speaker=speakers[utterance],
-                text=text[utterance][1],
+                text=text[utterance],
                 start=start,
                 end=end,
                 command=sources[recording][1],

@@ -25,6 +25,7 @@ COMMANDS = {
     "retrain": "Train a model's network anew; all else of it stays.",
     "score": "Compare two transcript files.",
     "train": "Train a network from alignments.",
+    "transcribe": "Transcribe speech that has no transcripts, to train on it.",
     "tune": "Choose scales and penalty on development sets.",
 }
 """Sub-commands with their short help: module ``recognizer.cli.NAME`` holds the command NAME."""

@@ -102,13 +102,41 @@ class LatticeOptions:
 
 
 @dataclass(frozen=True)
+class TeacherRecord:
+    """Who transcribed a training set that no person did.
+
+    Attributes:
+        name: of the recogniser.
+        licence: of the recogniser.
+        utterances: of the whole set.
+        kept: how many of them were trained on.
+        agreed_with: name of another recogniser, whose transcripts had to be nearly the same.
+    """
+
+    name: str
+    licence: str
+    utterances: int
+    kept: int
+    agreed_with: str | None = None
+
+
+@dataclass(frozen=True)
 class TrainingData:
-    """A set that the model was trained on."""
+    """A set that the model was trained on.
+
+    Attributes:
+        name: of the set.
+        licence: of the set.
+        hours: of speech.
+        words: of transcripts or text.
+        teacher: who transcribed it; None for a set with transcripts of its own.
+    """
 
     name: str
     licence: str
     hours: float = 0.0
     words: int = 0
+    teacher: TeacherRecord | None = None
 
 
 @dataclass(frozen=True)

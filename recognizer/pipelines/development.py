@@ -35,6 +35,7 @@ def training_record(one: TrainingSet, utterances: Iterable[Utterance]) -> model_
         one.licence,
         hours=round(sum(u.duration for u in known) / 3600, 2),
         words=sum(len(u.words) for u in known),
+        teacher=one.teacher(),
     )
 
 

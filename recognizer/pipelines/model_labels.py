@@ -20,7 +20,7 @@ from recognizer.model.bundle import ModelBundle
 from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
 from recognizer.pipelines.acoustic.network_stages import features_stage
 from recognizer.pipelines.acoustic.options import AcousticOptions
-from recognizer.pipelines.recipe import TrainingSet
+from recognizer.pipelines.recipe import TrainingSet, stages_of
 from recognizer.stages import Stage
 
 _OF_THE_MODEL = ("tree", "features")
@@ -143,7 +143,8 @@ class ModelLabels:
             "text_rules": config.text_rules,
             "sets": [one.data for one in self.sets],
         }
-        return Stage("align", inputs, (), self._align, "aligning with the model", self.check)
+        after = stages_of(self.sets)
+        return Stage("align", inputs, after, self._align, "aligning with the model", self.check)
 
     def corpus(self, one: TrainingSet) -> Corpus:
         """A set, its transcripts as the model writes words.
@@ -151,16 +152,18 @@ class ModelLabels:
         Raises:
             SpeechError: it is missing or damaged.
         """
-        return read_corpus(self._corpora / one.data).normalized(self.model.config.text_rules)
+        corpus = read_corpus(one.directory(self._corpora))
+        return corpus.normalized(self.model.config.text_rules)
 
     def check(self) -> None:
-        """Read all sets.
+        """Read all sets but those that a stage makes.
 
         Raises:
             SpeechError: one is missing or damaged.
         """
         for one in self.sets:
-            self.corpus(one)
+            if one.made_by is None:
+                self.corpus(one)
 
     def _align(self, directory: Path) -> None:
         for one in self.sets:

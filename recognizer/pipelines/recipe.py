@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
 from recognizer.lm.units.pieces import PieceOptions
-from recognizer.model.config import FirstPassOptions, LatticeOptions
+from recognizer.model.config import FirstPassOptions, LatticeOptions, TeacherRecord
 from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.transcription.selection import SelectionOptions
+from recognizer.transcription.teachers import TeacherOptions
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "recipes"
 """The recipes that come with the package: NAME.toml."""
@@ -38,7 +41,62 @@ class TrainingSet:
     @property
     def name(self) -> str:
         """Name of its files."""
-        return self.data.strip("/").replace("/", "-")
+        return _file_name(self.data)
+
+    @property
+    def made_by(self) -> str | None:
+        """The stage that makes the directory; None where it is there from the beginning."""
+        return None
+
+    def directory(self, corpora: Path) -> Path:
+        """Where it lies."""
+        return corpora / self.data
+
+    def teacher(self) -> TeacherRecord | None:
+        """Who transcribed it, if no person did."""
+        return None
+
+
+def stages_of(sets: Iterable[TrainingSet]) -> tuple[str, ...]:
+    """The stages that make sets, each once."""
+    return tuple(sorted({one.made_by for one in sets if one.made_by is not None}))
+
+
+@dataclass(frozen=True)
+class UntranscribedSet:
+    """Speech to train on that nobody has transcribed (`recognizer.pipelines.semi_supervised`).
+
+    Attributes:
+        data: its directory, relative to the corpora's. Transcripts that it has are not read.
+        licence: recorded in the model.
+        teacher: who transcribes it. If it is a model of this package, an earlier recipe made it.
+        second: another teacher, with whom the first must agree
+            (`SelectionOptions.max_disagreement`).
+        selection: which transcripts are kept.
+    """
+
+    data: str
+    licence: str
+    teacher: TeacherOptions
+    second: TeacherOptions | None = None
+    selection: SelectionOptions = SelectionOptions()
+
+    def __post_init__(self) -> None:
+        if (self.second is None) != (self.selection.max_disagreement is None):
+            raise UsageError(
+                f"{self.data}: expected both a second teacher and selection.max_disagreement, or "
+                "neither, found one of them"
+            )
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        return _file_name(self.data)
+
+    @property
+    def teachers(self) -> tuple[TeacherOptions, ...]:
+        """The teacher, and the second one if there is one."""
+        return (self.teacher,) if self.second is None else (self.teacher, self.second)
 
 
 @dataclass(frozen=True)
@@ -118,6 +176,7 @@ class Recipe:
         pieces: how to find the pieces of words that the language models are then made of, so that
             any word can be recognised; by default they are made of whole words.
         training: corpora to train on.
+        untranscribed: sets to train on that have no transcripts, with who transcribes them.
         lm: the language models.
         aligner: model directory whose network aligns the training sets, or "english", that of this
             package; by default a model is made for it from a flat start.
@@ -137,6 +196,7 @@ class Recipe:
     lm: LanguageOptions
     tuning: TuningOptions
     description: str = ""
+    untranscribed: tuple[UntranscribedSet, ...] = ()
     lexicon: str | None = None
     text_rules: str | None = None
     pieces: PieceOptions | None = None
@@ -157,6 +217,9 @@ class Recipe:
                 f"{bootstrap[0]}: bootstrap: expected nothing beside aligner, for there is no flat "
                 "start"
             )
+        names = [one.name for one in self.training] + [one.name for one in self.untranscribed]
+        if len(set(names)) < len(names):
+            raise UsageError(f"expected sets of distinct names, found {', '.join(names)}")
         if self.lm.books and self.rules != "english":
             raise UsageError(
                 f"books: expected false with the text rules {self.rules!r}, for sentences of books "
@@ -216,3 +279,7 @@ def find_text(patterns: tuple[str, ...], root: Path) -> list[Path]:
             raise SpeechError(f"{root / pattern}: expected text files, found none")
         files += found
     return files
+
+
+def _file_name(data: str) -> str:
+    return data.strip("/").replace("/", "-")

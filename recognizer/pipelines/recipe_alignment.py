@@ -6,6 +6,7 @@ Both ways end with the HMM state of every frame, and know the pronunciations tha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,25 @@ from recognizer.model.bundle import ModelBundle
 from recognizer.model.files import model_path
 from recognizer.pipelines.acoustic.aligned_corpus import AcousticInputs, AlignedCorpus
 from recognizer.pipelines.model_labels import ModelLabels, check_apart
-from recognizer.pipelines.recipe import Recipe, TrainingSet
+from recognizer.pipelines.recipe import Recipe, TrainingSet, stages_of
 from recognizer.stages import Stage
 
 LAST_TRIPHONES = "aligner"
 
 
 def recipe_alignment(
-    recipe: Recipe, corpora: Path, work: Path, jobs: int, language: dict[str, str]
+    recipe: Recipe,
+    sets: Sequence[TrainingSet],
+    corpora: Path,
+    work: Path,
+    jobs: int,
+    language: dict[str, str],
 ) -> RecipeAlignment:
     """The way that a recipe chooses.
 
     Args:
         recipe: what is made.
+        sets: all that is trained on.
         corpora: directory of the corpora that it names.
         work: parent of the stages' directories.
         jobs: processes or threads.
@@ -49,15 +56,18 @@ def recipe_alignment(
         SpeechError: the model is damaged.
     """
     if recipe.aligner is None:
-        return FlatStartAlignment(recipe, corpora, work, jobs, language)
-    return ModelAlignment(recipe, corpora, work, jobs)
+        return FlatStartAlignment(recipe, sets, corpora, work, jobs, language)
+    return ModelAlignment(recipe, sets, corpora, work, jobs)
 
 
 class RecipeAlignment(ABC):
     """Aligned training sets of a recipe."""
 
-    def __init__(self, recipe: Recipe, corpora: Path, work: Path, jobs: int) -> None:
+    def __init__(
+        self, recipe: Recipe, sets: Sequence[TrainingSet], corpora: Path, work: Path, jobs: int
+    ) -> None:
         self._recipe = recipe
+        self._sets = tuple(sets)
         self._corpora = corpora
         self._work = work
         self._jobs = jobs
@@ -80,25 +90,33 @@ class RecipeAlignment(ABC):
         Raises:
             SpeechError: it is missing or damaged.
         """
-        return read_corpus(self._corpora / one.data).normalized(self._recipe.rules)
+        return read_corpus(one.directory(self._corpora)).normalized(self._recipe.rules)
 
 
 class FlatStartAlignment(RecipeAlignment):
     """Stages ``flat_start`` and ``align``."""
 
     def __init__(
-        self, recipe: Recipe, corpora: Path, work: Path, jobs: int, language: dict[str, str]
+        self,
+        recipe: Recipe,
+        sets: Sequence[TrainingSet],
+        corpora: Path,
+        work: Path,
+        jobs: int,
+        language: dict[str, str],
     ) -> None:
-        super().__init__(recipe, corpora, work, jobs)
+        super().__init__(recipe, sets, corpora, work, jobs)
         self._language = language
-        self._bootstrap = [one for one in recipe.training if one.bootstrap]
+        self._bootstrap = [one for one in self._sets if one.bootstrap]
 
     def stages(self) -> list[Stage]:
         """See `RecipeAlignment.stages`."""
         recipe = self._recipe
-        training = [one.data for one in recipe.training]
+        training = [one.data for one in self._sets]
+        made = stages_of(self._sets)
         options: dict[str, Any] = {"lexicon": recipe.lexicon} | self._language
-        if recipe.lexicon == GRAPHEMES:
+        spelled = recipe.lexicon == GRAPHEMES
+        if spelled:
             options["words_of"] = training
         options["options"] = to_table(recipe)["flat_start"]
         options["sets"] = [one.data for one in self._bootstrap]
@@ -106,7 +124,7 @@ class FlatStartAlignment(RecipeAlignment):
             Stage(
                 "flat_start",
                 options,
-                (),
+                made if spelled else (),
                 self._flat_start,
                 "training an aligner from a flat start",
                 self._check,
@@ -114,7 +132,7 @@ class FlatStartAlignment(RecipeAlignment):
             Stage(
                 "align",
                 {"sets": training},
-                ("flat_start",),
+                ("flat_start", *made),
                 self._align,
                 "aligning all sets",
                 self._check,
@@ -134,7 +152,7 @@ class FlatStartAlignment(RecipeAlignment):
                     read_paths(self._work / "align" / f"{one.name}.safetensors"),
                     model.transitions,
                 )
-                for one in self._recipe.training
+                for one in self._sets
             ),
         )
 
@@ -145,8 +163,9 @@ class FlatStartAlignment(RecipeAlignment):
     def _check(self) -> None:
         if self._recipe.lexicon not in (None, GRAPHEMES):
             self._transcript_lexicon()
-        for one in self._recipe.training:
-            self.corpus(one)
+        for one in self._sets:
+            if one.made_by is None:
+                self.corpus(one)
 
     def _flat_start(self, directory: Path) -> None:
         utterances = [u for one in self._bootstrap for u in self.corpus(one)]
@@ -162,13 +181,13 @@ class FlatStartAlignment(RecipeAlignment):
 
     def _align(self, directory: Path) -> None:
         model = self._model
-        for one in self._recipe.training:
+        for one in self._sets:
             target = directory / f"{one.name}.safetensors"
             align_set(model, one.data, list(self.corpus(one)), target, jobs=self._jobs)
 
     def _transcript_lexicon(self) -> Lexicon:
         recipe = self._recipe
-        training = (self.corpus(one) for one in recipe.training)
+        training = (self.corpus(one) for one in self._sets)
         return transcript_lexicon(recipe.lexicon, recipe.rules, self._corpora, training)
 
     @cached_property
@@ -179,8 +198,10 @@ class FlatStartAlignment(RecipeAlignment):
 class ModelAlignment(RecipeAlignment):
     """Stage ``align``, with the network of a model directory."""
 
-    def __init__(self, recipe: Recipe, corpora: Path, work: Path, jobs: int) -> None:
-        super().__init__(recipe, corpora, work, jobs)
+    def __init__(
+        self, recipe: Recipe, sets: Sequence[TrainingSet], corpora: Path, work: Path, jobs: int
+    ) -> None:
+        super().__init__(recipe, sets, corpora, work, jobs)
         assert recipe.aligner is not None
         model = ModelBundle(model_path(recipe.aligner))
         check_apart(model, work)
@@ -189,7 +210,7 @@ class ModelAlignment(RecipeAlignment):
                 f"aligner: expected a model with the text rules {recipe.rules!r}, "
                 f"found {model.config.text_rules!r} in {model.path}"
             )
-        self._labels = ModelLabels(model, recipe.training, corpora, work, jobs)
+        self._labels = ModelLabels(model, self._sets, corpora, work, jobs)
 
     def stages(self) -> list[Stage]:
         """See `RecipeAlignment.stages`."""
@@ -202,5 +223,5 @@ class ModelAlignment(RecipeAlignment):
 
     def lexicon(self) -> Lexicon:
         """See `RecipeAlignment.lexicon`."""
-        utterances = [u for one in self._recipe.training for u in self.corpus(one)]
+        utterances = [u for one in self._sets for u in self.corpus(one)]
         return self._labels.lexicon(utterances)

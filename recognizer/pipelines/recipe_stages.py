@@ -48,6 +48,7 @@ from recognizer.pipelines.recipe_units import (
     require_sentencepiece,
     word_units,
 )
+from recognizer.pipelines.semi_supervised import selected_sets, semi_supervised_stages
 from recognizer.stages import Stage
 
 FIRST_PASS_ARPA = "first_pass.arpa.gz"
@@ -71,8 +72,10 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     language: dict[str, str] = {}
     if recipe.rules != "english":
         language["text_rules"] = recipe.rules
-    alignment = recipe_alignment(recipe, corpora, work, jobs, language)
-    steps = _Steps(recipe, corpora, work, alignment, jobs)
+    selected = selected_sets(recipe.untranscribed, work)
+    sets = (*recipe.training, *selected)
+    alignment = recipe_alignment(recipe, sets, corpora, work, jobs, language)
+    steps = _Steps(recipe, sets, corpora, work, alignment, jobs)
     table = to_table(recipe)
     lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
     put: dict[str, str] = {}
@@ -80,7 +83,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         put["precision"] = recipe.acoustic.precision
     if recipe.acoustic.storage != "float32":
         put["storage"] = recipe.acoustic.storage
-    training = [one.data for one in recipe.training]
+    training = [one.data for one in sets]
     stages = [
         Stage(
             "text",
@@ -109,6 +112,11 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             require_sentencepiece,
         )
         stages.insert(1, pieces)
+    if selected:
+        stages = [
+            *semi_supervised_stages(recipe.untranscribed, recipe.rules, corpora, work, jobs=jobs),
+            *stages,
+        ]
     stages += acoustic_stages(
         recipe.acoustic,
         alignment.aligned,
@@ -153,9 +161,16 @@ class _Steps:
     """What each stage does; every method writes into the directory that it is given."""
 
     def __init__(
-        self, recipe: Recipe, corpora: Path, work: Path, alignment: RecipeAlignment, jobs: int
+        self,
+        recipe: Recipe,
+        sets: tuple[TrainingSet, ...],
+        corpora: Path,
+        work: Path,
+        alignment: RecipeAlignment,
+        jobs: int,
     ) -> None:
         self._recipe = recipe
+        self._sets = sets
         self._corpora = corpora
         self._work = work
         self._alignment = alignment
@@ -297,7 +312,7 @@ class _Steps:
                 search=recipe.search,
                 lattice=recipe.lattice,
                 training_data=(
-                    *(training_record(one, self._alignment.corpus(one)) for one in recipe.training),
+                    *(training_record(one, self._alignment.corpus(one)) for one in self._sets),
                     model_config.TrainingData(
                         " ".join(recipe.lm.text), recipe.lm.text_licence, words=self._text_words()
                     ),

@@ -90,6 +90,20 @@ def test_an_empty_transcript_is_allowed(kaldi: Path) -> None:
     assert next(iter(read_corpus(kaldi))).words == ()
 
 
+def test_a_set_read_for_its_audio_alone(kaldi: Path) -> None:
+    with_text = read_corpus(kaldi, transcripts=False)
+    (kaldi / "text").unlink()
+    assert "text: no such file" in message(kaldi)
+    without = read_corpus(kaldi, transcripts=False)
+    assert without == with_text
+    assert [(one.id, one.speaker, one.text) for one in without] == [
+        ("a", "jane", ""),
+        ("b", "john", ""),
+    ]
+    (kaldi / "utt2spk").write_text("a s\n")
+    assert "utt2spk: expected the same utterances" in message(kaldi, transcripts=False)
+
+
 def test_pipes_only_where_allowed(kaldi: Path) -> None:
     audio = kaldi / "audio" / "b.flac"
     (kaldi / "wav.scp").write_text(f"a audio/a.wav\nb cat {audio} |\n")

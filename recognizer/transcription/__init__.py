@@ -1,0 +1,1 @@
+"""Transcripts of untranscribed speech, to train on: who makes them, and which of them to keep."""
