@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from recognizer.data.text.rules import DEFAULT_RULES, RULE_SETS
@@ -77,7 +79,6 @@ def transcribe(
       recognizer transcribe data/radio --output-dir data/radio-own --jobs 4
       recognizer transcribe data/radio --whisper models/whisper-base --output-dir data/radio-taught
     """
-    from dataclasses import replace
     from pathlib import Path
 
     from recognizer.cli.run import report
@@ -101,10 +102,12 @@ def transcribe(
         teacher = TeacherOptions("transcripts", transcripts)
     else:
         teacher = TeacherOptions("model", model or DEFAULT_MODEL.name)
-    limits = {"min_confidence": min_confidence, "min_rate": min_rate, "max_rate": max_rate}
-    options = replace(
-        SelectionOptions(), **{name: value for name, value in limits.items() if value is not None}
-    )
+    limits: dict[str, Any] = {
+        "min_confidence": min_confidence,
+        "min_rate": min_rate,
+        "max_rate": max_rate,
+    }
+    options = SelectionOptions(**{key: one for key, one in limits.items() if one is not None})
     target = Path(output_dir)
     if target.resolve() == Path(data).resolve():
         raise UsageError(f"--output-dir: expected another directory than {data}, which it is")

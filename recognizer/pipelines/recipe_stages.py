@@ -38,7 +38,7 @@ from recognizer.pipelines.development import (
     training_record,
     tune_model,
 )
-from recognizer.pipelines.recipe import Recipe, find_text
+from recognizer.pipelines.recipe import Recipe, TrainingSet, find_text
 from recognizer.pipelines.recipe_alignment import RecipeAlignment, recipe_alignment
 from recognizer.pipelines.recipe_units import (
     SENTENCES,
