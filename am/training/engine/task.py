@@ -106,5 +106,6 @@ class TrainingTask:
         """What computes gradients of ``model`` on ``data``."""
         augment = self.augment
         if augment is None and self.options.augment.active:
-            augment = Augmenter(self.options.augment, self.data.mean)
+            running = self.network.mean_window > 0
+            augment = Augmenter(self.options.augment, None if running else self.data.mean)
         return Learner(model, self.data.training, self.options, self.epochs, augment)

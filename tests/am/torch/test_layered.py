@@ -20,6 +20,7 @@ from recognizer.am.torch.layered import LayeredNetwork
 from recognizer.am.torch.network_module import NetworkModule
 from recognizer.am.torch.networks import from_network, make_network
 from recognizer.data.errors import SpeechError
+from running_mean_formula import by_the_formula
 
 Rows = npt.NDArray[np.float64]
 
@@ -84,7 +85,11 @@ def lstmp(options: LstmpOptions, tensors: dict[str, Rows], x: Rows) -> Rows:
 def reference(network: Network, features: Rows) -> Rows:
     """Log posteriors ``[T / n, S]`` of one stream, in float64, without the delay."""
     tensors = {name: tensor.astype(np.float64) for name, tensor in network.tensors.items()}
-    x = (features - tensors["input.mean"]) * tensors["input.inv_std"]
+    mean, options = tensors["input.mean"], network.options
+    x = features - mean
+    if options.mean_window:
+        x = by_the_formula(features, mean, options.mean_window, options.mean_prior)
+    x = x * tensors["input.inv_std"]
     for index, layer in enumerate(network.options.stack):
         prefix = f"layers.{index}."
         own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -30,21 +30,10 @@ from recognizer.am.torch.running_mean import running_mean_state, subtract_runnin
 from recognizer.am.training.engine.statistics import FeatureStatistics
 from recognizer.data.audio.reading import read_audio
 from recognizer.data.errors import SpeechError
+from running_mean_formula import by_the_formula
 
 FloatArray = npt.NDArray[np.floating[Any]]
 CPU = torch.device("cpu")
-
-
-def by_the_formula(x: FloatArray, mean: FloatArray, window: int, prior: int) -> FloatArray:
-    """Frames ``[T, D]`` less their running means: the sums of `NetworkShape`, one by one."""
-    decay = 1 - 1 / window
-    rows = []
-    for t in range(len(x)):
-        weights = [prior * decay ** (t + 1), *(decay ** (t - k) for k in range(t + 1))]
-        values = [mean, *x[: t + 1]]
-        total = sum(weight * value for weight, value in zip(weights, values, strict=True))
-        rows.append(x[t] - total / sum(weights))
-    return np.array(rows)
 
 
 def make_frames(count: int, seed: int = 1) -> npt.NDArray[np.float32]:
@@ -213,6 +202,4 @@ def test_native_code_checks_the_prior(window: int, prior: int) -> None:
     tensors = make_file("lstmp").tensors
     ends = {n.removeprefix("input."): t for n, t in tensors.items() if n.startswith("input.")}
     with pytest.raises(ValueError, match="mean_prior: expected 1 to mean_window, or 0 without one"):
-        _inference.Network(
-            ends, [{}], 50.0, False, "portable", mean_window=window, mean_prior=prior
-        )
+        _inference.Network(ends, [{}], False, "portable", mean_window=window, mean_prior=prior)

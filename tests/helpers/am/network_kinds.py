@@ -80,6 +80,16 @@ LAYERED = {
             TdnnOptions(units=9, activation="none"),
         ),
     ),
+    "tdnn, every third, running mean": NetworkShape(
+        kind="layered",
+        layers=(
+            TdnnOptions(units=20, left=1, right=1),
+            TdnnOptions(units=24, left=2, right=2, stride=3),
+            TdnnOptions(units=24, left=1, right=1),
+        ),
+        mean_window=25,
+        mean_prior=4,
+    ),
     "factorised, every sixth": NetworkShape(
         kind="layered",
         layers=(

@@ -86,6 +86,17 @@ def test_masks_wider_than_the_utterance() -> None:
         assert result.shape == (3, 40)
 
 
+def test_masks_without_a_given_mean_have_the_utterances() -> None:
+    options = AugmentOptions(gain_std=5.0, frequency_masks=1, frequency_width=10, time_masks=20.0)
+    loud = FEATURES + np.linspace(-9, 9, 40, dtype=np.float32)
+    result = Augmenter(options, None)(loud, np.random.default_rng(3))
+    gain = np.median(result - loud)
+    masked = np.abs(result - loud - gain) > 1e-4
+    assert 0.01 < masked.mean() < 0.9
+    mean = np.broadcast_to(loud.mean(0) + gain, loud.shape)
+    np.testing.assert_allclose(result[masked], mean[masked], atol=1e-3)
+
+
 def test_wrong_options() -> None:
     with pytest.raises(UsageError, match="gain_std"):
         AugmentOptions(gain_std=-1.0)
