@@ -16,6 +16,7 @@ from recognizer.data.errors import SpeechError, UsageError
 
 _KEPT_CLIPS = 512  # in memory: 80 MB of clips of 5 s
 _FULL_SCALE = 32767.0
+_SILENCE = 1e-3  # of the loudest sample
 
 
 def add_noise(samples: Samples, noise: Samples, snr_db: float, start: int = 0) -> Samples:
@@ -87,7 +88,10 @@ def find_clips(patterns: Sequence[str], root: Path = Path()) -> tuple[Path, ...]
 
 
 def read_clip(path: Path) -> Samples:
-    """A recording as float32 samples `[M]`; some hundred are kept decoded by each process.
+    """A recording of noise as float32 samples `[M]`; each process keeps some hundred of them.
+
+    Silence at both ends (60 dB below the loudest sample) is left out: many collections have filled
+    their clips up to the same length with it, and no ratio to speech could be meant by that.
 
     Raises:
         SpeechError: as `recognizer.data.audio.reading.read_audio`.
@@ -100,5 +104,8 @@ def read_clip(path: Path) -> Samples:
 def _decoded(path: Path) -> npt.NDArray[np.int16]:
     """As 16-bit integers, in half of the memory."""
     samples = np.clip(read_audio(path), -1.0, 1.0)
-    integers: npt.NDArray[np.int16] = np.rint(samples * _FULL_SCALE).astype(np.int16)
+    level = np.abs(samples)
+    (loud,) = np.nonzero(level >= _SILENCE * level.max())
+    part = samples[loud[0] : loud[-1] + 1]
+    integers: npt.NDArray[np.int16] = np.rint(part * _FULL_SCALE).astype(np.int16)
     return integers
