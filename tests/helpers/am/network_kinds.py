@@ -111,6 +111,12 @@ LAYERED = {
         ),
         output_delay=12,
     ),
+    "tdnn, running mean, every second": NetworkShape(
+        kind="layered",
+        layers=(TdnnOptions(units=30, left=1, stride=2), TdnnOptions(units=20, right=2)),
+        mean_window=20,
+        mean_prior=7,
+    ),
 }
 
 INPUTS, OUTPUTS = 6, 23
