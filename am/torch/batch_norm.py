@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,20 +12,6 @@ EPSILON = 1e-3
 
 _MOMENTUM = 0.05
 """Share of a chunk without padding in the running statistics."""
-
-
-@dataclass(frozen=True)
-class FrameMask:
-    """Which frames of a chunk are no padding.
-
-    Attributes:
-        weights: 1 for each frame of an utterance, 0 for padding ``[T, N]``, in the type of gates
-            and losses.
-        count: number of the former.
-    """
-
-    weights: Tensor
-    count: int
 
 
 class BatchNorm(nn.Module):
@@ -44,25 +29,28 @@ class BatchNorm(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("variance", torch.ones(width))
 
-    def forward(self, x: Tensor, mask: FrameMask | None) -> Tensor:
+    def forward(self, x: Tensor, kept: Tensor | None) -> Tensor:
         """Normalise each output.
 
         Args:
             x: ``[T, N, U]``.
-            mask: of its frames; None where nothing is padding.
+            kept: the frames that are no padding, as sorted indices into T N of them, int64; None
+                where nothing is padding.
 
         Returns:
-            ``[T, N, U]`` of x's type.
+            ``[T, N, U]`` of x's type. In training, padding becomes zeros.
         """
         if not self.training:
             scale, offset = self.scale_and_offset()
             return (x * scale + offset).to(x.dtype)
         flat = x.reshape(-1, x.shape[-1])
-        weights = None if mask is None else mask.weights.reshape(-1)
-        count = len(flat) if mask is None else mask.count
-        y, mean, variance = _NormalisedRows.apply(flat, weights, count)  # type: ignore[no-untyped-call]
+        count = len(flat) if kept is None else len(kept)
+        if count == 0:
+            return torch.zeros_like(x)
+        y, mean, inverse = _NormalisedRows.apply(flat, kept)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             share = _MOMENTUM * count / len(flat)
+            variance = (inverse.pow(-2) - EPSILON).clamp_min(0)
             self.mean.lerp_(mean.to(self.mean.dtype), share)
             self.variance.lerp_(variance.to(self.variance.dtype), share)
         return torch.reshape(y, x.shape)
@@ -74,39 +62,32 @@ class BatchNorm(nn.Module):
 
 
 class _NormalisedRows(torch.autograd.Function):
-    """``(x [R, U], weights [R] or None, their sum) -> (y [R, U], mean [U], variance [U])``.
+    """``(x [R, U], kept or None) -> (y [R, U], mean [U], 1 / sqrt(variance + EPSILON) [U])``.
 
-    Sums are made in float32, and y is all that is kept of the chunk for the backward pass.
+    Torch's own normalisation of the rows that are kept, which never repeats an index: its gradient
+    is put back without the slow sums that differentiating ``index_select`` makes.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weights: Tensor | None, count: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows with weight 0 are normalised too, but do not count."""
-        high = torch.float64 if x.dtype == torch.float64 else torch.float32
-        ctx.count = count = max(count, 1)
-        wide = x.to(high)
-        if weights is None:
-            variance, mean = torch.var_mean(wide, 0, correction=0)
-        else:
-            mean = weights @ wide / count
-            variance = (weights @ wide.square() / count - mean.square()).clamp_min(0)
-        inverse = torch.rsqrt(variance + EPSILON)
-        y = torch.addcmul(-mean * inverse, wide, inverse).to(x.dtype)
-        ctx.save_for_backward(y, weights, inverse)
-        ctx.mark_non_differentiable(mean, variance)
-        return y, mean, variance
+    def forward(ctx: Any, x: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Statistics are float32 (float64 if ``x`` is)."""
+        rows = x if kept is None else x.index_select(0, kept)
+        y, mean, inverse = torch.native_batch_norm(rows, None, None, None, None, True, 0.0, EPSILON)
+        ctx.save_for_backward(rows, kept, mean, inverse)
+        ctx.mark_non_differentiable(mean, inverse)
+        return _put_back(y, kept, x), mean, inverse
 
     @staticmethod
-    def backward(ctx: Any, d_y: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, d_y: Tensor, *_: Tensor) -> tuple[Tensor, None]:
         """Each row moves the mean and variance that all rows are normalised by."""
-        y, weights, inverse = ctx.saved_tensors
-        high = inverse.dtype
-        wide, d_wide = y.to(high), d_y.to(high)
-        d_mean = d_wide.sum(0) / ctx.count
-        d_deviation = torch.einsum("ru,ru->u", wide, d_wide) / ctx.count
-        through = torch.addcmul(d_mean, wide, d_deviation)
-        if weights is not None:
-            through *= weights.unsqueeze(1)
-        return ((d_wide - through) * inverse).to(d_y.dtype), None, None
+        rows, kept, mean, inverse = ctx.saved_tensors
+        given = d_y.contiguous() if kept is None else d_y.index_select(0, kept)
+        d_rows, _, _ = torch.ops.aten.native_batch_norm_backward(
+            given, rows, None, None, None, mean, inverse, True, EPSILON, [True, False, False]
+        )
+        return _put_back(d_rows, kept, d_y), None
+
+
+def _put_back(rows: Tensor, kept: Tensor | None, like: Tensor) -> Tensor:
+    """The rows where they were among zeros."""
+    return rows if kept is None else torch.zeros_like(like).index_copy_(0, kept, rows)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recognizer.am.nnet.layers import AnyLayer, TdnnOptions
-from recognizer.am.torch.batch_norm import EPSILON, FrameMask
+from recognizer.am.torch.batch_norm import EPSILON
 from recognizer.am.torch.lstmp import LstmpLayer
 from recognizer.am.torch.network_module import NetworkModule, State
 from recognizer.am.torch.tdnn import TdnnLayer
@@ -68,7 +68,7 @@ class LayeredNetwork(NetworkModule):
             raise ValueError(f"features: expected a multiple of {n} frames, found {frames}")
         after: State = []
         left = iter(state)
-        masks = _Masks(frames, lengths, self.high_precision, self.device)
+        kept = _Kept(frames, lengths, self.device)
         every = 1
         for layer in self._stack():
             own = list(islice(left, layer.states))
@@ -77,7 +77,7 @@ class LayeredNetwork(NetworkModule):
                 x = self.drop(x)
             else:
                 every *= layer.options.stride
-                x, new = layer(x, own, masks.of(every), self.drop)
+                x, new = layer(x, own, kept.at(every), self.drop)
             after += new
         return x, after
 
@@ -126,32 +126,27 @@ class LayeredNetwork(NetworkModule):
         super().load_tensors(unfolded)
 
 
-class _Masks:
+class _Kept:
     """Which frames of a chunk are no padding, at each rate.
 
     Args:
         frames: T.
         lengths: frames of features of each stream ``[N]`` int64, if some are fewer.
-        precision: of the masks.
         device: of the network.
     """
 
-    def __init__(
-        self, frames: int, lengths: Tensor | None, precision: torch.dtype, device: torch.device
-    ) -> None:
+    def __init__(self, frames: int, lengths: Tensor | None, device: torch.device) -> None:
         full = lengths is None or bool((lengths == frames).all())
-        self._frames, self._lengths = frames, None if full else lengths
-        self._precision, self._device = precision, device
-        self._made: dict[int, FrameMask] = {}
+        self._frames, self._lengths, self._device = frames, None if full else lengths, device
+        self._made: dict[int, Tensor] = {}
 
-    def of(self, every: int) -> FrameMask | None:
-        """Of the frames of features 0, ``every``, ...; None where nothing is padding."""
+    def at(self, every: int) -> Tensor | None:
+        """Of the frames of features 0, ``every``, ...; see `BatchNorm.forward`."""
         if self._lengths is None:
             return None
         if every not in self._made:
-            kept = torch.arange(0, self._frames, every).unsqueeze(1) < self._lengths
-            weights = kept.to(self._device, self._precision)
-            self._made[every] = FrameMask(weights, int(kept.sum()))
+            real = torch.arange(0, self._frames, every).unsqueeze(1) < self._lengths
+            self._made[every] = torch.nonzero(real.reshape(-1)).squeeze(1).to(self._device)
         return self._made[every]
 
 

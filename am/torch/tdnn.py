@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recognizer.am.nnet.layers import TdnnOptions
-from recognizer.am.torch.batch_norm import BatchNorm, FrameMask
+from recognizer.am.torch.batch_norm import BatchNorm
 from recognizer.am.torch.network_module import State
 
 
@@ -69,14 +69,14 @@ class TdnnLayer(nn.Module):
         return [torch.zeros(streams, width, dtype=precision, device=at) for width in self._widths]
 
     def forward(
-        self, x: Tensor, state: State, mask: FrameMask | None, drop: Callable[[Tensor], Tensor]
+        self, x: Tensor, state: State, kept: Tensor | None, drop: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, State]:
         """Outputs of a chunk.
 
         Args:
             x: inputs ``[T, N, D]``; T is a multiple of the stride.
             state: before the chunk.
-            mask: of the outputs' frames, see `BatchNorm`.
+            kept: the outputs' frames that are no padding, see `BatchNorm.forward`.
             drop: dropout; what passes by is not dropped, and neither are linear layers' outputs.
 
         Returns:
@@ -96,7 +96,7 @@ class TdnnLayer(nn.Module):
         if options.activation == "relu":
             y = torch.relu(y)
         if self.norm is not None:
-            y = self.norm(y, mask)
+            y = self.norm(y, kept)
         if options.activation == "relu":
             y = drop(y)
         if options.bypass:
