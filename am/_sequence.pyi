@@ -1,4 +1,4 @@
-"""Forward-backward of sequence criteria; `recognizer.am.training.criteria.lfmmi` uses it."""
+"""Forward-backward of sequence criteria; `recognizer.am.training.criteria` uses it."""
 
 from typing import TypeVar
 
@@ -47,6 +47,21 @@ def numerators(
     states: Longs,
     alphas: Doubles,
     finals: Doubles,
+    threads: int,
+) -> tuple[Doubles, Longs, Longs, Doubles]: ...
+def expected_accuracies(
+    scores: Floats | Doubles,
+    begins: Longs,
+    lengths: Longs,
+    sources: Ints,
+    destinations: Ints,
+    labels: Ints,
+    log_probs: Floats,
+    accuracies: Floats,
+    arcs: Longs,
+    state_frames: Ints,
+    finals: Floats,
+    states: Longs,
     threads: int,
 ) -> tuple[Doubles, Longs, Longs, Doubles]: ...
 def levels() -> list[str]: ...

@@ -43,7 +43,7 @@ foreach(level avx2 avx512)
   endif()
 endforeach()
 add_native_module(am _sequence am/csrc/sequence/sequence_module.cc am/csrc/sequence/denominator.cc
-                  am/csrc/sequence/numerator.cc ${sequence_kernels})
+                  am/csrc/sequence/numerator.cc am/csrc/sequence/expected_accuracy.cc ${sequence_kernels})
 target_compile_definitions(am__sequence PRIVATE ${sequence_levels})
 foreach(level avx2 avx512)
   set_property(SOURCE am/csrc/sequence/denominator_kernels_${level}.cc

@@ -19,7 +19,12 @@ from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.nnet.priors import SILENCE_WEIGHT, state_priors
 from recognizer.am.training.criteria.criterion import Criterion
 from recognizer.am.training.criteria.cross_entropy import CrossEntropy
-from recognizer.am.training.criteria.targets import FrameLabels, SupervisionGraph, TokenSequence
+from recognizer.am.training.criteria.targets import (
+    FrameLabels,
+    StateLattice,
+    SupervisionGraph,
+    TokenSequence,
+)
 from recognizer.am.training.engine.batching import Augment
 from recognizer.am.training.engine.data import CheckedData, TrainingUtterance
 from recognizer.am.training.engine.evaluation import Measurement, evaluate
@@ -39,6 +44,7 @@ __all__ = [
     "Measurement",
     "NetworkOptions",
     "Objective",
+    "StateLattice",
     "SupervisionGraph",
     "TokenSequence",
     "TrainingOptions",
@@ -161,6 +167,8 @@ def make_task(
     elif criterion.target is SupervisionGraph:
         # Outputs trained on whole paths are scores of these already: there is nothing to divide by.
         log_priors = np.zeros(network.outputs, dtype=np.float32)
+    elif criterion.target is StateLattice:
+        log_priors = known  # those that its outputs were divided by in training
     return TrainingTask(
         data,
         network,

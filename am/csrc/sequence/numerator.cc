@@ -2,18 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace sequence {
 namespace {
-
-constexpr double kLogZero = -std::numeric_limits<double>::infinity();
-
-inline double LogAdd(double a, double b) {
-  if (a < b) std::swap(a, b);
-  return b == kLogZero ? a : a + std::log1p(std::exp(b - a));
-}
 
 double LogSum(const double* values, size_t count) {
   double sum = kLogZero;
@@ -26,7 +18,7 @@ double LogSum(const double* values, size_t count) {
 template <typename Real>
 double Numerator::Run(const SupervisionView& graph, const Real* logits, size_t stride,
                       size_t frames, double* alphas, const double* finals,
-                      std::vector<LabelPosterior>& posteriors) {
+                      std::vector<LabelValue>& posteriors) {
   posteriors.clear();
   const size_t states = graph.states;
   // The arcs of each frame: those that begin with it and those that still last.
@@ -90,27 +82,13 @@ double Numerator::Run(const SupervisionView& graph, const Real* logits, size_t s
     }
     std::swap(beta_, before_);
   }
-  // Arcs of one output and frame as one posterior.
-  std::stable_sort(posteriors.begin(), posteriors.end(),
-                   [](const LabelPosterior& a, const LabelPosterior& b) {
-                     return a.frame != b.frame ? a.frame < b.frame : a.label < b.label;
-                   });
-  size_t kept = 0;
-  for (const LabelPosterior& one : posteriors) {
-    if (kept > 0 && posteriors[kept - 1].frame == one.frame &&
-        posteriors[kept - 1].label == one.label) {
-      posteriors[kept - 1].value += one.value;
-    } else {
-      posteriors[kept++] = one;
-    }
-  }
-  posteriors.resize(kept);
+  AddUp(posteriors);
   return total;
 }
 
 template double Numerator::Run<float>(const SupervisionView&, const float*, size_t, size_t,
-                                      double*, const double*, std::vector<LabelPosterior>&);
+                                      double*, const double*, std::vector<LabelValue>&);
 template double Numerator::Run<double>(const SupervisionView&, const double*, size_t, size_t,
-                                       double*, const double*, std::vector<LabelPosterior>&);
+                                       double*, const double*, std::vector<LabelValue>&);
 
 }  // namespace sequence

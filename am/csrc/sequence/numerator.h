@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "am/csrc/sequence/label_values.h"
+
 namespace sequence {
 
 // Arcs that may be taken in frames first_frames[a] to last_frames[a] of the stream's rows.
@@ -20,13 +22,6 @@ struct SupervisionView {
   size_t states;
 };
 
-// Posterior of an output in a frame of the stream's rows.
-struct LabelPosterior {
-  size_t frame;
-  int32_t label;
-  double value;
-};
-
 class Numerator {
  public:
   // The log of the summed probability of all paths of `frames` arcs, that of the start states
@@ -37,7 +32,7 @@ class Numerator {
   // each frame and output that a path can have there, in order of time.
   template <typename Real>
   double Run(const SupervisionView& graph, const Real* logits, size_t stride, size_t frames,
-             double* alphas, const double* finals, std::vector<LabelPosterior>& posteriors);
+             double* alphas, const double* finals, std::vector<LabelValue>& posteriors);
 
  private:
   std::vector<size_t> order_, active_, begin_;

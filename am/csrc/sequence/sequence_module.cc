@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "am/csrc/sequence/denominator.h"
+#include "am/csrc/sequence/expected_accuracy.h"
 #include "am/csrc/sequence/numerator.h"
 #include "data/csrc/arrays.h"
 
@@ -114,6 +116,53 @@ nb::object RunDenominator(sequence::Denominator& self, const Logits<Real>& logit
   return arrays::Give(std::move(values));
 }
 
+void ExpectOffsets(const Longs& offsets, size_t streams, const char* name) {
+  ExpectSize(offsets, streams + 1, name);
+  Expect(offsets.data()[0] == 0, std::string(name) + ": expected offsets from 0");
+  for (size_t n = 0; n < streams; ++n) {
+    Expect(offsets.data()[n] <= offsets.data()[n + 1],
+           std::string(name) + ": expected ascending offsets");
+  }
+}
+
+// Calls work(worker, n) for each stream, in several threads that have a worker each.
+template <typename Worker>
+void ForStreams(size_t streams, size_t threads,
+                const std::function<void(Worker&, size_t)>& work) {
+  std::atomic<size_t> next{0};
+  const auto run = [&] {
+    Worker worker;
+    for (size_t n; (n = next.fetch_add(1)) < streams;) work(worker, n);
+  };
+  std::vector<std::thread> others;
+  for (size_t i = 1; i < std::min(threads, streams); ++i) others.emplace_back(run);
+  run();
+  for (std::thread& thread : others) thread.join();
+}
+
+// Values of single outputs in rows t * N + n.
+struct SparseRows {
+  std::vector<int64_t> rows, columns;
+  std::vector<double> values;
+
+  void Add(const std::vector<std::vector<sequence::LabelValue>>& found, const Longs& begins,
+           size_t streams) {
+    for (size_t n = 0; n < streams; ++n) {
+      for (const sequence::LabelValue& one : found[n]) {
+        const int64_t frame = begins.data()[n] + static_cast<int64_t>(one.frame);
+        rows.push_back(frame * static_cast<int64_t>(streams) + static_cast<int64_t>(n));
+        columns.push_back(one.label);
+        values.push_back(one.value);
+      }
+    }
+  }
+
+  nb::tuple Give(std::vector<double>&& of_streams) {
+    return nb::make_tuple(arrays::Give(std::move(of_streams)), arrays::Give(std::move(rows)),
+                          arrays::Give(std::move(columns)), arrays::Give(std::move(values)));
+  }
+};
+
 // The graphs of all streams, one after the other.
 struct Supervisions {
   Ints sources, destinations, labels;
@@ -124,14 +173,8 @@ struct Supervisions {
   size_t begin(const Longs& of, size_t n) const { return static_cast<size_t>(of.data()[n]); }
 
   void Check(size_t streams, size_t outputs) const {
-    for (const auto& [offsets, name] : {std::pair{&arcs, "arcs"}, std::pair{&states, "states"}}) {
-      ExpectSize(*offsets, streams + 1, name);
-      Expect(offsets->data()[0] == 0, std::string(name) + ": expected offsets from 0");
-      for (size_t n = 0; n < streams; ++n) {
-        Expect(offsets->data()[n] <= offsets->data()[n + 1],
-               std::string(name) + ": expected ascending offsets");
-      }
-    }
+    ExpectOffsets(arcs, streams, "arcs");
+    ExpectOffsets(states, streams, "states");
     const size_t count = begin(arcs, streams);
     for (const auto& [row, name] :
          {std::pair{&sources, "sources"}, std::pair{&destinations, "destinations"},
@@ -176,40 +219,73 @@ nb::tuple RunNumerators(const Logits<Real>& logits, const Longs& begins, const L
   Expect(threads > 0 && threads <= kMostThreads, "threads: expected 1 to 1024");
 
   std::vector<double> values(streams);
-  std::vector<std::vector<sequence::LabelPosterior>> found(streams);
-  std::vector<int64_t> rows, columns;
-  std::vector<double> posteriors;
+  std::vector<std::vector<sequence::LabelValue>> found(streams);
+  SparseRows rows;
   {
     nb::gil_scoped_release release;
-    std::atomic<size_t> next{0};
-    const auto run = [&] {
-      sequence::Numerator numerator;
-      for (size_t n; (n = next.fetch_add(1)) < streams;) {
-        const size_t length = static_cast<size_t>(lengths.data()[n]);
-        if (length == 0) continue;
-        const size_t row = static_cast<size_t>(begins.data()[n]) * streams + n;
-        const size_t state = graphs.begin(states, n);
-        values[n] = numerator.Run(graphs.view(n), logits.data() + row * outputs,
-                                  streams * outputs, length, alphas.data() + state,
-                                  finals.data() + state, found[n]);
-      }
-    };
-    std::vector<std::thread> others;
-    for (size_t i = 1; i < std::min(threads, streams); ++i) others.emplace_back(run);
-    run();
-    for (std::thread& thread : others) thread.join();
-    for (size_t n = 0; n < streams; ++n) {
-      for (const sequence::LabelPosterior& one : found[n]) {
-        rows.push_back((begins.data()[n] + static_cast<int64_t>(one.frame)) *
-                           static_cast<int64_t>(streams) +
-                       static_cast<int64_t>(n));
-        columns.push_back(one.label);
-        posteriors.push_back(one.value);
-      }
-    }
+    ForStreams<sequence::Numerator>(streams, threads, [&](sequence::Numerator& numerator, size_t n) {
+      const size_t length = static_cast<size_t>(lengths.data()[n]);
+      if (length == 0) return;
+      const size_t row = static_cast<size_t>(begins.data()[n]) * streams + n;
+      const size_t state = graphs.begin(states, n);
+      values[n] = numerator.Run(graphs.view(n), logits.data() + row * outputs, streams * outputs,
+                                length, alphas.data() + state, finals.data() + state, found[n]);
+    });
+    rows.Add(found, begins, streams);
   }
-  return nb::make_tuple(arrays::Give(std::move(values)), arrays::Give(std::move(rows)),
-                        arrays::Give(std::move(columns)), arrays::Give(std::move(posteriors)));
+  return rows.Give(std::move(values));
+}
+
+// Lattices of all streams, one after the other.
+template <typename Real>
+nb::tuple RunAccuracies(const Logits<Real>& scores, const Longs& begins, const Longs& lengths,
+                        const Ints& sources, const Ints& destinations, const Ints& labels,
+                        const Floats& log_probs, const Floats& accuracies, const Longs& arcs,
+                        const Ints& state_frames, const Floats& finals, const Longs& states,
+                        size_t threads) {
+  const size_t streams = scores.shape(1), outputs = scores.shape(2);
+  ExpectRows(begins, lengths, scores.shape(0), streams);
+  ExpectOffsets(arcs, streams, "arcs");
+  ExpectOffsets(states, streams, "states");
+  const auto at = [](const Longs& of, size_t n) { return static_cast<size_t>(of.data()[n]); };
+  for (const auto& [row, name] :
+       {std::pair{&sources, "sources"}, std::pair{&destinations, "destinations"},
+        std::pair{&labels, "labels"}}) {
+    ExpectSize(*row, at(arcs, streams), name);
+  }
+  ExpectSize(log_probs, at(arcs, streams), "log_probs");
+  ExpectSize(accuracies, at(arcs, streams), "accuracies");
+  ExpectSize(state_frames, at(states, streams), "state_frames");
+  ExpectSize(finals, at(states, streams), "finals");
+  Expect(threads > 0 && threads <= kMostThreads, "threads: expected 1 to 1024");
+  std::vector<sequence::StateLatticeView> lattices(streams);
+  for (size_t n = 0; n < streams; ++n) {
+    const size_t a = at(arcs, n), s = at(states, n);
+    lattices[n] = {sources.data() + a,      destinations.data() + a,
+                   labels.data() + a,       log_probs.data() + a,
+                   accuracies.data() + a,   at(arcs, n + 1) - a,
+                   state_frames.data() + s, finals.data() + s,
+                   at(states, n + 1) - s};
+    const std::string fault =
+        sequence::Fault(lattices[n], outputs, static_cast<size_t>(lengths.data()[n]));
+    Expect(fault.empty(), "lattice: " + fault);
+  }
+
+  std::vector<double> values(streams);
+  std::vector<std::vector<sequence::LabelValue>> found(streams);
+  SparseRows rows;
+  {
+    nb::gil_scoped_release release;
+    ForStreams<sequence::ExpectedAccuracy>(streams, threads, [&](sequence::ExpectedAccuracy& accuracy, size_t n) {
+      const size_t length = static_cast<size_t>(lengths.data()[n]);
+      if (length == 0) return;
+      const size_t row = static_cast<size_t>(begins.data()[n]) * streams + n;
+      values[n] = accuracy.Run(lattices[n], scores.data() + row * outputs, streams * outputs,
+                               found[n]);
+    });
+    rows.Add(found, begins, streams);
+  }
+  return rows.Give(std::move(values));
 }
 
 template <typename Real>
@@ -222,6 +298,10 @@ void Bind(nb::module_& m, nb::class_<sequence::Denominator>& denominator) {
         nb::arg("log_probs"), nb::arg("first_frames"), nb::arg("last_frames"), nb::arg("arcs"),
         nb::arg("states"), nb::arg("alphas").noconvert(), nb::arg("finals").noconvert(),
         nb::arg("threads"));
+  m.def("expected_accuracies", &RunAccuracies<Real>, nb::arg("scores").noconvert(),
+        nb::arg("begins"), nb::arg("lengths"), nb::arg("sources"), nb::arg("destinations"),
+        nb::arg("labels"), nb::arg("log_probs"), nb::arg("accuracies"), nb::arg("arcs"),
+        nb::arg("state_frames"), nb::arg("finals"), nb::arg("states"), nb::arg("threads"));
 }
 
 }  // namespace

@@ -23,15 +23,19 @@ from recognizer.am.torch.network_module import NetworkOutputs, State
 from recognizer.am.training.criteria.criterion import ChunkLoss, ChunkTargets, Criterion, Sums
 from recognizer.am.training.criteria.denominator_graph import DenominatorGraph
 from recognizer.am.training.criteria.lfmmi_options import LfMmiOptions
+from recognizer.am.training.criteria.native_gradient import (
+    GivenGradient,
+    IntArray,
+    RealArray,
+    StreamRows,
+    offsets,
+)
 from recognizer.am.training.criteria.targets import SupervisionGraph, Target
 from recognizer.data.errors import SpeechError
 
 FAILED = -10.0
 """Objective of a frame whose forward-backward failed though its outputs are finite, as in Kaldi; it
 has no gradient."""
-
-IntArray = npt.NDArray[np.int64]
-RealArray = npt.NDArray[Any]
 
 
 class LfMmi(Criterion):
@@ -215,26 +219,6 @@ class _Branch(nn.Module):
 
 
 @dataclass(frozen=True)
-class StreamRows:
-    """The output rows of each stream in a chunk.
-
-    Attributes:
-        mask: ``[T, N]``.
-        begins: first row of each stream ``[N]``.
-        lengths: number of its rows ``[N]``.
-    """
-
-    mask: npt.NDArray[np.bool_]
-    begins: IntArray
-    lengths: IntArray
-
-    @classmethod
-    def of(cls, mask: npt.NDArray[np.bool_]) -> StreamRows:
-        """Of a mask with one range of rows in each stream."""
-        return cls(mask, mask.argmax(0).astype(np.int64), mask.sum(0).astype(np.int64))
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """What forward-backward gives.
 
@@ -297,8 +281,8 @@ class _Numerators:
         none = np.zeros(0)
         return cls(
             pieces,
-            _offsets([0 if piece is None else len(piece.sources) for piece in pieces]),
-            _offsets([0 if piece is None else len(piece.final_log_probs) for piece in pieces]),
+            offsets([0 if piece is None else len(piece.sources) for piece in pieces]),
+            offsets([0 if piece is None else len(piece.final_log_probs) for piece in pieces]),
             np.concatenate([none, *alphas]),
             np.concatenate([none, *finals]).astype(np.float64),
             before,
@@ -341,38 +325,10 @@ def has_path(graph: SupervisionGraph) -> bool:
     values, *_ = _sequence.numerators(
         np.zeros((frames, 1, 1), np.float32), np.zeros(1, np.int64), np.array([frames]),
         graph.sources, graph.destinations, np.zeros_like(graph.labels), graph.log_probs,
-        graph.first_frames, graph.last_frames, _offsets([len(graph.sources)]), _offsets([states]),
+        graph.first_frames, graph.last_frames, offsets([len(graph.sources)]), offsets([states]),
         alphas, graph.final_log_probs.astype(np.float64), 1,
     )  # fmt: skip
     return bool(np.isfinite(values[0]))
-
-
-def _offsets(sizes: Sequence[int]) -> IntArray:
-    return np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))).astype(np.int64)
-
-
-class GivenGradient(torch.autograd.Function):
-    """A number whose gradient is known: ``(x, value, gradient of x) -> value``."""
-
-    @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx,
-        x: Tensor,
-        value: float,
-        gradient: RealArray | None,
-    ) -> Tensor:
-        """The value."""
-        if gradient is not None:
-            ctx.save_for_backward(torch.from_numpy(gradient).to(x.device, x.dtype))
-        return x.new_tensor(value)
-
-    @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, d_value: Tensor
-    ) -> tuple[Tensor | None, ...]:
-        """The gradient."""
-        (gradient,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return gradient * d_value, None, None
 
 
 class SoftTargetLoss(torch.autograd.Function):

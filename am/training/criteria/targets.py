@@ -1,4 +1,4 @@
-"""What an utterance's outputs are compared with: three kinds of target, and how each is cut.
+"""What an utterance's outputs are compared with: four kinds of target, and how each is cut.
 
 A network reads input frames and gives output rows. Times of targets are counted in *output frames*:
 a network that gives one row for each input frame has as many of both; one that gives a row for
@@ -134,8 +134,8 @@ class SupervisionGraph:
             ("first_frames", self.output_frames),
             ("last_frames", self.output_frames),
         ):
-            if fault := _range_fault(f"graph: {name}", rows[name], limit):
-                return fault
+            if fault := _range_fault(name, rows[name], limit):
+                return f"graph: {fault}"
         if not np.isfinite(self.log_probs).all():
             return "graph: expected finite log_probs"
         return ""
@@ -159,9 +159,97 @@ class SupervisionGraph:
         )
 
 
-def _range_fault(name: str, values: npt.NDArray[Any], limit: int) -> str:
-    if len(values) and not 0 <= values.min() <= values.max() < limit:
-        return f"expected {name} 0 to {limit - 1}, found {values.min()} to {values.max()}"
+@dataclass(frozen=True)
+class StateLattice:
+    """Paths that a decoder found likely, and what is right in each output frame.
+
+    States are in topological order, state 0 is where the utterance begins; arcs are sorted by
+    source. It can only be taken whole, since every path is compared with the average of all.
+
+    Attributes:
+        sources: state that each arc leaves, int32 ``[A]``.
+        destinations: state that it enters, int32 ``[A]``.
+        labels: output of the network that it takes in the frame of its source, or -1 if it takes
+            no frame, int32 ``[A]``.
+        log_probs: weight of language model and transitions, natural log, float32 ``[A]``.
+        accuracies: 1 where an arc's output is right in its frame, else 0, float32 ``[A]``; which
+            outputs are as good as each other is up to who makes the lattice.
+        state_frames: output frames before each state, int32 ``[V]``.
+        final_log_probs: weight of ending in each state, natural log, float32 ``[V]``; -inf in all
+            states that are not after the last frame.
+        references: the right output of each frame, -1 where there is none, int32 ``[T]``.
+    """
+
+    sources: IntArray
+    destinations: IntArray
+    labels: IntArray
+    log_probs: npt.NDArray[np.float32]
+    accuracies: npt.NDArray[np.float32]
+    state_frames: IntArray
+    final_log_probs: npt.NDArray[np.float32]
+    references: IntArray
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+    @property
+    def output_frames(self) -> int:
+        """Output frames that the target spans, T."""
+        return len(self.references)
+
+    def fault(self, outputs: int) -> str:
+        """What is wrong with the target for a network of so many outputs; "" if nothing is."""
+        arcs, states, frames = len(self.sources), len(self.state_frames), len(self)
+        for name, size in (
+            ("sources", arcs),
+            ("destinations", arcs),
+            ("labels", arcs),
+            ("log_probs", arcs),
+            ("accuracies", arcs),
+            ("state_frames", states),
+            ("final_log_probs", states),
+            ("references", frames),
+        ):
+            row = getattr(self, name)
+            real = name in ("log_probs", "accuracies", "final_log_probs")
+            kind = np.dtype(np.float32 if real else np.int32)
+            if row.shape != (size,) or row.dtype != kind:
+                return f"lattice: expected {name} {kind} [{size}], found {_form(row)}"
+        for name, least, limit in (
+            ("sources", 0, states),
+            ("destinations", 0, states),
+            ("labels", -1, outputs),
+            ("state_frames", 0, frames + 1),
+            ("references", -1, outputs),
+        ):
+            if fault := _range_fault(name, getattr(self, name), limit, least):
+                return f"lattice: {fault}"
+        if not (np.isfinite(self.log_probs).all() and np.isfinite(self.accuracies).all()):
+            return "lattice: expected finite log_probs and accuracies"
+        if (self.destinations <= self.sources).any() or (np.diff(self.sources) < 0).any():
+            return "lattice: expected states in topological order, and arcs sorted by source"
+        steps = self.state_frames[self.destinations] - self.state_frames[self.sources]
+        if not states or self.state_frames[0] or (steps != (self.labels >= 0)).any():
+            return "lattice: expected a start at frame 0 and states as many frames apart as arcs"
+        finals = self.final_log_probs > -np.inf
+        if not finals.any() or (self.state_frames[finals] != frames).any():
+            return f"lattice: expected final states after frame {frames}, and no others"
+        return ""
+
+    def cut(self, begin: int, end: int) -> StateLattice:
+        """The whole lattice.
+
+        Raises:
+            ValueError: for any other piece.
+        """
+        if begin or end != len(self):
+            raise ValueError(f"a lattice has no piece of output frames {begin} to {end - 1}")
+        return self
+
+
+def _range_fault(name: str, values: npt.NDArray[Any], limit: int, least: int = 0) -> str:
+    if len(values) and not least <= values.min() <= values.max() < limit:
+        return f"expected {name} {least} to {limit - 1}, found {values.min()} to {values.max()}"
     return ""
 
 
@@ -169,5 +257,5 @@ def _form(array: npt.NDArray[Any]) -> str:
     return f"{array.dtype} {list(array.shape)}"
 
 
-Target = FrameLabels | TokenSequence | SupervisionGraph
+Target = FrameLabels | TokenSequence | SupervisionGraph | StateLattice
 """What one utterance is trained on."""
