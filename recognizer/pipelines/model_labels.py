@@ -20,7 +20,7 @@ from recognizer.model.bundle import ModelBundle
 from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
 from recognizer.pipelines.acoustic.network_stages import features_stage
 from recognizer.pipelines.acoustic.options import AcousticOptions
-from recognizer.pipelines.recipe import TrainingSet, stages_of
+from recognizer.pipelines.recipe import TrainingSet, UntranscribedSet, stages_of
 from recognizer.stages import Stage
 
 _OF_THE_MODEL = ("tree", "features")
@@ -52,7 +52,7 @@ def used_options(options: AcousticOptions) -> dict[str, Any]:
     return {name: value for name, value in table.items() if name not in ("tree", *_OF_OTHER_STARTS)}
 
 
-def check_sets(sets: Iterable[TrainingSet]) -> None:
+def check_sets(sets: Iterable[TrainingSet | UntranscribedSet]) -> None:
     """Refuse sets whose files would have the same names, and what only a flat start looks at.
 
     Raises:
@@ -60,7 +60,7 @@ def check_sets(sets: Iterable[TrainingSet]) -> None:
     """
     known: set[str] = set()
     for one in sets:
-        if one.bootstrap:
+        if isinstance(one, TrainingSet) and one.bootstrap:
             raise UsageError(f"{one.data}: bootstrap: expected nothing: there is no flat start")
         if one.name in known:
             raise UsageError(f"expected sets of distinct names, found {one.name!r} twice")

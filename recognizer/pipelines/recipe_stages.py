@@ -112,11 +112,10 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
             require_sentencepiece,
         )
         stages.insert(1, pieces)
-    if selected:
-        stages = [
-            *semi_supervised_stages(recipe.untranscribed, recipe.rules, corpora, work, jobs=jobs),
-            *stages,
-        ]
+    stages = [
+        *semi_supervised_stages(recipe.untranscribed, recipe.rules, corpora, work, jobs=jobs),
+        *stages,
+    ]
     stages += acoustic_stages(
         recipe.acoustic,
         alignment.aligned,

@@ -40,7 +40,8 @@ from recognizer.pipelines.model_labels import (
     check_sets,
     used_options,
 )
-from recognizer.pipelines.recipe import TrainingSet, TuningOptions
+from recognizer.pipelines.recipe import TrainingSet, TuningOptions, UntranscribedSet
+from recognizer.pipelines.semi_supervised import selected_sets, semi_supervised_stages
 from recognizer.stages import Stage
 
 
@@ -50,6 +51,8 @@ class RetrainRecipe:
 
     Attributes:
         training: corpora to train on.
+        untranscribed: sets to train on that have no transcripts, with who transcribes them: the
+            model itself, for one.
         tuning: development sets and grid.
         model: the model directory to start from; "english" is that of this package.
         fresh: train a network from random weights, of any shape; otherwise training goes on from
@@ -68,8 +71,9 @@ class RetrainRecipe:
         description: one line.
     """
 
-    training: tuple[TrainingSet, ...]
     tuning: TuningOptions
+    training: tuple[TrainingSet, ...] = ()
+    untranscribed: tuple[UntranscribedSet, ...] = ()
     model: str = DEFAULT_MODEL.name
     fresh: bool = False
     deepen: int = 0
@@ -81,7 +85,7 @@ class RetrainRecipe:
     description: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.training:
+        if not self.training and not self.untranscribed:
             raise UsageError("expected at least one training set [[training]], found none")
         if self.deepen < 0 or (self.fresh and self.deepen):
             expected = "0 with a fresh network" if self.fresh else "a number of layers >= 0"
@@ -96,13 +100,15 @@ class RetrainRecipe:
                 f'found "{self.acoustic.priors}"'
             )
         check_fixed(self.acoustic, () if self.fresh else ("network",))
-        check_sets(self.training)
+        check_sets((*self.training, *self.untranscribed))
 
 
 def retrain_stages(
     recipe: RetrainRecipe, corpora: Path, work: Path, *, jobs: int = 1
 ) -> list[Stage]:
     """Stages ``align``, ``features``, ``network``, ``model``, ``tune`` and ``evaluate``.
+
+    Before them, sets without transcripts are transcribed (`semi_supervised_stages`).
 
     Args:
         recipe: what is made.
@@ -126,7 +132,8 @@ def retrain_stages(
     if initial is not None:
         shape = {field.name: getattr(initial.options, field.name) for field in fields(NetworkShape)}
         options = replace(options, network=NetworkShape(**shape))
-    labels = ModelLabels(old, recipe.training, corpora, work, jobs)
+    selected = selected_sets(recipe.untranscribed, work)
+    labels = ModelLabels(old, (*recipe.training, *selected), corpora, work, jobs)
 
     def network(directory: Path) -> None:
         start = None
@@ -138,7 +145,7 @@ def retrain_stages(
         )
 
     def model(directory: Path) -> None:
-        records = [training_record(one, labels.corpus(one)) for one in recipe.training]
+        records = [training_record(one, labels.corpus(one)) for one in labels.sets]
         config = old.config
         config = replace(
             config,
@@ -183,7 +190,9 @@ def retrain_stages(
             network_training, options={**network_training.options, "fresh": True}
         )
     kept = to_table(replace(old.config, results=(), files={}))
+    rules = old.config.text_rules
     return [
+        *semi_supervised_stages(recipe.untranscribed, rules, corpora, work, jobs=jobs),
         *labels.stages(options),
         network_training,
         Stage(

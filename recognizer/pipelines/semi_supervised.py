@@ -71,7 +71,7 @@ def semi_supervised_stages(
     """The stages that transcribe the sets, and that keep what is likely to be right.
 
     Args:
-        sets: what to transcribe.
+        sets: what to transcribe; without any, there are no stages.
         rules: name of the rule set of the transcripts (`recognizer.data.text.rules`).
         corpora: directory that sets and teachers are relative to.
         work: parent of the stages' directories.
@@ -93,6 +93,8 @@ def semi_supervised_stages(
         for one in sets:
             _select(one, rules, corpora, work / _TRANSCRIBE, directory / one.name)
 
+    if not sets:
+        return []
     tables = [to_table(one) for one in sets]
     limits = [table.pop("selection") for table in tables]
     made: dict[str, Any] = {"sets": tables}

@@ -91,7 +91,7 @@ class WhisperTeacher:
             try:
                 audio = one.samples()
                 seconds = len(audio) / SAMPLE_RATE
-                if not 0.0 < seconds <= WINDOW_SECONDS:
+                if seconds > WINDOW_SECONDS:
                     raise SpeechError(
                         f"expected audio of up to {WINDOW_SECONDS:g} seconds, found {seconds:.2f}"
                     )

@@ -156,7 +156,7 @@ def test_the_model_holds_the_mean(
 )
 def test_options_that_exclude_each_other(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        RetrainRecipe((TrainingSet("train", ""),), TuningOptions(("dev",)), **wrong)
+        RetrainRecipe(TuningOptions(("dev",)), (TrainingSet("train", ""),), **wrong)
 
 
 def test_training_goes_on_with_a_deeper_network(made: tuple[Path, Path], tmp_path: Path) -> None:

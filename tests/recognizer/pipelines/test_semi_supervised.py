@@ -11,11 +11,13 @@ import pytest
 
 import babble
 from babble_recipe import RECIPE
+from recognizer.alignment.alignment_file import read_paths
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.errors import SpeechError
 from recognizer.model.config import TeacherRecord, TrainingData
-from recognizer.pipelines.recipe import UntranscribedSet, read_recipe
+from recognizer.pipelines.recipe import TuningOptions, UntranscribedSet, read_recipe
 from recognizer.pipelines.recipe_stages import recipe_stages
+from recognizer.pipelines.retrain import RetrainRecipe, retrain_stages
 from recognizer.pipelines.semi_supervised import selected_sets, semi_supervised_stages
 from recognizer.stages import run_stages
 from recognizer.transcription.selection import SelectionOptions
@@ -91,6 +93,20 @@ def test_a_recipe_trains_on_what_a_seed_model_hears(
 
     run_stages(stages, work, last="align")
     assert "select: done before" in capsys.readouterr().err
+
+
+def test_a_model_learns_from_itself(made: tuple[Path, Path], tmp_path: Path) -> None:
+    corpora = Path(shutil.copytree(made[0], tmp_path / "corpora"))
+    said = speech(corpora, 6)
+    seed = str(made[1] / "model")
+    one = UntranscribedSet("radio", "CC0-1.0", TeacherOptions("model", seed))
+    recipe = RetrainRecipe(TuningOptions(("dev",)), untranscribed=(one,), model=seed)
+    work = tmp_path / "work"
+    run_stages(retrain_stages(recipe, corpora, work), work, last="align")
+    (selected,) = selected_sets([one], work)
+    heard = {utterance.id: utterance.text for utterance in read_corpus(selected.path)}
+    assert heard == said
+    assert set(read_paths(work / "align" / "radio.safetensors")) == set(said)
 
 
 def test_an_interrupted_stage_goes_on(tmp_path: Path) -> None:
