@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -48,9 +48,10 @@ def process_map(
 
 def prefetch_map(
     work: Callable[[Item], Answer], items: Iterable[Item], processes: int, what: str
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """As `process_map`, but answers are made ready before they are asked for, always elsewhere.
 
+    To be closed when no more answers are wanted, which ends the processes.
     Each process is given `PREFETCHED` items at most: items may be endless, and answers large.
     """
     return _pool_map(work, items, processes, what, PREFETCHED * processes)
@@ -62,7 +63,7 @@ def _pool_map(
     processes: int,
     what: str,
     ahead: int | None,
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Answers in order; at most `ahead` items are given to the processes at a time, or all."""
     # Each process does its own arithmetic; numpy's threads would only stand in each other's way.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

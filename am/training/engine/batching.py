@@ -9,7 +9,7 @@ utterance get whole utterances: a chunk is as long as the longest of its N.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,11 @@ import numpy.typing as npt
 
 from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.targets import Target, TokenSequence
-from recognizer.am.training.engine.data import (
+from recognizer.am.training.engine.data import TrainingUtterance, cut_features, epoch_order
+from recognizer.am.training.engine.sources import (
     Features,
     FeatureSource,
-    TrainingUtterance,
-    cut_features,
-    epoch_order,
+    read_draw,
     read_features,
 )
 from recognizer.data.errors import SpeechError
@@ -182,7 +181,7 @@ class StreamBatcher:
         self._augment = augment
         self._shards_at_once = shards_at_once
         self._processes = processes
-        self._prefetched: Iterator[Features] | None = None
+        self._prefetched: Generator[Features, None, None] | None = None
         self._streams = [_Stream(delay, subsampling) for _ in range(streams)]
         self._epoch = 0
         self._drawn = 0
@@ -209,7 +208,7 @@ class StreamBatcher:
             )
         if max(index for _, index, _ in positions) >= len(self._utterances):
             raise SpeechError("checkpoint: it was made with other training utterances")
-        self._prefetched = None
+        self.close()
         self._epoch, self._drawn = state["epoch"], state["drawn"]
         self._order = self._epoch_order(self._epoch)
         for stream, (epoch, index, position) in zip(self._streams, positions, strict=True):
@@ -218,6 +217,12 @@ class StreamBatcher:
             else:
                 self._load(stream, epoch, index)
                 stream.position = position
+
+    def close(self) -> None:
+        """End the processes; should more chunks be wanted after all, new ones are started."""
+        if self._prefetched is not None:
+            self._prefetched.close()
+            self._prefetched = None
 
     def __iter__(self) -> Iterator[Chunk]:
         return self
@@ -255,7 +260,10 @@ class StreamBatcher:
             self._order = self._epoch_order(self._epoch)
         if self._processes and self._prefetched is None:
             self._prefetched = prefetch_map(
-                _read, self._from(self._epoch, self._drawn), self._processes, "features to train on"
+                read_draw,
+                self._from(self._epoch, self._drawn),
+                self._processes,
+                "features to train on",
             )
         index = int(self._order[self._drawn])
         self._drawn += 1
@@ -299,11 +307,6 @@ class StreamBatcher:
             features = np.concatenate((features[shift:], features[-1:].repeat(shift, 0)))
         stream.epoch, stream.index, stream.position = epoch, index, 0
         stream.features, stream.target = features, target
-
-
-def _read(item: tuple[FeatureSource, int]) -> Features:
-    source, epoch = item
-    return read_features(source, epoch)
 
 
 def round_up(number: int, multiple: int) -> int:

@@ -9,23 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recognizer.am.training.criteria.criterion import Criterion
 from recognizer.am.training.criteria.targets import FrameLabels, Target
+from recognizer.am.training.engine.sources import Features, FeatureSource, read_features
 from recognizer.am.training.engine.statistics import FeatureStatistics
 from recognizer.data.errors import SpeechError
-
-Features = npt.NDArray[Any]
-FeatureSource = Features | Callable[[int], Features]
-"""``[T, D]`` float32 or float16, not normalised; or what gives them for an epoch, always the same
-for the same epoch. What has a length (T) too is believed: only of first versions are the features
-themselves checked."""
 
 
 @dataclass(frozen=True)
@@ -270,8 +264,3 @@ def cut_features(features: Features, target: Target, subsampling: int) -> Featur
     """The frames that the target is about."""
     frames = target.output_frames
     return features if frames is None else features[: frames * subsampling]
-
-
-def read_features(source: FeatureSource, epoch: int = 0) -> Features:
-    """The features ``[T, D]`` of a source in an epoch."""
-    return source(epoch) if callable(source) else source

@@ -7,6 +7,7 @@ it was interrupted; so does a group of the same size.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, Protocol
 
 import torch
@@ -102,7 +103,7 @@ class SyncTrainer:
         """Train to the end, or to an interrupt, or for ``max_chunks`` chunks more."""
         run, leads = self.run, self.group.rank == 0
         stop_at = None if max_chunks is None else self.chunks + max_chunks
-        with run.session(record=leads):
+        with run.session(record=leads), closing(self.learner.batcher):
             while not run.finished:
                 stop = leads and (run.interrupted or self.chunks + 1 == stop_at)
                 impatient = leads and run.impatient

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from epoch_source import EpochSource
 from recognizer.am.training.criteria.cross_entropy import IGNORED, row_labels
 from recognizer.am.training.criteria.targets import FrameLabels
 from recognizer.am.training.engine.batching import Chunk, StreamBatcher
@@ -266,17 +266,6 @@ def test_whole_utterances(lengths: list[int], streams: int, delay: int, epochs: 
         np.testing.assert_array_equal(chunk.lengths, np.where(real, labelled.sum(0) + delay, 0))
 
 
-@dataclass(frozen=True)
-class EpochSource:
-    """Features that tell the epoch that they were asked for."""
-
-    number: int
-    frames: int
-
-    def __call__(self, epoch: int) -> np.ndarray:
-        return np.full((self.frames, 3), [self.number, epoch, os.getpid()], dtype=np.float64)
-
-
 def test_features_of_an_epoch_are_made_in_other_processes() -> None:
     lengths = np.random.default_rng(1).integers(1, 30, 12).tolist()
     utterances = [
@@ -306,6 +295,11 @@ def test_features_of_an_epoch_are_made_in_other_processes() -> None:
     assert sorted((number % 100, epoch) for number, epoch in fresh) == [
         (number, epoch) for number in range(12) for epoch in range(3)
     ]
+    batcher = make(1)
+    for _ in range(9):
+        next(batcher)
+    batcher.close()
+    np.testing.assert_array_equal(next(batcher).features[..., :2], here[9].features[..., :2])
     batcher = make(1)
     for _ in range(9):
         next(batcher)

@@ -206,12 +206,13 @@ def test_torchrun_starts_processes_that_act_as_one(data: Path) -> None:
     assert options["mode"] == "ddp"
 
 
-@pytest.mark.parametrize("mode", ["single", "async"])
-def test_an_interrupted_training_says_so_and_goes_on(data: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "ahead"), [("single", 0), ("single", 2), ("async", 0)])
+def test_an_interrupted_training_says_so_and_goes_on(data: Path, mode: str, ahead: int) -> None:
     """With the exit codes and the one line of all commands."""
-    path = recipe(data, f"interrupted-{mode}")
-    path.write_text(path.read_text().replace("epochs = 2", "epochs = 1000000"))
-    log = data / f"interrupted-{mode}" / "work/network/training.jsonl"
+    path = recipe(data, f"interrupted-{mode}-{ahead}", cache=not ahead)
+    forever = f"epochs = 1000000\nfeature_processes = {ahead}"
+    path.write_text(path.read_text().replace("epochs = 2", forever))
+    log = data / path.stem / "work/network/training.jsonl"
     frames = 0
     for number, code, word in (
         (signal.SIGINT, 130, "interrupted"),
