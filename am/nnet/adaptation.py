@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -36,11 +36,10 @@ def with_new_outputs(
     Raises:
         SpeechError: the hidden layers have another shape; names what differs.
     """
-    given, wanted = network.options.to_table(), options.to_table()
-    for name in {**wanted, **given}:
-        found, expected = given.get(name, "none"), wanted.get(name, "none")
-        if name != "outputs" and found != expected:
-            raise SpeechError(f"{at}: {name}: expected {expected}, found {found}")
+    for field in fields(NetworkOptions):
+        found, expected = (getattr(which, field.name) for which in (network.options, options))
+        if field.name != "outputs" and found != expected:
+            raise SpeechError(f"{at}: {field.name}: expected {expected}, found {found}")
     random = np.random.default_rng(seed)
     tensors = {}
     for name, shape in options.shapes().items():

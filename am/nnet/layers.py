@@ -22,7 +22,7 @@ without one):
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from recognizer.data.errors import UsageError
@@ -68,6 +68,11 @@ class LayerOptions(ABC):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             self._refuse(name, f"an integer >= {least}", value)
 
+    def _check_least_0(self, name: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not 0 <= value < float("inf"):
+            self._refuse(name, "a number >= 0", value)
+
     def _check_flag(self, name: str) -> None:
         if not isinstance(getattr(self, name), bool):
             self._refuse(name, "true or false", getattr(self, name))
@@ -94,8 +99,8 @@ class TdnnOptions(LayerOptions):
         bypass: the input at the window's middle is added to the output with this scale; 0 does
             not. Kaldi's recipes take 0.66.
         activation: "relu", or "none" for a linear layer, which has no bias and is kept
-            semi-orthogonal in training if it is no wider than its inputs (Kaldi's
-            linear-component).
+            semi-orthogonal in training (Kaldi's linear-component).
+        dropout: factor of the training's dropout behind this layer. Linear layers have none.
         batch_norm: whether outputs are normalised to mean 0 and variance 1 over the frames of a
             chunk in training (Ioffe and Szegedy 2015; without scale and offset, as in Kaldi).
     """
@@ -110,6 +115,7 @@ class TdnnOptions(LayerOptions):
     bypass: float = 0.0
     activation: Literal["relu", "none"] = "relu"
     batch_norm: bool = True
+    dropout: float = field(default=1.0, compare=False)
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -117,8 +123,8 @@ class TdnnOptions(LayerOptions):
             ("bottleneck", 0),
         ):  # fmt: skip
             self._check_integer(name, least)
-        if isinstance(self.bypass, bool) or not 0 <= self.bypass < float("inf"):
-            self._refuse("bypass", "a number >= 0", self.bypass)
+        for name in ("bypass", "dropout"):
+            self._check_least_0(name)
         if self.activation not in ("relu", "none"):
             self._refuse("activation", "relu or none", self.activation)
         self._check_flag("batch_norm")
@@ -169,6 +175,7 @@ class LstmpOptions(LayerOptions):
         projection: P, width of the projection, which are the outputs; 0 for none.
         peepholes: whether gates see the cells (diagonal connections).
         cell_clip: cell states are clipped to [-cell_clip, cell_clip].
+        dropout: factor of the training's dropout behind this layer.
     """
 
     kind: Literal["lstmp"] = "lstmp"
@@ -176,6 +183,7 @@ class LstmpOptions(LayerOptions):
     projection: int = 0
     peepholes: bool = True
     cell_clip: float = 50.0
+    dropout: float = field(default=1.0, compare=False)
 
     def __post_init__(self) -> None:
         self._check_integer("cells", 1)
@@ -183,6 +191,7 @@ class LstmpOptions(LayerOptions):
         self._check_flag("peepholes")
         if isinstance(self.cell_clip, bool) or not self.cell_clip > 0:
             self._refuse("cell_clip", "a number > 0", self.cell_clip)
+        self._check_least_0("dropout")
 
     @property
     def stride(self) -> int:

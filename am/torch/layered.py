@@ -70,27 +70,35 @@ class LayeredNetwork(NetworkModule):
         left = iter(state)
         kept = _Kept(frames, lengths, self.device)
         every = 1
-        for layer in self._stack():
+        for layer, layer_options in zip(self._stack(), self.options.stack, strict=True):
             own = list(islice(left, layer.states))
             if isinstance(layer, LstmpLayer):
                 x, *new = layer(x, *own)
-                x = self.drop(x)
+                x = self.drop(x, layer_options.dropout)
             else:
                 every *= layer.options.stride
                 x, new = layer(x, own, kept.at(every), self.drop)
             after += new
         return x, after
 
-    def drop(self, x: Tensor) -> Tensor:
+    def drop(self, x: Tensor, share: float = 1.0) -> Tensor:
         """Factors of 1 on average, for each output of a stream the same at all frames of a chunk.
 
         They are uniform in [1 - 2 p, 1 + 2 p] for a dropout of p, as in Kaldi's
-        GeneralDropoutComponent with ``continuous=true`` and ``time-period=0``.
+        GeneralDropoutComponent with ``continuous=true`` and ``time-period=0``; here p is
+        ``share`` of the network's dropout.
         """
-        if not self.dropout or not self.training:
+        dropout = self.dropout * share
+        if not dropout or not self.training:
             return x
         factors = torch.rand(x.shape[1:], device=x.device).mul_(4).sub_(2)
-        return x * factors.mul_(self.dropout).add_(1).to(x.dtype)
+        return x * factors.mul_(dropout).add_(1).to(x.dtype)
+
+    def constrain(self) -> None:
+        """See `TdnnLayer.constrain`."""
+        for layer in self._stack():
+            if isinstance(layer, TdnnLayer):
+                layer.constrain()
 
     def running_statistics(self) -> dict[str, Tensor]:
         """Of batch normalisation."""

@@ -204,6 +204,9 @@ class NetworkModule(nn.Module, ABC):
         """What training moves beside the parameters, by name: averages over frames seen."""
         return {}
 
+    def constrain(self) -> None:
+        """Bring the weights, after a step of training, to what the layers ask of them."""
+
     def to_network(
         self,
         log_priors: npt.NDArray[np.float32] | None = None,

@@ -15,6 +15,7 @@ from torch.nn import functional
 from recognizer.am.nnet.layers import TdnnOptions
 from recognizer.am.torch.batch_norm import BatchNorm
 from recognizer.am.torch.network_module import State
+from recognizer.am.torch.semi_orthogonal import constrain_semi_orthogonal
 
 
 class TdnnLayer(nn.Module):
@@ -63,13 +64,20 @@ class TdnnLayer(nn.Module):
         if self.bias is not None:
             self.bias.zero_()
 
+    def constrain(self) -> None:
+        """Keep the first of two factors, or a linear layer's matrix, semi-orthogonal."""
+        if self.linear is not None:
+            constrain_semi_orthogonal(self.linear)
+        elif self.options.activation == "none":
+            constrain_semi_orthogonal(self.weight)
+
     def initial_state(self, streams: int, precision: torch.dtype) -> State:
         """Zeros."""
         at = self.weight.device
         return [torch.zeros(streams, width, dtype=precision, device=at) for width in self._widths]
 
     def forward(
-        self, x: Tensor, state: State, kept: Tensor | None, drop: Callable[[Tensor], Tensor]
+        self, x: Tensor, state: State, kept: Tensor | None, drop: Callable[[Tensor, float], Tensor]
     ) -> tuple[Tensor, State]:
         """Outputs of a chunk.
 
@@ -77,7 +85,8 @@ class TdnnLayer(nn.Module):
             x: inputs ``[T, N, D]``; T is a multiple of the stride.
             state: before the chunk.
             kept: the outputs' frames that are no padding, see `BatchNorm.forward`.
-            drop: dropout; what passes by is not dropped, and neither are linear layers' outputs.
+            drop: dropout of a tensor, by a share of the network's. What passes by is not dropped,
+                and neither are linear layers' outputs.
 
         Returns:
             ``[T / stride, N, U]``, and the state after the chunk.
@@ -98,7 +107,7 @@ class TdnnLayer(nn.Module):
         if self.norm is not None:
             y = self.norm(y, kept)
         if options.activation == "relu":
-            y = drop(y)
+            y = drop(y, options.dropout)
         if options.bypass:
             end = len(seen[0]) - options.right_context
             y = torch.add(y, seen[0][end - len(x) : end], alpha=options.bypass)

@@ -61,8 +61,8 @@ def from_table(cls: type[Options], table: Mapping[str, Any], place: str) -> Opti
     Args:
         cls: a dataclass whose fields are bool, int, float, str, literals, tuples of these, other
             such dataclasses, tuples of them, dictionaries from names to them, ``... | None``, or a
-            union of a list's type and another, or of dataclasses of which each has a literal field
-            ``kind`` of its own.
+            union of a list's type, strings and another, or of dataclasses of which each has a
+            literal field ``kind`` of its own.
         table: field names to values.
         place: the file (and section) that errors name.
 
@@ -144,9 +144,10 @@ def _alternative(hints: tuple[Any, ...], value: Any, place: str) -> Any:
     if len(hints) == 1:
         return hints[0]
     if not all(dataclasses.is_dataclass(hint) for hint in hints):
-        lists = [hint for hint in hints if typing.get_origin(hint) is tuple]
-        (other,) = (hint for hint in hints if hint not in lists)
-        return lists[0] if isinstance(value, list) else other
+        of_toml: dict[type, type] = {list: tuple, str: str}
+        plain = {typing.get_origin(hint) or hint: hint for hint in hints}
+        others = [hint for kind, hint in plain.items() if kind not in of_toml.values()]
+        return plain.get(of_toml.get(type(value), type(value)), [*others, hints[0]][0])
     _require(isinstance(value, Mapping), "a table", value, place)
     by_kind = {typing.get_args(typing.get_type_hints(hint)["kind"])[0]: hint for hint in hints}
     _require("kind" in value, "a key kind", dict(value), place)

@@ -39,6 +39,7 @@ class Learner:
         utterances: to draw from.
         options: of the training.
         epochs: passes over the utterances.
+        planned_frames: to train on, of all workers.
         augment: change of features on the fly.
     """
 
@@ -48,9 +49,12 @@ class Learner:
         utterances: Sequence[TrainingUtterance],
         options: TrainingOptions,
         epochs: int,
+        planned_frames: int,
         augment: Augment | None,
     ) -> None:
         self.model = model
+        self._options = options
+        self._planned_frames = planned_frames
         self.parameters: list[Tensor] = list(model.parameters())
         self.batcher = StreamBatcher(
             utterances,
@@ -74,6 +78,15 @@ class Learner:
         if chunk is not None:
             self.epoch = chunk.epoch
         return chunk
+
+    def begin_step(self, frames: int) -> None:
+        """Set what changes over a training; ``frames`` have been trained on, by all workers."""
+        dropout = self._options.dropout_at(frames, self._planned_frames)
+        self.model.network.dropout = dropout
+
+    def end_step(self) -> None:
+        """Bring the parameters, which have just moved, to what the network asks of them."""
+        self.model.network.constrain()
 
     def forward(self, chunk: Chunk) -> tuple[ChunkLoss, Sums]:
         """Loss of a chunk; the states move on."""

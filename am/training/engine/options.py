@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
+from recognizer.am.training.engine.schedule import Schedule
 from recognizer.data.errors import UsageError
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
@@ -117,7 +119,9 @@ class TrainingOptions:
             by) or their "mean".
         weight_decay: of "adam".
         max_gradient_norm: gradients of a chunk are scaled down to this norm; 0 never.
-        dropout: probability of dropping a projected output on its way up.
+        dropout: probability of dropping a layer's output on its way up (of layered networks the
+            strength of a random factor); the same all the time, or a schedule over the share of the
+            training that is done, such as "0,0@0.20,0.5@0.50,0", see `Schedule.of`.
         initial_range: weights start uniform in (-initial_range, initial_range).
         forget_bias: bias with which forget gates start.
         average_frames: the final weights are an exponential average over about this many frames;
@@ -158,7 +162,7 @@ class TrainingOptions:
     reduction: str = "mean"
     weight_decay: float = 0.0
     max_gradient_norm: float = 0.0
-    dropout: float = 0.0
+    dropout: float | str = 0.0
     initial_range: float = 0.02
     forget_bias: float = 0.0
     average_frames: int = 0
@@ -191,9 +195,11 @@ class TrainingOptions:
         for name in ("weight_decay", "max_gradient_norm", "forget_bias"):
             value = getattr(self, name)
             _require(name, value, "a number >= 0", math.isfinite(value) and value >= 0)
-        for name in ("dropout", "held_out_fraction"):
-            value = getattr(self, name)
-            _require(name, value, "a number in [0, 1)", 0 <= value < 1)
+        value = self.held_out_fraction
+        _require("held_out_fraction", value, "a number in [0, 1)", 0 <= value < 1)
+        values = [value for _, value in self._dropout.points]
+        expected = "values in [0, 1)"
+        _require("dropout", self.dropout, expected, all(0 <= value < 1 for value in values))
         for name, choices in (
             ("mode", ("single", "async", "ddp", "ray")),
             ("optimizer", ("sgd", "adam")),
@@ -214,6 +220,9 @@ class TrainingOptions:
         if self.mode in ("async", "ray"):
             # Updates of several workers mix at the parameters: there is no one optimiser's state.
             where = f'in mode "{self.mode}"'
+            expected = 'the same all the time in mode "ray"'
+            good = self.mode != "ray" or self._dropout.constant
+            _require("dropout", self.dropout, expected, good)
             _require("device", self.device, f"cpu {where}", self.device == "cpu")
             _require("optimizer", self.optimizer, f"sgd {where}", self.optimizer == "sgd")
             for name in ("average_frames", "patience", "feature_processes"):
@@ -234,6 +243,17 @@ class TrainingOptions:
             epochs=epochs, streams=4, chunk=20, optimizer="sgd", reduction="sum",
             learning_rate=1e-5, final_learning_rate=5e-6, seed=seed,
         )  # fmt: skip
+
+    @cached_property
+    def _dropout(self) -> Schedule:
+        try:
+            return Schedule.of(self.dropout)
+        except UsageError as error:
+            raise UsageError(f"training option dropout: {error}") from None
+
+    def dropout_at(self, frames: int, planned_frames: int) -> float:
+        """Dropout after ``frames`` of so many."""
+        return self._dropout.at(min(frames / max(planned_frames, 1), 1.0))
 
     def learning_rate_at(self, frames: int, planned_frames: int) -> float:
         """Rate after ``frames``: warm-up times exponential decay.

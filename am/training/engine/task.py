@@ -88,7 +88,7 @@ class TrainingTask:
             self.network,
             initial_range=options.initial_range,
             forget_bias=options.forget_bias,
-            dropout=options.dropout,
+            dropout=options.dropout_at(0, self.planned_frames),
             precision=PRECISIONS[options.precision],
         )
         if self.initial is not None:
@@ -108,4 +108,6 @@ class TrainingTask:
         if augment is None and self.options.augment.active:
             running = self.network.mean_window > 0
             augment = Augmenter(self.options.augment, None if running else self.data.mean)
-        return Learner(model, self.data.training, self.options, self.epochs, augment)
+        return Learner(
+            model, self.data.training, self.options, self.epochs, self.planned_frames, augment
+        )

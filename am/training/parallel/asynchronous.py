@@ -253,12 +253,14 @@ def _step(task: TrainingTask, learner: Learner, counts: Tensor, index: int) -> b
     done = int(counts[:, _FRAMES].sum())
     if 0 < options.max_frames <= done or (chunk := learner.next_chunk()) is None:
         return False
+    learner.begin_step(done)
     result, sums = learner.forward(chunk)
     check_finite(sums.loss)
     if sums.units:
         gradients = learner.gradients(result)
         scale_gradients(gradients, options, sums.units)
         descend(learner.parameters, gradients, options.learning_rate_at(done, task.planned_frames))
+        learner.end_step()
         counts[index, :_EPOCH] += torch.tensor(sums.values(), dtype=counts.dtype)
         counts[index, _EPOCH] = learner.epoch
     return True

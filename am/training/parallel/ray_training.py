@@ -55,11 +55,12 @@ def train_on_ray(
     Raises:
         SpeechError: Ray cannot be reached, the training itself failed, or the checkpoint is of
             another run.
-        UsageError: the network has running statistics, which no parameter server holds.
+        UsageError: the network is layered: parameter servers hold no running statistics, and do not
+            know which parameters are a matrix that is to be semi-orthogonal.
     """
+    if task.network.kind == "layered":
+        raise UsageError('network option kind: expected lstm or dnn in mode "ray", found layered')
     run = TrainingRun(task)
-    if run.model.network.running_statistics():
-        raise UsageError('network option batch_norm: expected false in mode "ray", found true')
     threads = task.options.workers * task.options.cluster.threads
     positions: list[Position | None] = [None] * threads
     if resume and run.checkpoint_path.exists():

@@ -132,6 +132,7 @@ class SyncTrainer:
         """
         options, group = self.task.options, self.group
         chunk = self.learner.next_chunk()
+        self.learner.begin_step(self.run.frames)
         # Where others are not done yet, a process without utterances takes part all the same.
         result, own = self.learner.forward(chunk or self._nothing())
         wishes = [chunk is not None, save, stop, impatient]
@@ -149,6 +150,7 @@ class SyncTrainer:
             for settings in self.optimizer.param_groups:
                 settings["lr"] = self.run.rate()
             self.optimizer.step()
+            self.learner.end_step()
             self.run.count(sums, self.learner.epoch)
             self._move_average(sums.frames)
         return True, save, stop, impatient

@@ -228,6 +228,8 @@ def test_wrong_tables_of_layers(tmp_path: Path, text: str, message: str) -> None
         (TdnnOptions, {"stride": 0}, "stride: expected an integer >= 1"),
         (TdnnOptions, {"bottleneck": -1}, "bottleneck: expected an integer >= 0"),
         (TdnnOptions, {"bypass": -0.5}, "bypass: expected a number >= 0"),
+        (TdnnOptions, {"dropout": -1.0}, "dropout: expected a number >= 0, found -1.0"),
+        (LstmpOptions, {"dropout": True}, "dropout: expected a number >= 0, found True"),
         (TdnnOptions, {"bypass": float("nan")}, "bypass: expected a number >= 0"),
         (TdnnOptions, {"activation": "tanh"}, "activation: expected relu or none, found 'tanh'"),
         (TdnnOptions, {"batch_norm": 1}, "batch_norm: expected true or false, found 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -227,6 +228,11 @@ def test_dropout_is_one_factor_for_all_frames() -> None:
     assert factors.min() >= 0.6 and factors.max() <= 1.4
     assert abs(factors.mean() - 1) < 0.02 and abs(factors.std() - 0.4 / 3**0.5) < 0.01
     assert not torch.equal(factors[:, 0], factors[:, 1])
+    lowest, top = options.stack
+    half = make_network(replace(options, layers=(replace(lowest, dropout=0.5), top)), dropout=0.2)
+    half.load_state_dict(model.state_dict())
+    factors, _ = half.train().hidden(torch.ones(9, 5, 400), half.initial_state(5))
+    assert factors.min() >= 0.8 and factors.max() <= 1.2 and factors.std() > 0.1
     plain, _ = model.eval().hidden(torch.ones(9, 5, 400), model.initial_state(5))
     assert torch.equal(plain, torch.ones(9, 5, 400))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,18 @@ class Inner:
 
 
 @dataclass(frozen=True)
+class Circle:
+    kind: Literal["circle"] = "circle"
+    radius: int = 1
+
+
+@dataclass(frozen=True)
+class Square:
+    kind: Literal["square"] = "square"
+    side: int = 1
+
+
+@dataclass(frozen=True)
 class Outer:
     name: str
     count: int = 1
@@ -32,6 +45,7 @@ class Outer:
     many: tuple[Inner, ...] = ()
     named: dict[str, Inner] = field(default_factory=dict)
     maybe: int | None = None
+    either: float | str | tuple[Circle | Square, ...] = 1.0
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
@@ -45,6 +59,12 @@ OUTER = st.builds(
     many=st.lists(INNER, max_size=2).map(tuple),
     named=st.dictionaries(TEXT, INNER, max_size=2),
     maybe=st.none() | st.integers(0, 9),
+    either=st.floats(0, 100)
+    | TEXT
+    | st.lists(
+        st.builds(Circle, radius=st.integers(0, 9)) | st.builds(Square, side=st.integers(0, 9)),
+        max_size=3,
+    ).map(tuple),
 )
 
 
@@ -69,6 +89,18 @@ def test_any_options_survive_toml(tmp_path_factory, value: Outer):
         ("name = 'a'\n[inner]\nx = 1", "m: inner: unknown key 'x'"),
         ("name = 'a'\n[inner]\nnames = 'b'", "m: inner: names: expected a list, found 'b'"),
         ("name = 'a'\n[[many]]\nnames = [1]", r"m: many\[0\]: names\[0\]: expected a string"),
+        ("name = 'a'\neither = true", "m: either: expected a number, found True"),
+        ("name = 'a'\n[either]", "m: either: expected a number, found {}"),
+        ("name = 'a'\neither = [1]", r"m: either\[0\]: expected a table, found 1"),
+        ("name = 'a'\n[[either]]", r"m: either\[0\]: expected a key kind, found {}"),
+        (
+            "name = 'a'\n[[either]]\nkind = 'ring'",
+            r"m: either\[0\]: kind: expected 'circle' or 'square', found 'ring'",
+        ),
+        (
+            "name = 'a'\n[[either]]\nkind = 'square'\nradius = 2",
+            r"m: either\[0\]: unknown key 'radius'",
+        ),
         ("name = 'a'\n[named.x]\nrate = -1", "m: named.x: rate: expected at least 0"),
     ],
 )

@@ -90,9 +90,46 @@ def test_processes_that_share_parameters_share_statistics(tmp_path: Path) -> Non
     assert shared.last == alone.last
 
 
+def test_factors_stay_semi_orthogonal(tmp_path: Path) -> None:
+    trainer = run(tmp_path)
+    trainer.train()
+    factor = trainer.run.model.network.get_parameter("layers.1.linear")
+    products = factor @ factor.t()
+    scaled = products / products.trace() * len(products)
+    assert (scaled - torch.eye(len(products))).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("mode", ["single", "async"])
+def test_dropout_follows_its_schedule(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The networks that a schedule makes are those of the dropout that it gives at each step."""
+    plain = toy_task(tmp_path / "plain", network=LAYERED, dropout=0.2, mode=mode)
+    schedule = toy_task(tmp_path / "same", network=LAYERED, dropout="0.2,0.2@0.5,0.2", mode=mode)
+    late = toy_task(tmp_path / "late", network=LAYERED, dropout="0,0@0.5,0.4@0.5,0", mode=mode)
+    train = train_async if mode == "async" else train_synchronously
+    one, two, three = (read_network(train(task).last_path) for task in (plain, schedule, late))
+    for name, array in one.tensors.items():
+        np.testing.assert_array_equal(two.tensors[name], array)
+    assert not np.array_equal(one.tensors["output.weight"], three.tensors["output.weight"])
+    if mode == "single":
+        seen = []
+        trainer = SyncTrainer(late)
+        forward = trainer.learner.forward
+        monkeypatch.setattr(
+            trainer.learner,
+            "forward",
+            lambda chunk: seen.append(trainer.run.model.network.dropout) or forward(chunk),
+        )
+        trainer.train()
+        half = len(seen) // 2
+        assert set(seen[: half - 2]) == {0.0} and max(seen) > 0.35
+        assert seen[half + 2 :] == sorted(seen[half + 2 :], reverse=True) and seen[-1] < 0.1
+
+
 def test_parameter_servers_hold_no_statistics(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="needs Ray: pip install 'recognizer[cluster]'")
     from recognizer.am.training.parallel.ray_training import train_on_ray
 
-    with pytest.raises(UsageError, match='batch_norm: expected false in mode "ray", found true'):
+    with pytest.raises(UsageError, match='kind: expected lstm or dnn in mode "ray", found layered'):
         train_on_ray(toy_task(tmp_path, network=LAYERED, mode="ray"))

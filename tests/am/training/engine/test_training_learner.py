@@ -26,7 +26,8 @@ def learner(
         precision=torch.float64,
     ).double()
     options = dataclasses.replace(SGD, streams=streams, chunk=chunk, seed=seed)
-    return Learner(Objective(network, CrossEntropy()), utterances, options, epochs=1, augment=None)
+    model = Objective(network, CrossEntropy())
+    return Learner(model, utterances, options, epochs=1, planned_frames=1, augment=None)
 
 
 def without_versions(count: int) -> list[TrainingUtterance]:
