@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,14 +11,17 @@ from hypothesis import strategies as st
 
 from recognizer.am import _sequence
 from recognizer.am.training.criteria.denominator_graph import DenominatorGraph
+from recognizer.am.training.criteria.targets import StateLattice
 from sequence_toys import (
     denominator_log_prob,
     denominator_paths,
     differences,
+    expected_accuracy,
     numerator_log_prob,
     numerator_paths,
     random_denominator,
     random_numerator,
+    random_state_lattice,
 )
 
 LEAK = 0.125  # exact in float32
@@ -227,3 +232,48 @@ def test_numerators_are_sums_over_all_paths(seed: int, frames: int) -> None:
     slopes = differences(lambda x: numerator_log_prob(graph, x), logits[:, 0])
     np.testing.assert_allclose(dense, slopes, atol=1e-6)
     assert np.logaddexp.reduce(alphas) == pytest.approx(0)
+
+
+def accuracy(lattice: StateLattice, scores: np.ndarray) -> tuple[np.ndarray, ...]:
+    return _sequence.expected_accuracies(
+        scores, np.zeros(1, np.int64), np.array([len(lattice)]), lattice.sources,
+        lattice.destinations, lattice.labels, lattice.log_probs, lattice.accuracies,
+        np.array([0, len(lattice.sources)]), lattice.state_frames, lattice.final_log_probs,
+        np.array([0, len(lattice.state_frames)]), 1,
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 999), frames=st.integers(1, 4))
+def test_expected_accuracies_are_over_all_paths(seed: int, frames: int) -> None:
+    rng = np.random.default_rng(seed)
+    lattice = random_state_lattice(rng, frames, outputs=5)
+    scores = rng.normal(size=(frames, 1, 5)) * 2
+    value, rows, labels, gradient = accuracy(lattice, scores)
+    assert value[0] == pytest.approx(expected_accuracy(lattice, scores[:, 0]))
+    dense = np.zeros((frames, 5))
+    dense[rows, labels] = gradient
+    slopes = differences(lambda x: expected_accuracy(lattice, x), scores[:, 0])
+    np.testing.assert_allclose(dense, slopes, atol=1e-8)
+    np.testing.assert_allclose(dense.sum(1), 0, atol=1e-12)
+
+
+GOOD = random_state_lattice(np.random.default_rng(5), 3, outputs=6)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"labels": GOOD.labels + 6}, "label below 6"),
+        ({"log_probs": GOOD.log_probs[1:]}, "log_probs: expected"),
+        ({"sources": GOOD.destinations, "destinations": GOOD.sources}, "topological"),
+        ({"sources": GOOD.sources - 1}, "topological"),
+        ({"destinations": GOOD.destinations + 99}, "topological"),
+        ({"state_frames": GOOD.state_frames + 1}, "start at frame 0"),
+        ({"state_frames": GOOD.state_frames * 2}, "one frame apart"),
+        ({"final_log_probs": np.zeros_like(GOOD.final_log_probs)}, "final states"),
+    ],
+)
+def test_native_lattices_are_checked(change: dict[str, np.ndarray], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        accuracy(dataclasses.replace(GOOD, **change), np.zeros((3, 1, 6)))

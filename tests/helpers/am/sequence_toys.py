@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.am.training.criteria.denominator_graph import DenominatorGraph
-from recognizer.am.training.criteria.targets import SupervisionGraph
+from recognizer.am.training.criteria.targets import StateLattice, SupervisionGraph
 
 Array = npt.NDArray[np.float64]
 
@@ -126,6 +126,61 @@ def numerator_log_prob(graph: SupervisionGraph, logits: Array) -> float:
             after[to] = np.logaddexp(after[to], score)
         alpha = after
     return float(np.logaddexp.reduce(alpha + graph.final_log_probs))
+
+
+def random_state_lattice(
+    rng: np.random.Generator, frames: int, outputs: int, width: int = 3
+) -> StateLattice:
+    """Up to ``width`` states after each frame, and arcs without frames among these."""
+    sizes = [1, *rng.integers(1, width + 1, frames)]
+    first = np.concatenate(([0], np.cumsum(sizes)))
+    rows = []
+    for t, size in enumerate(sizes):
+        for state in range(first[t], first[t] + size):
+            for other in range(state + 1, first[t] + size):
+                if rng.random() < 0.4:
+                    rows.append((state, other, -1))
+            if t < frames:
+                for other in range(first[t + 1], first[t + 2]):
+                    if rng.random() < 0.7 or (state, other) == (first[t], first[t + 1]):
+                        rows.append((state, other, int(rng.integers(outputs))))
+    arcs = np.array(rows, dtype=np.int32).reshape(-1, 3)
+    state_frames = np.repeat(np.arange(frames + 1), sizes)
+    finals = np.full(len(state_frames), -np.inf)
+    finals[first[frames] :] = np.where(
+        rng.random(sizes[-1]) < 0.7, rng.normal(size=sizes[-1]), -np.inf
+    )
+    finals[first[frames]] = rng.normal()
+    references = rng.integers(-1, outputs, frames).astype(np.int32)
+    right = (arcs[:, 2] >= 0) & (arcs[:, 2] == np.append(references, -2)[state_frames[arcs[:, 0]]])
+    return StateLattice(
+        arcs[:, 0].copy(), arcs[:, 1].copy(), arcs[:, 2].copy(),
+        rng.normal(size=len(arcs)).astype(np.float32), right.astype(np.float32),
+        state_frames.astype(np.int32), finals.astype(np.float32), references,
+    )  # fmt: skip
+
+
+def expected_accuracy(lattice: StateLattice, scores: np.ndarray) -> float:
+    """Over every path of the lattice, one by one."""
+    weights: list[float] = []
+    rights: list[float] = []
+
+    def walk(state: int, weight: float, right: float) -> None:
+        if lattice.final_log_probs[state] > -np.inf:
+            weights.append(weight + float(lattice.final_log_probs[state]))
+            rights.append(right)
+        for arc in np.flatnonzero(lattice.sources == state):
+            label = lattice.labels[arc]
+            score = scores[lattice.state_frames[state], label] if label >= 0 else 0.0
+            walk(
+                int(lattice.destinations[arc]),
+                weight + float(lattice.log_probs[arc]) + float(score),
+                right + float(lattice.accuracies[arc]),
+            )
+
+    walk(0, 0.0, 0.0)
+    shares = np.exp(np.array(weights) - np.logaddexp.reduce(weights))
+    return float(shares @ np.array(rights))
 
 
 def differences(function: object, x: Array, step: float = 1e-5) -> Array:

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recognizer.am import _sequence
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.torch.network_module import NetworkOutputs
 from recognizer.am.training.criteria.criterion import ChunkTargets
@@ -23,7 +22,7 @@ from recognizer.am.training.criteria.targets import FrameLabels, StateLattice, T
 from recognizer.am.training.engine.data import CheckedData
 from recognizer.am.training.train import TrainingUtterance, make_task, train
 from recognizer.data.errors import SpeechError, UsageError
-from sequence_toys import differences
+from sequence_toys import expected_accuracy, random_state_lattice
 from toy_training import DIM, NETWORK, SGD, STATES, make_utterances
 
 
@@ -33,61 +32,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def random_state_lattice(
-    rng: np.random.Generator, frames: int, outputs: int, width: int = 3
-) -> StateLattice:
-    """Up to ``width`` states after each frame, and arcs without frames among these."""
-    sizes = [1, *rng.integers(1, width + 1, frames)]
-    first = np.concatenate(([0], np.cumsum(sizes)))
-    rows = []
-    for t, size in enumerate(sizes):
-        for state in range(first[t], first[t] + size):
-            for other in range(state + 1, first[t] + size):
-                if rng.random() < 0.4:
-                    rows.append((state, other, -1))
-            if t < frames:
-                for other in range(first[t + 1], first[t + 2]):
-                    if rng.random() < 0.7 or (state, other) == (first[t], first[t + 1]):
-                        rows.append((state, other, int(rng.integers(outputs))))
-    arcs = np.array(rows, dtype=np.int32).reshape(-1, 3)
-    state_frames = np.repeat(np.arange(frames + 1), sizes)
-    finals = np.full(len(state_frames), -np.inf)
-    finals[first[frames] :] = np.where(
-        rng.random(sizes[-1]) < 0.7, rng.normal(size=sizes[-1]), -np.inf
-    )
-    finals[first[frames]] = rng.normal()
-    references = rng.integers(-1, outputs, frames).astype(np.int32)
-    right = (arcs[:, 2] >= 0) & (arcs[:, 2] == np.append(references, -2)[state_frames[arcs[:, 0]]])
-    return StateLattice(
-        arcs[:, 0].copy(), arcs[:, 1].copy(), arcs[:, 2].copy(),
-        rng.normal(size=len(arcs)).astype(np.float32), right.astype(np.float32),
-        state_frames.astype(np.int32), finals.astype(np.float32), references,
-    )  # fmt: skip
-
-
-def expected_accuracy(lattice: StateLattice, scores: np.ndarray) -> float:
-    """Over every path of the lattice, one by one."""
-    weights: list[float] = []
-    rights: list[float] = []
-
-    def walk(state: int, weight: float, right: float) -> None:
-        if lattice.final_log_probs[state] > -np.inf:
-            weights.append(weight + float(lattice.final_log_probs[state]))
-            rights.append(right)
-        for arc in np.flatnonzero(lattice.sources == state):
-            label = lattice.labels[arc]
-            score = scores[lattice.state_frames[state], label] if label >= 0 else 0.0
-            walk(
-                int(lattice.destinations[arc]),
-                weight + float(lattice.log_probs[arc]) + float(score),
-                right + float(lattice.accuracies[arc]),
-            )
-
-    walk(0, 0.0, 0.0)
-    shares = np.exp(np.array(weights) - np.logaddexp.reduce(weights))
-    return float(shares @ np.array(rights))
 
 
 def targets_of(pieces: list[Target | None], frames: int, begins: list[int]) -> ChunkTargets:
@@ -145,25 +89,6 @@ def test_gradients_are_those_of_finite_differences() -> None:
         return total
 
     assert torch.autograd.gradcheck(loss, (logits,), eps=1e-5, atol=1e-7)
-    single = pieces[0]
-    assert isinstance(single, StateLattice)
-    scores = rng.normal(size=(4, 1, 5))
-    value, rows, labels, gradient = native(single, scores)
-    dense = np.zeros((4, 5))
-    dense[rows, labels] = gradient
-    slopes = differences(lambda x: expected_accuracy(single, x), scores[:, 0])
-    np.testing.assert_allclose(dense, slopes, atol=1e-8)
-    np.testing.assert_allclose(dense.sum(1), 0, atol=1e-12)
-    assert value[0] == pytest.approx(expected_accuracy(single, scores[:, 0]))
-
-
-def native(lattice: StateLattice, scores: np.ndarray) -> tuple[np.ndarray, ...]:
-    return _sequence.expected_accuracies(
-        scores, np.zeros(1, np.int64), np.array([len(lattice)]), lattice.sources,
-        lattice.destinations, lattice.labels, lattice.log_probs, lattice.accuracies,
-        np.array([0, len(lattice.sources)]), lattice.state_frames, lattice.final_log_probs,
-        np.array([0, len(lattice.state_frames)]), 1,
-    )  # fmt: skip
 
 
 def test_threads_give_the_same_bits() -> None:
@@ -277,24 +202,6 @@ def test_lattices_that_do_not_fit_are_dropped(change: dict[str, np.ndarray], fau
     )  # fmt: skip
     (dropped,) = data.dropped
     assert dropped.startswith("bad: lattice: ") and fault in dropped
-
-
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({"labels": GOOD.labels + STATES}, f"label below {STATES}"),
-        ({"log_probs": GOOD.log_probs[1:]}, "log_probs: expected"),
-        ({"sources": GOOD.destinations, "destinations": GOOD.sources}, "topological"),
-        ({"sources": GOOD.sources - 1}, "topological"),
-        ({"destinations": GOOD.destinations + 99}, "topological"),
-        ({"state_frames": GOOD.state_frames + 1}, "start at frame 0"),
-        ({"state_frames": GOOD.state_frames * 2}, "one frame apart"),
-        ({"final_log_probs": np.zeros_like(GOOD.final_log_probs)}, "final states"),
-    ],
-)
-def test_native_lattices_are_checked(change: dict[str, np.ndarray], fault: str) -> None:
-    with pytest.raises(ValueError, match=fault):
-        native(dataclasses.replace(GOOD, **change), np.zeros((3, 1, STATES)))
 
 
 def test_pieces_of_lattices_and_other_priors_are_refused(tmp_path: Path) -> None:
