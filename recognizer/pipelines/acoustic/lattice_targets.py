@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.am.training.criteria.targets import StateLattice
+from recognizer.am.training.criteria.targets import FrameLabels, StateLattice
+from recognizer.data.alignments.exclusions import Exclusions, exclude
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.lattice.lattice import Lattice
+
+if TYPE_CHECKING:
+    from recognizer.am.training.train import TrainingUtterance
 
 IntArray = npt.NDArray[np.int32]
 
@@ -60,3 +65,51 @@ def state_lattice(
         (-graph_scale * lattice.final_costs).astype(np.float32),
         references.astype(np.int32),
     )
+
+
+def lattice_utterances(
+    utterances: Iterable[TrainingUtterance],
+    decode: Callable[[npt.NDArray[np.float32]], Lattice],
+    pdfs: IntArray,
+    *,
+    silence: Collection[int] = (),
+    graph_scale: float = 1.0,
+    exclusions: Exclusions | None = None,
+) -> Iterator[TrainingUtterance]:
+    """Utterances with frame labels as utterances with lattices, each version with its own.
+
+    Args:
+        utterances: with the labels of an alignment, as for training by cross-entropy; features and
+            labels equally long.
+        decode: the lattice of features ``[T, D]``: those of the trained network's scores, searched
+            with a weak language model (Kaldi takes a unigram), since paths are to compete.
+        pdfs: see `state_lattice`, like the rest.
+        silence: pdf-ids of silence.
+        graph_scale: factor of graph costs.
+        exclusions: counts versions that cannot be decoded instead of raising.
+
+    Raises:
+        SpeechError: naming the utterance, where a version has no complete path.
+    """
+    from recognizer.am.training.train import TrainingUtterance
+
+    for utterance in utterances:
+        versions = []
+        for number, (source, _) in enumerate(utterance.versions):
+            features, labels = utterance.load(number)
+            assert isinstance(labels, FrameLabels)
+            try:
+                lattice = decode(features.astype(np.float32))
+                target = state_lattice(
+                    lattice, pdfs, labels.labels, silence=silence, graph_scale=graph_scale
+                )
+            except SpeechError as error:
+                exclude(
+                    exclusions, "versions without a lattice",
+                    f"{utterance.id}: version {number}: {error}",
+                )  # fmt: skip
+                continue
+            versions.append((source, target))
+        if versions:
+            (source, target), *others = versions
+            yield TrainingUtterance(utterance.id, source, target, tuple(others), utterance.shard)

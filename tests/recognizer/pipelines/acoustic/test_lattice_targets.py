@@ -12,9 +12,12 @@ from recognizer.am.torch.network_module import NetworkOutputs
 from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.smbr import Smbr
 from recognizer.am.training.criteria.smbr_options import SmbrOptions
+from recognizer.am.training.criteria.targets import FrameLabels, StateLattice
+from recognizer.am.training.train import TrainingUtterance
+from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.search.search import Decoder, SearchOptions
-from recognizer.pipelines.acoustic.lattice_targets import state_lattice
+from recognizer.pipelines.acoustic.lattice_targets import lattice_utterances, state_lattice
 from search_toys import Arcs, graph_paths, random_arcs
 
 PDFS = np.array([0, 0, 1, 2, 1, 3, 2], dtype=np.int32)  # of transition-ids 1 to 6
@@ -69,3 +72,35 @@ def test_lattices_that_do_not_fit_are_refused() -> None:
         state_lattice(lattice, PDFS, alignment[:3])
     with pytest.raises(SpeechError, match="complete paths"):
         state_lattice(replace(lattice, reached_final=False), PDFS, alignment)
+
+
+def test_utterances_get_the_lattices_of_their_versions() -> None:
+    """Features are the scores themselves here; a version too short for the graph is left out."""
+    arcs = Arcs(
+        ((0, 1, 1, 1, 0.5), (0, 1, 3, 2, 0.0), (1, 2, 2, 0, 0.0), (2, 2, 4, 0, 0.25)),
+        (np.inf, np.inf, 0.0),
+    )
+    decoder = Decoder(arcs.graph(), PDFS, SearchOptions(acoustic_scale=SCALE, lattice_beam=50.0))
+    rng = np.random.default_rng(0)
+
+    def version(frames: int) -> tuple[np.ndarray, FrameLabels]:
+        labels = rng.integers(0, 4, frames).astype(np.int32)
+        return rng.normal(size=(frames, 4)).astype(np.float32), FrameLabels(labels)
+
+    given = [
+        TrainingUtterance("a", *version(5), (version(4), version(1)), shard=3),
+        TrainingUtterance("b", *version(1)),
+    ]
+    exclusions = Exclusions()
+    made = list(lattice_utterances(given, decoder.decode, PDFS, exclusions=exclusions))
+    assert [(one.id, one.shard, len(one.versions)) for one in made] == [("a", 3, 2)]
+    for number, (features, target) in enumerate(made[0].versions):
+        source, labels = given[0].versions[number]
+        assert features is source
+        assert isinstance(target, StateLattice) and isinstance(labels, FrameLabels)
+        assert target.fault(4) == ""
+        np.testing.assert_array_equal(target.references, labels.labels)
+        assert set(target.labels.tolist()) == {0, 1, 2}
+    assert exclusions.total == 2
+    with pytest.raises(SpeechError, match="b: version 0"):
+        list(lattice_utterances(given[1:], decoder.decode, PDFS))
