@@ -24,7 +24,7 @@ from recognizer.data.text.rules import DEFAULT_RULES, RULE_SETS
     help="A Whisper model in CTranslate2's form, in place of a model of ours.",
 )
 @click.option(
-    "--language", metavar="CODE", default="en", help="With --whisper: spoken [default: en]."
+    "--language", metavar="CODE", help="With --whisper: the language that is spoken [default: en]."
 )
 @click.option(
     "--transcripts",
@@ -52,7 +52,7 @@ def transcribe(
     output_dir: str,
     model: str | None,
     whisper: str | None,
-    language: str,
+    language: str | None,
     transcripts: str | None,
     text_rules: str | None,
     min_confidence: float | None,
@@ -96,8 +96,10 @@ def transcribe(
     teachers = [name for name, value in given.items() if value is not None]
     if len(teachers) > 1:
         raise UsageError(f"{teachers[1]}: expected one teacher, found {teachers[0]} too")
+    if language is not None and whisper is None:
+        raise UsageError("--language goes with --whisper: other teachers know one language only")
     if whisper is not None:
-        teacher = TeacherOptions("whisper", whisper, language=language)
+        teacher = TeacherOptions("whisper", whisper, language=language or TeacherOptions.language)
     elif transcripts is not None:
         teacher = TeacherOptions("transcripts", transcripts)
     else:

@@ -246,6 +246,9 @@ def test_wrong_use_of_the_command(command, untranscribed: Path, toy_model: Path)
     ran = command(*start, untranscribed.parent / "new", "--whisper", "x")
     assert ran.code == 2
     assert "--whisper: expected one teacher, found --model too" in ran.err
+    ran = command(*start, untranscribed.parent / "new", "--language", "fr")
+    assert ran.code == 2
+    assert "--language goes with --whisper" in ran.err
     ran = command(*start, untranscribed.parent / "new", "--min-confidence", "2")
     assert ran.code == 2
     assert "min_confidence: expected 0 to 1, found 2.0" in ran.err
