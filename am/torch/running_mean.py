@@ -12,6 +12,8 @@ frame to frame instead.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -49,12 +51,18 @@ def _subtract_from_block(
     x: Tensor, state: Tensor, window: int, prior: int
 ) -> tuple[Tensor, Tensor]:
     frames, streams, dim = x.shape
-    decay = 1.0 - 1.0 / window
-    t = torch.arange(frames, dtype=torch.float64, device=x.device)
-    weights = (decay ** (t.unsqueeze(1) - t).clamp(min=0)).tril()  # of frame k in the sum at t
-    before = decay ** (t + 1).unsqueeze(1) * (state[:, -1] + prior)  # [T, N]
+    weights = _weights(window, x.device)[:frames, :frames]
+    # The first column is a^t, and one decay more is due to what was before.
+    before = (1.0 - 1.0 / window) * weights[:, :1] * (state[:, -1] + prior)  # [T, N]
     count = before + weights.sum(1, keepdim=True)
     total = (weights @ x.reshape(frames, -1)).view(frames, streams, dim)
     mean = (total + before.unsqueeze(2) * state[:, :-1]) / count.unsqueeze(2)
     after = torch.cat((mean[-1], count[-1].unsqueeze(1) - prior), 1)
     return x - mean, after
+
+
+@lru_cache(maxsize=8)
+def _weights(window: int, device: torch.device) -> Tensor:
+    """Weight of each frame k of a block in the sum at each frame t ``[T, T]``; a ^ (t - k)."""
+    t = torch.arange(_BLOCK, dtype=torch.float64, device=device)
+    return ((1.0 - 1.0 / window) ** (t.unsqueeze(1) - t).clamp(min=0)).tril()
