@@ -27,8 +27,8 @@ class AugmentOptions:
         gain_std: standard deviation of a constant added to all log-mel energies of an utterance
             (natural log of power: 0.23 is one decibel), as if it had been recorded louder.
         tilt_std: standard deviation of a straight line over the bins, its value at the two ends.
-        frequency_masks: number of bands of bins replaced by the training set's mean
-            (SpecAugment, Park et al. 2019).
+        frequency_masks: number of bands of bins replaced by the training set's mean, or the
+            utterance's if the network has a running mean (SpecAugment, Park et al. 2019).
         frequency_width: greatest width of such a band, bins.
         time_masks: number of stretches of frames replaced by the mean, per 1,000 frames.
         time_width: greatest length of such a stretch, frames.
