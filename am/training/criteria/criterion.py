@@ -135,7 +135,7 @@ class Criterion(nn.Module, ABC):
     def measures(self, sums: Sums) -> dict[str, float]:
         """What logs, progress and evaluation print of sums with units, by name.
 
-        The first is the mean loss.
+        The first is the mean loss. Names of shares of one end in "accuracy" or "share".
         """
 
     def fault(self, target: Target, frames: int, outputs: int) -> str:

@@ -118,7 +118,7 @@ class LfMmi(Criterion):
             "loss": sums.loss / sums.units,
             "mmi": sums.counts["objective"] / sums.units,
             "cross_entropy": sums.counts["cross_entropy"] / sums.units,
-            "failed": sums.counts["failed"] / sums.units,
+            "failed_share": sums.counts["failed"] / sums.units,
         }
 
     def fault(self, target: Target, frames: int, outputs: int) -> str:

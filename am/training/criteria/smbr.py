@@ -107,7 +107,7 @@ class Smbr(Criterion):
             "loss": sums.loss / sums.units,
             "accuracy": sums.counts["right"] / sums.units,
             "cross_entropy": sums.counts["cross_entropy"] / sums.units,
-            "failed": sums.counts["failed"] / sums.units,
+            "failed_share": sums.counts["failed"] / sums.units,
         }
 
     def fault(self, target: Target, frames: int, outputs: int) -> str:

@@ -15,6 +15,7 @@ _NAMES = {
     "seconds": "seconds of training",
     "accuracy": "frame accuracy",
     "cross_entropy": "cross-entropy (nats a frame)",
+    "mmi": "LF-MMI objective (nats an output)",
 }
 
 _HELD_OUT = "held_out_"

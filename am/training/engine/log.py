@@ -73,11 +73,15 @@ def _frames(line: str) -> float:
         return float("inf")
 
 
+SHARES = ("accuracy", "share")
+"""What names of measures end with that are shares of one, and read as percentages."""
+
+
 def readable(measures: Mapping[str, float]) -> str:
-    """A criterion's measures for people: the mean loss, which comes first, and shares of one."""
+    """A criterion's measures for people; those whose names say so are shares of one."""
     return "  ".join(
-        f"{name.replace('_', ' ')} " + (f"{value:.2%}" if index else f"{value:.4f}")
-        for index, (name, value) in enumerate(measures.items())
+        f"{name.replace('_', ' ')} " + (f"{value:.2%}" if name.endswith(SHARES) else f"{value:.4f}")
+        for name, value in measures.items()
     )
 
 

@@ -282,7 +282,7 @@ def test_streams_that_fail_are_counted_and_have_no_gradient() -> None:
     assert result.loss.isfinite()
     assert not x.grad[:, 1].any() and x.grad[:, 0].any() and x.grad[:, 2].any()
     sums = criterion.chunk_sums(result, 0)
-    assert criterion.measures(sums)["failed"] == pytest.approx(len(graph) / sums.units)
+    assert criterion.measures(sums)["failed_share"] == pytest.approx(len(graph) / sums.units)
     others = whole([pieces[0], pieces[2]], 24)
     alone = criterion(outputs_of(logits[:, [0, 2]]), others, criterion.initial_state(2))
     assert result.counts[0] == pytest.approx(alone.counts[0] + FAILED * len(graph))
@@ -326,7 +326,7 @@ def test_training_learns_and_its_branch_too(tmp_path: Path) -> None:
     criterion = LfMmi(denominator, network.projection)
     result = train(utterances, network, options, tmp_path, criterion=criterion, progress=False)
     assert result.best is not None and not result.dropped
-    assert result.best["failed"] == 0
+    assert result.best["failed_share"] == 0
     assert -0.25 < result.best["mmi"] < 0
     assert result.best["cross_entropy"] < 0.5 * np.log(STATES)
 

@@ -125,7 +125,9 @@ def test_a_lattice_beyond_range_fails_alone_and_a_spoiled_network_ends_training(
     criterion(outputs_of(others), targets_of(good, 4, [0, 0]), []).loss.backward()
     assert others.grad is not None and others.grad.any()
     assert torch.equal(logits.grad[:, [0, 2]], others.grad)
-    assert criterion.measures(criterion.chunk_sums(result, 0))["failed"] == pytest.approx(1 / 3)
+    assert criterion.measures(criterion.chunk_sums(result, 0))["failed_share"] == pytest.approx(
+        1 / 3
+    )
     spoiled = torch.full((4, 3, 5), torch.nan)
     assert not criterion(outputs_of(spoiled), targets, []).loss.isfinite()
 
@@ -169,7 +171,7 @@ def test_training_goes_on_from_cross_entropy_and_gains_accuracy(tmp_path: Path) 
     before, after = (result.last for result in results)
     assert before is not None and after is not None and not results[1].dropped
     assert after["accuracy"] > before["accuracy"] + 0.02
-    assert after["failed"] == 0
+    assert after["failed_share"] == 0
     # Its outputs are posteriors still, of the same classes with the same priors.
     np.testing.assert_array_equal(read_network(results[1].last_path).tensors["log_priors"], priors)
 

@@ -61,7 +61,7 @@ def test_plot(trained: Path, tmp_path: Path, kind: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [picture.name]
 
 
-MEASURES = {"cross_entropy": 1.25, "accuracy": 0.625}
+MEASURES = {"loss": 1.25, "cross_entropy": 2.5, "accuracy": 0.625, "failed_share": 0.0}
 
 
 @pytest.mark.parametrize("planned", [1000, None])
@@ -79,8 +79,7 @@ def test_the_bar_shows_speed_and_accuracy(
     for part in (
         "epoch 3",
         "5,432 frames/s",
-        "cross entropy 1.2500",
-        "accuracy 62.50%",
+        "loss 1.2500  cross entropy 2.5000  accuracy 62.50%  failed share 0.00%",
         "measured",
     ):
         assert part in text
