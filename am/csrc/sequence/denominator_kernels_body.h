@@ -62,6 +62,7 @@ inline void Exp(Lanes<float>& lanes) {
   using Floats = Vectors<float>::Type;
   using Ints = Vectors<float>::Ints;
   constexpr float kNoFraction = 12582912.0f;  // 1.5 * 2^23: the sum has no room for a fraction.
+  constexpr int32_t kNoFractionBits = 0x4B400000;
   for (Floats& part : lanes.part) {
     const Ints usable = part >= -87.0f;
     const Floats x = reinterpret_cast<Floats>(reinterpret_cast<Ints>(part) & usable);
@@ -74,8 +75,7 @@ inline void Exp(Lanes<float>& lanes) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     const Floats fraction = r * r * p + r;
-    const Floats zero = x * 0.0f + kNoFraction;  // Its bits, whatever the lane.
-    const Ints exponent = reinterpret_cast<Ints>(shifted) - reinterpret_cast<Ints>(zero);
+    const Ints exponent = reinterpret_cast<Ints>(shifted) - kNoFractionBits;
     const Floats scale = reinterpret_cast<Floats>((exponent + 127) << 23);
     part = reinterpret_cast<Floats>(reinterpret_cast<Ints>(scale * fraction + scale) & usable);
   }
