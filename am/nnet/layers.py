@@ -222,5 +222,53 @@ class LstmpOptions(LayerOptions):
         return shapes
 
 
-AnyLayer = TdnnOptions | LstmpOptions
+@dataclass(frozen=True, kw_only=True)
+class PoolingOptions(LayerOptions):
+    """Appends to each frame the mean and deviation of all that the utterance has had so far.
+
+    What they tell is the speaker and the channel, estimated while the utterance comes: statistics
+    pooling as in Snyder et al. 2018, "X-vectors: robust DNN embeddings for speaker recognition"
+    (Kaldi's stats-layer), over an exponentially decaying window instead of a whole segment. With
+    a = 1 - 1 / W, for each input x at the layer's frame t = 0, 1, ...::
+
+        n_t = sum_{k=0..t} a^(t-k)
+        m_t = sum_{k=0..t} a^(t-k) x_k / (P + n_t)
+        s_t = sqrt(max((P + sum_{k=0..t} a^(t-k) x_k^2) / (P + n_t) - m_t^2, 1e-4))
+
+    P frames of mean 0 and variance 1, such as outputs of batch normalisation have on average, stand
+    before the utterance and do not decay.
+
+    Attributes:
+        window: W, frames.
+        prior: P, frames.
+    """
+
+    kind: Literal["pooling"] = "pooling"
+    window: int = 200
+    prior: int = 10
+
+    def __post_init__(self) -> None:
+        self._check_integer("window", 1)
+        self._check_integer("prior", 1)
+
+    @property
+    def stride(self) -> int:
+        """Every frame has an output."""
+        return 1
+
+    @property
+    def right_context(self) -> int:
+        """None."""
+        return 0
+
+    def output_width(self, inputs: int) -> int:
+        """The inputs, their means and their deviations."""
+        return 3 * inputs
+
+    def shapes(self, inputs: int) -> Shapes:
+        """Nothing is trained."""
+        return {}
+
+
+AnyLayer = TdnnOptions | LstmpOptions | PoolingOptions
 """A layer of any kind; a table says by ``kind`` which it is."""

@@ -1,4 +1,4 @@
-"""Networks of layers of choice in torch: TDNN, factorised TDNN and LSTMP, with strides."""
+"""Networks of layers of choice in torch: TDNN, factorised TDNN, LSTMP, pooling; with strides."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from recognizer.am.nnet.layers import AnyLayer, TdnnOptions
+from recognizer.am.nnet.layers import AnyLayer, PoolingOptions, TdnnOptions
 from recognizer.am.torch.batch_norm import EPSILON
 from recognizer.am.torch.lstmp import LstmpLayer
 from recognizer.am.torch.network_module import NetworkModule, State
+from recognizer.am.torch.pooling import PoolingLayer
 from recognizer.am.torch.tdnn import TdnnLayer
 
 _OFFSET, _MEAN, _VARIANCE = ".offset", ".norm.mean", ".norm.variance"
@@ -41,19 +42,19 @@ class LayeredNetwork(NetworkModule):
         for layer in self._stack():
             if isinstance(layer, LstmpLayer):
                 layer.initialise(forget_bias)
-            else:
+            elif isinstance(layer, TdnnLayer):
                 layer.initialise(generator)
 
     def initial_layer_state(self, streams: int) -> State:
         """Zeros."""
         return [
-            tensor
+            tensor.to(self.device)
             for layer in self._stack()
             for tensor in layer.initial_state(streams, self.precision)
         ]
 
-    def _stack(self) -> list[TdnnLayer | LstmpLayer]:
-        return cast("list[TdnnLayer | LstmpLayer]", list(self.layers))
+    def _stack(self) -> list[TdnnLayer | LstmpLayer | PoolingLayer]:
+        return cast("list[TdnnLayer | LstmpLayer | PoolingLayer]", list(self.layers))
 
     def run_layers(
         self, x: Tensor, state: State, lengths: Tensor | None = None
@@ -70,11 +71,13 @@ class LayeredNetwork(NetworkModule):
         left = iter(state)
         kept = _Kept(frames, lengths, self.device)
         every = 1
-        for layer, layer_options in zip(self._stack(), self.options.stack, strict=True):
+        for layer in self._stack():
             own = list(islice(left, layer.states))
             if isinstance(layer, LstmpLayer):
                 x, *new = layer(x, *own)
-                x = self.drop(x, layer_options.dropout)
+                x = self.drop(x, layer.dropout)
+            elif isinstance(layer, PoolingLayer):
+                x, new = layer(x, own)
             else:
                 every *= layer.options.stride
                 x, new = layer(x, own, kept.at(every), self.drop)
@@ -158,7 +161,9 @@ class _Kept:
         return self._made[every]
 
 
-def _make_layer(options: AnyLayer, inputs: int) -> TdnnLayer | LstmpLayer:
+def _make_layer(options: AnyLayer, inputs: int) -> TdnnLayer | LstmpLayer | PoolingLayer:
     if isinstance(options, TdnnOptions):
         return TdnnLayer(options, inputs)
+    if isinstance(options, PoolingOptions):
+        return PoolingLayer(options, inputs)
     return LstmpLayer(options, inputs)

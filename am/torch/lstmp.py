@@ -33,6 +33,7 @@ class LstmpLayer(nn.Module):
         super().__init__()
         cells, width = options.cells, options.output_width(inputs)
         self.cell_clip = options.cell_clip
+        self.dropout = options.dropout  # share of the network's, in layered networks
         self.w_x = nn.Parameter(torch.empty(4 * cells, inputs))
         self.w_r = nn.Parameter(torch.empty(4 * cells, width))
         self.bias = nn.Parameter(torch.empty(4 * cells))

@@ -12,14 +12,36 @@ from rich.table import Table
 from torch import nn
 
 from benchmarks.am.machine import Machine, Step, take_turns
+from recognizer.am.nnet.layers import TdnnOptions
 from recognizer.am.nnet.native import PRECISIONS, NativeNetwork
 from recognizer.am.nnet.network_file import Network
-from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.nnet.options import NetworkOptions, NetworkShape
+from recognizer.am.torch.networks import from_network
 
 FloatArray = npt.NDArray[np.float32]
 Row = dict[str, Any]
 
-SHAPES = ((2, 800, 512), (2, 512, 256))
+SHAPES = {
+    f"{layers}x{cells}/{projection}": NetworkShape(
+        layers=layers, cells=cells, projection=projection
+    )
+    for layers, cells, projection in ((2, 800, 512), (2, 512, 256))
+} | {
+    # Most of its work is done for every third frame.
+    "TDNN-F": NetworkShape(
+        kind="layered",
+        layers=(
+            TdnnOptions(units=512, left=2, right=2),
+            TdnnOptions(units=512, bottleneck=96, left=1, right=1, bypass=0.66),
+            TdnnOptions(units=512, bottleneck=96, stride=3),
+            *(
+                TdnnOptions(units=512, bottleneck=96, left=1, right=1, bypass=0.66)
+                for _ in range(6)
+            ),
+            TdnnOptions(units=192, activation="none"),
+        ),
+    ),
+}
 WINNER = "2x800/512"
 BYTES = {"float32": 4, "int8": 1}
 LEAST_FRAMES = 60
@@ -31,22 +53,17 @@ def run(
 ) -> list[Row]:
     """All rows: networks, with and without output layer, threads, streams."""
     rows = []
-    for layers, cells, projection in SHAPES:
+    for name, shape in SHAPES.items():
         for part in ("hidden", "whole"):
-            options = NetworkOptions(
-                outputs=1 if part == "hidden" else outputs,
-                cells=cells,
-                projection=projection,
-                layers=layers,
-            )
+            options = NetworkOptions.of(shape, 1 if part == "hidden" else outputs, 40)
             network = make_network(options)
             for machine in machines.values():
                 for count in streams:
                     speeds = measure(network, part, machine.threads, count, rounds, level)
                     rows.append(
-                        {"network": f"{layers}x{cells}/{projection}", "part": part}
+                        {"network": name, "part": part}
                         | {"streams": count, "threads": machine.threads}
-                        | {f"{name}_frames_per_s": round(v) for name, v in speeds.items()}
+                        | {f"{engine}_frames_per_s": round(v) for engine, v in speeds.items()}
                         | shares(options, machine, count, speeds)
                     )
     return rows
@@ -60,7 +77,7 @@ def measure(
     size = (streams, frames, network.options.input_dim)
     features = np.random.default_rng(1).normal(size=size).astype(np.float32)
     torch.set_num_threads(threads)
-    steps = {"torch": torch_step(network.options, features, part == "hidden")}
+    steps = {"torch": torch_step(network, features, part == "hidden")}
     for precision in PRECISIONS:
         model = NativeNetwork(network, precision, threads, level=level)
         steps[precision] = native_step(model, list(features))
@@ -88,13 +105,23 @@ def native_step(model: NativeNetwork, blocks: list[FloatArray]) -> Step:
     return step
 
 
-def torch_step(options: NetworkOptions, features: FloatArray, hidden: bool) -> Step:
-    """The same in torch."""
+def torch_step(network: Network, features: FloatArray, hidden: bool) -> Step:
+    """The same in torch: its own LSTM, or our module of the layers, which torch does not have."""
+    options = network.options
+    block = torch.from_numpy(features).transpose(0, 1).contiguous()
+    if options.stack:
+        module = from_network(network).eval()
+        layers = module.hidden if hidden else module.forward
+
+        def layered_step() -> None:
+            with torch.inference_mode():
+                layers(block, module.initial_state(len(features)))
+
+        return layered_step
     lstm = nn.LSTM(
         options.input_dim, options.cells, options.depth, proj_size=options.projection
     ).eval()
     output = nn.Linear(options.projection, options.outputs)
-    block = torch.from_numpy(features).transpose(0, 1).contiguous()
 
     def step() -> None:
         with torch.inference_mode():
@@ -116,7 +143,7 @@ def shares(
     row: Row = {}
     weights = {name: math.prod(shape) for name, shape in options.shapes().items()}
     recurrent = sum(n for name, n in weights.items() if name.endswith(("w_r", "w_p")))
-    multiplied = sum(n for name, n in weights.items() if "w_" in name or name == "output.weight")
+    multiplied = products_of_a_frame(options)
     for precision, size in BYTES.items():
         speed = speeds[precision]
         row[f"{precision}_vs_torch"] = round(speed / speeds["torch"], 2)
@@ -125,6 +152,19 @@ def shares(
         row[f"{precision}_bandwidth_share"] = round(share, 3)
         row[f"{precision}_products_share"] = round(2 * multiplied * speed / machine.products, 3)
     return row
+
+
+def products_of_a_frame(options: NetworkOptions) -> float:
+    """Products of weights for one input frame; layers above a stride have fewer frames."""
+    every = [1]  # frames from one row of a layer's outputs to the next
+    for layer in options.stack:
+        every.append(every[-1] * layer.stride)
+    total = 0.0
+    for name, shape in options.shapes().items():
+        if len(shape) == 2:
+            above = int(name.split(".")[1]) + 1 if name.startswith("layers.") else -1
+            total += math.prod(shape) / (every[above] if options.stack else 1)
+    return total
 
 
 def table(rows: list[Row]) -> Table:

@@ -11,6 +11,7 @@
 #include "am/csrc/network/bidirectional_network.h"
 #include "am/csrc/kernels/cpu_level.h"
 #include "am/csrc/layers/lstm_layer.h"
+#include "am/csrc/layers/pooling_layer.h"
 #include "am/csrc/layers/tdnn_layer.h"
 #include "am/csrc/network/stream_network.h"
 #include "data/csrc/arrays.h"
@@ -186,6 +187,11 @@ std::unique_ptr<const Layer> ReadLayer(const nb::handle& dict, const std::string
                                        size_t inputs, const Plan& plan) {
   Tensors tensors(nb::cast<nb::dict>(dict), at);
   const bool int8_inputs = plan.int8 && !first;
+  if (tensors.Has("window")) {
+    const size_t window = tensors.GetSize("window", 1), prior = tensors.GetSize("prior", 1);
+    Expect(3 * inputs <= kWidest, at + "expected at most " + std::to_string(kWidest / 3) + " inputs");
+    return std::make_unique<PoolingLayer>(plan.kernels, inputs, window, prior);
+  }
   if (!tensors.Has("weight")) {
     const LstmTensors lstm = ReadLstm(&tensors, at, inputs);
     const float clip = tensors.GetNumber("cell_clip");

@@ -16,7 +16,8 @@ void ExpectFinite(const float* values, size_t n, const std::string& name);
 
 // `input_output`: mean, inv_std, weight, bias. `layers`: of each the tensors and options as
 // am/nnet/layers.py names them: of an LSTM (w_x, w_r, bias; peep_i, peep_f, peep_o; w_p; cell_clip)
-// or a TDNN layer (weight; linear; bias; offset; left, right, dilation, stride, activation, bypass).
+// a TDNN layer (weight; linear; bias; offset; left, right, dilation, stride, activation, bypass), or
+// a pooling layer (window, prior).
 // `reverse_layers`: those of the other direction, or none. Outputs are made for every
 // `subsampling`-th frame. `mean_window` and `mean_prior`: see InputLayer.
 std::unique_ptr<Network> ReadNetwork(const nanobind::dict& input_output,

@@ -236,6 +236,9 @@ def test_wrong_parts_of_bidirectional_networks() -> None:
         ("dnn", 0, {"bypass": float("inf")}, "layer 0: bypass: expected a number"),
         ("dnn", 0, {"stride": 2, "bypass": 0.5}, "and 0 in a layer with a stride"),
         ("dnn", 1, {"stride": 2}, "subsampling: expected a multiple of 2, the product of the"),
+        ("tdnn and pooling, every third", 1, {"window": 0}, "layer 1: window: expected an"),
+        ("tdnn and pooling, every third", 1, {"prior": -1}, "layer 1: prior: expected an"),
+        ("tdnn and pooling, every third", 1, {"prior": None}, "layer 1: prior: expected"),
         ("tdnn", 0, {"offset": np.zeros(32, np.float32)}, "offset: expected 33 values, found 32"),
         (
             "factorised, every sixth",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from network_kinds import LAYERED
-from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, TdnnOptions
+from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, PoolingOptions, TdnnOptions
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
 from recognizer.am.torch.networks import make_network
 from recognizer.data.errors import SpeechError, UsageError
@@ -204,7 +204,10 @@ def test_layers_are_tables_of_toml(tmp_path: Path) -> None:
         ('layers = "3"', "n: layers: expected an integer, found '3'"),
         ("layers = [3]", r"n: layers\[0\]: expected a table, found 3"),
         ("[[layers]]\nunits = 3", r"n: layers\[0\]: expected a key kind, found {'units': 3}"),
-        ('[[layers]]\nkind = "cnn"', r"layers\[0\]: kind: expected 'tdnn' or 'lstmp', found 'cnn'"),
+        (
+            '[[layers]]\nkind = "cnn"',
+            r"layers\[0\]: kind: expected 'tdnn' or 'lstmp' or 'pooling', found 'cnn'",
+        ),
         ('[[layers]]\nkind = "tdnn"', r"layers\[0\]: the key 'units' is missing"),
         ('[[layers]]\nkind = "tdnn"\nunits = 3\ncells = 1', r"layers\[0\]: unknown key 'cells'"),
         ('[[layers]]\nkind = "tdnn"\nunits = 0', r"layers\[0\]: tdnn layer: units: expected an"),
@@ -239,16 +242,16 @@ def test_wrong_tables_of_layers(tmp_path: Path, text: str, message: str) -> None
             {"bottleneck": 2, "right": 1, "stride": 3, "dilation": 2},
             "dilation: expected a multiple of the stride 3 in factors with a right context",
         ),
+        (PoolingOptions, {"window": 0}, "pooling layer: window: expected an integer >= 1, found 0"),
+        (PoolingOptions, {"prior": 0}, "pooling layer: prior: expected an integer >= 1, found 0"),
         (LstmpOptions, {"cells": 0}, "lstmp layer: cells: expected an integer >= 1"),
         (LstmpOptions, {"projection": -1}, "projection: expected an integer >= 0"),
         (LstmpOptions, {"peepholes": 0}, "peepholes: expected true or false"),
         (LstmpOptions, {"cell_clip": -1.0}, "cell_clip: expected a number > 0"),
     ],
 )
-def test_wrong_layers(
-    kind: type[TdnnOptions | LstmpOptions], wrong: dict[str, Any], message: str
-) -> None:
-    good = {"units": 4} if kind is TdnnOptions else {"cells": 4}
+def test_wrong_layers(kind: type[AnyLayer], wrong: dict[str, Any], message: str) -> None:
+    good = {TdnnOptions: {"units": 4}, LstmpOptions: {"cells": 4}}.get(kind, {})
     with pytest.raises(UsageError, match=message):
         kind(**(good | wrong))
 

@@ -13,13 +13,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from network_kinds import INPUTS, LAYERED, OUTPUTS, make_module
-from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, TdnnOptions
+from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, PoolingOptions, TdnnOptions
 from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
 from recognizer.am.torch.batch_norm import EPSILON, BatchNorm
 from recognizer.am.torch.layered import LayeredNetwork
 from recognizer.am.torch.network_module import NetworkModule
 from recognizer.am.torch.networks import from_network, make_network
+from recognizer.am.torch.pooling import PoolingLayer
 from recognizer.data.errors import SpeechError
 from running_mean_formula import by_the_formula
 
@@ -83,6 +84,20 @@ def lstmp(options: LstmpOptions, tensors: dict[str, Rows], x: Rows) -> Rows:
     return np.array(outputs)
 
 
+def pooling(options: PoolingOptions, x: Rows) -> Rows:
+    """Each sum as the options define it."""
+    decay, outputs = 1 - 1 / options.window, []
+    for t, frame in enumerate(x):
+        weights = [decay ** (t - k) for k in range(t + 1)]
+        count = options.prior + sum(weights)
+        first = sum(w * row for w, row in zip(weights, x, strict=False))
+        second = sum(w * row**2 for w, row in zip(weights, x, strict=False))
+        mean = first / count
+        variance = (options.prior + second) / count - mean**2
+        outputs.append([*frame, *mean, *np.sqrt(np.maximum(variance, 1e-4))])
+    return np.array(outputs)
+
+
 def reference(network: Network, features: Rows) -> Rows:
     """Log posteriors ``[T / n, S]`` of one stream, in float64, without the delay."""
     tensors = {name: tensor.astype(np.float64) for name, tensor in network.tensors.items()}
@@ -94,7 +109,10 @@ def reference(network: Network, features: Rows) -> Rows:
     for index, layer in enumerate(network.options.stack):
         prefix = f"layers.{index}."
         own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-        x = tdnn(layer, own, x) if isinstance(layer, TdnnOptions) else lstmp(layer, own, x)
+        if isinstance(layer, PoolingOptions):
+            x = pooling(layer, x)
+        else:
+            x = tdnn(layer, own, x) if isinstance(layer, TdnnOptions) else lstmp(layer, own, x)
     logits = x @ tensors["output.weight"].T + tensors["output.bias"]
     result: Rows = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     return result
@@ -208,6 +226,30 @@ def test_what_follows_an_utterance_changes_nothing(kind: str) -> None:
         results.append([hidden[:5, 0], hidden[:, 1], *gradients, *model.buffers()])
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_pooling_over_long_utterances() -> None:
+    """Longer than one matrix product: the same as in parts, with gradients; constants pool to
+    themselves but for the prior."""
+    layer = PoolingLayer(PoolingOptions(window=50, prior=5), 3)
+    x = rows(400, width=3, dtype=torch.float64).requires_grad_()
+    whole, _ = layer(x, layer.initial_state(3, torch.float64))
+    first, state = layer(x[:333], layer.initial_state(3, torch.float64))
+    rest, _ = layer(x[333:], state)
+    torch.testing.assert_close(torch.cat((first, rest)), whole)
+    np.testing.assert_allclose(
+        whole[:, 1].detach().numpy(), pooling(layer.options, x[:, 1].detach().numpy()), atol=1e-9
+    )
+    short = x[:6].detach().requires_grad_()
+    start = [
+        0.1 * torch.rand(3, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    ]
+    assert torch.autograd.gradcheck(lambda x: layer(x, start)[0], short)
+    constant, _ = layer(torch.full((900, 1, 3), 2.0), layer.initial_state(1, torch.float32))
+    share = 50 / 55
+    deviation = ((5 + 4 * 50) / 55 - (2 * share) ** 2) ** 0.5
+    torch.testing.assert_close(constant[-1, 0, 3:6], torch.full((3,), 2 * share))
+    torch.testing.assert_close(constant[-1, 0, 6:], torch.full((3,), deviation))
 
 
 # Dropout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from recognizer.am.nnet.layers import LstmpOptions, TdnnOptions
+from recognizer.am.nnet.layers import LstmpOptions, PoolingOptions, TdnnOptions
 from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
 from recognizer.am.torch.network_module import NetworkModule
@@ -110,6 +110,14 @@ LAYERED = {
             TdnnOptions(units=7, activation="none", batch_norm=False),
         ),
         output_delay=12,
+    ),
+    "tdnn and pooling, every third": NetworkShape(
+        kind="layered",
+        layers=(
+            TdnnOptions(units=24, left=1, right=1, stride=3),
+            PoolingOptions(window=9, prior=2),
+            TdnnOptions(units=20, left=1),
+        ),
     ),
     "tdnn, running mean, every second": NetworkShape(
         kind="layered",
