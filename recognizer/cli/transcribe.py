@@ -8,6 +8,9 @@ import click
 
 from recognizer.data.text.rules import DEFAULT_RULES, RULE_SETS
 
+_TOLD = 10
+"""So many failures are told one by one: a set may be far larger than what is known of it."""
+
 
 @click.command()
 @click.argument("data", type=click.Path())
@@ -124,8 +127,11 @@ def transcribe(
         path = target / "transcripts.jsonl"
         made = transcribe_corpus(corpus, teacher, path, jobs=jobs, progress=advance)
     failed = [one for one in made.values() if one.error is not None]
-    for one in failed:
+    for one in failed[:_TOLD]:
         report("recognizer transcribe", f"{one.utterance}: {one.error}")
+    if len(failed) > _TOLD:
+        more = len(failed) - _TOLD
+        report("recognizer transcribe", f"{more} more not transcribed; {path} says why")
     selection = select(made.values(), text_rules, options)
     write_selection(corpus, selection, target)
     for line in selection.lines():

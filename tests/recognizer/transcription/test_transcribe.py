@@ -238,6 +238,33 @@ def test_the_command(command, untranscribed: Path, toy_model: Path, tmp_path: Pa
     assert (new / "transcripts.jsonl").stat().st_mtime_ns == made
 
 
+def test_many_failures_are_not_all_told(
+    command, untranscribed: Path, written: Path, tmp_path: Path
+) -> None:
+    names = [f"x{number:02d}" for number in range(12)]
+    for file, value in (("wav.scp", "u1.flac"), ("utt2spk", "someone")):
+        with (untranscribed / file).open("a") as stream:
+            stream.writelines(f"{name} {value}\n" for name in names)
+    new = tmp_path / "new"
+    ran = command(
+        *("recognizer", "transcribe", untranscribed, "--output-dir", new),
+        *("--transcripts", written, "--min-confidence", "0.6", "--min-rate", "0"),
+    )
+    assert ran.code == 1
+    lines = ran.err.splitlines()
+    assert len(lines) == 11
+    assert lines[0] == f"recognizer transcribe: x00: {written}/text: has no such utterance"
+    assert lines[-1] == (
+        f"recognizer transcribe: 2 more not transcribed; {new}/transcripts.jsonl says why"
+    )
+    assert "12 dropped: not transcribed" in ran.out.splitlines()
+    assert [(one.id, one.text) for one in read_corpus(new)] == [
+        ("u1", "go left"),
+        ("u2", "stop"),
+        ("u4", "right go two"),
+    ]
+
+
 def test_wrong_use_of_the_command(command, untranscribed: Path, toy_model: Path) -> None:
     start = ("recognizer", "transcribe", untranscribed, "--model", toy_model, "--output-dir")
     ran = command(*start, untranscribed)
