@@ -195,9 +195,8 @@ def train_on_labels(
         initial=initial,
         metadata={"corpora": [corpus.name for corpus in corpora]},
     )
-    tell_dropped(result)
     assert result.best is not None  # as it is finished
-    console.print(f"held-out frame accuracy {result.best['accuracy']:.2%}")
+    tell_result(result, f"held-out frame accuracy {result.best['accuracy']:.2%}")
     if options.priors == "labels":
         shutil.copyfile(result.best_path, directory / NETWORK_FILE)
         return
@@ -210,12 +209,13 @@ def train_on_labels(
     write_network(network, directory / NETWORK_FILE)
 
 
-def tell_dropped(result: TrainingResult) -> None:
-    """Say what could not be trained on."""
+def tell_result(result: TrainingResult, measured: str) -> None:
+    """Say what could not be trained on, and what was measured."""
     for line in result.dropped:
         console.print(f"dropped {line}", markup=False)
     console.print(
-        f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped"
+        f"{result.trimmed} versions trimmed by a few frames, {len(result.dropped)} dropped; "
+        f"{measured}"
     )
 
 

@@ -24,7 +24,7 @@ from recognizer.pipelines.acoustic.network_stages import (
     feature_tables,
     features_stage,
     network_stage,
-    tell_dropped,
+    tell_result,
 )
 from recognizer.pipelines.acoustic.network_training import (
     FeaturesOf,
@@ -146,9 +146,8 @@ def _train(
             "lf_mmi": to_table(lf_mmi),
         },
     )
-    tell_dropped(result)
     assert result.best is not None  # as it is finished
-    console.print(f"held-out objective {result.best['mmi']:.4f} per output")
+    tell_result(result, f"held-out objective {result.best['mmi']:.4f} per output")
     # The average over the last steps is better than any measured on few held-out utterances.
     shutil.copyfile(result.last_path, directory / NETWORK_FILE)
 
