@@ -75,6 +75,11 @@ if TYPE_CHECKING:
     from recognizer.lm.model.perplexity import perplexity as perplexity
     from recognizer.lm.model.prune import prune_ngrams as prune_ngrams
     from recognizer.lm.ngram.model import NgramModel as NgramModel
+    from recognizer.lm.pronunciation.model import Guess as Guess
+    from recognizer.lm.pronunciation.model import PronunciationModel as PronunciationModel
+    from recognizer.lm.pronunciation.model import PronunciationOptions as PronunciationOptions
+    from recognizer.lm.pronunciation.model import train_pronunciations as train_pronunciations
+    from recognizer.lm.pronunciation.pronouncer import Pronouncer as Pronouncer
     from recognizer.lm.resources import Resources as Resources
     from recognizer.model.bundle import ModelBundle as ModelBundle
     from recognizer.pipelines.build import build_model as build_model
@@ -118,6 +123,8 @@ _MODULES = {
     "lm.model.perplexity": "Perplexity perplexity",
     "lm.model.prune": "prune_ngrams",
     "lm.ngram.model": "NgramModel",
+    "lm.pronunciation.model": "Guess PronunciationModel PronunciationOptions train_pronunciations",
+    "lm.pronunciation.pronouncer": "Pronouncer",
     "lm.resources": "Resources",
     "model.bundle": "ModelBundle",
     "pipelines.build": "build_model retrain_model",

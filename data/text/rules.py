@@ -69,6 +69,10 @@ class TextRules(Protocol):
         """
         ...
 
+    def spell(self, word: str) -> tuple[str, ...]:
+        """The phones of the names of a word's letters; none where they are not known."""
+        ...
+
 
 # Modules are named, not imported: a rule set costs time to load, and the modules import this one.
 _RULE_SETS: Mapping[str, tuple[str, str]] = {

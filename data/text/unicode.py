@@ -121,6 +121,10 @@ class UnicodeRules:
         """No words: how a language derives words is not a property of characters."""
         return Lexicon(())
 
+    def spell(self, word: str) -> tuple[str, ...]:
+        """None: what letters are called is not a property of characters."""
+        return ()
+
     def _written(self, text: str) -> str:
         """The text with one form of each sign, in lower case and composed."""
         text = unicodedata.normalize("NFC", text.translate(_UNIFIED))

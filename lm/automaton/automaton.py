@@ -51,7 +51,7 @@ class NgramAutomaton:
     (`lm/csrc/automaton/automaton.h`), and the compact one
     (`lm/csrc/automaton/compact_automaton.h`), which takes less than half of its bytes, exact or
     quantised, and is slower to search. Either holds up to 2**32 - 2 histories, 2**40 n-grams, of up
-    to 6 words each, and 2**31 - 2 words: a billion n-grams are a fraction of that.
+    to 8 words each, and 2**31 - 2 words: a billion n-grams are a fraction of that.
 
     Attributes:
         arrays: what native modules take. Fast: `states` uint64 `[S + 1, 2]` (first arc; back-off

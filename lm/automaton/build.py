@@ -27,7 +27,7 @@ from recognizer.lm.automaton.layouts import fast_files
 from recognizer.lm.ngram.model import BEGIN, END
 from recognizer.lm.resources import Progress, Resources
 
-MAX_ORDER = 6
+MAX_ORDER = 8
 MAX_STATES = 2**32 - 2
 MAX_WORDS = 2**31 - 2
 

@@ -13,6 +13,8 @@ add_native_module(lm _builder lm/csrc/builder/builder_module.cc lm/csrc/builder/
 add_native_module(lm _estimate lm/csrc/estimation/estimate_module.cc lm/csrc/estimation/tokens.cc
                   lm/csrc/estimation/ngram_counts.cc lm/csrc/estimation/adjusted_counts.cc
                   lm/csrc/estimation/smoothing.cc)
+add_native_module(lm _pronunciation lm/csrc/pronunciation/pronunciation_module.cc
+                  lm/csrc/pronunciation/alignment.cc)
 target_link_libraries(lm__builder PRIVATE lm_sorting)
 target_link_libraries(lm__estimate PRIVATE lm_sorting)
 if(SANITIZE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from recognizer.data.errors import SpeechError, UsageError
 
-MAX_ORDER = 6
+MAX_ORDER = 8
 
 Discounts = tuple[float, float, float]
 """What is taken off an (adjusted) count of 1, of 2, and of 3 or more."""
@@ -21,7 +21,7 @@ class EstimateOptions:
     """Options of an estimate.
 
     Attributes:
-        order: words in the longest n-gram, 1 to 6.
+        order: words in the longest n-gram, 1 to 8.
         cutoffs: by order, unigrams first: n-grams that occur at most so often are left out (their
             probability goes to the back-off); the last value holds for the orders that remain.
             Empty: nothing is left out. As lmplz's `--prune`.

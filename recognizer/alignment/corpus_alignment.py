@@ -226,7 +226,8 @@ def read_aligner(
             of this package. Its own rule set makes the words of the transcripts. A model of pieces
             of words can spell any word.
         corpus: what is to be aligned.
-        derive: add the pronunciations that the rule set derives for words outside the lexicon.
+        derive: add pronunciations for words outside the lexicon: those that the rule set derives,
+            and else those of the model's pronunciation model.
 
     Returns:
         The aligner, and the corpus with the words of the model's rule set.
@@ -249,9 +250,10 @@ def read_aligner(
             bundle, transcript_lexicon(GRAPHEMES, rules, Path(), [chosen])
         ), chosen
     lexicon = bundle.lexicon
-    return NetworkAligner(
-        bundle, with_derived(lexicon, rules, _words(chosen)) if derive else lexicon
-    ), chosen
+    if derive:
+        words = {word for word in _words(chosen) if word not in lexicon}
+        lexicon = lexicon.merged_with(bundle.pronouncer.lexicon(words))
+    return NetworkAligner(bundle, lexicon), chosen
 
 
 def _words(utterances: Iterable[Utterance]) -> Iterable[str]:

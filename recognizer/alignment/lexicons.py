@@ -16,6 +16,7 @@ from recognizer.data.lexicon.graphemes import graphemic_lexicon
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.lexicon.reading import read_lexicon
 from recognizer.data.text.rules import check_text_rules, text_rules
+from recognizer.lm.pronunciation.model import PronunciationModel
 
 GRAPHEMES = "graphemes"
 """The lexicon whose pronunciations are the words' letters."""
@@ -64,7 +65,14 @@ def load_lexicon(lexicon: str | None, rules: str, root: Path) -> Lexicon:
     return dictionary
 
 
-def text_lexicon(lexicon: str | None, rules: str, root: Path, words: Sequence[str]) -> Lexicon:
+def text_lexicon(
+    lexicon: str | None,
+    rules: str,
+    root: Path,
+    words: Sequence[str],
+    *,
+    model: PronunciationModel | None = None,
+) -> Lexicon:
     """Pronunciations for words of text; a dictionary may have other words too.
 
     Args:
@@ -73,6 +81,7 @@ def text_lexicon(lexicon: str | None, rules: str, root: Path, words: Sequence[st
         rules: name of the rule set.
         root: directory that the file is relative to.
         words: of text, in their normal form.
+        model: gives words a pronunciation that have none otherwise.
 
     Raises:
         SpeechError: a missing or malformed file, or no word that can be spelled.
@@ -80,7 +89,11 @@ def text_lexicon(lexicon: str | None, rules: str, root: Path, words: Sequence[st
     if lexicon == GRAPHEMES:
         return graphemic_lexicon(words).lexicon
     known = load_lexicon(lexicon, rules, root)
-    return known if lexicon is not None else with_derived(known, rules, words)
+    if lexicon is None:
+        known = with_derived(known, rules, words)
+    if model is not None:
+        known = known.merged_with(model.lexicon(word for word in words if word not in known))
+    return known
 
 
 def transcript_lexicon(

@@ -56,7 +56,8 @@ FORMATS = ("textgrid", "ctm")
 @click.option(
     "--derive",
     is_flag=True,
-    help="Derive pronunciations of English words outside the lexicon from those in it.",
+    help="Give words outside the lexicon a pronunciation: by rule, or by the model's letters and "
+    "phones (recognizer g2p).",
 )
 @click.option(
     "--format",

@@ -17,6 +17,7 @@ COMMANDS = {
     "curves": "Plot how trainings went.",
     "evaluate": "Recognise a test set and print its word error rates.",
     "experiment": "Compare networks that are trained alike.",
+    "g2p": "Print pronunciations of words, known or not.",
     "lattice": "Write the lattices of a data set.",
     "lm": "Estimate, prune, mix, test and convert n-gram language models.",
     "model": "Show, check or change a model directory.",

@@ -22,6 +22,7 @@ from recognizer.data.io.files import replace_text
 from recognizer.data.io.mapped_arrays import open_arrays
 from recognizer.data.io.options import to_toml
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.text.rules import text_rules
 from recognizer.decoding.graph import mapped_graph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.rescoring.models import EpsilonBackoff
@@ -30,6 +31,8 @@ from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.lm.automaton import automaton
 from recognizer.lm.automaton.automaton import FAST, NgramAutomaton
 from recognizer.lm.model.language_model import LanguageModel, read_language_model
+from recognizer.lm.pronunciation.model import PronunciationModel
+from recognizer.lm.pronunciation.pronouncer import Pronouncer
 from recognizer.lm.units.pieces import any_begins_word
 from recognizer.model.config import ModelConfig
 from recognizer.model.files import (
@@ -39,6 +42,7 @@ from recognizer.model.files import (
     FIRST_PASS,
     LEXICON,
     PHONES,
+    PRONUNCIATION,
     RESCORING,
     RESCORING_ARPA,
     TRANSITIONS,
@@ -107,6 +111,27 @@ class ModelBundle:
     def lexicon(self) -> Lexicon:
         """Pronunciations of all words (recognition does not need it: it is in the graph)."""
         return self._part(LEXICON, Lexicon.read)
+
+    @property
+    def pronunciation_model(self) -> PronunciationModel | None:
+        """Pronounces words that the lexicon lacks; None where the model has no such part."""
+        if PRONUNCIATION not in self.config.files:
+            return None
+
+        def read(path: Path) -> PronunciationModel:
+            model = PronunciationModel.open(path)
+            unknown = sorted(set(model.phones) - set(self.phones.base_phones))
+            if unknown:
+                raise SpeechError(f"{path}: expected phones of {PHONES}, found {unknown[0]!r}")
+            return model
+
+        return self._part(PRONUNCIATION, read)
+
+    @property
+    def pronouncer(self) -> Pronouncer:
+        """Gives pronunciations to words, those of the lexicon and others."""
+        rules = text_rules(self.config.text_rules)
+        return Pronouncer(self.lexicon, rules, self.pronunciation_model)
 
     @property
     def network(self) -> Network:
@@ -206,11 +231,14 @@ class ModelBundle:
             (self.graph_file, mapped_graph.KIND, mapped_graph.VERSION),
             (FIRST_PASS, automaton.KIND, automaton.VERSION),
             (RESCORING, automaton.KIND, automaton.VERSION),
+            (PRONUNCIATION, automaton.KIND, automaton.VERSION),
         ):
             if name in self.config.files:
                 open_arrays(self.path / name, kind=kind, version=version).verify()
         for part in (self.tree, self.network):
             assert part is not None
+        if PRONUNCIATION in self.config.files:
+            assert self.pronunciation_model is not None
         for name, known in (
             (LEXICON, self.lexicon),
             (FIRST_PASS, self.first_pass_lm),

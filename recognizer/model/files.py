@@ -11,6 +11,7 @@
 ``first_pass.ngram``         the first pass's LM, which rescoring takes out again
 ``rescoring.ngram``          the large LM, which rescoring puts in, or
 ``rescoring.arpa.gz``        the same as a gzipped ARPA file: slower to start with
+``pronunciation.ngram``      pronounces words that the lexicon lacks; may be missing
 
 The kind of the acoustic model says which files describe its outputs: tree, phones and transitions
 are those of a hybrid. Nothing is pickled; graphs and language models are mapped into memory, not
@@ -38,6 +39,7 @@ HCLG = "hclg.graph"
 FIRST_PASS = "first_pass.ngram"
 RESCORING = "rescoring.ngram"
 RESCORING_ARPA = "rescoring.arpa.gz"
+PRONUNCIATION = "pronunciation.ngram"
 
 # The files of the parts that kinds of acoustic models need (`AcousticModel.parts`).
 _OF_PART = {"tree": TREE, "phones": PHONES, "transitions": TRANSITIONS}
@@ -58,7 +60,9 @@ def graph_file(first_pass: FirstPassOptions) -> str:
 
 
 def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
-    """Names of the files that the directory must have, ``model.toml`` aside.
+    """Names of the files that belong to the model, ``model.toml`` aside.
+
+    All must be there; the pronunciation model belongs to it where it is there or recorded.
 
     Raises:
         SpeechError: there is no large language model, or there are two.
@@ -71,7 +75,9 @@ def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
         )
     of_kind = (_OF_PART[part] for part in KINDS[config.acoustic.kind].parts)
     graph = graph_file(config.first_pass)
-    return (ACOUSTIC, *of_kind, LEXICON, FIRST_PASS, graph, *rescoring)
+    names = (ACOUSTIC, *of_kind, LEXICON, FIRST_PASS, graph, *rescoring)
+    optional = PRONUNCIATION in config.files or (directory / PRONUNCIATION).is_file()
+    return (*names, PRONUNCIATION) if optional else names
 
 
 def read_config(directory: str | Path) -> ModelConfig:

@@ -15,7 +15,6 @@ from recognizer.data.errors import UsageError
 from recognizer.data.io.options import to_table
 from recognizer.data.lexicon.graphemes import graphemes, graphemic_lexicon
 from recognizer.data.lexicon.lexicon import Lexicon
-from recognizer.data.text.rules import text_rules
 from recognizer.model.bundle import ModelBundle
 from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
 from recognizer.pipelines.acoustic.network_stages import features_stage
@@ -183,8 +182,7 @@ class ModelLabels:
             missing = [word for word in sorted(words) if word not in known and graphemes(word)]
             made = graphemic_lexicon(missing).lexicon if missing else made
         else:
-            unknown = {word for word in words if word not in known}
-            made = text_rules(config.text_rules).derive(unknown, known)
+            made = self.model.pronouncer.lexicon(word for word in words if word not in known)
         spoken = [
             pronunciation
             for word in made.words

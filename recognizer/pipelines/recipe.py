@@ -14,6 +14,7 @@ from recognizer.data.io.options import from_table, read_toml
 from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
+from recognizer.lm.pronunciation.model import PronunciationOptions
 from recognizer.lm.units.pieces import PieceOptions
 from recognizer.model.config import FirstPassOptions, LatticeOptions, TeacherRecord
 from recognizer.pipelines.acoustic.options import AcousticOptions
@@ -173,6 +174,9 @@ class Recipe:
             `recognizer.data.text.english.derivation` derives from it.
         text_rules: the rule set for transcripts, text and lexicon (`recognizer.data.text.rules`);
             by default "english" without a lexicon, else "unicode".
+        pronunciation: how the pronunciation model is trained on the lexicon. It becomes a part of
+            the model, and with it every word of the text that occurs often enough is in the
+            vocabulary; by default, only those that the lexicon has or its language's rules derive.
         pieces: how to find the pieces of words that the language models are then made of, so that
             any word can be recognised; by default they are made of whole words.
         training: corpora to train on.
@@ -199,6 +203,7 @@ class Recipe:
     untranscribed: tuple[UntranscribedSet, ...] = ()
     lexicon: str | None = None
     text_rules: str | None = None
+    pronunciation: PronunciationOptions | None = None
     pieces: PieceOptions | None = None
     aligner: str | None = None
     flat_start: FlatStartOptions = FlatStartOptions()
@@ -224,6 +229,11 @@ class Recipe:
             raise UsageError(
                 f"books: expected false with the text rules {self.rules!r}, for sentences of books "
                 "are found by English rules; found true"
+            )
+        if self.pronunciation is not None and self.lexicon == GRAPHEMES:
+            raise UsageError(
+                f"pronunciation: expected a lexicon of phones, for letters need no model; "
+                f"found lexicon = {self.lexicon!r}"
             )
         if self.pieces is not None and self.lexicon != GRAPHEMES:
             raise UsageError(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from recognizer.alignment.lexicons import text_lexicon
+from recognizer.alignment.lexicons import load_lexicon, text_lexicon
 from recognizer.data.corpora.corpus import Corpus, read_corpus
 from recognizer.data.io.console import console
 from recognizer.data.io.files import read_lines, replace_text
@@ -25,6 +25,7 @@ from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.model.perplexity import perplexity
 from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 from recognizer.lm.ngram.model import NgramModel
+from recognizer.lm.pronunciation.model import PronunciationModel, train_pronunciations
 from recognizer.model import bundle, files
 from recognizer.model import config as model_config
 from recognizer.model.first_pass_graph import first_pass_graph
@@ -96,12 +97,21 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         Stage(
             "lm",
             lm | lexicon,
-            ("text",) if recipe.pieces is None else ("pieces",),
+            _lm_inputs(recipe),
             steps.lm,
             "estimating and pruning the language models",
         ),
         *alignment.stages(),
     ]
+    if recipe.pronunciation is not None:
+        pronunciation = Stage(
+            "pronunciation",
+            lexicon | language | {"options": table["pronunciation"]},
+            (),
+            steps.pronunciation,
+            "training the pronunciation model",
+        )
+        stages.insert(1, pronunciation)
     if recipe.pieces is not None:
         pieces = Stage(
             "pieces",
@@ -156,6 +166,13 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     return stages
 
 
+def _lm_inputs(recipe: Recipe) -> tuple[str, ...]:
+    """The stages that the language models are made from."""
+    if recipe.pieces is not None:
+        return ("pieces",)
+    return ("text",) if recipe.pronunciation is None else ("text", "pronunciation")
+
+
 class _Steps:
     """What each stage does; every method writes into the directory that it is given."""
 
@@ -190,6 +207,12 @@ class _Steps:
     def pieces(self, directory: Path) -> None:
         assert self._recipe.pieces is not None
         make_pieces(self._text, self._recipe.pieces, directory)
+
+    def pronunciation(self, directory: Path) -> None:
+        assert self._recipe.pronunciation is not None
+        lexicon = load_lexicon(self._recipe.lexicon, self._recipe.rules, self._corpora)
+        model = train_pronunciations(lexicon, self._recipe.pronunciation, console.print)
+        model.save(directory / files.PRONUNCIATION)
 
     def lm(self, directory: Path) -> None:
         options = self._recipe.lm
@@ -287,6 +310,9 @@ class _Steps:
             ("lm", files.RESCORING, files.RESCORING),
         ):
             shutil.copyfile(work / stage / source, directory / name)
+        if recipe.pronunciation is not None:
+            trained = work / "pronunciation" / files.PRONUNCIATION
+            shutil.copyfile(trained, directory / files.PRONUNCIATION)
         network = work / "network" / NETWORK_FILE
         store_network(network, recipe.acoustic, directory / files.ACOUSTIC)
         bundle.write_config(
@@ -348,7 +374,12 @@ class _Steps:
         """What the language models are made of."""
         if self._recipe.pieces is not None:
             return piece_units(self._work / "pieces")
-        pronounce = partial(text_lexicon, self._recipe.lexicon, self._recipe.rules, self._corpora)
+        model = None
+        if self._recipe.pronunciation is not None:
+            model = PronunciationModel.open(self._work / "pronunciation" / files.PRONUNCIATION)
+        pronounce = partial(
+            text_lexicon, self._recipe.lexicon, self._recipe.rules, self._corpora, model=model
+        )
         return word_units(self._text, self._recipe.lm.min_count, pronounce)
 
     def _text_words(self) -> int:

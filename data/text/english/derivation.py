@@ -3,8 +3,8 @@
 A dictionary lists `labour` under its American spelling, `watch` and `maker`, `reproach`, but not
 `laboured`, `watchmaker` or `reproached`. Where English only puts sounds together (possessives,
 inflection, suffixes and prefixes that leave the stem alone, British spelling, compounds), so do
-the rules here. Words whose stem would change its sound (`electric`, `electricity`) and names are
-left to the dictionary.
+the rules here. Words without a vowel (`kgb`) are spelled. Words whose stem would change its sound
+(`electric`, `electricity`) and names are left to the dictionary.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
-
-Phones = tuple[str, ...]
+from recognizer.data.text.english.letters import Phones, is_abbreviation, spelled
 
 MAX_PARTS = 3
 """Rules applied one on top of the other: un + seam + ed is three parts."""
@@ -142,6 +141,8 @@ class _Derivation:
         """Pronunciations by the first rule that gives any; empty where none does."""
         if word in self._lexicon:
             return tuple(entry.phones for entry in self._lexicon[word])
+        if depth > 0 and is_abbreviation(word):
+            return (spelled(word),)
         if depth <= 0 or len(word) < 4:
             return ()
         key = (word, depth)

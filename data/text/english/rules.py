@@ -11,6 +11,7 @@ from recognizer.data.text.english.dictionary import (
     is_english_word,
     without_stress,
 )
+from recognizer.data.text.english.letters import spelled
 from recognizer.data.text.english.normalize import fold, normalize
 from recognizer.data.text.rules import TextRules
 from recognizer.data.text.transcripts import is_tag
@@ -49,6 +50,10 @@ class EnglishRules:
     def derive(self, words: Iterable[str], lexicon: Lexicon) -> Lexicon:
         """See `recognizer.data.text.english.derivation`."""
         return derived_lexicon(words, lexicon)
+
+    def spell(self, word: str) -> tuple[str, ...]:
+        """The names of a word's letters in ARPAbet; none if one is not of a to z."""
+        return spelled(word)
 
 
 ENGLISH: TextRules = EnglishRules()

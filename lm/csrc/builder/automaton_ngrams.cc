@@ -81,7 +81,7 @@ class NgramsOf : public AutomatonNgrams {
         options_(options),
         ranks_(automaton.num_words() + 2, options.begin, options.end) {
     if (options.order < 1 || options.order > kMaxOrder) {
-      throw std::invalid_argument("order: expected 1 to 6");
+      throw std::invalid_argument("order: expected 1 to 8");
     }
     Count();
   }

@@ -81,7 +81,7 @@ std::unique_ptr<NgramSorter> NgramSorter::Make(int order, const WordRanks& ranks
   const auto make = [&](auto size) -> std::unique_ptr<NgramSorter> {
     return std::make_unique<SorterOf<size()>>(ranks, directory, memory_bytes, threads);
   };
-  static_assert(kMaxOrder == 6, "one case for each order");
+  static_assert(kMaxOrder == 8, "one case for each order");
   switch (order) {
     case 1: return make(std::integral_constant<int, 1>());
     case 2: return make(std::integral_constant<int, 2>());
@@ -89,7 +89,9 @@ std::unique_ptr<NgramSorter> NgramSorter::Make(int order, const WordRanks& ranks
     case 4: return make(std::integral_constant<int, 4>());
     case 5: return make(std::integral_constant<int, 5>());
     case 6: return make(std::integral_constant<int, 6>());
-    default: throw std::invalid_argument("order: expected 1 to 6, found " + std::to_string(order));
+    case 7: return make(std::integral_constant<int, 7>());
+    case 8: return make(std::integral_constant<int, 8>());
+    default: throw std::invalid_argument("order: expected 1 to 8, found " + std::to_string(order));
   }
 }
 

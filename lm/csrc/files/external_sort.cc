@@ -273,7 +273,7 @@ bool ExternalSorter<K>::TakeFrom(Merger<K>* merger, Record* record) const {
   }
 }
 
-static_assert(kMaxKeyParts == 7, "one instance for each size of keys");
+static_assert(kMaxKeyParts == 9, "one instance for each size of keys");
 template class ExternalSorter<1>;
 template class ExternalSorter<2>;
 template class ExternalSorter<3>;
@@ -281,5 +281,7 @@ template class ExternalSorter<4>;
 template class ExternalSorter<5>;
 template class ExternalSorter<6>;
 template class ExternalSorter<7>;
+template class ExternalSorter<8>;
+template class ExternalSorter<9>;
 
 }  // namespace lm

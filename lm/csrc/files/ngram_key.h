@@ -11,8 +11,8 @@
 
 namespace lm {
 
-constexpr int kMaxNgramOrder = 6;
-constexpr int kMaxKeyParts = 7;  // 6 words, and a number (ngram_sorter.cc)
+constexpr int kMaxNgramOrder = 8;
+constexpr int kMaxKeyParts = 9;  // 8 words, and a number (ngram_sorter.cc)
 constexpr uint32_t kUnknownWord = 0;
 constexpr uint32_t kBeginWord = 1;
 constexpr uint32_t kEndWord = 2;
@@ -126,8 +126,12 @@ auto WithKeyParts(int parts, Function function) {
       return function(std::integral_constant<int, 5>());
     case 6:
       return function(std::integral_constant<int, 6>());
+    case 7:
+      return function(std::integral_constant<int, 7>());
+    case 8:
+      return function(std::integral_constant<int, 8>());
     default:
-      throw std::invalid_argument("n-grams: expected an order of 1 to 6");
+      throw std::invalid_argument("n-grams: expected an order of 1 to 8");
   }
 }
 

@@ -22,7 +22,7 @@
 namespace lm {
 
 // The automaton's limit.
-inline constexpr int kMaxOrder = 6;
+inline constexpr int kMaxOrder = 8;
 
 // What is wrong with an n-gram among the others.
 class NgramFault : public std::exception {

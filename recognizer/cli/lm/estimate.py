@@ -14,7 +14,7 @@ from recognizer.cli.lm.progress import stages
 @click.command()
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True, type=click.Path())
 @click.option(
-    "--order", metavar="N", type=click.IntRange(1, 6), default=5, show_default=True, help="1 to 6."
+    "--order", metavar="N", type=click.IntRange(1, 8), default=5, show_default=True, help="1 to 8."
 )
 @click.option(
     "--vocabulary", metavar="FILE", type=click.Path(), help="The model's words, one a line."

@@ -203,11 +203,11 @@ def test_checksums_are_verified_on_request(tmp_path: Path) -> None:
 
 
 def test_orders_that_are_too_high(tmp_path: Path) -> None:
-    lines = ["\\data\\", *(f"ngram {n}=0" for n in range(1, 8)), ""]
+    lines = ["\\data\\", *(f"ngram {n}=0" for n in range(1, 10)), ""]
     lines[1] = "ngram 1=3"
     lines += ["\\1-grams:", "-1 <s>", "-1 </s>", "-1 a"]
     (tmp_path / "model.arpa").write_text("\n".join([*lines, "\\2-grams:", ""]))
-    with pytest.raises(SpeechError, match=r"model\.arpa: .*orders up to 6, found 7"):
+    with pytest.raises(SpeechError, match=r"model\.arpa: .*orders up to 8, found 9"):
         convert(tmp_path / "model.arpa", tmp_path / "model.ngram")
     assert [path.name for path in tmp_path.iterdir()] == ["model.arpa"]
 

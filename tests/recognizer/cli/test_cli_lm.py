@@ -236,7 +236,7 @@ def test_bad_vocabulary(texts, tmp_path, command, content, message) -> None:
     [
         (["estimate", "TEXT", "--output", "x.lm"], "x.lm: expected a name that ends in .arpa,"),
         (["estimate", "TEXT", "--output", "no/x.arpa"], "expected a directory no, found none"),
-        (["estimate", "TEXT", "--output", "x.arpa", "--order", "7"], "Invalid value"),
+        (["estimate", "TEXT", "--output", "x.arpa", "--order", "9"], "Invalid value"),
         (["estimate", "TEXT", "--output", "x.arpa", "--cutoffs", "0,a"], "found '0,a'"),
         (["estimate", "TEXT", "--output", "x.arpa", "--cutoffs", "1,0"], "do not decrease"),
         (["estimate", "TEXT", "--output", "x.arpa", "--bits", "8"], "--bits does not go with"),
