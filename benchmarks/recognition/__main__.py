@@ -130,7 +130,7 @@ def recognise(process: subprocess.Popen[str], path: Path) -> dict[str, Any]:
 
 
 def run_errors(contestants: Sequence[System], corpora: Sequence[Corpus], core: int) -> list[Row]:
-    """Word errors and processor time of every system on every set."""
+    """Word errors and processor time of every system on every set, each printed at its end."""
     rows: list[Row] = []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -150,9 +150,10 @@ def run_errors(contestants: Sequence[System], corpora: Sequence[Corpus], core: i
                         counts[index].append(count_errors(utterance.words, words))
                         seconds[index] += answer["processor_seconds"]
                     advance()
+            of_set: list[Row] = []
             for system, found, taken in zip(contestants, counts, seconds, strict=True):
                 pooled, interval = total(found), wer_interval(found)
-                rows.append(
+                of_set.append(
                     {
                         "system": system.name,
                         "data": corpus.name,
@@ -166,6 +167,8 @@ def run_errors(contestants: Sequence[System], corpora: Sequence[Corpus], core: i
                         "real_time_factor": round(taken / audio, 4),
                     }
                 )
+            print_rows(f"{corpus.name}: word errors, and processor time on one core", of_set)
+            rows += of_set
         for process in processes:
             assert process.stdin is not None
             process.stdin.close()
@@ -242,7 +245,6 @@ def main() -> None:
     result: dict[str, list[Row]] = {}
     if "errors" in arguments.parts:
         result["errors"] = run_errors(contestants, corpora, arguments.core)
-        print_rows("Word errors, and processor time on one core", result["errors"])
     if "start" in arguments.parts:
         result["start"] = run_start(
             contestants, corpora[0], arguments.lengths, arguments.rounds, arguments.core
