@@ -14,6 +14,7 @@ from recognizer.data.io.options import from_table, read_toml
 from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
+from recognizer.lm.estimation.options import EstimateOptions
 from recognizer.lm.pronunciation.model import PronunciationOptions
 from recognizer.lm.units.pieces import PieceOptions
 from recognizer.model.config import FirstPassOptions, LatticeOptions, TeacherRecord
@@ -101,6 +102,29 @@ class UntranscribedSet:
 
 
 @dataclass(frozen=True)
+class MixedText:
+    """Text of another kind beside the main one, with a weight of its own.
+
+    Attributes:
+        text: patterns of files with a sentence a line, relative to the corpora's directory.
+        weight: the share of its model in the linear mixture, above 0; the main text's model has
+            what all of these leave.
+        text_licence: recorded in the model.
+        order: words in its longest n-gram.
+    """
+
+    text: tuple[str, ...]
+    weight: float
+    text_licence: str = ""
+    order: int = 4
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < 1:
+            raise UsageError(f"weight: expected above 0 and below 1, found {self.weight}")
+        EstimateOptions(order=self.order)
+
+
+@dataclass(frozen=True)
 class LanguageOptions:
     """The two language models.
 
@@ -109,9 +133,13 @@ class LanguageOptions:
         books: whether they hold books, paragraph by paragraph (see
             `recognizer.data.text.english.books`), or already a sentence a line.
         text_licence: recorded in the model.
-        min_count: words that occur so often and have a pronunciation, in the dictionary or
-            derived from it, are the vocabulary (of pieces see
-            `recognizer.lm.units.pieces.PieceOptions`).
+        mixed: more texts, whose models are interpolated with the main text's after pruning; the
+            mixtures are pruned to the same sizes. Weights can be found with `recognizer lm
+            interpolate --dev`.
+        lexicon_words: whether all words of the lexicon, or of its language's dictionary, are in the
+            vocabulary, and not only those of the texts.
+        min_count: words that occur so often, in all texts together, and have a pronunciation are
+            the vocabulary (of pieces see `recognizer.lm.units.pieces.PieceOptions`).
         order: words in the longest n-gram.
         cutoffs: by order, n-grams that occur at most so often are not even estimated (see
             `recognizer.lm.estimation.options.EstimateOptions`).
@@ -126,6 +154,8 @@ class LanguageOptions:
     text: tuple[str, ...]
     books: bool = True
     text_licence: str = ""
+    mixed: tuple[MixedText, ...] = ()
+    lexicon_words: bool = False
     min_count: int = 3
     order: int = 5
     cutoffs: tuple[int, ...] = ()
@@ -135,6 +165,9 @@ class LanguageOptions:
     allow_missing_words: bool = True
 
     def __post_init__(self) -> None:
+        if sum(one.weight for one in self.mixed) >= 1:
+            found = ", ".join(f"{one.weight:g}" for one in self.mixed)
+            raise UsageError(f"mixed: expected weights of a sum below 1, found {found}")
         if not 0 < self.first_pass_ngrams <= self.rescoring_ngrams:
             raise UsageError(
                 f"expected 0 < first_pass_ngrams <= rescoring_ngrams, found "
@@ -235,6 +268,8 @@ class Recipe:
                 f"pronunciation: expected a lexicon of phones, for letters need no model; "
                 f"found lexicon = {self.lexicon!r}"
             )
+        if self.pieces is not None and (self.lm.mixed or self.lm.lexicon_words):
+            raise UsageError("pieces: expected no mixed texts and no lexicon_words beside them")
         if self.pieces is not None and self.lexicon != GRAPHEMES:
             raise UsageError(
                 f"pieces: expected lexicon = {GRAPHEMES!r}, for pieces are spelled; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from recognizer.pipelines.development import (
 )
 from recognizer.pipelines.recipe import Recipe, TrainingSet, find_text
 from recognizer.pipelines.recipe_alignment import RecipeAlignment, recipe_alignment
+from recognizer.pipelines.recipe_mixture import mix, mixed_file
 from recognizer.pipelines.recipe_units import (
     SENTENCES,
     Units,
@@ -79,6 +80,8 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     steps = _Steps(recipe, sets, corpora, work, alignment, jobs)
     table = to_table(recipe)
     lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
+    mixed = {"mixed": [one["text"] for one in lm["mixed"]]} if recipe.lm.mixed else {}
+    added = ("mixed", "lexicon_words")
     put: dict[str, str] = {}
     if recipe.acoustic.precision:
         put["precision"] = recipe.acoustic.precision
@@ -88,7 +91,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     stages = [
         Stage(
             "text",
-            {"text": lm["text"], "books": lm["books"]} | language,
+            {"text": lm["text"], "books": lm["books"]} | language | mixed,
             (),
             steps.text,
             "normalising the text",
@@ -96,7 +99,7 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
         ),
         Stage(
             "lm",
-            lm | lexicon,
+            {key: value for key, value in lm.items() if value or key not in added} | lexicon,
             _lm_inputs(recipe),
             steps.lm,
             "estimating and pruning the language models",
@@ -193,7 +196,8 @@ class _Steps:
         self._jobs = jobs
 
     def check_text(self) -> None:
-        find_text(self._recipe.lm.text, self._corpora)
+        for patterns in (self._recipe.lm.text, *(one.text for one in self._recipe.lm.mixed)):
+            find_text(patterns, self._corpora)
 
     def check_development(self) -> None:
         self._development_sets()
@@ -203,6 +207,10 @@ class _Steps:
         with replace_text(directory / SENTENCES) as stream:
             for sentence in self._sentences(files):
                 stream.write(sentence + "\n")
+        for index, one in enumerate(self._recipe.lm.mixed):
+            with replace_text(directory / mixed_file(index)) as stream:
+                for sentence in self._normalized(find_text(one.text, self._corpora)):
+                    stream.write(sentence + "\n")
 
     def pieces(self, directory: Path) -> None:
         assert self._recipe.pieces is not None
@@ -235,11 +243,15 @@ class _Steps:
             ngrams=options.first_pass_ngrams,
             losses=pruning_losses(model, histories),
         )
+        if options.mixed:
+            first = self._mixed(first, vocabulary, absolute, options.first_pass_ngrams)
         model = estimate_ngrams(read_lines(sentences), vocabulary, smoothing).model
         losses = pruning_losses(model, histories)
         del histories
         large = prune_ngrams(model, ngrams=options.rescoring_ngrams, losses=losses)
         del model, losses
+        if options.mixed:
+            large = self._mixed(large, vocabulary, smoothing, options.rescoring_ngrams)
         models = {
             files.FIRST_PASS: self._rounded(first, directory / FIRST_PASS_ARPA),
             files.RESCORING: self._rounded(large, directory / files.RESCORING_ARPA).compact(),
@@ -268,6 +280,16 @@ class _Steps:
                     f"{result.perplexity:.1f}, {result.oov} of {result.words} words unknown"
                 )
         _write_json(directory / "perplexity.json", table)
+
+    def _mixed(
+        self,
+        model: NgramModel,
+        vocabulary: Sequence[str],
+        smoothing: EstimateOptions,
+        ngrams: int,
+    ) -> NgramModel:
+        text = self._work / "text"
+        return mix(model, self._recipe.lm.mixed, text, vocabulary, smoothing, ngrams)
 
     def _rounded(self, model: NgramModel, path: Path) -> NgramAutomaton:
         """The automaton of what an ARPA file holds, which is kept for other programs."""
@@ -339,7 +361,17 @@ class _Steps:
                 training_data=(
                     *(training_record(one, self._alignment.corpus(one)) for one in self._sets),
                     model_config.TrainingData(
-                        " ".join(recipe.lm.text), recipe.lm.text_licence, words=self._text_words()
+                        " ".join(recipe.lm.text),
+                        recipe.lm.text_licence,
+                        words=_count_words(self._text),
+                    ),
+                    *(
+                        model_config.TrainingData(
+                            " ".join(one.text),
+                            one.text_licence,
+                            words=_count_words(self._work / "text" / mixed_file(index)),
+                        )
+                        for index, one in enumerate(recipe.lm.mixed)
                     ),
                 ),
                 record=to_table(recipe),
@@ -359,7 +391,11 @@ class _Steps:
     def _sentences(self, files: list[Path]) -> Iterator[str]:
         if self._recipe.lm.books:
             yield from book_sentences(files, processes=self._jobs)
-            return
+        else:
+            yield from self._normalized(files)
+
+    def _normalized(self, files: list[Path]) -> Iterator[str]:
+        """The sentences of files that have one a line."""
         rules = text_rules(self._recipe.rules)
         for file in files:
             for line in read_lines(file):
@@ -380,10 +416,18 @@ class _Steps:
         pronounce = partial(
             text_lexicon, self._recipe.lexicon, self._recipe.rules, self._corpora, model=model
         )
-        return word_units(self._text, self._recipe.lm.min_count, pronounce)
+        texts = [self._text]
+        texts += [self._text.parent / mixed_file(i) for i in range(len(self._recipe.lm.mixed))]
+        known: tuple[str, ...] = ()
+        if self._recipe.lm.lexicon_words:
+            lexicon = load_lexicon(self._recipe.lexicon, self._recipe.rules, self._corpora)
+            is_word = text_rules(self._recipe.rules).is_word
+            known = tuple(word for word in lexicon.words if is_word(word))
+        return word_units(texts, self._recipe.lm.min_count, pronounce, known)
 
-    def _text_words(self) -> int:
-        return sum(len(line.split()) for line in read_lines(self._text))
+
+def _count_words(text: Path) -> int:
+    return sum(len(line.split()) for line in read_lines(text))
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,18 +38,27 @@ class Units:
     segment: Callable[[str], str]
 
 
-def word_units(text: Path, min_count: int, pronounce: Callable[[Sequence[str]], Lexicon]) -> Units:
-    """The words of a text that occur often enough and can be pronounced.
+def word_units(
+    texts: Sequence[Path],
+    min_count: int,
+    pronounce: Callable[[Sequence[str]], Lexicon],
+    always: Sequence[str] = (),
+) -> Units:
+    """The words of texts that occur often enough and can be pronounced.
 
     Args:
-        text: a sentence a line.
-        min_count: least number of occurrences.
+        texts: a sentence a line; the units' sentences are those of the first.
+        min_count: least number of occurrences in all of them.
         pronounce: gives what pronunciations there are of words.
+        always: words that are units however rare they are.
     """
-    counts = count_words(read_lines(text))
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(count_words(read_lines(text)))
+    counts.update(dict.fromkeys((word for word in always if counts[word] < min_count), min_count))
     lexicon = pronounce([word for word, count in counts.items() if count >= min_count])
     vocabulary = choose(counts, lexicon, min_count=min_count)
-    return Units(text, vocabulary, lexicon.restricted_to(vocabulary), lambda line: line)
+    return Units(texts[0], vocabulary, lexicon.restricted_to(vocabulary), lambda line: line)
 
 
 def make_pieces(text: Path, options: PieceOptions, directory: Path) -> None:
