@@ -9,12 +9,12 @@ import pytest
 LEXICON = """a AA
 ba B AA
 ab AA B
-abba AA B AA
+aba AA B AA
 bab B AA B
-baa B AA
 shab SH AA B
 sha SH AA
 ash AA SH
+shaba SH AA B AA
 """
 
 
@@ -27,18 +27,18 @@ def trained(command, tmp_path: Path) -> Path:
         "recognizer", "g2p", "--train", lexicon, "--text-rules", "unicode", "--output", model
     )
     assert ran.code == 0, ran.err
-    assert "9 entries aligned; 5 graphones" in ran.err
+    assert "9 entries aligned; 3 graphones" in ran.err
     return model
 
 
 def test_train_and_pronounce(command, trained: Path, tmp_path: Path) -> None:
-    (tmp_path / "words.txt").write_text("bash\nshabba\n")
+    (tmp_path / "words.txt").write_text("bash\nabsha\n")
     ran = command("recognizer", "g2p", "--model", trained, "BAB", "--words", tmp_path / "words.txt")
     assert ran.code == 0, ran.err
     assert ran.out.splitlines() == [
         "BAB 1 B AA B",
         "bash 1 B AA SH",
-        "shabba 1 SH AA B AA",
+        "absha 1 AA B SH AA",
     ]
     ran = command("recognizer", "g2p", "--model", trained, "bab", "--probabilities", "--count", "5")
     fields = [line.split() for line in ran.out.splitlines()]
