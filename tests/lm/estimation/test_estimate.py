@@ -46,7 +46,7 @@ def test_equals_lmplz_with_a_limited_vocabulary() -> None:
     assert compare(expected, estimate_ngrams(text(), vocabulary, options).model) < 1e-6
 
 
-@pytest.mark.parametrize("order", [1, 2, 3, 6])
+@pytest.mark.parametrize("order", [1, 2, 3, 6, 8])
 @pytest.mark.parametrize("continuation_counts", [True, False])
 def test_equals_the_equations(order: int, continuation_counts: bool) -> None:
     lines = random_lines(order, words="abcdefgh", lines=80)
@@ -127,7 +127,7 @@ def test_bad_vocabulary(vocabulary: list[str]) -> None:
     "options",
     [
         {"order": 0},
-        {"order": 7},
+        {"order": 9},
         {"cutoffs": (1, 0)},
         {"cutoffs": (-1,)},
         {"order": 2, "cutoffs": (0, 0, 0)},
