@@ -25,8 +25,8 @@ from recognizer.am.training.criteria.targets import (
     SupervisionGraph,
     TokenSequence,
 )
-from recognizer.am.training.engine.batching import Augment
-from recognizer.am.training.engine.data import CheckedData, TrainingUtterance
+from recognizer.am.training.data.batching import Augment
+from recognizer.am.training.data.checked_data import CheckedData, TrainingUtterance
 from recognizer.am.training.engine.evaluation import Measurement, evaluate
 from recognizer.am.training.engine.log import checking
 from recognizer.am.training.engine.objective import Objective

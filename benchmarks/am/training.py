@@ -17,7 +17,7 @@ from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.torch.networks import make_network
 from recognizer.am.training.criteria.cross_entropy import CrossEntropy
 from recognizer.am.training.criteria.targets import FrameLabels
-from recognizer.am.training.engine.batching import Chunk
+from recognizer.am.training.data.batching import Chunk
 from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.engine.runtime import keep_freed_memory
 

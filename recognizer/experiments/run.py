@@ -42,7 +42,7 @@ from recognizer.pipelines.model_labels import ModelLabels, check_apart
 from recognizer.stages import Stage, run_stages, stages_done
 
 if TYPE_CHECKING:
-    from recognizer.am.training.engine.data import TrainingUtterance
+    from recognizer.am.training.data.checked_data import TrainingUtterance
 
 _RESULT = "result.json"
 
@@ -301,7 +301,7 @@ class TablesRun:
         """Frame accuracy on training and development data, without dropout."""
         from recognizer.am.torch.networks import from_network
         from recognizer.am.training.criteria.cross_entropy import CrossEntropy
-        from recognizer.am.training.engine.data import CheckedData, is_held_out
+        from recognizer.am.training.data.checked_data import CheckedData, is_held_out
         from recognizer.am.training.engine.evaluation import evaluate
         from recognizer.am.training.engine.objective import Objective
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from recognizer.am.training.engine.batching import StreamBatcher, round_up
-from recognizer.am.training.engine.data import TrainingUtterance
+from recognizer.am.training.data.batching import StreamBatcher, round_up
+from recognizer.am.training.data.checked_data import TrainingUtterance
 from recognizer.am.training.engine.objective import Objective, StreamStates
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -59,7 +59,7 @@ def evaluate(
 
     Args:
         objective: the network, and the criterion that measures it.
-        utterances: that have passed `recognizer.am.training.engine.data.CheckedData`.
+        utterances: that have passed `recognizer.am.training.data.checked_data.CheckedData`.
         streams: utterances beside each other.
         precision: of the matrix products, one of `PRECISIONS`.
     """

@@ -19,9 +19,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from recognizer.am.training.criteria.criterion import ChunkLoss, Sums
-from recognizer.am.training.engine.batching import Augment, Chunk, StreamBatcher
+from recognizer.am.training.data.batching import Augment, Chunk, StreamBatcher
+from recognizer.am.training.data.checked_data import TrainingUtterance
 from recognizer.am.training.engine.checkpoint import take
-from recognizer.am.training.engine.data import TrainingUtterance
 from recognizer.am.training.engine.errors import DivergedError
 from recognizer.am.training.engine.objective import Objective, StreamStates
 from recognizer.am.training.engine.options import TrainingOptions

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recognizer.am.torch.network_module import NetworkModule, State, reset_state
 from recognizer.am.training.criteria.criterion import ChunkLoss, Criterion
-from recognizer.am.training.engine.batching import Chunk
+from recognizer.am.training.data.batching import Chunk
 
 
 class StreamStates(NamedTuple):

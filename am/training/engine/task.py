@@ -18,9 +18,9 @@ from recognizer.am.nnet.network_file import read_network
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.torch.networks import make_network
 from recognizer.am.training.criteria.criterion import Criterion
+from recognizer.am.training.data.batching import Augment
+from recognizer.am.training.data.checked_data import CheckedData
 from recognizer.am.training.engine.augment import Augmenter
-from recognizer.am.training.engine.batching import Augment
-from recognizer.am.training.engine.data import CheckedData
 from recognizer.am.training.engine.evaluation import PRECISIONS
 from recognizer.am.training.engine.learner import Learner
 from recognizer.am.training.engine.objective import Objective

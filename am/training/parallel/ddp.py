@@ -19,7 +19,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from recognizer.am.training.criteria.criterion import ChunkLoss
-from recognizer.am.training.engine.batching import Chunk
+from recognizer.am.training.data.batching import Chunk
 from recognizer.am.training.engine.learner import Learner
 from recognizer.am.training.engine.objective import Objective, StreamStates
 from recognizer.am.training.engine.options import TrainingOptions

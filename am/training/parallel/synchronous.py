@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from recognizer.am.training.engine.batching import Chunk
+from recognizer.am.training.data.batching import Chunk
 from recognizer.am.training.engine.checkpoint import (
     optimizer_tensors,
     read_checkpoint,

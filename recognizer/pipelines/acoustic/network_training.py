@@ -55,7 +55,7 @@ def training_utterances(
     Raises:
         SpeechError: an utterance has no features.
     """
-    from recognizer.am.training.engine.data import TrainingUtterance
+    from recognizer.am.training.data.checked_data import TrainingUtterance
 
     shards = 0  # of the corpora before
     for corpus in corpora:

@@ -19,8 +19,8 @@ from recognizer.am.tree.growing import TreeOptions
 from recognizer.data.augmentation.options import AugmentationOptions
 from recognizer.data.errors import UsageError
 from recognizer.lm.estimation.acceptor import AcceptorOptions
-from recognizer.pipelines.acoustic.numerator import NumeratorOptions
 from recognizer.pipelines.acoustic.versions import Version, versions_of
+from recognizer.pipelines.sequence.numerator import NumeratorOptions
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
 from recognizer.lm.estimation.acceptor import NgramAcceptor, estimate_acceptor
 from recognizer.pipelines.acoustic.aligned_corpus import AcousticInputs, AlignedCorpus
-from recognizer.pipelines.acoustic.denominator import ChainPdfs, denominator_graph
 from recognizer.pipelines.acoustic.network_stages import (
     NETWORK_FILE,
     feature_tables,
@@ -31,11 +30,12 @@ from recognizer.pipelines.acoustic.network_training import (
     train_network,
     training_utterances,
 )
-from recognizer.pipelines.acoustic.numerator import NumeratorGraphs, PhoneSegments
 from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.acoustic.training_modes import require_torch
 from recognizer.pipelines.acoustic.tree_growing import grow_chain_tree, read_tree, write_tree
 from recognizer.pipelines.acoustic.versions import Version
+from recognizer.pipelines.sequence.denominator import ChainPdfs, denominator_graph
+from recognizer.pipelines.sequence.numerator import NumeratorGraphs, PhoneSegments
 from recognizer.stages import Stage
 
 if TYPE_CHECKING:

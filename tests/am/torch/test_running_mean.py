@@ -27,7 +27,7 @@ from recognizer.am.torch.inference import TorchNetwork
 from recognizer.am.torch.network_module import reset_state
 from recognizer.am.torch.networks import make_network
 from recognizer.am.torch.running_mean import running_mean_state, subtract_running_mean
-from recognizer.am.training.engine.statistics import FeatureStatistics
+from recognizer.am.training.data.statistics import FeatureStatistics
 from recognizer.data.audio.reading import read_audio
 from recognizer.data.errors import SpeechError
 from running_mean_formula import by_the_formula

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.cross_entropy import IGNORED
 from recognizer.am.training.criteria.targets import FrameLabels
-from recognizer.am.training.engine.batching import Chunk
+from recognizer.am.training.data.batching import Chunk
 
 
 def labelled_chunk(

@@ -18,7 +18,7 @@ from recognizer.am.torch.network_module import NetworkOutputs
 from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.ctc import BLANK, Ctc, collapse, edit_distance
 from recognizer.am.training.criteria.targets import TokenSequence
-from recognizer.am.training.engine.batching import StreamBatcher
+from recognizer.am.training.data.batching import StreamBatcher
 from recognizer.am.training.parallel.synchronous import SyncTrainer
 from recognizer.am.training.train import TrainingUtterance, make_task
 from toy_training import DIM, NETWORK, SGD, STATES

@@ -22,8 +22,8 @@ from recognizer.am.training.criteria.denominator_graph import DenominatorGraph
 from recognizer.am.training.criteria.lfmmi import FAILED, LfMmi, SoftTargetLoss
 from recognizer.am.training.criteria.lfmmi_options import LfMmiOptions
 from recognizer.am.training.criteria.targets import SupervisionGraph, Target
-from recognizer.am.training.engine.batching import StreamBatcher
-from recognizer.am.training.engine.data import CheckedData
+from recognizer.am.training.data.batching import StreamBatcher
+from recognizer.am.training.data.checked_data import CheckedData
 from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.train import TrainingUtterance, make_task, train
 from recognizer.data.errors import SpeechError, UsageError

@@ -19,7 +19,7 @@ from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.smbr import Smbr
 from recognizer.am.training.criteria.smbr_options import SmbrOptions
 from recognizer.am.training.criteria.targets import FrameLabels, StateLattice, Target
-from recognizer.am.training.engine.data import CheckedData
+from recognizer.am.training.data.checked_data import CheckedData
 from recognizer.am.training.train import TrainingUtterance, make_task, train
 from recognizer.data.errors import SpeechError, UsageError
 from sequence_toys import expected_accuracy, random_state_lattice

@@ -23,8 +23,8 @@ from recognizer.am.torch.network_module import NetworkOutputs, State
 from recognizer.am.torch.networks import make_network
 from recognizer.am.training.criteria.criterion import ChunkLoss, ChunkTargets, Criterion, Sums
 from recognizer.am.training.criteria.targets import SupervisionGraph
-from recognizer.am.training.engine.batching import StreamBatcher
-from recognizer.am.training.engine.data import CheckedData
+from recognizer.am.training.data.batching import StreamBatcher
+from recognizer.am.training.data.checked_data import CheckedData
 from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.parallel.synchronous import SyncTrainer
 from recognizer.am.training.train import TrainingUtterance, make_task

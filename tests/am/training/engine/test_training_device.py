@@ -16,7 +16,7 @@ from recognizer.am.torch.network_module import NetworkModule
 from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.ctc import Ctc
 from recognizer.am.training.criteria.targets import TokenSequence
-from recognizer.am.training.engine.batching import Chunk
+from recognizer.am.training.data.batching import Chunk
 from recognizer.am.training.engine.runtime import training_device
 from recognizer.am.training.parallel.synchronous import SyncTrainer
 from recognizer.am.training.train import CrossEntropy, Objective, TrainingOptions

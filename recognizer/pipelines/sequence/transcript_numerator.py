@@ -20,7 +20,7 @@ from recognizer.am.training.criteria.targets import SupervisionGraph
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.lm.estimation.acceptor import NgramAcceptor
-from recognizer.pipelines.acoustic.denominator import LOG_STEP, ChainPdfs
+from recognizer.pipelines.sequence.denominator import LOG_STEP, ChainPdfs
 
 _SILENT = (-1, 0)
 """In place of pronunciation and phone: the silence after a word, or before the first."""

@@ -11,7 +11,7 @@ from recognizer.am.training.criteria.targets import SupervisionGraph
 from recognizer.am.tree.contexts import FrameContexts, phone_begins
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.lm.estimation.acceptor import EDGE, NgramAcceptor
-from recognizer.pipelines.acoustic.denominator import LOG_STEP, ChainPdfs
+from recognizer.pipelines.sequence.denominator import LOG_STEP, ChainPdfs
 
 IntArray = npt.NDArray[np.int32]
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.targets import Target, TokenSequence
-from recognizer.am.training.engine.data import TrainingUtterance, cut_features, epoch_order
-from recognizer.am.training.engine.sources import (
+from recognizer.am.training.data.checked_data import TrainingUtterance, cut_features, epoch_order
+from recognizer.am.training.data.sources import (
     Features,
     FeatureSource,
     read_draw,
@@ -137,7 +137,7 @@ class StreamBatcher:
     and the utterance, so the position reached is a few integers: `state` and `restore`.
 
     Args:
-        utterances: that have passed `recognizer.am.training.engine.data.CheckedData`.
+        utterances: that have passed `recognizer.am.training.data.checked_data.CheckedData`.
         streams: N.
         chunk: T, a multiple of the subsampling; None makes chunks of whole utterances.
         delay: output delay d, a multiple of the subsampling: the output about frame t comes when
@@ -147,7 +147,7 @@ class StreamBatcher:
         seed: of everything random.
         shuffle: without it, utterances come in order and only their first versions.
         augment: applied to an utterance when it is drawn.
-        shards_at_once: see `recognizer.am.training.engine.data.epoch_order`.
+        shards_at_once: see `recognizer.am.training.data.checked_data.epoch_order`.
         processes: that read or compute features before they are needed; 0: that is done when an
             utterance is drawn.
         subsampling: n, input frames from one output to the next. Shuffled utterances then begin

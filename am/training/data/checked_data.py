@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from recognizer.am.training.criteria.criterion import Criterion
 from recognizer.am.training.criteria.targets import FrameLabels, Target
-from recognizer.am.training.engine.sources import Features, FeatureSource, read_features
-from recognizer.am.training.engine.statistics import FeatureStatistics
+from recognizer.am.training.data.sources import Features, FeatureSource, read_features
+from recognizer.am.training.data.statistics import FeatureStatistics
 from recognizer.data.errors import SpeechError
 
 

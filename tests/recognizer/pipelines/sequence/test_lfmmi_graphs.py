@@ -17,13 +17,13 @@ from recognizer.am.tree.decision_tree import Leaf, Split, Tree, monophone_tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.lm.estimation.acceptor import AcceptorOptions, NgramAcceptor, estimate_acceptor
-from recognizer.pipelines.acoustic.denominator import ChainPdfs, denominator_graph
-from recognizer.pipelines.acoustic.numerator import (
+from recognizer.pipelines.sequence.denominator import ChainPdfs, denominator_graph
+from recognizer.pipelines.sequence.numerator import (
     NumeratorGraphs,
     NumeratorOptions,
     PhoneSegments,
 )
-from recognizer.pipelines.acoustic.transcript_numerator import (
+from recognizer.pipelines.sequence.transcript_numerator import (
     SilenceOptions,
     TranscriptNumerators,
     Transcripts,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from epoch_source import EpochSource
 from recognizer.am.training.criteria.cross_entropy import IGNORED, row_labels
 from recognizer.am.training.criteria.targets import FrameLabels
-from recognizer.am.training.engine.batching import Chunk, StreamBatcher
-from recognizer.am.training.engine.data import TrainingUtterance
+from recognizer.am.training.data.batching import Chunk, StreamBatcher
+from recognizer.am.training.data.checked_data import TrainingUtterance
 from recognizer.data.errors import SpeechError
 
 

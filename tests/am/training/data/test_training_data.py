@@ -17,7 +17,7 @@ from recognizer.am.training.criteria.targets import (
     Target,
     TokenSequence,
 )
-from recognizer.am.training.engine.data import (
+from recognizer.am.training.data.checked_data import (
     CheckedData,
     TrainingUtterance,
     epoch_order,

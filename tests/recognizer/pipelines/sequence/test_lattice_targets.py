@@ -17,7 +17,7 @@ from recognizer.am.training.train import TrainingUtterance
 from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.search.search import Decoder, SearchOptions
-from recognizer.pipelines.acoustic.lattice_targets import lattice_utterances, state_lattice
+from recognizer.pipelines.sequence.lattice_targets import lattice_utterances, state_lattice
 from search_toys import Arcs, graph_paths, random_arcs
 
 PDFS = np.array([0, 0, 1, 2, 1, 3, 2], dtype=np.int32)  # of transition-ids 1 to 6

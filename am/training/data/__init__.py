@@ -1,0 +1,1 @@
+"""What training draws from: utterances, their features, and parallel streams of chunks."""

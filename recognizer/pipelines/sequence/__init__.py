@@ -1,0 +1,1 @@
+"""Graphs that sequence criteria are given: denominators, numerators, lattices."""
