@@ -42,7 +42,7 @@ def written(path: Path, text: str) -> Recipe:
 def test_a_model_aligns_instead_of_a_flat_start(tmp_path: Path) -> None:
     recipe = written(tmp_path / "recipe.toml", RECIPE)
     work = tmp_path / "work"
-    alignment = recipe_alignment(recipe, SAMPLES, work, 1, {})
+    alignment = recipe_alignment(recipe, recipe.training, SAMPLES, work, 1, {})
     stages = alignment.stages()
     assert [stage.name for stage in stages] == ["align"]
     run_stages(stages, work)
@@ -70,9 +70,10 @@ def test_wrong_aligners(tmp_path: Path) -> None:
         written(path, RECIPE.replace('aligner = "english"', ""))
     recipe = written(path, RECIPE.replace('"english"', f'"{tmp_path / "none"}"'))
     with pytest.raises((SpeechError, UsageError), match="none"):
-        recipe_alignment(recipe, SAMPLES, tmp_path / "work", 1, {})
+        recipe_alignment(recipe, recipe.training, SAMPLES, tmp_path / "work", 1, {})
     other = RECIPE.replace("[lm]", "[lm]\nbooks = false").replace(
         'aligner = "english"', 'aligner = "english"\nlexicon = "graphemes"\ntext_rules = "unicode"'
     )
+    recipe = written(path, other)
     with pytest.raises(UsageError, match="expected a model with the text rules 'unicode'"):
-        recipe_alignment(written(path, other), SAMPLES, tmp_path / "work", 1, {})
+        recipe_alignment(recipe, recipe.training, SAMPLES, tmp_path / "work", 1, {})
