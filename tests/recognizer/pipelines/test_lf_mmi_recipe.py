@@ -104,6 +104,17 @@ def test_the_record_says_what_was_done(trained: tuple[Path, Path]) -> None:
     assert not bundle.network.log_priors.any()
 
 
+def test_the_built_in_recipe_is_well_formed() -> None:
+    recipe = read_recipe("english_lf_mmi")
+    acoustic = recipe.acoustic
+    assert acoustic.lf_mmi is not None
+    assert acoustic.network.subsampling == 3
+    assert acoustic.training.chunk % 3 == 0
+    assert acoustic.network.output_delay <= 60  # input frames: 0.6 s
+    assert recipe.graph.self_loop_scale == recipe.search.acoustic_scale == 1.0
+    assert [one.data for one in recipe.untranscribed] == ["cv-english/untranscribed"]
+
+
 def test_wrong_combinations(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     for change, message in (
