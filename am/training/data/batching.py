@@ -126,8 +126,9 @@ class _Stream:
             self.clear()
 
     def clear(self) -> None:
-        """No utterance."""
-        self.index, self.features, self.target = -1, None, None
+        """No utterance, and nothing that a resumed run would not know of the one before."""
+        self.epoch, self.index, self.position = 0, -1, 0
+        self.features = self.target = None
 
 
 class StreamBatcher:
