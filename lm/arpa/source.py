@@ -19,7 +19,7 @@ from recognizer.lm.ngram.model import BEGIN, END, UNKNOWN, NgramModel
 
 RECORDS_SUMMARY = "records.json"
 RECORDS_VOCABULARY = "vocabulary.txt"
-_ROWS_PER_BLOCK = 1 << 17
+_ROWS_PER_BLOCK = 1 << 14
 
 
 class NgramBlock(NamedTuple):
@@ -146,45 +146,49 @@ class _Records:
 
     def blocks(self, order: int) -> Iterator[NgramBlock]:
         path = self._path / f"{order}.records"
-        record = np.dtype([("ids", "<u4", (order,)), ("prob", "<f4"), ("backoff", "<f4")])
+        width = order + 2
         try:
             size = path.stat().st_size
         except OSError as error:
             raise SpeechError(f"{path}: cannot be read: {error.strerror}") from None
-        expected = self.counts[order - 1] * record.itemsize
+        expected = self.counts[order - 1] * width * 4
         if size != expected:
             raise SpeechError(f"{path}: expected {expected} bytes, found {size}")
         with path.open("rb") as stream:
             done = 0
             while done < self.counts[order - 1]:
-                block = np.fromfile(stream, record, _ROWS_PER_BLOCK)
-                self._check(path, block, done)
-                backoffs = block["backoff"].astype(np.float64)
-                if order == len(self.counts):
-                    backoffs[:] = 0.0
-                yield NgramBlock(
-                    np.ascontiguousarray(block["ids"]).view(np.int32),
-                    block["prob"].astype(np.float64),
+                fields = np.fromfile(stream, "<u4", _ROWS_PER_BLOCK * width).reshape(-1, width)
+                values = fields.view("<f4")
+                backoffs = np.zeros(len(fields))
+                if order < len(self.counts):
+                    backoffs[:] = values[:, order + 1]
+                block = NgramBlock(
+                    np.ascontiguousarray(fields[:, :order]).view(np.int32),
+                    values[:, order].astype(np.float64),
                     backoffs,
                 )
-                done += len(block)
+                self._check(path, block, done)
+                yield block
+                done += len(fields)
                 if self._on_read is not None:
-                    self._on_read(block.nbytes)
+                    self._on_read(fields.nbytes)
 
-    def _check(self, path: Path, block: npt.NDArray[np.void], first: int) -> None:
+    def _check(self, path: Path, block: NgramBlock, first: int) -> None:
         """Make sure of values that text could not hold either."""
-        ids, probs, backoffs = block["ids"], block["prob"], block["backoff"]
-        # NaN is neither below nor above anything.
+        ids, probs, backoffs = block
+        # Ids over 2^31 are negative as int32 and large as uint32; NaN is neither below nor above
+        # anything.
+        unsigned = ids.view(np.uint32)
         if (
-            ids.max() < len(self.vocabulary)
+            unsigned.max() < len(self.vocabulary)
             and -np.inf < probs.min() <= probs.max() <= 0
             and -np.inf < backoffs.min() <= backoffs.max() < np.inf
         ):
             return
-        wrong = (ids >= len(self.vocabulary)).any(axis=1)
+        wrong = (unsigned >= len(self.vocabulary)).any(axis=1)
         wrong |= ~(np.isfinite(probs) & (probs <= 0) & np.isfinite(backoffs))
         row = int(np.argmax(wrong))
-        found = f"{ids[row].tolist()} {probs[row]} {backoffs[row]}"
+        found = f"{unsigned[row].tolist()} {probs[row]} {backoffs[row]}"
         expected = f"ids below {len(self.vocabulary)} and log10 values"
         raise SpeechError(f"{path}: record {first + row}: expected {expected}, found {found}")
 
