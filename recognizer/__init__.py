@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from recognizer.recognizer import Recognizer as Recognizer
     from recognizer.result import Hypothesis as Hypothesis
     from recognizer.result import Result as Result
+    from recognizer.result import TranscriptSegment as TranscriptSegment
     from recognizer.result import Word as Word
 
 _MODULES = {
@@ -130,7 +131,7 @@ _MODULES = {
     "pipelines.build": "build_model retrain_model",
     "pipelines.train": "train_from_file",
     "recognizer": "Recognizer",
-    "result": "Hypothesis Result Word",
+    "result": "Hypothesis Result TranscriptSegment Word",
 }
 """Where each public name is defined; the imports above say the same to type checkers."""
 

@@ -23,7 +23,7 @@ from recognizer.decoding.lattice.word_times import word_times
 from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
 from recognizer.lm.units.pieces import join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
-from recognizer.result import Hypothesis, Result, Word
+from recognizer.result import Hypothesis, Result, TranscriptSegment, Word
 
 FloatArray = npt.NDArray[np.float32]
 Audio = str | os.PathLike[str] | BinaryIO | npt.ArrayLike
@@ -132,18 +132,20 @@ class Recognizer:
             )
         duration = len(samples) / SAMPLE_RATE
         if self.bundle.config.features.num_frames(len(samples)) == 0:
-            nothing = Hypothesis((), 0.0, 0.0)
-            return Result((), duration, 0, nothing, nothing, complete=False)
+            nothing, whole = Hypothesis((), 0.0, 0.0), TranscriptSegment(0.0, duration, ())
+            return Result((), duration, 0, nothing, nothing, complete=False, segments=(whole,))
         scores = self.acoustic_scores(samples)
         lattice = self.first_pass(scores)
         rescored = self.second_pass(lattice)
+        words = self.words(rescored)
         return Result(
-            words=self.words(rescored),
+            words=words,
             duration=duration,
             num_frames=len(scores),
             first_pass=self._hypothesis(self.first_best(lattice)),
             rescored=self._hypothesis(rescored.best),
             complete=rescored.best.complete,
+            segments=(TranscriptSegment(0.0, duration, words),),
             lattice=rescored.lattice,
         )
 

@@ -28,6 +28,27 @@ class Word:
 
 
 @dataclass(frozen=True)
+class TranscriptSegment:
+    """A stretch of a recording that was recognised by itself.
+
+    Attributes:
+        start: seconds from the recording's beginning.
+        end: seconds from the recording's beginning. Segments follow each other in order of time
+            and do not overlap; what lies between two of them holds no speech.
+        words: what was said in it, with times from the recording's beginning; may be empty.
+    """
+
+    start: float
+    end: float
+    words: tuple[Word, ...]
+
+    @property
+    def text(self) -> str:
+        """The words separated by single spaces."""
+        return " ".join(word.word for word in self.words)
+
+
+@dataclass(frozen=True)
 class Hypothesis:
     """The best path of one pass.
 
@@ -61,8 +82,10 @@ class Result:
         rescored: best path with the large language model.
         complete: False if no path reached the end of a sentence, so that the best partial one
             was taken (audio cut off, or far too short for any word).
+        segments: the stretches that were recognised one by one, with all of the words; a short
+            recording is one segment.
         lattice: what else may have been said, rescored, in the model's units (words or pieces of
-            words); None where there was nothing to search.
+            words); None where there was nothing to search, and of a recording of several segments.
             `recognizer.decoding.lattice.paths.n_best` lists its word sequences,
             `recognizer.decoding.lattice.kaldi` and `recognizer.decoding.lattice.slf` write it.
     """
@@ -73,6 +96,7 @@ class Result:
     first_pass: Hypothesis
     rescored: Hypothesis
     complete: bool = True
+    segments: tuple[TranscriptSegment, ...] = ()
     lattice: CompactLattice | None = field(default=None, repr=False, compare=False)
 
     @property

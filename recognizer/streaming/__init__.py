@@ -1,0 +1,1 @@
+"""Recognition while the audio is still coming."""
