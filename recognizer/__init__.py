@@ -85,11 +85,14 @@ if TYPE_CHECKING:
     from recognizer.pipelines.build import build_model as build_model
     from recognizer.pipelines.build import retrain_model as retrain_model
     from recognizer.pipelines.train import train_from_file as train_from_file
+    from recognizer.recognition.result import Hypothesis as Hypothesis
+    from recognizer.recognition.result import Result as Result
+    from recognizer.recognition.result import TranscriptSegment as TranscriptSegment
+    from recognizer.recognition.result import Word as Word
     from recognizer.recognizer import Recognizer as Recognizer
-    from recognizer.result import Hypothesis as Hypothesis
-    from recognizer.result import Result as Result
-    from recognizer.result import TranscriptSegment as TranscriptSegment
-    from recognizer.result import Word as Word
+    from recognizer.streaming.events import Final as Final
+    from recognizer.streaming.events import Partial as Partial
+    from recognizer.streaming.stream import Stream as Stream
 
 _MODULES = {
     "alignment.corpus_alignment": "CorpusAlignment align_corpus read_aligner train_aligner",
@@ -130,8 +133,10 @@ _MODULES = {
     "model.bundle": "ModelBundle",
     "pipelines.build": "build_model retrain_model",
     "pipelines.train": "train_from_file",
+    "recognition.result": "Hypothesis Result TranscriptSegment Word",
     "recognizer": "Recognizer",
-    "result": "Hypothesis Result TranscriptSegment Word",
+    "streaming.events": "Final Partial",
+    "streaming.stream": "Stream",
 }
 """Where each public name is defined; the imports above say the same to type checkers."""
 

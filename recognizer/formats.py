@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from recognizer.result import Result
+from recognizer.recognition.result import Result
 
 
 @dataclass(frozen=True)

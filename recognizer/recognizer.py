@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.am.features.fbank import fbank
 from recognizer.data.audio.reading import SAMPLE_RATE, Source, as_audio, read_audio
 from recognizer.data.errors import UsageError
 from recognizer.data.parallel.threads import thread_map
-from recognizer.decoding.lattice.determinization import determinize
-from recognizer.decoding.lattice.lattice import BestPath, CompactLattice
-from recognizer.decoding.lattice.mbr import confidences, mbr
-from recognizer.decoding.lattice.paths import best_path, path_of_words
-from recognizer.decoding.lattice.word_times import word_times
-from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
-from recognizer.lm.units.pieces import join_pieces, whole_words
-from recognizer.model.bundle import ModelBundle
-from recognizer.result import Hypothesis, Result, TranscriptSegment, Word
+from recognizer.recognition.passes import FloatArray, Passes
+from recognizer.recognition.result import Result
+from recognizer.streaming.stream import Stream
 
-FloatArray = npt.NDArray[np.float32]
 Audio = str | os.PathLike[str] | BinaryIO | npt.ArrayLike
 
 
-class Recognizer:
+class Recognizer(Passes):
     """Recognises recordings with one model.
 
     >>> recognizer = Recognizer()
@@ -53,31 +43,6 @@ class Recognizer:
         UsageError: there is no such model directory, or an impossible option.
         SpeechError: the model is damaged; names the file and the field.
     """
-
-    def __init__(
-        self,
-        model: str | Path | ModelBundle | None = None,
-        *,
-        acoustic_scale: float | None = None,
-        beam: float | None = None,
-        rescoring: RescoringOptions | None = None,
-        minimum_bayes_risk: bool = False,
-    ) -> None:
-        bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
-        search = bundle.config.search
-        if acoustic_scale is not None:
-            search = replace(search, acoustic_scale=acoustic_scale)
-        if beam is not None:
-            search = replace(search, beam=beam)
-        self.bundle = bundle
-        self.search = search
-        self.rescoring = rescoring or bundle.config.rescoring
-        self._minimum_bayes_risk = minimum_bayes_risk
-        self._limits = bundle.config.lattice
-        self._join = join_pieces if bundle.config.units == "pieces" else whole_words
-        self._acoustic_model = bundle.acoustic_model
-        self._decoder = bundle.decoder(search)
-        self._rescorer = Rescorer(bundle.first_pass_scores, bundle.rescoring_lm, bundle.graph.words)
 
     def recognize(
         self, audio: Audio, *, sample_rate: int | None = None, channel: int | None = None
@@ -132,97 +97,24 @@ class Recognizer:
             )
         duration = len(samples) / SAMPLE_RATE
         if self.bundle.config.features.num_frames(len(samples)) == 0:
-            nothing, whole = Hypothesis((), 0.0, 0.0), TranscriptSegment(0.0, duration, ())
-            return Result((), duration, 0, nothing, nothing, complete=False, segments=(whole,))
+            return self.no_result(duration)
         scores = self.acoustic_scores(samples)
-        lattice = self.first_pass(scores)
-        rescored = self.second_pass(lattice)
-        words = self.words(rescored)
-        return Result(
-            words=words,
-            duration=duration,
-            num_frames=len(scores),
-            first_pass=self._hypothesis(self.first_best(lattice)),
-            rescored=self._hypothesis(rescored.best),
-            complete=rescored.best.complete,
-            segments=(TranscriptSegment(0.0, duration, words),),
-            lattice=rescored.lattice,
-        )
+        return self.result(self.first_pass(scores), duration, len(scores))
 
-    def acoustic_scores(self, samples: FloatArray) -> FloatArray:
-        """Scores of the acoustic model ``[T, S]``, natural log, for 16 kHz samples ``[N]``.
+    def stream(self, *, channel: int | None = None, partials: bool = True) -> Stream:
+        """Begin to recognise audio that arrives piece by piece.
 
-        The T output frames are `AcousticModel.output_frame_shift` apart.
-        """
-        return self._acoustic_model.scores(fbank(samples, self._acoustic_model.features))
-
-    def first_pass(self, scores: FloatArray) -> CompactLattice:
-        """Search the decoding graph: the word lattice, with unscaled scores.
+        >>> with recognizer.stream() as stream:
+        ...     for samples in microphone:
+        ...         for event in stream.accept(samples, 16000):
+        ...             print(event.text)
+        ...     (final,) = stream.finish()
 
         Args:
-            scores: what `acoustic_scores` gives.
+            channel: which channel to take, counted from 1; None is the mean of the channels.
+            partials: whether to give `Partial` events.
+
+        Raises:
+            UsageError: the model takes whole utterances only.
         """
-        return determinize(
-            self._decoder.decode(scores),
-            self.search.acoustic_scale,
-            self.search.determinization_beam,
-            max_memory=self._limits.determinization_bytes,
-        )
-
-    def first_best(self, lattice: CompactLattice) -> BestPath:
-        """The best path with the scores of the first pass alone."""
-        return best_path(lattice, self.search.acoustic_scale)
-
-    def second_pass(self, lattice: CompactLattice) -> Rescored:
-        """Rescore with the large language model instead of the first pass's."""
-        return self._rescorer.rescore(
-            lattice, self.search.acoustic_scale, self.rescoring, self._limits.rescoring
-        )
-
-    def second_passes(
-        self, lattice: CompactLattice, options: Sequence[RescoringOptions]
-    ) -> list[tuple[str, ...]]:
-        """The words of the second pass under each of several options."""
-        scale, limits = self.search.acoustic_scale, self._limits.rescoring
-        paths = self._rescorer.best_paths(lattice, scale, options, limits)
-        return [self.path_words(path) for path in paths]
-
-    def path_words(self, path: BestPath) -> tuple[str, ...]:
-        """The words of a path, put together where the model's units are pieces of words."""
-        return tuple(joined.word for joined in self._join(path.words))
-
-    def words(self, rescored: Rescored, confidence_scale: float | None = None) -> tuple[Word, ...]:
-        """The chosen words with their times in seconds and their confidences.
-
-        A word of several pieces is as likely as the least likely of them: pieces of a word are
-        right or wrong together, so that their product would be far too low.
-
-        Args:
-            rescored: what `second_pass` found.
-            confidence_scale: instead of the model's own.
-        """
-        lattice, acoustic_scale = rescored.lattice, self.search.acoustic_scale
-        path: BestPath | None = rescored.best
-        words = rescored.best.words
-        if self._minimum_bayes_risk:
-            words = mbr(lattice, acoustic_scale).words
-            path = path_of_words(lattice, words)
-        scale = self._limits.confidence_scale if confidence_scale is None else confidence_scale
-        chosen = confidences(lattice, words, acoustic_scale * scale, scale)
-        joined = self._join(chosen.words)
-        # Words that no path has in this order have expected times only.
-        spans: Sequence[tuple[float, float]] = [
-            (chosen.times[one.first][0], chosen.times[one.end - 1][1]) for one in joined
-        ]
-        if path is not None:
-            transitions, phones = self.bundle.transitions, self.bundle.phones
-            times = word_times(path, transitions, phones, [one.word for one in joined])
-            spans = [(start, end) for _, start, end in times]
-        shift = self._acoustic_model.output_frame_shift
-        return tuple(
-            Word(one.word, start * shift, end * shift, min(chosen.confidences[one.first : one.end]))
-            for one, (start, end) in zip(joined, spans, strict=True)
-        )
-
-    def _hypothesis(self, path: BestPath) -> Hypothesis:
-        return Hypothesis(self.path_words(path), -path.acoustic_cost, -path.graph_cost)
+        return Stream(self, channel=channel, partials=partials)

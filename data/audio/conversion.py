@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from recognizer.data.audio.limits import (
@@ -18,11 +17,12 @@ from recognizer.data.audio.limits import (
     MIN_SAMPLE_RATE,
     SAMPLE_RATE,
 )
+from recognizer.data.audio.resampling import Resampler
 from recognizer.data.audio.section import Block
 from recognizer.data.errors import SpeechError, UsageError
 
 Samples = NDArray[np.float32]
-"""16 kHz mono samples `[N]`."""
+"""Mono samples `[N]`, of 16 kHz where nothing else is said."""
 
 _INT16_SCALE = 32768.0
 
@@ -41,11 +41,27 @@ def as_audio(samples: Any, sample_rate: float = SAMPLE_RATE, channel: int | None
         UsageError: another type or shape, an impossible sample rate, no such channel.
         SpeechError: no samples, samples that are not numbers, or out of scale.
     """
+    check_rate(sample_rate)
+    array = _channels_last(as_floats(samples))
+    mono = mix("samples", lambda: [array], array.shape[1], channel)
+    return nonempty("samples", standard("samples", mono, sample_rate))
+
+
+def check_rate(sample_rate: float) -> None:
+    """Refuse an impossible sample rate with a `UsageError`."""
     if not isinstance(sample_rate, Real):
         raise UsageError(f"sample rate: {_rates()}, found {type(sample_rate).__name__}")
     if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise UsageError(f"sample rate: {_rates()}, found {sample_rate}")
-    array = _channels_last(_array(samples))
+
+
+def as_floats(samples: Any) -> NDArray[np.float32]:
+    """Samples of any shape as floats; integers of 16 bits become [-1, 1].
+
+    Raises:
+        UsageError: not numbers, or integers of another scale.
+    """
+    array = _array(samples)
     if not np.issubdtype(array.dtype, np.floating):
         found = np.abs(array.astype(np.float64)).max(initial=0.0)
         if found > _INT16_SCALE:
@@ -54,9 +70,7 @@ def as_audio(samples: Any, sample_rate: float = SAMPLE_RATE, channel: int | None
                 "divide them by their full scale"
             )
         array = array / np.float32(_INT16_SCALE)
-    array = array.astype(np.float32, copy=False)
-    mono = mix("samples", lambda: [array], array.shape[1], channel)
-    return nonempty("samples", standard("samples", mono, sample_rate))
+    return array.astype(np.float32, copy=False)
 
 
 def _array(samples: Any) -> NDArray[Any]:
@@ -121,7 +135,7 @@ def mix(
     sums, squares = np.zeros(channels + 1), np.zeros(channels + 1)
     with np.errstate(all="ignore"):  # not-a-number samples are refused later, by their time
         for block in blocks():
-            mixed.append(block.mean(axis=1, dtype=np.float32))
+            mixed.append(mean_of_channels(block))
             all_channels = np.column_stack([block, mixed[-1]]).astype(np.float64)
             sums += all_channels.sum(axis=0)
             squares += np.square(all_channels).sum(axis=0)
@@ -132,6 +146,13 @@ def mix(
     if cancelled:
         return _one_channel(blocks(), int(np.argmax(each)))
     return np.concatenate(mixed) if mixed else np.zeros(0, np.float32)
+
+
+def mean_of_channels(block: Block) -> Samples:
+    """The mean of the channels of a block `[n, channels]`, the same however blocks are cut."""
+    # NumPy adds in an order that depends on how the block lies in memory.
+    mean: Samples = np.ascontiguousarray(block).mean(axis=1, dtype=np.float32)
+    return mean
 
 
 def _one_channel(blocks: Iterable[Block], index: int) -> Samples:
@@ -151,16 +172,30 @@ def standard(name: str, mono: Samples, rate: float, at: float = 0.0) -> Samples:
     Raises:
         SpeechError: samples that are not numbers, or out of scale.
     """
+    check_finite(name, mono, rate, at)
+    resampler = Resampler(rate)
+    mono = _full_scale(name, mono)
+    return np.concatenate([resampler.accept(mono), resampler.finish()])
+
+
+def check_finite(name: str, mono: Samples, rate: float, at: float = 0.0) -> None:
+    """Refuse samples that are not numbers with a `SpeechError`; arguments as of `standard`."""
     bad = np.flatnonzero(~np.isfinite(mono))
     if len(bad):
         raise SpeechError(
             f"{name}: expected finite samples, found {len(bad)} that are not numbers or infinite, "
             f"the first at {at + bad[0] / rate:.3f} s"
         )
-    mono = _full_scale(name, mono)
-    if rate != SAMPLE_RATE:
-        mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
-    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def check_scale(name: str, mono: Samples) -> None:
+    """Refuse samples far beyond full scale with a `SpeechError`."""
+    peak = float(np.abs(mono).max(initial=0.0))
+    if peak > MAX_PEAK:
+        raise SpeechError(
+            f"{name}: expected samples with full scale 1, found values up to {peak:g}; divide "
+            "integers by their full scale"
+        )
 
 
 def nonempty(name: str, samples: Samples) -> Samples:
@@ -190,9 +225,5 @@ def _full_scale(name: str, mono: Samples) -> Samples:
     if peak <= _INT16_SCALE and np.array_equal(mono, np.rint(mono)):
         scaled: Samples = mono / np.float32(_INT16_SCALE)
         return scaled
-    if peak > MAX_PEAK:
-        raise SpeechError(
-            f"{name}: expected samples with full scale 1, found values up to {peak:g}; divide "
-            "integers by their full scale"
-        )
+    check_scale(name, mono)
     return mono

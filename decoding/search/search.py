@@ -253,6 +253,10 @@ class Decoding:
         self._release()
         return Lattice(*arrays, symbols=self._decoder.graph.words)
 
+    def cancel(self) -> None:
+        """Ends the utterance without a result; its buffers serve again. Later calls do nothing."""
+        self._release()
+
     def _release(self) -> None:
         if self._native is not None:
             self._stats = self._native.stats()

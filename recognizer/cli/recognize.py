@@ -69,8 +69,8 @@ def recognize(
       sox talk.vox -t wav - | recognize -
     """
     from recognizer.data.parallel.threads import thread_map
+    from recognizer.recognition.result import Result
     from recognizer.recognizer import Recognizer  # numpy and the rest only when work begins
-    from recognizer.result import Result
 
     recognizer = Recognizer(model, minimum_bayes_risk=mbr)
 

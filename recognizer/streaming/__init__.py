@@ -1,1 +1,1 @@
-"""Recognition while the audio is still coming."""
+"""Recognition while the audio still arrives: streams, their events, endpoints."""

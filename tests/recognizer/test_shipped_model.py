@@ -22,7 +22,7 @@ from recognizer.evaluation.word_alignment import align, count_errors
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.model.bundle import ModelBundle
 from recognizer.model.files import DEFAULT_MODEL, FIRST_PASS, RESCORING
-from recognizer.result import Result
+from recognizer.recognition.result import Result
 
 MEGABYTE = 1e6
 

@@ -1,0 +1,1 @@
+"""One utterance's way from scores to words: both passes, and what they return."""

@@ -1,0 +1,195 @@
+"""The passes of recognition: acoustic scores, search, rescoring, words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from recognizer.am.features.fbank import fbank
+from recognizer.decoding.lattice.determinization import determinize
+from recognizer.decoding.lattice.lattice import BestPath, CompactLattice, Lattice
+from recognizer.decoding.lattice.mbr import confidences, mbr
+from recognizer.decoding.lattice.paths import best_path, path_of_words
+from recognizer.decoding.lattice.word_times import word_times
+from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
+from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
+from recognizer.model.bundle import ModelBundle
+from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Passes:
+    """The parts of one model at work: what whole recordings and streams are recognised with.
+
+    Attributes:
+        bundle: the model directory.
+        acoustic_model: features in, scores out.
+        decoder: the search of the first pass.
+        search: its options.
+        rescoring: LM scale and word insertion penalty of the second pass.
+
+    Args:
+        model: a model directory or an open bundle; None is the English model of this package.
+        acoustic_scale: replaces the model's own tuned value.
+        beam: replaces the model's own value.
+        rescoring: replaces the model's own tuned LM scale and word insertion penalty.
+        minimum_bayes_risk: choose the words that are expected to have the fewest errors instead
+            of those of the best path.
+
+    Raises:
+        UsageError: there is no such model directory, or an impossible option.
+        SpeechError: the model is damaged; names the file and the field.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | ModelBundle | None = None,
+        *,
+        acoustic_scale: float | None = None,
+        beam: float | None = None,
+        rescoring: RescoringOptions | None = None,
+        minimum_bayes_risk: bool = False,
+    ) -> None:
+        bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
+        search = bundle.config.search
+        if acoustic_scale is not None:
+            search = replace(search, acoustic_scale=acoustic_scale)
+        if beam is not None:
+            search = replace(search, beam=beam)
+        self.bundle = bundle
+        self.search = search
+        self.rescoring = rescoring or bundle.config.rescoring
+        self._minimum_bayes_risk = minimum_bayes_risk
+        self._limits = bundle.config.lattice
+        self._join = join_pieces if bundle.config.units == "pieces" else whole_words
+        self.acoustic_model = bundle.acoustic_model
+        self.decoder = bundle.decoder(search)
+        self._rescorer = Rescorer(bundle.first_pass_scores, bundle.rescoring_lm, bundle.graph.words)
+
+    def acoustic_scores(self, samples: FloatArray) -> FloatArray:
+        """Scores of the acoustic model ``[T, S]``, natural log, for 16 kHz samples ``[N]``.
+
+        The T output frames are `AcousticModel.output_frame_shift` apart.
+        """
+        return self.acoustic_model.scores(fbank(samples, self.acoustic_model.features))
+
+    def first_pass(self, scores: FloatArray) -> CompactLattice:
+        """Search the decoding graph: the word lattice, with unscaled scores.
+
+        Args:
+            scores: what `acoustic_scores` gives.
+        """
+        return self.determinized(self.decoder.decode(scores))
+
+    def determinized(self, lattice: Lattice) -> CompactLattice:
+        """The word lattice of what the search found."""
+        return determinize(
+            lattice,
+            self.search.acoustic_scale,
+            self.search.determinization_beam,
+            max_memory=self._limits.determinization_bytes,
+        )
+
+    def first_best(self, lattice: CompactLattice) -> BestPath:
+        """The best path with the scores of the first pass alone."""
+        return best_path(lattice, self.search.acoustic_scale)
+
+    def second_pass(self, lattice: CompactLattice) -> Rescored:
+        """Rescore with the large language model instead of the first pass's."""
+        return self._rescorer.rescore(
+            lattice, self.search.acoustic_scale, self.rescoring, self._limits.rescoring
+        )
+
+    def second_passes(
+        self, lattice: CompactLattice, options: Sequence[RescoringOptions]
+    ) -> list[tuple[str, ...]]:
+        """The words of the second pass under each of several options."""
+        scale, limits = self.search.acoustic_scale, self._limits.rescoring
+        paths = self._rescorer.best_paths(lattice, scale, options, limits)
+        return [self.path_words(path) for path in paths]
+
+    def result(
+        self, lattice: CompactLattice, duration: float, num_frames: int, start: float = 0.0
+    ) -> Result:
+        """What is recognised in an utterance, of its first pass.
+
+        Args:
+            lattice: what `first_pass` found.
+            duration: seconds of audio.
+            num_frames: output frames of the acoustic model.
+            start: seconds before the utterance, which the times of words count from.
+        """
+        rescored = self.second_pass(lattice)
+        words = self.words(rescored, start=start)
+        return Result(
+            words=words,
+            duration=duration,
+            num_frames=num_frames,
+            first_pass=self._hypothesis(self.first_best(lattice)),
+            rescored=self._hypothesis(rescored.best),
+            complete=rescored.best.complete,
+            segments=(TranscriptSegment(start, start + duration, words),),
+            lattice=rescored.lattice,
+        )
+
+    def no_result(self, duration: float, start: float = 0.0) -> Result:
+        """The result of an utterance that is too short for a frame; arguments as of `result`."""
+        nothing, whole = Hypothesis((), 0.0, 0.0), TranscriptSegment(start, start + duration, ())
+        return Result((), duration, 0, nothing, nothing, complete=False, segments=(whole,))
+
+    def joined(self, units: Sequence[str]) -> tuple[JoinedWord, ...]:
+        """The words of the model's units, put together where these are pieces of words."""
+        return self._join(units)
+
+    def path_words(self, path: BestPath) -> tuple[str, ...]:
+        """The words of a path, put together where the model's units are pieces of words."""
+        return tuple(joined.word for joined in self._join(path.words))
+
+    def words(
+        self, rescored: Rescored, confidence_scale: float | None = None, *, start: float = 0.0
+    ) -> tuple[Word, ...]:
+        """The chosen words with their times in seconds and their confidences.
+
+        A word of several pieces is as likely as the least likely of them: pieces of a word are
+        right or wrong together, so that their product would be far too low.
+
+        Args:
+            rescored: what `second_pass` found.
+            confidence_scale: instead of the model's own.
+            start: seconds before the utterance, which times count from.
+        """
+        lattice, acoustic_scale = rescored.lattice, self.search.acoustic_scale
+        path: BestPath | None = rescored.best
+        words = rescored.best.words
+        if self._minimum_bayes_risk:
+            words = mbr(lattice, acoustic_scale).words
+            path = path_of_words(lattice, words)
+        scale = self._limits.confidence_scale if confidence_scale is None else confidence_scale
+        chosen = confidences(lattice, words, acoustic_scale * scale, scale)
+        joined = self._join(chosen.words)
+        # Words that no path has in this order have expected times only.
+        spans: Sequence[tuple[float, float]] = [
+            (chosen.times[one.first][0], chosen.times[one.end - 1][1]) for one in joined
+        ]
+        if path is not None:
+            transitions, phones = self.bundle.transitions, self.bundle.phones
+            times = word_times(path, transitions, phones, [one.word for one in joined])
+            spans = [(first, end) for _, first, end in times]
+        shift = self.acoustic_model.output_frame_shift
+        return tuple(
+            Word(
+                one.word,
+                start + first * shift,
+                start + end * shift,
+                min(chosen.confidences[one.first : one.end]),
+            )
+            for one, (first, end) in zip(joined, spans, strict=True)
+        )
+
+    def _hypothesis(self, path: BestPath) -> Hypothesis:
+        return Hypothesis(self.path_words(path), -path.acoustic_cost, -path.graph_cost)
