@@ -8,7 +8,7 @@ import click
 
 from recognizer.cli.run import report, run
 from recognizer.data.errors import SpeechError, as_speech_error
-from recognizer.formats import FORMATS, recordings
+from recognizer.formats.names import FORMATS, output_format
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,10 +19,15 @@ from recognizer.formats import FORMATS, recordings
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(FORMATS)),
+    metavar="NAME",
     default="text",
     show_default=True,
-    help="What to print; json and ctm have times and confidences of the words.",
+    help=f"What to print: {', '.join(FORMATS)}.",
+)
+@click.option(
+    "--word-timestamps",
+    is_flag=True,
+    help="In srt and vtt, show when each word is said.",
 )
 @click.option(
     "--mbr",
@@ -48,6 +53,7 @@ def recognize(
     audio: tuple[str, ...],
     model: str | None,
     form: str,
+    word_timestamps: bool,
     mbr: bool,
     channel: int | None,
     threads: int,
@@ -64,14 +70,20 @@ def recognize(
     Examples:
       recognize interview.wav
       recognize --format json *.flac > transcripts.jsonl
+      recognize --format srt film.mkv > film.srt
       recognize --threads 4 *.flac
       recognize --channel 2 call.wav
       sox talk.vox -t wav - | recognize -
     """
     from recognizer.data.parallel.threads import thread_map
+    from recognizer.formats.cues import SubtitleOptions
+    from recognizer.formats.recordings import recordings
+    from recognizer.formats.writing import formatted
     from recognizer.recognition.result import Result
     from recognizer.recognizer import Recognizer  # numpy and the rest only when work begins
 
+    name = output_format(form, len(audio))
+    subtitles = SubtitleOptions(word_timestamps=word_timestamps)
     recognizer = Recognizer(model, minimum_bayes_risk=mbr)
 
     def work(path: str) -> tuple[str, Result | SpeechError]:
@@ -83,7 +95,6 @@ def recognize(
             wrong = as_speech_error(error)
             return path, wrong if isinstance(error, OSError) else SpeechError(f"{path}: {wrong}")
 
-    write = FORMATS[form]
     failed = 0
     results = thread_map(work, audio, threads)
     for recording, (path, result) in zip(recordings(audio, channel), results, strict=True):
@@ -95,7 +106,7 @@ def recognize(
             report("recognize", f"{path}: no path to a sentence's end, the best beginning is given")
         if not result.words:
             report("recognize", f"{path}: no words were recognised")
-        sys.stdout.write(write(recording, result))
+        sys.stdout.write(formatted(name, recording, result, subtitles))
         sys.stdout.flush()
     return 1 if failed else 0
 

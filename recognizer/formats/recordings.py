@@ -1,14 +1,11 @@
-"""Results as text, JSON lines or CTM; scripts rely on these forms, so they only ever grow."""
+"""What the formats call recordings."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-
-from recognizer.recognition.result import Result
 
 
 @dataclass(frozen=True)
@@ -17,7 +14,7 @@ class Recording:
 
     Attributes:
         path: as it was given.
-        name: of the recording in a CTM, without white space, see `recordings`.
+        name: of the recording in a CTM and of its files, without white space, see `recordings`.
         channel: which one was recognised, counted from 1; a mean of all is channel 1.
         alone: whether it is the only one, so that its path need not be said.
     """
@@ -61,48 +58,3 @@ def _unclear(known: Mapping[PurePath, str]) -> list[PurePath]:
     """The files whose names another file has too."""
     counts = Counter(known.values())
     return [file for file, name in known.items() if counts[name] > 1]
-
-
-def text(recording: Recording, result: Result) -> str:
-    """``PATH<TAB>TRANSCRIPT``, or the transcript alone where there is only one file."""
-    return f"{result.text}\n" if recording.alone else f"{recording.path}\t{result.text}\n"
-
-
-def json_line(recording: Recording, result: Result) -> str:
-    """One JSON object: ``audio``, ``duration``, ``text`` and ``words``.
-
-    Each word has its times in seconds and its confidence in [0, 1].
-    """
-    words = [
-        {
-            "word": word.word,
-            "start": round(word.start, 3),
-            "end": round(word.end, 3),
-            "confidence": round(word.confidence, 4),
-        }
-        for word in result.words
-    ]
-    fields = {
-        "audio": recording.path,
-        "duration": round(result.duration, 3),
-        "text": result.text,
-        "words": words,
-    }
-    return json.dumps(fields) + "\n"
-
-
-def ctm(recording: Recording, result: Result) -> str:
-    """NIST's CTM: ``RECORDING CHANNEL START DURATION WORD CONFIDENCE`` for each word, seconds."""
-    return "".join(
-        f"{recording.name} {recording.channel} {word.start:.2f} {word.end - word.start:.2f} "
-        f"{word.word} {word.confidence:.3f}\n"
-        for word in result.words
-    )
-
-
-FORMATS: Mapping[str, Callable[[Recording, Result], str]] = {
-    "text": text,
-    "json": json_line,
-    "ctm": ctm,
-}
-"""What ``recognize --format`` offers."""

@@ -1,0 +1,42 @@
+"""JSON: one object for a recording; programs rely on its fields, which only ever grow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from recognizer.formats.recordings import Recording
+from recognizer.recognition.result import Result, Word
+
+
+def json_line(recording: Recording, result: Result) -> str:
+    """One JSON object in a line: ``audio``, ``duration``, ``text``, ``words`` and ``segments``.
+
+    Times are in seconds from the recording's beginning, to the millisecond. A word has ``word``,
+    ``start``, ``end`` and ``confidence`` in [0, 1]; a segment ``start``, ``end`` and ``text``.
+    """
+    fields = {
+        "audio": recording.path,
+        "duration": round(result.duration, 3),
+        "text": result.text,
+        "words": word_objects(result.words),
+        "segments": [
+            {"start": round(one.start, 3), "end": round(one.end, 3), "text": one.text}
+            for one in result.segments
+        ],
+    }
+    return json.dumps(fields) + "\n"
+
+
+def word_objects(words: Iterable[Word]) -> list[dict[str, Any]]:
+    """Words as JSON has them: ``word``, ``start``, ``end``, ``confidence``."""
+    return [
+        {
+            "word": word.word,
+            "start": round(word.start, 3),
+            "end": round(word.end, 3),
+            "confidence": round(word.confidence, 4),
+        }
+        for word in words
+    ]
