@@ -49,6 +49,7 @@ class TransitionModel:
         transition_state: int32, 1-based.
         is_self_loop: whether the arc stays in its state.
         ends_phone: whether the arc goes to the final state.
+        is_silence: whether the phone is one of `PhoneTable.silence`.
         log_prob: float32, natural log; the arcs of a transition-state sum to one.
     """
 
@@ -78,6 +79,7 @@ class TransitionModel:
         self.transition_state: IntArray = _frozen(np.array(table[4], dtype=np.int32))
         self.is_self_loop: BoolArray = _frozen(np.array(table[5], dtype=np.bool_))
         self.ends_phone: BoolArray = _frozen(np.array(table[6], dtype=np.bool_))
+        self.is_silence: BoolArray = _frozen(np.isin(self.phone, sorted(phones.silence)))
         self.log_prob: FloatArray = _frozen(np.array(table[7], dtype=np.float32))
         self._first: IntArray = np.array(first, dtype=np.int32)
         self._states = {triple: i + 1 for i, triple in enumerate(self.tuples)}
@@ -90,8 +92,7 @@ class TransitionModel:
     @property
     def silence_pdfs(self) -> frozenset[int]:
         """The pdf-ids of every state of every silence phone."""
-        of_silence = np.isin(self.phone[1:], sorted(self.phones.silence))
-        return frozenset(self.pdf[1:][of_silence].tolist())
+        return frozenset(self.pdf[self.is_silence].tolist())
 
     def _check_tuples(self) -> None:
         if len(set(self.tuples)) != len(self.tuples):

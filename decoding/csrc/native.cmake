@@ -4,7 +4,8 @@ add_native_module(decoding _search
   ${dir}/on_the_fly/composition.cc ${dir}/on_the_fly/hcl_graph.cc ${dir}/on_the_fly/look_ahead.cc
   ${dir}/on_the_fly/on_the_fly_binding.cc ${dir}/on_the_fly/on_the_fly_search.cc
   ${dir}/on_the_fly/transition_cache.cc ${dir}/on_the_fly/word_classes.cc
-  ${dir}/search/search_module.cc ${dir}/search/static_search.cc ${dir}/search/trellis.cc)
+  ${dir}/search/search_module.cc ${dir}/search/static_search.cc ${dir}/search/trellis.cc
+  ${dir}/search/word_histories.cc)
 add_native_module(decoding _lattice
   ${dir}/lattice/best_path.cc ${dir}/lattice/determinize.cc ${dir}/lattice/lattice_module.cc
   ${dir}/lattice/mbr.cc ${dir}/lattice/oracle.cc ${dir}/lattice/posteriors.cc

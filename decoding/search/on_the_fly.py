@@ -47,6 +47,7 @@ class OnTheFlyDecoder(Decoder):
             back-off is an epsilon arc; the costs are then those of the static graph.
         look_ahead_bytes: about how much memory each thread may use to remember what it found out
             about the language model.
+        is_silence: as of `Decoder`.
 
     Raises:
         SpeechError: the graph's labels do not fit the transition-ids, its non-emitting arcs form a
@@ -62,12 +63,14 @@ class OnTheFlyDecoder(Decoder):
         options: SearchOptions | None = None,
         mode: BackoffMode = "exact",
         look_ahead_bytes: int = 32 << 20,
+        *,
+        is_silence: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         if mode not in get_args(BackoffMode):
             raise UsageError(f"mode: expected 'exact' or 'epsilon', found {mode!r}")
         if look_ahead_bytes < 0:
             raise UsageError(f"look_ahead_bytes: expected at least 0, found {look_ahead_bytes}")
-        super().__init__(graph, pdfs, options)
+        super().__init__(graph, pdfs, options, is_silence=is_silence)
         self.automaton = automaton
         self.mode = mode
         self.look_ahead_bytes = look_ahead_bytes

@@ -29,6 +29,21 @@ class NoPathError(SpeechError):
 
 
 @dataclass(frozen=True)
+class PartialPath:
+    """The words of the best path so far, the last of which may be cut off.
+
+    Attributes:
+        committed: words that were committed since the last update: all tokens that live share
+            them, so that every later path, the final best one too, begins with all words
+            committed so far.
+        tentative: the words after all that were committed; the next update may have others.
+    """
+
+    committed: tuple[str, ...]
+    tentative: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SearchOptions:
     """Options of the first pass; costs are natural logs after the acoustic scale.
 
@@ -101,6 +116,8 @@ class Decoder:
         pdfs: int32 ``[num_transition_ids + 1]``, pdf-id of each transition-id
             (`TransitionModel.pdf`); index 0 is unused. None for a `MappedGraph`, which knows.
         options: beams and scales.
+        is_silence: bool ``[num_transition_ids + 1]``, whether a transition-id is one of a silence
+            phone (`TransitionModel.is_silence`); only `Decoding.trailing_silence` needs it.
 
     Raises:
         SpeechError: the graph's labels do not fit the transition-ids, or its non-emitting arcs
@@ -112,6 +129,8 @@ class Decoder:
         graph: MappedGraph | DecodingGraph,
         pdfs: npt.NDArray[np.int32] | None = None,
         options: SearchOptions | None = None,
+        *,
+        is_silence: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         if isinstance(graph, DecodingGraph):
             if pdfs is None:
@@ -121,6 +140,9 @@ class Decoder:
         self.options = options or SearchOptions()
         self._graph = graph.native
         self._options = native_options(self.options)
+        if is_silence is not None:
+            _check_silence(is_silence)
+        self.is_silence = is_silence
         # Searches whose buffers serve again; append and pop are atomic.
         self._idle: list[_search.Search] = []
         self._idle_best: list[_search.Search] = []
@@ -171,7 +193,10 @@ class Decoder:
         try:
             return (self._idle_best if best_only else self._idle).pop()
         except IndexError:
-            return self._make(best_only)
+            search = self._make(best_only)
+        if self.is_silence is not None:
+            search.set_silence(self.is_silence.view(np.uint8))
+        return search
 
     def _make(self, best_only: bool) -> _search.Search:
         return _search.StaticSearch(self._graph, self._options, best_only)
@@ -184,10 +209,13 @@ class Decoding:
     """One utterance in progress: `advance` any number of times, then `finish` once.
 
     Results do not depend on how the frames are cut into calls.
+
+    Attributes:
+        decoder: the search's graph and options.
     """
 
     def __init__(self, decoder: Decoder, best_only: bool) -> None:
-        self._decoder = decoder
+        self.decoder = decoder
         self._best_only = best_only
         self._native: _search.Search | None = decoder._take(best_only)
         self._native.start()
@@ -217,7 +245,7 @@ class Decoding:
                 as before.
         """
         search = self._search
-        check_scores(log_likelihoods, self._decoder.num_pdfs)
+        check_scores(log_likelihoods, self.decoder.num_pdfs)
         try:
             search.advance(log_likelihoods)
         except ValueError as error:
@@ -229,7 +257,7 @@ class Decoding:
     def partial(self) -> BestPath:
         """The best path so far, whether or not it ends in a final state."""
         words, tids, graph_cost, acoustic_cost = self._search.partial()
-        symbols = self._decoder.graph.words
+        symbols = self.decoder.graph.words
         return BestPath(
             words=tuple(symbols[word] for word in words.tolist()),
             word_ids=words,
@@ -238,6 +266,41 @@ class Decoding:
             acoustic_cost=acoustic_cost,
             complete=False,
         )
+
+    def update(self) -> PartialPath:
+        """The words of the best path so far, whether or not it ends in a final state.
+
+        The work is in proportion to the frames that are new since the last call and those in which
+        the best path has become another one; the results do not depend on earlier calls, apart
+        from which committed words are new. Words are committed when the lattice is pruned, every
+        `SearchOptions.prune_interval` frames.
+        """
+        committed, tentative = self._search.update_best_path()
+        symbols = self.decoder.graph.words
+        return PartialPath(
+            tuple(symbols[word] for word in committed.tolist()),
+            tuple(symbols[word] for word in tentative.tolist()),
+        )
+
+    @property
+    def trailing_silence(self) -> int:
+        """Frames of silence at the end of the best path so far, as Kaldi's endpointing counts them.
+
+        Raises:
+            UsageError: the decoder does not know which transition-ids are silence.
+        """
+        if self.decoder.is_silence is None:
+            raise UsageError("trailing_silence: expected a decoder made with is_silence")
+        return self._search.trailing_silence()
+
+    @property
+    def final_relative_cost(self) -> float:
+        """How much more the best path that may end here costs than the best path; inf for none.
+
+        As Kaldi's ``FinalRelativeCost``, final costs included: small where the graph expects that
+        the sentence ends.
+        """
+        return self._search.final_relative_cost()
 
     def finish(self) -> Lattice:
         """Ends the utterance; see `Decoder.decode`.
@@ -251,7 +314,7 @@ class Decoding:
             raise SpeechError("search: expected at least one frame of scores, found none")
         arrays = search.finish()
         self._release()
-        return Lattice(*arrays, symbols=self._decoder.graph.words)
+        return Lattice(*arrays, symbols=self.decoder.graph.words)
 
     def cancel(self) -> None:
         """Ends the utterance without a result; its buffers serve again. Later calls do nothing."""
@@ -260,8 +323,16 @@ class Decoding:
     def _release(self) -> None:
         if self._native is not None:
             self._stats = self._native.stats()
-            self._decoder._give_back(self._native, self._best_only)
+            self.decoder._give_back(self._native, self._best_only)
             self._native = None
+
+
+def _check_silence(is_silence: npt.NDArray[np.bool_]) -> None:
+    if is_silence.dtype != np.bool_ or is_silence.ndim != 1:
+        raise UsageError(
+            "is_silence: expected bool [num_transition_ids + 1], found "
+            f"{is_silence.dtype} {list(is_silence.shape)}"
+        )
 
 
 def check_scores(scores: object, num_pdfs: int) -> None:

@@ -212,9 +212,12 @@ class ModelBundle:
         """
         search = search or self.config.search
         kind = self.config.first_pass
+        is_silence = self.transitions.is_silence
         if kind.search == "static":
-            return Decoder(self.graph, None, search)
-        return OnTheFlyDecoder(self.graph, None, self.first_pass_lm, search, kind.backoff)
+            return Decoder(self.graph, None, search, is_silence=is_silence)
+        return OnTheFlyDecoder(
+            self.graph, None, self.first_pass_lm, search, kind.backoff, is_silence=is_silence
+        )
 
     def check(self) -> None:
         """Compare the hash of every file, read every part, and compare the parts.

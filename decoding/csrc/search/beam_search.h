@@ -9,6 +9,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "decoding/csrc/graph/mapped_graph.h"
@@ -40,12 +41,12 @@ template <typename Derived, typename State, typename Key>
 class BeamSearch : public Search {
  public:
   void Advance(const float* scores, size_t num_frames) override {
-    if (!active_) throw std::logic_error("search: advance before start or after finish");
+    CheckActive();
     for (size_t t = 0; t < num_frames; ++t) Step(scores + t * scaled_.size());
   }
 
   RawPath Partial() override {
-    if (!active_) throw std::logic_error("search: partial before start or after finish");
+    CheckActive();
     RawPath path;
     trellis_.VisitBestPath(Resolver{derived()}, [&](const LinkValue& value) {
       if (value.tid != 0) path.tids.push_back(value.tid);
@@ -58,8 +59,35 @@ class BeamSearch : public Search {
     return path;
   }
 
+  PathWords UpdateBestPath() override {
+    CheckActive();
+    return trellis_.UpdateBestPath(Resolver{derived()});
+  }
+
+  uint32_t TrailingSilence() override {
+    CheckActive();
+    return trellis_.TrailingSilence(Resolver{derived()});
+  }
+
+  // As LatticeFasterDecoder::FinalRelativeCost.
+  float FinalRelativeCost() override {
+    CheckActive();
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    float best = kInfinity;
+    float best_final = kInfinity;
+    for (const Token& token : trellis_.newest().tokens) {
+      best = std::min(best, token.cost);
+      best_final = std::min(best_final, token.cost + derived()->FinalCost(token.state));
+    }
+    return best_final == kInfinity ? kInfinity : best_final - best;
+  }
+
+  void SetSilence(std::vector<uint8_t> is_silence) override {
+    trellis_.SetSilence(std::move(is_silence));
+  }
+
   RawLattice Finish() override {
-    if (!active_) throw std::logic_error("search: finish before start or after finish");
+    CheckActive();
     active_ = false;
     return trellis_.Finish(options_.lattice_beam, Resolver{derived()}, [this](const Token& token) {
       return derived()->FinalCost(token.state);
@@ -242,6 +270,10 @@ class BeamSearch : public Search {
   };
 
   Derived* derived() { return static_cast<Derived*>(this); }
+
+  void CheckActive() const {
+    if (!active_) throw std::logic_error("search: expected an utterance in progress");
+  }
 
   void Step(const float* row) {
     const size_t num_pdfs = scaled_.size();

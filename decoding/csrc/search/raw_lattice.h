@@ -28,6 +28,12 @@ struct RawPath {
   double acoustic_cost = 0.0;
 };
 
+// The words of the best path while the search goes on.
+struct PathWords {
+  std::vector<int32_t> committed;  // new ones that no later path will be without
+  std::vector<int32_t> tentative;  // after all that were committed
+};
+
 }  // namespace decoding
 
 #endif  // DECODING_RAW_LATTICE_H_

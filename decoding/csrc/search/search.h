@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "decoding/csrc/search/raw_lattice.h"
 
@@ -28,6 +29,15 @@ class Search {
   virtual void Advance(const float* scores, size_t num_frames) = 0;
   // Best path to any state, final or not, by the tokens' costs.
   virtual RawPath Partial() = 0;
+  // The words of that path, those that were committed since the last call apart.
+  virtual PathWords UpdateBestPath() = 0;
+  // Frames of silence at the end of that path.
+  virtual uint32_t TrailingSilence() = 0;
+  // How much more the best path to a final state costs, its final cost included, than the best
+  // path to any state; infinite if no final state is reached.
+  virtual float FinalRelativeCost() = 0;
+  // Whether a transition-id is one of a silence phone; for TrailingSilence.
+  virtual void SetSilence(std::vector<uint8_t> is_silence) = 0;
   // Prunes with the final costs; if no final state was reached, all last states count as final.
   virtual RawLattice Finish() = 0;
 

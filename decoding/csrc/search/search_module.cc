@@ -125,6 +125,15 @@ nb::tuple Partial(Search& search) {
                         path.acoustic_cost);
 }
 
+nb::tuple UpdateBestPath(Search& search) {
+  decoding::PathWords words;
+  {
+    nb::gil_scoped_release release;
+    words = search.UpdateBestPath();
+  }
+  return nb::make_tuple(Give(std::move(words.committed)), Give(std::move(words.tentative)));
+}
+
 nb::tuple Finish(Search& search) {
   decoding::RawLattice lattice;
   {
@@ -183,6 +192,16 @@ NB_MODULE(_search, m) {
       .def("start", &Search::Start)
       .def("advance", &Advance, "scores"_a)
       .def("partial", &Partial)
+      .def("update_best_path", &UpdateBestPath)
+      .def("trailing_silence", &Search::TrailingSilence, nb::call_guard<nb::gil_scoped_release>())
+      .def("final_relative_cost", &Search::FinalRelativeCost,
+           nb::call_guard<nb::gil_scoped_release>())
+      .def(
+          "set_silence",
+          [](Search& self, const Vector<uint8_t>& is_silence) {
+            self.SetSilence({is_silence.data(), is_silence.data() + is_silence.shape(0)});
+          },
+          "is_silence"_a)
       .def("finish", &Finish)
       .def("stats", &Stats)
       .def_prop_ro("num_frames", &Search::num_frames);

@@ -15,6 +15,8 @@ void KeptTrellis::Clear() {
   extras_.clear();
   links_.clear();
   remap_.clear();
+  histories_.assign(1, {WordHistories::kCommitted, 0});  // of the start
+  word_histories_.Clear();
 }
 
 // After LatticeFasterDecoder::PruneActiveTokens.
@@ -122,6 +124,35 @@ const KeptTrellis::Link* KeptTrellis::FindBack(size_t f, bool epsilon, uint32_t 
     return candidate.next == token && candidate.total == cost;
   });
   return link == end ? nullptr : link;
+}
+
+void KeptTrellis::AdvanceHistories(size_t begin, const std::vector<float>& costs_after) {
+  for (size_t f = begin; f < frames_.size(); ++f) {
+    const Frame& frame = frames_[f];
+    const bool is_last = f + 1 == frames_.size();
+    const float* const costs = costs_.data() + frame.tokens;
+    const float* const next_costs =
+        is_last ? costs_after.data() : costs_.data() + frames_[f + 1].tokens;
+    next_histories_.assign(is_last ? costs_after.size() : frames_[f + 1].num_tokens, History());
+    const Link* const links = links_.data() + frame.links;
+    const auto follow = [this](const Link& link, float cost, History* next) {
+      const History& source = histories_[link.source];
+      if (link.total != cost || next->words != kNone || source.words == kNone) return false;
+      *next = {word_histories_.Extend(source.words, link.value.word), source.silence};
+      return true;
+    };
+    // Within the frame first: sources are in topological order.
+    for (uint32_t i = frame.num_links; i < frame.num_links + frame.num_epsilons; ++i) {
+      follow(links[i], costs[links[i].next], &histories_[links[i].next]);
+    }
+    for (uint32_t i = 0; i < frame.num_links; ++i) {
+      History& next = next_histories_[links[i].next];
+      if (follow(links[i], next_costs[links[i].next], &next)) {
+        next.silence = IsSilence(links[i].value.tid) ? next.silence + 1 : 0;
+      }
+    }
+    histories_.swap(next_histories_);
+  }
 }
 
 RawLattice KeptTrellis::MakeLattice(const std::vector<float>& final_costs,

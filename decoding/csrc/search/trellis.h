@@ -16,8 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "decoding/csrc/search/reusable_array.h"
 #include "decoding/csrc/search/raw_lattice.h"
+#include "decoding/csrc/search/reusable_array.h"
+#include "decoding/csrc/search/word_histories.h"
 
 namespace decoding {
 
@@ -48,7 +49,16 @@ class KeptTrellis {
     uint32_t num_epsilons;
   };
 
+  // Whether a transition-id is one of a silence phone.
+  void SetSilence(std::vector<uint8_t> is_silence) { is_silence_ = std::move(is_silence); }
+
  protected:
+  // The best path to a token.
+  struct History {
+    uint32_t words = kNone;  // in word_histories_; kNone: nothing leads to the token
+    uint32_t silence = 0;    // frames of silence at its end
+  };
+
   void Clear();
   // Prunes the frames before `end` again, backwards; remap_ tells how the tokens of frame `end`
   // moved. Stops where nothing changes by more than delta, unless all are wanted.
@@ -59,6 +69,12 @@ class KeptTrellis {
   RawLattice MakeLattice(const std::vector<float>& final_costs, bool reached_final) const;
   // The link into a token of frame f + 1 (epsilon: of frame f) that has the token's own cost.
   const Link* FindBack(size_t f, bool epsilon, uint32_t token, float cost) const;
+  bool IsSilence(int32_t tid) const {
+    return static_cast<size_t>(tid) < is_silence_.size() && is_silence_[tid] != 0;
+  }
+  // Takes histories_ from the tokens that emitting links lead to in frame `begin` on to those of
+  // the frame after the last kept one, whose tokens have these costs.
+  void AdvanceHistories(size_t begin, const std::vector<float>& costs_after);
 
   std::vector<Frame> frames_;
   // All frames' tokens and links: arrays that grow once and serve all utterances.
@@ -66,6 +82,9 @@ class KeptTrellis {
   std::vector<float> extras_;  // how much worse than the best the best path through a token is
   std::vector<Link> links_;
   std::vector<uint32_t> remap_;  // where the tokens of the frame after went; empty: none moved
+  // Of the tokens of the frame after the kept ones that emitting links lead to.
+  std::vector<History> histories_;
+  WordHistories word_histories_;
 
  private:
   bool PruneFrame(size_t f, float lattice_beam, float delta);
@@ -75,6 +94,8 @@ class KeptTrellis {
   std::vector<float> spare_costs_;
   std::vector<float> spare_extras_;
   std::vector<Link> spare_links_;
+  std::vector<uint8_t> is_silence_;
+  std::vector<History> next_histories_;
 };
 
 // State: what the search knows a token by.
@@ -113,6 +134,7 @@ class Trellis : public KeptTrellis {
   void Start() {
     while (!raw_.empty()) Recycle();
     Clear();
+    path_.clear();
     AddFrame();
   }
 
@@ -144,11 +166,22 @@ class Trellis : public KeptTrellis {
       SetNext(raw_[r]);
       remap_.clear();
     }
+    // Every best path to a token of the newest frame leads through one of these: no link of such a
+    // path costs more than its target's own best, so that the extra cost is exactly zero.
+    costs_after_.clear();
+    is_shared_.clear();
+    for (const Next& next : next_) {
+      costs_after_.push_back(next.cost);
+      is_shared_.push_back(next.extra == 0.0f);
+    }
     for (size_t r = num_kept; r-- > 0;) Keep(base, r, lattice_beam, resolve);
+    KeepHistories(base);
     PruneKept(base, false, lattice_beam, delta);
     Compact();
     std::rotate(raw_.begin(), raw_.begin() + static_cast<std::ptrdiff_t>(num_kept), raw_.end());
     for (size_t r = 0; r < num_kept; ++r) Recycle();
+    path_.erase(path_.begin(),
+                path_.begin() + static_cast<std::ptrdiff_t>(std::min(num_kept, path_.size())));
   }
 
   // Prunes with final costs and makes the lattice. final_cost(const Token&) is added to a token's
@@ -182,32 +215,50 @@ class Trellis : public KeptTrellis {
     return MakeLattice(kept_finals, reached_final);
   }
 
+  // The words of the best path to the newest frame: those that were committed since the last call,
+  // which every path to come begins with, and the others. Takes time in proportion to the frames
+  // that are new and those in which the best path is another one than at the last call.
+  template <typename Resolve>
+  PathWords UpdateBestPath(const Resolve& resolve) {
+    TraceBestPath(resolve);
+    PathWords words;
+    words.committed = word_histories_.TakeCommitted();
+    word_histories_.AppendWords(histories_[path_.front().entry].words, &words.tentative);
+    for (size_t r = 0; r < path_.size(); ++r) {
+      const PathFrame& step = path_[r];
+      if (r > 0 && step.entry_word != 0) words.tentative.push_back(step.entry_word);
+      words.tentative.insert(words.tentative.end(), step.words.begin(), step.words.end());
+    }
+    return words;
+  }
+
+  // Frames of silence at the end of that path.
+  template <typename Resolve>
+  uint32_t TrailingSilence(const Resolve& resolve) {
+    TraceBestPath(resolve);
+    uint32_t frames = 0;
+    for (size_t r = path_.size(); r-- > 1; ++frames) {
+      if (!path_[r].silence) return frames;
+    }
+    return frames + histories_[path_.front().entry].silence;
+  }
+
   // The links of the best path to the newest frame, newest first: visit(const LinkValue&).
   template <typename Resolve, typename Visit>
   void VisitBestPath(const Resolve& resolve, const Visit& visit) const {
-    const ReusableArray<Token>& last = newest().tokens;
-    const auto cheaper = [](const Token& a, const Token& b) { return a.cost < b.cost; };
-    uint32_t token = static_cast<uint32_t>(std::min_element(last.begin(), last.end(), cheaper) -
-                                           last.begin());
+    uint32_t token = BestToken();
     // A token's cost is that of one of the links into it, bit for bit: the one to trace back.
-    float cost = last[token].cost;
+    float cost = newest().tokens[token].cost;
     for (size_t r = raw_.size(); r-- > 0;) {
       const RawFrame& frame = raw_[r];
-      const auto is_best = [&](const RawLink& link) {
-        return link.next == token && link.total == cost;
-      };
-      // Only a token's best epsilon link can have its cost.
-      for (const RawLink* link = nullptr;
-           (link = std::find_if(frame.epsilons.begin(), frame.epsilons.end(), is_best)) !=
-           frame.epsilons.end();) {
+      while (const RawLink* const link = FindRawBack(frame.epsilons, token, cost)) {
         visit(resolve(frame, *link, true));
         token = link->source;
         cost = frame.tokens[token].cost;
       }
       if (r == 0) break;
       const RawFrame& before = raw_[r - 1];
-      const RawLink* const link =
-          std::find_if(before.links.begin(), before.links.end(), is_best);
+      const RawLink* const link = FindRawBack(before.links, token, cost);
       visit(resolve(before, *link, false));
       token = link->source;
       cost = before.tokens[token].cost;
@@ -229,6 +280,84 @@ class Trellis : public KeptTrellis {
     float cost;
     float extra;  // infinite: not kept
   };
+  // The best path in one raw frame.
+  struct PathFrame {
+    uint32_t token;  // by which it leaves the frame
+    uint32_t entry;  // by which it enters the frame
+    // Of the link into the frame; of the first raw frame, they are part of the entry's history.
+    int32_t entry_word;
+    bool silence;
+    std::vector<int32_t> words;  // of the links within the frame
+  };
+
+  uint32_t BestToken() const {
+    const ReusableArray<Token>& last = newest().tokens;
+    const auto cheaper = [](const Token& a, const Token& b) { return a.cost < b.cost; };
+    return static_cast<uint32_t>(std::min_element(last.begin(), last.end(), cheaper) -
+                                 last.begin());
+  }
+
+  // The link into a token that has the token's own cost; only its best epsilon link can have that.
+  static const RawLink* FindRawBack(const ReusableArray<RawLink>& links, uint32_t token,
+                                    float cost) {
+    const RawLink* const link = std::find_if(links.begin(), links.end(), [&](const RawLink& each) {
+      return each.next == token && each.total == cost;
+    });
+    return link == links.end() ? nullptr : link;
+  }
+
+  // Brings path_ up to date, backwards from the newest frame to where it is as before.
+  template <typename Resolve>
+  void TraceBestPath(const Resolve& resolve) {
+    size_t r = raw_.size() - 1;
+    size_t known = path_.size();
+    path_.resize(raw_.size());
+    for (uint32_t token = BestToken();; --r) {
+      PathFrame& step = path_[r];
+      if (r < known && step.token == token) return;
+      const RawFrame& frame = raw_[r];
+      step = {token, token, 0, false, {}};
+      float cost = frame.tokens[token].cost;
+      while (const RawLink* const link = FindRawBack(frame.epsilons, token, cost)) {
+        const int32_t word = resolve(frame, *link, true).word;
+        if (word != 0) step.words.insert(step.words.begin(), word);
+        token = link->source;
+        cost = frame.tokens[token].cost;
+      }
+      step.entry = token;
+      if (r == 0) return;
+      const RawFrame& before = raw_[r - 1];
+      const RawLink* const link = FindRawBack(before.links, token, cost);
+      const LinkValue value = resolve(before, *link, false);
+      step.entry_word = value.word;
+      step.silence = IsSilence(value.tid);
+      token = link->source;
+    }
+  }
+
+  // After frames from `base` on were kept: their part of the best paths goes to the histories of
+  // the tokens that every best path leads through in the first frame that stays raw.
+  void KeepHistories(size_t base) {
+    // The tokens of the first of these frames have moved.
+    histories_.resize(remap_.size());
+    size_t count = 0;
+    for (size_t i = 0; i < remap_.size(); ++i) {
+      if (remap_[i] != kNone) histories_[count++] = histories_[i];
+    }
+    histories_.resize(count);
+    AdvanceHistories(base, costs_after_);
+    in_use_.clear();
+    for (size_t i = 0; i < histories_.size(); ++i) {
+      if (!is_shared_[i]) histories_[i] = History();
+      if (histories_[i].words != kNone) in_use_.push_back(histories_[i].words);
+    }
+    word_histories_.Commit(&in_use_);
+    size_t at = 0;
+    for (History& history : histories_) {
+      if (history.words != kNone) history.words = in_use_[at++];
+    }
+  }
+
   void Recycle() {
     raw_.back().Clear();
     spare_.push_back(std::move(raw_.back()));
@@ -326,6 +455,11 @@ class Trellis : public KeptTrellis {
   size_t num_emitting_ = 0;
   std::vector<uint32_t> remap_of_next_;
   std::vector<uint32_t> order_;
+  std::vector<PathFrame> path_;  // of the raw frames, as of the last call that asked for it
+  // Of the tokens of the first frame that stays raw when the others are kept:
+  std::vector<float> costs_after_;
+  std::vector<char> is_shared_;
+  std::vector<uint32_t> in_use_;
 };
 
 }  // namespace decoding

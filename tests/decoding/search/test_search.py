@@ -13,45 +13,26 @@ from hypothesis import strategies as st
 
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.parallel.threads import thread_map
-from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.lattice.determinization import determinize
 from recognizer.decoding.lattice.lattice import Lattice
 from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import Decoder, SearchOptions, native_options
 from search_toys import (
+    EVERYTHING,
+    PDFS,
     SCALE,
     SYMBOLS,
     Arcs,
     best_by_words,
     compact_paths,
+    graph_of,
     graph_paths,
+    larger_graph,
     lattice_paths,
-    random_arcs,
     without_finals,
 )
 
 seeds = st.integers(0, 2**32 - 1)
-PDFS = np.array([-1, 0, 1, 1, 2], dtype=np.int32)
-EVERYTHING = SearchOptions(
-    beam=inf, lattice_beam=inf, max_active=10**6, min_active=0, acoustic_scale=SCALE
-)
-
-
-def graph_of(seed: int, *, exact: bool = False) -> tuple[Arcs, np.ndarray]:
-    """A small graph and scores that some path to its end fits."""
-    while True:
-        rng = np.random.default_rng(seed)
-        arcs = random_arcs(
-            rng, states=int(rng.integers(2, 6)), arcs=int(rng.integers(3, 11)), tids=4, exact=exact
-        )
-        frames = int(rng.integers(1, 5))
-        if exact:
-            scores = (rng.integers(-8, 8, (frames, 3)) / 4).astype(np.float32)
-        else:
-            scores = rng.normal(0, 2, (frames, 3)).astype(np.float32)
-        if next(graph_paths(arcs, PDFS, scores), None) is not None:
-            return arcs, scores
-        seed += 1
 
 
 @settings(max_examples=200, deadline=None)
@@ -127,16 +108,6 @@ def test_a_partial_result_is_the_best_path_to_any_state(seed: int) -> None:
         assert not path.complete
 
 
-def larger(seed: int) -> tuple[DecodingGraph, np.ndarray, np.ndarray]:
-    """A graph of some hundred states, pdfs of its transition-ids, scores of 60 frames."""
-    rng = np.random.default_rng(seed)
-    arcs = random_arcs(rng, states=400, arcs=4000, tids=150)
-    pdfs = rng.integers(0, 40, 151).astype(np.int32)
-    pdfs[1:41] = np.arange(40)
-    scores = rng.normal(0, 3, (60, 40)).astype(np.float32)
-    return arcs.graph(), pdfs, scores
-
-
 def peer_cost(decoder: object) -> tuple[float, list[int]]:
     found, lattice = decoder.get_best_path()  # type: ignore[attr-defined]
     assert found
@@ -147,7 +118,7 @@ def peer_cost(decoder: object) -> tuple[float, list[int]]:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("max_active", [100, 100_000])
 def test_best_path_is_that_of_kaldi_decoder(seed: int, max_active: int) -> None:
-    graph, pdfs, scores = larger(seed)
+    graph, pdfs, scores = larger_graph(seed)
     options = SearchOptions(beam=8.0, max_active=max_active, min_active=20, acoustic_scale=SCALE)
     path = best_path(Decoder(graph, pdfs, options).decode(scores), SCALE)
     fst = graph.to_kaldifst(pdfs)
@@ -169,7 +140,7 @@ def test_best_path_is_that_of_kaldi_decoder(seed: int, max_active: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_lattice_and_determinised_lattice_have_the_decoders_best_path(seed: int) -> None:
-    graph, pdfs, scores = larger(seed)
+    graph, pdfs, scores = larger_graph(seed)
     options = SearchOptions(beam=9.0, lattice_beam=3.0, acoustic_scale=SCALE)
     decoding = Decoder(graph, pdfs, options).start()
     decoding.advance(scores)
@@ -202,7 +173,7 @@ def same(one: Lattice, two: Lattice) -> bool:
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=8))
 def test_results_do_not_depend_on_how_frames_are_cut(pieces: list[int]) -> None:
-    graph, pdfs, scores = larger(1)
+    graph, pdfs, scores = larger_graph(1)
     options = SearchOptions(beam=8.0, max_active=100, min_active=20, acoustic_scale=SCALE)
     decoder = Decoder(graph, pdfs, options)
     decoding, at = decoder.start(), 0
@@ -217,7 +188,7 @@ def test_results_do_not_depend_on_how_frames_are_cut(pieces: list[int]) -> None:
 
 @pytest.mark.parametrize("interval", [1, 7, 1000])
 def test_the_lattice_does_not_depend_on_when_it_is_pruned(interval: int) -> None:
-    graph, pdfs, scores = larger(0)
+    graph, pdfs, scores = larger_graph(0)
     options = SearchOptions(beam=8.0, lattice_beam=3.0, acoustic_scale=SCALE)
     expected = Decoder(graph, pdfs, options).decode(scores)
     options = replace(options, prune_interval=interval)
@@ -246,7 +217,7 @@ def test_the_best_path_alone_is_the_lattices(seed: int, interval: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("max_active", [100, 5000])
 def test_the_best_path_alone_in_a_larger_graph(seed: int, max_active: int) -> None:
-    graph, pdfs, scores = larger(seed)
+    graph, pdfs, scores = larger_graph(seed)
     options = SearchOptions(beam=8.0, max_active=max_active, min_active=20, acoustic_scale=SCALE)
     decoder = Decoder(graph, pdfs, replace(options, prune_interval=7))
     best = best_path(decoder.decode(scores), SCALE)
@@ -258,7 +229,7 @@ def test_the_best_path_alone_in_a_larger_graph(seed: int, max_active: int) -> No
 
 def test_a_long_utterance_in_a_small_lattice_beam() -> None:
     # Long enough for the kept frames to be tidied up several times.
-    graph, pdfs, scores = larger(1)
+    graph, pdfs, scores = larger_graph(1)
     scores = np.concatenate([scores] * 40)
     options = SearchOptions(beam=8.0, lattice_beam=0.5, acoustic_scale=SCALE, prune_interval=5)
     lattice = Decoder(graph, pdfs, options).decode(scores)
@@ -268,7 +239,7 @@ def test_a_long_utterance_in_a_small_lattice_beam() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_any_number_of_threads_gives_the_same_lattices_in_order(threads: int) -> None:
-    graph, pdfs, scores = larger(2)
+    graph, pdfs, scores = larger_graph(2)
     decoder = Decoder(graph, pdfs, SearchOptions(beam=8.0, acoustic_scale=SCALE))
     batch = [np.ascontiguousarray(scores[:length]) for length in range(20, 60)]
     expected = [decoder.decode(each) for each in batch]
@@ -278,7 +249,7 @@ def test_any_number_of_threads_gives_the_same_lattices_in_order(threads: int) ->
 
 
 def test_a_batch_fails_where_its_utterance_does() -> None:
-    graph, pdfs, scores = larger(2)
+    graph, pdfs, scores = larger_graph(2)
     decoder = Decoder(graph, pdfs, SearchOptions(beam=8.0, acoustic_scale=SCALE))
     results = thread_map(decoder.decode, [scores, scores[:, :-1], scores], 2)
     assert same(next(results), decoder.decode(scores))
@@ -287,7 +258,7 @@ def test_a_batch_fails_where_its_utterance_does() -> None:
 
 
 def test_threads_share_a_decoder() -> None:
-    graph, pdfs, scores = larger(2)
+    graph, pdfs, scores = larger_graph(2)
     options = SearchOptions(beam=8.0, acoustic_scale=SCALE)
     decoder = Decoder(graph, pdfs, options)
     alone = decoder.decode(scores)
@@ -296,7 +267,7 @@ def test_threads_share_a_decoder() -> None:
 
 
 def test_the_lattice_is_topological_with_arcs_sorted_by_source() -> None:
-    graph, pdfs, scores = larger(0)
+    graph, pdfs, scores = larger_graph(0)
     lattice = Decoder(graph, pdfs, SearchOptions(acoustic_scale=SCALE)).decode(scores)
     assert (lattice.targets > lattice.sources).all()
     assert (np.diff(lattice.sources) >= 0).all()
@@ -312,7 +283,7 @@ def test_the_lattice_is_topological_with_arcs_sorted_by_source() -> None:
 
 
 def test_fewer_active_tokens_cost_less_work_and_more_in_paths() -> None:
-    graph, pdfs, scores = larger(0)
+    graph, pdfs, scores = larger_graph(0)
     costs, tokens = [], []
     for max_active in (5, 50, 5000):
         options = SearchOptions(max_active=max_active, min_active=2, acoustic_scale=SCALE)
@@ -449,7 +420,7 @@ def test_every_option_reaches_the_native_search() -> None:
 
 @pytest.mark.parametrize("scale", [0.001, 0.5, 0.999])
 def test_pruning_while_searching_changes_no_lattice(scale: float) -> None:
-    graph, pdfs, scores = larger(3)
+    graph, pdfs, scores = larger_graph(3)
     options = SearchOptions(beam=8.0, lattice_beam=3.0, acoustic_scale=SCALE, prune_interval=10_000)
     expected = Decoder(graph, pdfs, options).decode(scores)
     often = replace(options, prune_interval=3, prune_scale=scale)

@@ -11,9 +11,14 @@ import numpy as np
 
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.lattice.lattice import CompactLattice, Lattice
+from recognizer.decoding.search.search import SearchOptions
 
 SYMBOLS = ("<eps>", "a", "b", "c", "d")
 SCALE = 0.5
+PDFS = np.array([-1, 0, 1, 1, 2], dtype=np.int32)
+EVERYTHING = SearchOptions(
+    beam=inf, lattice_beam=inf, max_active=10**6, min_active=0, acoustic_scale=SCALE
+)
 
 
 class Path(NamedTuple):
@@ -108,6 +113,33 @@ def graph_paths(
             yield from walk(target, longer)
 
     yield from walk(0, Path((), (), 0.0, 0.0))
+
+
+def graph_of(seed: int, *, exact: bool = False) -> tuple[Arcs, np.ndarray]:
+    """A small graph and scores that some path to its end fits."""
+    while True:
+        rng = np.random.default_rng(seed)
+        arcs = random_arcs(
+            rng, states=int(rng.integers(2, 6)), arcs=int(rng.integers(3, 11)), tids=4, exact=exact
+        )
+        frames = int(rng.integers(1, 5))
+        if exact:
+            scores = (rng.integers(-8, 8, (frames, 3)) / 4).astype(np.float32)
+        else:
+            scores = rng.normal(0, 2, (frames, 3)).astype(np.float32)
+        if next(graph_paths(arcs, PDFS, scores), None) is not None:
+            return arcs, scores
+        seed += 1
+
+
+def larger_graph(seed: int) -> tuple[DecodingGraph, np.ndarray, np.ndarray]:
+    """A graph of some hundred states, pdfs of its transition-ids, scores of 60 frames."""
+    rng = np.random.default_rng(seed)
+    arcs = random_arcs(rng, states=400, arcs=4000, tids=150)
+    pdfs = rng.integers(0, 40, 151).astype(np.int32)
+    pdfs[1:41] = np.arange(40)
+    scores = rng.normal(0, 3, (60, 40)).astype(np.float32)
+    return arcs.graph(), pdfs, scores
 
 
 def random_lattice(rng: np.random.Generator, *, states: int, arcs: int) -> Lattice:
