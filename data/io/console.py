@@ -27,6 +27,7 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[], None]]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        redirect_stdout=False,  # it goes on to a file, or another program
         disable=not console.is_terminal,  # else it would leave an empty line in every log
     )
     with bar as progress:

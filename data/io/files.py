@@ -108,6 +108,18 @@ class _ZstdReader(io.RawIOBase):
         return count
 
 
+def check_directory(directory: Path) -> None:
+    """Refuse a directory that could not be written to, before any long work.
+
+    Raises:
+        SpeechError: it is a file, or may not be written or made.
+    """
+    nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        wrong = "may not be written" if nearest.is_dir() else "is a file"
+        raise SpeechError(f"{directory}: expected a directory, found {nearest}, which {wrong}")
+
+
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path to write to; the file takes `path`'s place only when the block ends without error.

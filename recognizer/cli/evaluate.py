@@ -49,7 +49,8 @@ def evaluate(
     from recognizer.cli.run import report
     from recognizer.data.corpora.corpus import read_corpus
     from recognizer.data.io.console import progress_bar
-    from recognizer.evaluation.evaluate import UtteranceScore, check_directory
+    from recognizer.data.io.files import check_directory
+    from recognizer.evaluation.evaluate import UtteranceScore
     from recognizer.evaluation.evaluate import evaluate as evaluate_corpus
 
     if out is not None:

@@ -64,12 +64,11 @@ def lattice(
     from recognizer.data.corpora.corpus import Utterance, read_corpus
     from recognizer.data.errors import SpeechError, as_speech_error
     from recognizer.data.io.console import progress_bar
-    from recognizer.data.io.files import replace_text
+    from recognizer.data.io.files import check_directory, replace_text
     from recognizer.data.parallel.threads import thread_map
     from recognizer.decoding.lattice.kaldi import write_kaldi_lattices
     from recognizer.decoding.lattice.lattice import CompactLattice
     from recognizer.decoding.lattice.slf import write_slf
-    from recognizer.evaluation.evaluate import check_directory
     from recognizer.recognizer import Recognizer
 
     target = Path(output_dir)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from recognizer.cli.run import report, run
-from recognizer.data.errors import SpeechError, as_speech_error
-from recognizer.formats.names import FORMATS, output_format
+from recognizer.data.errors import SpeechError
+from recognizer.formats.names import FORMATS, format_names, output_format
+
+if TYPE_CHECKING:
+    from recognizer.batch.recognition import BatchOptions
+    from recognizer.formats.cues import SubtitleOptions
+    from recognizer.formats.recordings import Recording
+    from recognizer.recognition.result import Result
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,15 +27,32 @@ from recognizer.formats.names import FORMATS, output_format
 @click.option(
     "--format",
     "form",
-    metavar="NAME",
-    default="text",
-    show_default=True,
-    help=f"What to print: {', '.join(FORMATS)}.",
+    metavar="NAMES",
+    help=f"One of {', '.join(FORMATS)}; with --output-dir one or more, such as srt,json "
+    "[default: text; with --output-dir txt].",
 )
 @click.option(
-    "--word-timestamps",
-    is_flag=True,
-    help="In srt and vtt, show when each word is said.",
+    "--output-dir",
+    metavar="DIR",
+    type=click.Path(),
+    help="Write a file for each recording and format; recordings that are done are skipped.",
+)
+@click.option("--overwrite", is_flag=True, help="With --output-dir: replace files, skip nothing.")
+@click.option(
+    "--word-timestamps", is_flag=True, help="In srt and vtt, show when each word is said."
+)
+@click.option(
+    "--max-line-length",
+    type=int,
+    metavar="N",
+    help="Characters of a line in srt and vtt [default: 42].",
+)
+@click.option("--max-lines", type=int, metavar="N", help="Lines of a subtitle [default: 2].")
+@click.option(
+    "--characters-per-second",
+    type=float,
+    metavar="X",
+    help="Most characters a second that a subtitle asks one to read [default: 20].",
 )
 @click.option(
     "--mbr",
@@ -48,15 +73,27 @@ from recognizer.formats.names import FORMATS, output_format
     show_default=True,
     help="Files recognised at the same time.",
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Recognise on a Ray cluster (auto: the one that this machine belongs to), whose machines "
+    "all have the recordings and the model under the same names.",
+)
 @click.version_option(package_name="recognizer")
 def recognize(
     audio: tuple[str, ...],
     model: str | None,
-    form: str,
+    form: str | None,
+    output_dir: str | None,
+    overwrite: bool,
     word_timestamps: bool,
+    max_line_length: int | None,
+    max_lines: int | None,
+    characters_per_second: float | None,
     mbr: bool,
     channel: int | None,
     threads: int,
+    cluster: str | None,
 ) -> int:
     """Print what is said in recordings.
 
@@ -66,49 +103,122 @@ def recognize(
     each, in the order given. A file that cannot be read is reported on standard error; the others
     are still recognised and the exit code is 1.
 
+    --output-dir DIR gets a file NAME.FORMAT for each recording and format, and recognized.jsonl,
+    which says how each was made. A run that was interrupted goes on where it was when the command
+    is given again.
+
     \b
     Examples:
       recognize interview.wav
       recognize --format json *.flac > transcripts.jsonl
       recognize --format srt film.mkv > film.srt
-      recognize --threads 4 *.flac
+      recognize --threads 4 --output-dir subtitles --format srt,json *.mkv
       recognize --channel 2 call.wav
       sox talk.vox -t wav - | recognize -
     """
-    from recognizer.data.parallel.threads import thread_map
+    from recognizer.batch.recognition import (
+        BatchOptions,  # numpy and the rest only when work begins
+    )
     from recognizer.formats.cues import SubtitleOptions
     from recognizer.formats.recordings import recordings
+
+    given: dict[str, Any] = {
+        "max_line_length": max_line_length,
+        "max_lines": max_lines,
+        "max_characters_per_second": characters_per_second,
+    }
+    subtitles = SubtitleOptions(
+        word_timestamps=word_timestamps,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    options = BatchOptions(model, mbr, channel, threads, cluster)
+    named = recordings(audio, channel)
+    if output_dir is None:
+        if overwrite:
+            raise click.UsageError("--overwrite goes with --output-dir")
+        return _print(named, output_format(form or "text", len(audio)), subtitles, options)
+    return _write(named, output_dir, form or "txt", subtitles, options, overwrite)
+
+
+def _print(
+    named: Sequence[Recording], form: str, subtitles: SubtitleOptions, options: BatchOptions
+) -> int:
+    """Print the results in the order of the recordings."""
+    from recognizer.batch.recognition import recognize_files
     from recognizer.formats.writing import formatted
-    from recognizer.recognition.result import Result
-    from recognizer.recognizer import Recognizer  # numpy and the rest only when work begins
-
-    name = output_format(form, len(audio))
-    subtitles = SubtitleOptions(word_timestamps=word_timestamps)
-    recognizer = Recognizer(model, minimum_bayes_risk=mbr)
-
-    def work(path: str) -> tuple[str, Result | SpeechError]:
-        try:
-            return path, recognizer.recognize(path, channel=channel)
-        except SpeechError as error:
-            return path, error
-        except Exception as error:
-            wrong = as_speech_error(error)
-            return path, wrong if isinstance(error, OSError) else SpeechError(f"{path}: {wrong}")
 
     failed = 0
-    results = thread_map(work, audio, threads)
-    for recording, (path, result) in zip(recordings(audio, channel), results, strict=True):
+    results = recognize_files([one.path for one in named], options)
+    for recording, result in zip(named, results, strict=True):
         if isinstance(result, SpeechError):
             report("recognize", result)
             failed += 1
             continue
-        if result.words and not result.complete:
-            report("recognize", f"{path}: no path to a sentence's end, the best beginning is given")
-        if not result.words:
-            report("recognize", f"{path}: no words were recognised")
-        sys.stdout.write(formatted(name, recording, result, subtitles))
+        _remark(recording, result)
+        sys.stdout.write(formatted(form, recording, result, subtitles))
         sys.stdout.flush()
     return 1 if failed else 0
+
+
+def _write(
+    named: Sequence[Recording],
+    directory: str,
+    form: str,
+    subtitles: SubtitleOptions,
+    options: BatchOptions,
+    overwrite: bool,
+) -> int:
+    """Write the results into files, except for those that are there already."""
+    from recognizer.batch.output_directory import OutputDirectory
+    from recognizer.batch.recognition import recognize_files
+    from recognizer.data.io.console import progress_bar
+
+    output = OutputDirectory(
+        directory,
+        format_names(form),
+        options.settings(),
+        subtitles=subtitles,
+        overwrite=overwrite,
+    )
+    output.check_names(named)
+    waiting, failed = [], 0
+    for recording in named:
+        try:
+            if not output.done(recording):
+                waiting.append(recording)
+        except SpeechError as error:
+            report("recognize", error)
+            failed += 1
+    skipped = len(named) - len(waiting) - failed
+    if skipped:
+        report(
+            "recognize",
+            f"{skipped} of {len(named)} recordings are done already (--overwrite does them again)",
+        )
+    if not waiting:
+        return 1 if failed else 0
+    results = recognize_files([one.path for one in waiting], options)
+    with progress_bar(directory, len(waiting)) as advance:
+        for recording, result in zip(waiting, results, strict=True):
+            advance()
+            if isinstance(result, SpeechError):
+                report("recognize", result)
+                failed += 1
+                continue
+            _remark(recording, result)
+            output.write(recording, result)
+    return 1 if failed else 0
+
+
+def _remark(recording: Recording, result: Result) -> None:
+    """Say what is odd about a result."""
+    if result.words and not result.complete:
+        report(
+            "recognize",
+            f"{recording.path}: no path to a sentence's end, the best beginning is given",
+        )
+    if not result.words:
+        report("recognize", f"{recording.path}: no words were recognised")
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def transcribe(
     from recognizer.data.corpora.corpus import read_corpus
     from recognizer.data.errors import UsageError
     from recognizer.data.io.console import progress_bar
-    from recognizer.evaluation.evaluate import check_directory
+    from recognizer.data.io.files import check_directory
     from recognizer.model.files import DEFAULT_MODEL, read_config
     from recognizer.transcription.selection import SelectionOptions, select
     from recognizer.transcription.teachers import TeacherOptions

@@ -39,9 +39,8 @@ def tune(
 
     from recognizer.data.corpora.corpus import read_corpus
     from recognizer.data.io.console import progress_bar
-    from recognizer.data.io.files import replace_text
+    from recognizer.data.io.files import check_directory, replace_text
     from recognizer.evaluation.calibrate import calibrate, write_scale
-    from recognizer.evaluation.evaluate import check_directory
     from recognizer.evaluation.tune import Grid, write_choice
     from recognizer.evaluation.tune import tune as tune_model
 

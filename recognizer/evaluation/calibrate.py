@@ -12,7 +12,8 @@ import numpy as np
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import UsageError
 from recognizer.evaluation.confidence import cross_entropy, normalized_cross_entropy, right_words
-from recognizer.evaluation.evaluate import each_utterance, loaded_recognizer
+from recognizer.evaluation.evaluate import each_utterance
+from recognizer.loaded import loaded_recognizer
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import ModelConfig
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from recognizer.data.audio.reading import Samples
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import SpeechError, as_speech_error
-from recognizer.data.io.files import replace_text
+from recognizer.data.io.files import check_directory, replace_text
 from recognizer.data.parallel.processes import process_map
 from recognizer.evaluation.bootstrap import improvement_probability, wer_interval
 from recognizer.evaluation.confidence import (
@@ -31,8 +30,7 @@ from recognizer.evaluation.counts_table import counts_table
 from recognizer.evaluation.error_counts import ErrorCounts, grouped, total
 from recognizer.evaluation.transcript_files import write_trn
 from recognizer.evaluation.word_alignment import alignment_text, count_errors
-from recognizer.model.files import CONFIG, DEFAULT_MODEL
-from recognizer.recognizer import Recognizer
+from recognizer.loaded import loaded_recognizer
 
 Answer = TypeVar("Answer")
 
@@ -195,14 +193,6 @@ class CorpusEvaluation:
         return np.array(confidences, np.float64), np.array(right, np.bool_)
 
 
-def check_directory(directory: Path) -> None:
-    """Raises a `SpeechError` if a directory is none and cannot be made: ask before long work."""
-    nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        wrong = "may not be written" if nearest.is_dir() else "is a file"
-        raise SpeechError(f"{directory}: expected a directory, found {nearest}, which {wrong}")
-
-
 def evaluate(
     corpus: Corpus,
     model: str | Path | None = None,
@@ -252,19 +242,6 @@ def each_utterance(
     if not len(corpus):
         raise SpeechError(f"{corpus.name}: expected utterances, found none")
     yield from process_map(work, corpus, jobs, corpus.name)
-
-
-def loaded_recognizer(model: str | Path | None) -> Recognizer:
-    """This process's recogniser: loaded once, not once an utterance."""
-    config = (DEFAULT_MODEL if model is None else Path(model)) / CONFIG
-    # A model that was tuned since is another one.
-    stamp = config.stat().st_mtime_ns if config.is_file() else 0
-    return _loaded(model, stamp)
-
-
-@functools.lru_cache(maxsize=1)
-def _loaded(model: str | Path | None, stamp: int) -> Recognizer:
-    return Recognizer(model)
 
 
 def _score(

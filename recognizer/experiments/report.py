@@ -10,10 +10,9 @@ from typing import get_args
 
 from recognizer.am.training.engine.curves import plot_curves, read_curve
 from recognizer.data.errors import SpeechError
-from recognizer.data.io.files import replace_text
+from recognizer.data.io.files import check_directory, replace_text
 from recognizer.evaluation.bootstrap import improvement_probability, wer_interval
 from recognizer.evaluation.error_counts import total
-from recognizer.evaluation.evaluate import check_directory
 from recognizer.experiments.options import Candidate, Kind
 from recognizer.experiments.results import CandidateResult
 

@@ -14,7 +14,7 @@ from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.corpora.kaldi_writing import CONFIDENCES
 from recognizer.data.errors import SpeechError, UsageError, as_speech_error
 from recognizer.data.io.files import read_lines
-from recognizer.evaluation.evaluate import loaded_recognizer
+from recognizer.loaded import loaded_recognizer
 from recognizer.model.files import ACOUSTIC, model_path, read_config
 from recognizer.transcription.transcript import Transcript
 

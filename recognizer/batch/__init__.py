@@ -1,0 +1,1 @@
+"""Many recordings: recognised side by side, their results in files."""

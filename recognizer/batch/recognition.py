@@ -1,0 +1,102 @@
+"""Files of audio recognised side by side: in threads of this process, or by a cluster."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from recognizer.data.errors import SpeechError, UsageError, as_speech_error
+from recognizer.data.parallel.cluster import cluster_map
+from recognizer.data.parallel.threads import thread_map
+from recognizer.loaded import loaded_recognizer
+from recognizer.model.files import CONFIG, DEFAULT_MODEL, read_config
+from recognizer.recognition.result import Result
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How files are recognised.
+
+    Attributes:
+        model: a model directory; None is the English model of this package.
+        minimum_bayes_risk: as in `recognizer.recognizer.Recognizer`.
+        channel: as in `recognizer.recognizer.Recognizer.recognize`.
+        threads: files recognised at a time on this machine.
+        cluster: address of a Ray cluster that recognises the files instead ("auto": the one that
+            this machine belongs to; "": one of this machine alone); None: this process does.
+    """
+
+    model: str | None = None
+    minimum_bayes_risk: bool = False
+    channel: int | None = None
+    threads: int = 1
+    cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.threads < 1:
+            raise UsageError(f"threads: expected at least 1, found {self.threads}")
+
+    def settings(self) -> dict[str, Any]:
+        """What the words depend on, as plain values; the model by the hash of its description.
+
+        Raises:
+            SpeechError: there is no such model.
+        """
+        config = (DEFAULT_MODEL if self.model is None else Path(self.model)) / CONFIG
+        read_config(config.parent)  # says what is wrong with a directory that is no model
+        return {
+            "model": hashlib.sha256(config.read_bytes()).hexdigest(),
+            "mbr": self.minimum_bayes_risk,
+            "channel": self.channel,
+        }
+
+
+def recognize_files(paths: Sequence[str], options: BatchOptions) -> Iterator[Result | SpeechError]:
+    """Recognise files, several at a time.
+
+    Args:
+        paths: of audio files; for a cluster, all its machines have them under the same names.
+        options: how.
+
+    Yields:
+        The result of each file, in order, or why it could not be recognised. Results of a cluster
+        have no lattices, which may be large.
+
+    Raises:
+        UsageError: standard input for a cluster, or Ray is not installed.
+        SpeechError: a damaged model; a cluster that cannot be reached.
+    """
+    if options.cluster is None:
+        recognize = functools.partial(_recognized, options)
+        loaded_recognizer(options.model, options.minimum_bayes_risk)  # one for all threads
+        yield from thread_map(recognize, paths, options.threads)
+        return
+    if "-" in paths:
+        raise UsageError("standard input cannot be read by a cluster: expected files")
+    yield from cluster_map(
+        functools.partial(_on_cluster, options),
+        paths,
+        options.cluster,
+        lambda path, error: SpeechError(f"{path}: {error}"),
+    )
+
+
+def _recognized(options: BatchOptions, path: str) -> Result | SpeechError:
+    recognizer = loaded_recognizer(options.model, options.minimum_bayes_risk)
+    try:
+        return recognizer.recognize(path, channel=options.channel)
+    except SpeechError as error:
+        return error
+    except Exception as error:
+        wrong = as_speech_error(error)
+        return wrong if isinstance(error, OSError) else SpeechError(f"{path}: {wrong}")
+
+
+def _on_cluster(options: BatchOptions, path: str) -> Result | SpeechError:
+    found = _recognized(options, path)
+    return replace(found, lattice=None) if isinstance(found, Result) else found
