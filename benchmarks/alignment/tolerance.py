@@ -177,7 +177,8 @@ def main() -> None:
     add_json_option(parser)
     arguments = parser.parse_args()
     bundle = ModelBundle(arguments.model)
-    parts = bundle.lexicon, bundle.phones, bundle.tree, bundle.transitions
+    acoustic = bundle.alignment
+    parts = bundle.lexicon, bundle.phones, acoustic.tree, acoustic.transitions
     options = align_options(bundle.config)
     strict = Aligner(*parts, options)
     settings = []
@@ -194,12 +195,12 @@ def main() -> None:
     spoken = [word for utterance in utterances for word in utterance.words]
     for utterance in utterances:
         samples = speed_perturb(utterance.samples(), arguments.speed)
-        model = bundle.acoustic_model
+        model = acoustic.acoustic_model
         scores = model.scores(fbank(samples, model.features))
         case = damage(utterance.words, spoken, arguments.rate, rng)
         for setting in settings:
             setting.add(utterance.words, scores, strict, case)
-    rows = [setting.row(bundle.acoustic_model.output_frame_shift) for setting in settings]
+    rows = [setting.row(acoustic.acoustic_model.output_frame_shift) for setting in settings]
     result = {
         "utterances": len(utterances),
         "put_in": settings[0].counts["skips_true"],

@@ -21,8 +21,9 @@ from recognizer.model.config import ModelConfig
 
 
 def align_options(config: ModelConfig) -> AlignOptions:
-    """The scales of a model's search, for alignment with it."""
-    return AlignOptions(acoustic_scale=config.search.acoustic_scale, graph=config.graph)
+    """The scales of a model for alignment."""
+    settings = config.alignment
+    return AlignOptions(acoustic_scale=settings.acoustic_scale, graph=settings.graph)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class PartsAligner:
 
 
 class NetworkAligner(PartsAligner):
-    """Aligns with a recogniser's own acoustic model, tree and lexicon.
+    """Aligns with a recogniser's acoustic model for alignment, and its lexicon.
 
     Args:
         bundle: the model; its graph and language models are not read.
@@ -99,10 +100,10 @@ class NetworkAligner(PartsAligner):
     def __init__(self, bundle: ModelBundle, lexicon: Lexicon | None = None) -> None:
         super().__init__(
             AlignerParts(
-                bundle.acoustic_model,
+                bundle.alignment.acoustic_model,
                 bundle.phones,
-                bundle.tree,
-                bundle.transitions,
+                bundle.alignment.tree,
+                bundle.alignment.transitions,
                 bundle.lexicon if lexicon is None else lexicon,
                 align_options(bundle.config),
             )

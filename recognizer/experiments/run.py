@@ -38,7 +38,7 @@ from recognizer.pipelines.acoustic.network_training import (
 )
 from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.development import development_sets, evaluated
-from recognizer.pipelines.model_labels import ModelLabels, check_apart
+from recognizer.pipelines.model_labels import ModelLabels, check_apart, check_own_labels
 from recognizer.stages import Stage, run_stages, stages_done
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class TablesRun:
         self._work = work
         self._jobs = jobs
         self.model = ModelBundle(model_path(experiment.model))
+        check_own_labels(self.model)
         self._options = replace(experiment.acoustic, features=self.model.config.features)
         self._labels = ModelLabels(self.model, experiment.training, corpora, work, jobs)
         check_apart(self.model, work)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,8 @@ import numpy as np
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.nnet.acoustic_model import KINDS, AcousticModel
-from recognizer.am.nnet.native import NativeNetwork
-from recognizer.am.nnet.network_file import Network, read_network
+from recognizer.am.nnet.acoustic_model import AcousticModel
+from recognizer.am.nnet.network_file import Network
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import replace_text
@@ -30,17 +28,27 @@ from recognizer.decoding.search.on_the_fly import OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.lm.automaton import automaton
 from recognizer.lm.automaton.automaton import FAST, NgramAutomaton
+from recognizer.lm.estimation.acceptor import NgramAcceptor
 from recognizer.lm.model.language_model import LanguageModel, read_language_model
 from recognizer.lm.pronunciation.model import PronunciationModel
 from recognizer.lm.pronunciation.pronouncer import Pronouncer
 from recognizer.lm.units.pieces import any_begins_word
+from recognizer.model.acoustic_parts import (
+    AcousticFiles,
+    AcousticParts,
+    PartCache,
+)
 from recognizer.model.config import ModelConfig
 from recognizer.model.files import (
     ACOUSTIC,
+    ALIGNER_ACOUSTIC,
+    ALIGNER_TRANSITIONS,
+    ALIGNER_TREE,
     CONFIG,
     DEFAULT_MODEL,
     FIRST_PASS,
     LEXICON,
+    PHONE_MODEL,
     PHONES,
     PRONUNCIATION,
     RESCORING,
@@ -54,9 +62,10 @@ from recognizer.model.files import (
     required_files,
 )
 
-_ENGINE = "engine"  # a part that is made, not read
-
 Part = TypeVar("Part")
+
+RECOGNITION_FILES = AcousticFiles(ACOUSTIC, TREE, TRANSITIONS, PHONES)
+ALIGNMENT_FILES = AcousticFiles(ALIGNER_ACOUSTIC, ALIGNER_TREE, ALIGNER_TRANSITIONS, PHONES)
 
 
 class ModelBundle:
@@ -68,6 +77,10 @@ class ModelBundle:
     Args:
         path: the directory; None is the English model of this package.
 
+    Attributes:
+        recognition: the acoustic model that recognises.
+        alignment: the acoustic model that aligns; the same one unless the directory has another.
+
     Raises:
         UsageError: there is no such directory.
         SpeechError: a file is missing, has another size, or ``model.toml`` has a wrong field;
@@ -76,7 +89,6 @@ class ModelBundle:
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = DEFAULT_MODEL if path is None else Path(path)
-        self._parts: dict[str, Any] = {}
         if not self.path.is_dir():
             if path is None:
                 raise SpeechError(f"this installation has no model at {self.path}: name one")
@@ -84,28 +96,36 @@ class ModelBundle:
             raise UsageError(f"{self.path}: expected a model directory, found {found}")
         self.config = read_config(self.path)
         check_sizes(self.path, self.config)
-        self._locks = {name: threading.Lock() for name in (*self.config.files, _ENGINE)}
+        self._cache = PartCache()
+        self.recognition = AcousticParts(
+            self.path,
+            RECOGNITION_FILES,
+            self.config.recognition,
+            self._cache,
+        )
+        self.alignment = self.recognition
+        if self.config.aligner is not None:
+            self.alignment = AcousticParts(
+                self.path,
+                ALIGNMENT_FILES,
+                self.config.aligner,
+                self._cache,
+            )
 
     @property
     def phones(self) -> PhoneTable:
         """The phone table."""
-        return self._part(PHONES, PhoneTable.read)
+        return self.recognition.phones
 
     @property
     def transitions(self) -> TransitionModel:
         """Transition-ids and their probabilities, pdf-ids, phones."""
-        return self._part(TRANSITIONS, lambda path: TransitionModel.read(path, self.phones))
+        return self.recognition.transitions
 
     @property
     def tree(self) -> Tree:
         """The phonetic decision tree (recognition does not need it: it is in the graph)."""
-
-        def read(path: Path) -> Tree:
-            tree = Tree.read(path)
-            self._agree(TREE, "num_pdfs", tree.num_pdfs)
-            return tree
-
-        return self._part(TREE, read)
+        return self.recognition.tree
 
     @property
     def lexicon(self) -> Lexicon:
@@ -128,6 +148,13 @@ class ModelBundle:
         return self._part(PRONUNCIATION, read)
 
     @property
+    def phone_model(self) -> NgramAcceptor | None:
+        """The phone language model of lattice-free MMI; None where the model has no such part."""
+        if PHONE_MODEL not in self.config.files:
+            return None
+        return self._part(PHONE_MODEL, NgramAcceptor.read)
+
+    @property
     def pronouncer(self) -> Pronouncer:
         """Gives pronunciations to words, those of the lexicon and others."""
         rules = text_rules(self.config.text_rules)
@@ -136,20 +163,12 @@ class ModelBundle:
     @property
     def network(self) -> Network:
         """The network's weights and log priors."""
-        return self._part(ACOUSTIC, self._read_network)
+        return self.recognition.network
 
     @property
     def acoustic_model(self) -> AcousticModel:
         """Features in, scores for the search out: the network in the native engine."""
-
-        def make(path: Path) -> AcousticModel:
-            # Not `network`, which would stay in memory beside the engine's own form of it.
-            network = self._read_network(self.path / ACOUSTIC)
-            options = self.config.acoustic
-            engine = NativeNetwork(network, options.precision)
-            return KINDS[options.kind](engine, self.config.features)
-
-        return self._part(_ENGINE, make)
+        return self.recognition.acoustic_model
 
     @property
     def graph_file(self) -> str:
@@ -238,10 +257,14 @@ class ModelBundle:
         ):
             if name in self.config.files:
                 open_arrays(self.path / name, kind=kind, version=version).verify()
-        for part in (self.tree, self.network):
-            assert part is not None
-        if PRONUNCIATION in self.config.files:
-            assert self.pronunciation_model is not None
+        for acoustic in (self.recognition, self.alignment):
+            for part in (acoustic.tree, acoustic.network):
+                assert part is not None
+        for name, optional in (
+            (PRONUNCIATION, self.pronunciation_model),
+            (PHONE_MODEL, self.phone_model),
+        ):
+            assert (optional is not None) == (name in self.config.files)
         for name, known in (
             (LEXICON, self.lexicon),
             (FIRST_PASS, self.first_pass_lm),
@@ -254,40 +277,8 @@ class ModelBundle:
                         f"found none"
                     )
 
-    def _read_network(self, path: Path) -> Network:
-        network = read_network(path)
-        self._agree(ACOUSTIC, "outputs", network.options.outputs)
-        options, recorded = self.config.acoustic, network.metadata.get("priors", {})
-        for name, found, expected in (
-            ("log_priors", "log_priors" in network.tensors, True),
-            ("input_dim", network.options.input_dim, self.config.features.num_bins),
-            ("output_delay", network.options.output_delay, options.output_delay),
-            ("subsampling", network.options.subsampling, options.subsampling),
-            ("priors", recorded.get("source", options.priors), options.priors),
-            (
-                "silence_weight",
-                recorded.get("silence_weight", options.silence_weight),
-                options.silence_weight,
-            ),
-        ):
-            if found != expected:
-                raise SpeechError(f"{path}: {name}: expected {expected}, found {found}")
-        return network
-
     def _part(self, name: str, read: Callable[[Path], Part]) -> Part:
-        with self._locks[name]:
-            if name not in self._parts:
-                self._parts[name] = read(self.path / name)
-            part: Part = self._parts[name]
-            return part
-
-    def _agree(self, name: str, field_name: str, found: int) -> None:
-        expected = self.transitions.num_pdfs
-        if found != expected:
-            raise SpeechError(
-                f"{self.path / name}: {field_name}: expected {expected}, as in {TRANSITIONS}, "
-                f"found {found}"
-            )
+        return self._cache.get(name, lambda: read(self.path / name))
 
 
 def write_config(directory: str | Path, config: ModelConfig) -> ModelBundle:

@@ -45,6 +45,29 @@ class AcousticConfig:
 
 
 @dataclass(frozen=True)
+class AcousticSettings:
+    """An acoustic model and how its scores stand beside the costs of graphs.
+
+    Attributes:
+        acoustic: kind and outputs.
+        features: options of its filter bank.
+        acoustic_scale: factor of its scores.
+        graph: options of graphs of its states.
+    """
+
+    acoustic: AcousticConfig
+    features: FbankOptions
+    acoustic_scale: float
+    graph: GraphOptions
+
+    def __post_init__(self) -> None:
+        if not 0 < self.acoustic_scale < float("inf"):
+            raise UsageError(
+                f"acoustic_scale: expected a finite number above 0, found {self.acoustic_scale}"
+            )
+
+
+@dataclass(frozen=True)
 class FirstPassOptions:
     """How the first pass uses its graph and language model.
 
@@ -178,6 +201,8 @@ class ModelConfig:
             (`recognizer.lm.units.pieces`), which recognition puts together.
         graph: what the decoding graph was built with (recorded: its costs hold it already), and
             alignment graphs are.
+        aligner: another acoustic model of the directory, which aligns; None: the one that
+            recognises aligns too.
         first_pass: kind of the first pass.
         search: its beams; its acoustic scale is also the second pass's.
         lattice: limits of the second pass.
@@ -198,6 +223,7 @@ class ModelConfig:
     text_rules: str = DEFAULT_RULES
     units: Literal["words", "pieces"] = "words"
     graph: GraphOptions = GraphOptions()
+    aligner: AcousticSettings | None = None
     first_pass: FirstPassOptions = FirstPassOptions()
     search: SearchOptions = SearchOptions()
     lattice: LatticeOptions = LatticeOptions()
@@ -210,3 +236,15 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Refuse a rule set that does not exist."""
         check_text_rules(self.text_rules)
+
+    @property
+    def recognition(self) -> AcousticSettings:
+        """The acoustic model that recognises."""
+        return AcousticSettings(
+            self.acoustic, self.features, self.search.acoustic_scale, self.graph
+        )
+
+    @property
+    def alignment(self) -> AcousticSettings:
+        """The acoustic model that aligns."""
+        return self.aligner or self.recognition

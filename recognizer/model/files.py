@@ -12,6 +12,11 @@
 ``rescoring.ngram``          the large LM, which rescoring puts in, or
 ``rescoring.arpa.gz``        the same as a gzipped ARPA file: slower to start with
 ``pronunciation.ngram``      pronounces words that the lexicon lacks; may be missing
+``phones.acceptor``          phone language model of lattice-free MMI, for further training; may be
+                             missing
+``aligner.safetensors``      network of the acoustic model that aligns, if ``model.toml`` has one,
+``aligner_tree.json``        its tree,
+``aligner_transitions.json`` its topology and transition probabilities, over the same phones
 
 The kind of the acoustic model says which files describe its outputs: tree, phones and transitions
 are those of a hybrid. Nothing is pickled; graphs and language models are mapped into memory, not
@@ -40,6 +45,10 @@ FIRST_PASS = "first_pass.ngram"
 RESCORING = "rescoring.ngram"
 RESCORING_ARPA = "rescoring.arpa.gz"
 PRONUNCIATION = "pronunciation.ngram"
+PHONE_MODEL = "phones.acceptor"
+ALIGNER_ACOUSTIC = "aligner.safetensors"
+ALIGNER_TREE = "aligner_tree.json"
+ALIGNER_TRANSITIONS = "aligner_transitions.json"
 
 # The files of the parts that kinds of acoustic models need (`AcousticModel.parts`).
 _OF_PART = {"tree": TREE, "phones": PHONES, "transitions": TRANSITIONS}
@@ -62,7 +71,8 @@ def graph_file(first_pass: FirstPassOptions) -> str:
 def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
     """Names of the files that belong to the model, ``model.toml`` aside.
 
-    All must be there; the pronunciation model belongs to it where it is there or recorded.
+    All must be there; the pronunciation model and the phone language model belong to it where they
+    are there or recorded.
 
     Raises:
         SpeechError: there is no large language model, or there are two.
@@ -75,9 +85,13 @@ def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
         )
     of_kind = (_OF_PART[part] for part in KINDS[config.acoustic.kind].parts)
     graph = graph_file(config.first_pass)
-    names = (ACOUSTIC, *of_kind, LEXICON, FIRST_PASS, graph, *rescoring)
-    optional = PRONUNCIATION in config.files or (directory / PRONUNCIATION).is_file()
-    return (*names, PRONUNCIATION) if optional else names
+    names = [ACOUSTIC, *of_kind, LEXICON, FIRST_PASS, graph, *rescoring]
+    if config.aligner is not None:
+        names += [ALIGNER_ACOUSTIC, ALIGNER_TREE, ALIGNER_TRANSITIONS]
+    for name in (PRONUNCIATION, PHONE_MODEL):
+        if name in config.files or (directory / name).is_file():
+            names.append(name)
+    return tuple(names)
 
 
 def read_config(directory: str | Path) -> ModelConfig:

@@ -27,11 +27,17 @@ def network_summary(bundle: ModelBundle) -> tuple[str, ...]:
     priors = f"priors: {mass[silence].sum():.1%} silence, states disabled: {int(disabled.sum())}"
     if bundle.config.acoustic.priors == "none":
         priors = "priors: none, the outputs are scores"
-    return (
+    lines = (
         f"network: {shape_name(options)}, {options.parameter_count():,} parameters, "
         f"{options.outputs:,} states every {1000 * shift:g} ms",
         priors,
     )
+    if bundle.alignment is bundle.recognition:
+        return lines
+    aligner = bundle.alignment
+    shift = 1000 * aligner.acoustic_model.output_frame_shift
+    size = f"{aligner.network.options.outputs:,} states every {shift:g} ms"
+    return (*lines, f"aligner: {shape_name(aligner.network.options)}, {size}")
 
 
 def shape_name(options: NetworkOptions) -> str:

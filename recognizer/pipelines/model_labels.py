@@ -78,6 +78,19 @@ def check_apart(model: ModelBundle, work: Path) -> None:
         )
 
 
+def check_own_labels(model: ModelBundle) -> None:
+    """Refuse a model whose labels are of another acoustic model than the one that recognises.
+
+    Raises:
+        UsageError: it is such a model.
+    """
+    if model.alignment is not model.recognition:
+        raise UsageError(
+            f"{model.path}: aligner: expected a model that gives labels by the network that "
+            "recognises, found another network for alignment"
+        )
+
+
 class ModelLabels:
     """Training sets with the labels that a model gives to their frames.
 
@@ -100,7 +113,7 @@ class ModelLabels:
         work: Path,
         jobs: int = 1,
     ) -> None:
-        subsampling = model.config.acoustic.subsampling
+        subsampling = model.config.alignment.acoustic.subsampling
         if subsampling != 1:
             raise UsageError(
                 f"{model.path}: acoustic: subsampling: expected 1 of a model that gives labels to "
@@ -116,12 +129,12 @@ class ModelLabels:
     @property
     def outputs(self) -> int:
         """Number of labels."""
-        return self.model.transitions.num_pdfs
+        return self.model.alignment.transitions.num_pdfs
 
     @property
     def silence(self) -> frozenset[int]:
         """The labels of silence and noise."""
-        return self.model.transitions.silence_pdfs
+        return self.model.alignment.transitions.silence_pdfs
 
     def stages(self, options: AcousticOptions) -> list[Stage]:
         """Stages ``align`` and ``features``."""
@@ -136,9 +149,9 @@ class ModelLabels:
         config = self.model.config
         inputs = {
             "model": {name: one.sha256 for name, one in sorted(config.files.items())},
-            "acoustic_scale": config.search.acoustic_scale,
-            "graph": to_table(config.graph),
-            "precision": config.acoustic.precision,
+            "acoustic_scale": config.alignment.acoustic_scale,
+            "graph": to_table(config.alignment.graph),
+            "precision": config.alignment.acoustic.precision,
             "text_rules": config.text_rules,
             "sets": [one.data for one in self.sets],
         }
@@ -198,13 +211,13 @@ class ModelLabels:
                 one.name,
                 list(self.corpus(one)),
                 read_paths(self._work / "align" / f"{one.name}.safetensors"),
-                self.model.transitions,
+                self.model.alignment.transitions,
             )
             for one in self.sets
         )
 
     def _labelled(self) -> tuple[LabelledCorpus, ...]:
-        return tuple(corpus.labelled(self.model.tree) for corpus in self.aligned())
+        return tuple(corpus.labelled(self.model.alignment.tree) for corpus in self.aligned())
 
 
 def _is_graphemic(lexicon: Lexicon) -> bool:

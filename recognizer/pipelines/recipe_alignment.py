@@ -80,6 +80,11 @@ class RecipeAlignment(ABC):
     def aligned(self) -> AcousticInputs:
         """The training sets with the aligner's states."""
 
+    @property
+    def model(self) -> ModelBundle | None:
+        """The model that aligns; None where it is made from a flat start."""
+        return None
+
     @abstractmethod
     def lexicon(self) -> Lexicon:
         """Pronunciations of the words of the transcripts, as far as there are any."""
@@ -212,6 +217,11 @@ class ModelAlignment(RecipeAlignment):
             )
         self._labels = ModelLabels(model, self._sets, corpora, work, jobs)
 
+    @property
+    def model(self) -> ModelBundle:
+        """See `RecipeAlignment.model`."""
+        return self._labels.model
+
     def stages(self) -> list[Stage]:
         """See `RecipeAlignment.stages`."""
         return [self._labels.align_stage()]
@@ -219,7 +229,9 @@ class ModelAlignment(RecipeAlignment):
     def aligned(self) -> AcousticInputs:
         """See `RecipeAlignment.aligned`."""
         model = self._labels.model
-        return AcousticInputs(model.phones, model.transitions.topology, self._labels.aligned())
+        return AcousticInputs(
+            model.phones, model.alignment.transitions.topology, self._labels.aligned()
+        )
 
     def lexicon(self) -> Lexicon:
         """See `RecipeAlignment.lexicon`."""

@@ -31,6 +31,7 @@ from recognizer.model import config as model_config
 from recognizer.model.first_pass_graph import first_pass_graph
 from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE, store_network
 from recognizer.pipelines.acoustic.realign import NetworkRealigner
+from recognizer.pipelines.acoustic.sequence_stages import PHONE_MODEL
 from recognizer.pipelines.acoustic.stages import acoustic_stages
 from recognizer.pipelines.acoustic.tree_growing import read_tree
 from recognizer.pipelines.development import (
@@ -82,11 +83,13 @@ def recipe_stages(recipe: Recipe, corpora: Path, work: Path, *, jobs: int = 1) -
     lm, lexicon = table["lm"], {"lexicon": recipe.lexicon}
     mixed = {"mixed": [one["text"] for one in lm["mixed"]]} if recipe.lm.mixed else {}
     added = ("mixed", "lexicon_words")
-    put: dict[str, str] = {}
+    put: dict[str, str | bool] = {}
     if recipe.acoustic.precision:
         put["precision"] = recipe.acoustic.precision
     if recipe.acoustic.storage != "float32":
         put["storage"] = recipe.acoustic.storage
+    if recipe.keep_aligner:
+        put["keep_aligner"] = True
     training = [one.data for one in sets]
     stages = [
         Stage(
@@ -335,6 +338,11 @@ class _Steps:
         if recipe.pronunciation is not None:
             trained = work / "pronunciation" / files.PRONUNCIATION
             shutil.copyfile(trained, directory / files.PRONUNCIATION)
+        if lf_mmi:
+            shutil.copyfile(work / "denominator" / PHONE_MODEL, directory / files.PHONE_MODEL)
+        aligner = self._alignment.model if recipe.keep_aligner else None
+        if aligner is not None:
+            aligner.alignment.copy(directory, bundle.ALIGNMENT_FILES)
         network = work / "network" / NETWORK_FILE
         store_network(network, recipe.acoustic, directory / files.ACOUSTIC)
         bundle.write_config(
@@ -355,6 +363,7 @@ class _Steps:
                 text_rules=recipe.rules,
                 units="words" if recipe.pieces is None else "pieces",
                 graph=recipe.graph,
+                aligner=None if aligner is None else aligner.config.alignment,
                 first_pass=recipe.first_pass,
                 search=recipe.search,
                 lattice=recipe.lattice,

@@ -14,8 +14,8 @@ from recognizer.am.nnet.adaptation import mixed_networks, with_more_layers
 from recognizer.am.nnet.network_file import Network, read_network, write_network
 from recognizer.am.nnet.options import NetworkShape
 from recognizer.data.corpora.corpus import Corpus
-from recognizer.data.errors import UsageError
-from recognizer.data.io.options import to_table
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.options import from_table, to_table
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.model import config as model_config
 from recognizer.model import files
@@ -26,7 +26,8 @@ from recognizer.pipelines.acoustic.network_stages import (
     network_stage,
     train_on_labels,
 )
-from recognizer.pipelines.acoustic.options import AcousticOptions
+from recognizer.pipelines.acoustic.options import AcousticOptions, LfMmiTraining
+from recognizer.pipelines.acoustic.sequence_stages import train_sequences
 from recognizer.pipelines.development import (
     development_sets,
     measure_model,
@@ -37,11 +38,13 @@ from recognizer.pipelines.model_labels import (
     ModelLabels,
     check_apart,
     check_fixed,
+    check_own_labels,
     check_sets,
     used_options,
 )
 from recognizer.pipelines.recipe import TrainingSet, TuningOptions, UntranscribedSet
 from recognizer.pipelines.semi_supervised import selected_sets, semi_supervised_stages
+from recognizer.pipelines.sequence.denominator import ChainPdfs, denominator_graph
 from recognizer.stages import Stage
 
 
@@ -61,9 +64,9 @@ class RetrainRecipe:
         share: the new network's weights are this share of the trained ones and the rest of those
             that training started from; below one it keeps more of what it knew (Wortsman et al.
             2022, "Robust fine-tuning of zero-shot models").
-        acoustic: versions of the recordings, network and training. Tree and features are the
-            model's, so their options, `initial` and `realign` must not be set, nor, unless
-            ``fresh``, the network's shape.
+        acoustic: versions of the recordings, network and training. Tree, features and criterion are
+            the model's, so their options, `initial` and `realign` must not be set, nor, unless
+            ``fresh``, the network's shape. A model of lattice-free MMI is trained with that.
         search: all search options in place of the model's; those not given are the defaults. The
             acoustic scale is tuned.
         name: of the new model; by default the old one's, as are the next two.
@@ -99,7 +102,7 @@ class RetrainRecipe:
                 'acoustic.priors: expected "labels" with a share below 1, '
                 f'found "{self.acoustic.priors}"'
             )
-        check_fixed(self.acoustic, () if self.fresh else ("network",))
+        check_fixed(self.acoustic, ("lf_mmi",) if self.fresh else ("network", "lf_mmi"))
         check_sets((*self.training, *self.untranscribed))
 
 
@@ -123,10 +126,13 @@ def retrain_stages(
     """
     old = ModelBundle(model_path(recipe.model))
     check_apart(old, work)
-    options = replace(
-        recipe.acoustic,
-        features=old.config.features,
-        precision=recipe.acoustic.precision or old.config.acoustic.precision,
+    options = _with_criterion(
+        replace(
+            recipe.acoustic,
+            features=old.config.features,
+            precision=recipe.acoustic.precision or old.config.acoustic.precision,
+        ),
+        old,
     )
     initial = _initial(recipe, old.network)
     if initial is not None:
@@ -140,9 +146,16 @@ def retrain_stages(
         if initial is not None:
             start = directory / "initial.safetensors"
             write_network(initial, start)
-        train_on_labels(
-            labels.labelled(), labels.outputs, labels.silence, options, work, directory, start
-        )
+        if options.lf_mmi is None:
+            train_on_labels(
+                labels.labelled(), labels.outputs, labels.silence, options, work, directory, start
+            )
+            return
+        phones = old.phone_model
+        assert phones is not None  # or there were no such criterion
+        pdfs = ChainPdfs(old.tree, old.transitions)
+        graph = denominator_graph(phones, pdfs)
+        train_sequences(labels.aligned(), pdfs, phones, graph, options, work, directory, start)
 
     def model(directory: Path) -> None:
         records = [training_record(one, labels.corpus(one)) for one in labels.sets]
@@ -155,8 +168,8 @@ def retrain_stages(
             acoustic=model_config.AcousticConfig(
                 output_delay=options.network.output_delay,
                 subsampling=options.network.subsampling,
-                priors=options.priors,
-                silence_weight=options.silence_weight,
+                priors=options.recorded_priors["source"],
+                silence_weight=options.recorded_priors["silence_weight"],
                 precision=options.precision or "float32",
             ),
             search=recipe.search or config.search,
@@ -220,6 +233,29 @@ def retrain_stages(
             "measuring on development sets",
         ),
     ]
+
+
+def _with_criterion(options: AcousticOptions, old: ModelBundle) -> AcousticOptions:
+    """The options with the criterion of the model's own training.
+
+    Raises:
+        SpeechError: it was lattice-free MMI, and the model lacks the phone language model.
+    """
+    if old.config.acoustic.priors != "none":
+        check_own_labels(old)
+        return options
+    if old.phone_model is None:
+        raise SpeechError(
+            f"{old.path}: expected the phone language model {files.PHONE_MODEL} beside a network "
+            "trained with lattice-free MMI, to train it further, found none"
+        )
+    place = f"{old.path / files.CONFIG}: record: acoustic: lf_mmi"
+    table = old.config.record.get("acoustic", {}).get("lf_mmi", {})
+    return replace(
+        options,
+        lf_mmi=from_table(LfMmiTraining, table, place),
+        tree=replace(options.tree, right_context=False),
+    )
 
 
 def _initial(recipe: RetrainRecipe, network: Network) -> Network | None:

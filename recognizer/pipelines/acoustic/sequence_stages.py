@@ -39,6 +39,7 @@ from recognizer.pipelines.sequence.numerator import NumeratorGraphs, PhoneSegmen
 from recognizer.stages import Stage
 
 if TYPE_CHECKING:
+    from recognizer.am.training.criteria.denominator_graph import DenominatorGraph
     from recognizer.am.training.criteria.targets import SupervisionGraph
     from recognizer.am.training.train import TrainingUtterance
 
@@ -119,28 +120,60 @@ def _train(
     load: Callable[[], AcousticInputs], options: AcousticOptions, work: Path, directory: Path
 ) -> None:
     require_torch()
-    from recognizer.am.nnet.options import NetworkOptions
     from recognizer.am.training.criteria.denominator_graph import DenominatorGraph
+
+    train_sequences(
+        load().corpora,
+        ChainPdfs(*read_tree(work / "tree")),
+        NgramAcceptor.read(work / "denominator" / PHONE_MODEL),
+        DenominatorGraph.read(work / "denominator" / DENOMINATOR),
+        options,
+        work,
+        directory,
+    )
+
+
+def train_sequences(
+    corpora: Sequence[AlignedCorpus],
+    pdfs: ChainPdfs,
+    phone_model: NgramAcceptor,
+    denominator: DenominatorGraph,
+    options: AcousticOptions,
+    work: Path,
+    directory: Path,
+    initial: Path | None = None,
+) -> None:
+    """Train a network with lattice-free MMI and write it to `NETWORK_FILE`.
+
+    Args:
+        corpora: training sets, whose features lie in ``work`` / "features" if they are kept.
+        pdfs: outputs of the network.
+        phone_model: what the denominator was made from.
+        denominator: the competing paths.
+        options: shape and training; `AcousticOptions.lf_mmi` is set.
+        work: parent of the stages' directories.
+        directory: of this training.
+        initial: file of the network that it starts from, outputs and all.
+
+    Raises:
+        SpeechError: the training was interrupted, or its data cannot be used.
+        DivergedError: its loss is not finite any more.
+    """
+    require_torch()
+    from recognizer.am.nnet.options import NetworkOptions
     from recognizer.am.training.criteria.lfmmi import LfMmi
 
     lf_mmi = options.lf_mmi
     assert lf_mmi is not None
-    denominator = DenominatorGraph.read(work / "denominator" / DENOMINATOR)
-    pdfs = ChainPdfs(*read_tree(work / "tree"))
     network = NetworkOptions.of(options.network, pdfs.outputs, options.features.num_bins)
-    graphs = NumeratorGraphs(
-        NgramAcceptor.read(work / "denominator" / PHONE_MODEL),
-        pdfs,
-        options.network.subsampling,
-        lf_mmi.numerator,
-    )
-    corpora = load().corpora
+    graphs = NumeratorGraphs(phone_model, pdfs, options.network.subsampling, lf_mmi.numerator)
     result = train_network(
         _utterances(corpora, feature_tables(corpora, options, work), graphs),
         pdfs.outputs,
         options,
         directory,
         criterion=LfMmi(denominator, network.hidden_width, lf_mmi.criterion),
+        initial=initial,
         metadata={
             "corpora": [corpus.name for corpus in corpora],
             "lf_mmi": to_table(lf_mmi),

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from babble_recipe import RECIPE
-from recognizer.data.errors import SpeechError
+from recognizer.alignment.network_aligner import NetworkAligner
+from recognizer.data.corpora.corpus import read_corpus
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.options import from_table, read_toml
 from recognizer.evaluation.word_alignment import word_error_rate
+from recognizer.model.bundle import ModelBundle, write_config
+from recognizer.model.summary import network_summary
 from recognizer.pipelines.recipe import read_recipe
+from recognizer.pipelines.recipe_stages import recipe_stages
+from recognizer.pipelines.retrain import RetrainRecipe, retrain_stages
 from recognizer.recognizer import Recognizer
+from recognizer.stages import run_stages
 
 pytest.importorskip("torch", reason="training needs torch")
 
@@ -52,6 +62,30 @@ chunk = 90
 """
 
 
+_RETRAINING = """
+model = "{model}"
+[[training]]
+data = "train"
+licence = "CC0-1.0"
+[acoustic]
+[acoustic.training]
+epochs = 1
+streams = 8
+chunk = 90
+learning_rate = 1e-3
+final_learning_rate = 5e-4
+held_out_fraction = 0.1
+threads = 1
+tensorboard = false
+[tuning]
+data = ["dev"]
+[tuning.grid]
+acoustic_scales = [1.0]
+lm_scales = [1.0]
+word_insertion_penalties = [0.0]
+"""
+
+
 def lf_mmi_recipe() -> str:
     """The recipe of `babble_recipe` with the other criterion, tree and network."""
     begin, end = RECIPE.index("[acoustic.network]"), RECIPE.index("epochs = 12")
@@ -63,24 +97,20 @@ def lf_mmi_recipe() -> str:
 
 @pytest.fixture(scope="module")
 def trained(made: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Corpora and work directory; text and alignments are those of the other recipe."""
-    from recognizer.pipelines.recipe_stages import recipe_stages
-    from recognizer.stages import run_stages
-
+    """Corpora and work directory; the model of the other recipe aligns, and stays in the model."""
     corpora, before = made
     root = tmp_path_factory.mktemp("lf_mmi")
-    for name in ("text", "lm", "flat_start", "align"):
+    for name in ("text", "lm"):
         shutil.copytree(before / name, root / "work" / name)
     path = root / "recipe.toml"
-    path.write_text(lf_mmi_recipe())
+    aligner = f'aligner = "{before / "model"}"\nkeep_aligner = true\n'
+    path.write_text(aligner + lf_mmi_recipe().replace("bootstrap = true\n", ""))
     stages = recipe_stages(read_recipe(str(path)), corpora, root / "work")
     run_stages(stages, root / "work")
     return corpora, root / "work"
 
 
 def test_the_model_recognises_its_language(trained: tuple[Path, Path]) -> None:
-    from recognizer.data.corpora.corpus import read_corpus
-
     corpora, work = trained
     recognizer = Recognizer(work / "model")
     assert recognizer.bundle.acoustic_model.output_frame_shift == pytest.approx(0.03)
@@ -102,6 +132,73 @@ def test_the_record_says_what_was_done(trained: tuple[Path, Path]) -> None:
     assert (acoustic.priors, acoustic.silence_weight, acoustic.subsampling) == ("none", 1.0, 3)
     assert bundle.config.record["acoustic"]["lf_mmi"]["criterion"]["leak"] == 0.1
     assert not bundle.network.log_priors.any()
+
+
+def test_the_aligner_stays_in_the_model(
+    made: tuple[Path, Path], trained: tuple[Path, Path]
+) -> None:
+    corpora, work = trained
+    bundle, source = ModelBundle(work / "model"), ModelBundle(made[1] / "model")
+    bundle.check()
+    assert bundle.alignment is not bundle.recognition
+    assert bundle.config.alignment == source.config.recognition
+    assert bundle.alignment.acoustic_model.output_frame_shift == pytest.approx(0.01)
+    assert "aligner: LSTMP 1x48/24" in "\n".join(network_summary(bundle))
+    corpus = read_corpus(corpora / "dev").normalized(bundle.config.text_rules)
+    ours, theirs = NetworkAligner(bundle), NetworkAligner(source)
+    aligned, expected = (one.align(corpus.utterances, 1) for one in (ours, theirs))
+    assert len(expected.paths) == 8
+    for name, path in expected.paths.items():
+        np.testing.assert_array_equal(aligned.paths[name], path)
+    spoilt = replace(bundle.config, aligner=replace(bundle.config.alignment, acoustic_scale=0.2))
+    assert spoilt.alignment.acoustic_scale == 0.2
+    with pytest.raises(UsageError, match="acoustic_scale: expected a finite number above 0"):
+        replace(bundle.config.alignment, acoustic_scale=0.0)
+
+
+@pytest.fixture(scope="module")
+def retrained(trained: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Work directory of the model's retraining."""
+    corpora, work = trained
+    root = tmp_path_factory.mktemp("retrained")
+    path = root / "retrain.toml"
+    path.write_text(_RETRAINING.format(model=work / "model"))
+    recipe = from_table(RetrainRecipe, read_toml(path), str(path))
+    run_stages(retrain_stages(recipe, corpora, root / "work"), root / "work")
+    return root / "work"
+
+
+def test_retraining_goes_on_with_lf_mmi(trained: tuple[Path, Path], retrained: Path) -> None:
+    _, work = trained
+    before, after = ModelBundle(work / "model"), ModelBundle(retrained / "model")
+    after.check()
+    assert after.config.acoustic == before.config.acoustic
+    assert after.config.aligner == before.config.aligner
+    assert after.network.metadata["lf_mmi"]["criterion"]["leak"] == 0.1
+    for name, tensor in before.network.tensors.items():
+        if name.endswith("weight"):
+            moved = np.abs(after.network.tensors[name] - tensor).mean()
+            assert 0 < moved < 0.5 * np.abs(tensor).mean(), name
+    (rates,) = after.config.results
+    assert rates.wer < 15.0
+
+
+def test_what_cannot_be_retrained(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    corpora, work = trained
+    model = Path(shutil.copytree(work / "model", tmp_path / "model"))
+    text = (model / "model.toml").read_text()
+    path = tmp_path / "retrain.toml"
+    path.write_text(_RETRAINING.format(model=model))
+    recipe = from_table(RetrainRecipe, read_toml(path), str(path))
+    (model / "phones.acceptor").unlink()
+    config = replace(ModelBundle(work / "model").config, files={})
+    write_config(model, config)
+    with pytest.raises(SpeechError, match=r"expected the phone language model phones\.acceptor"):
+        retrain_stages(recipe, corpora, tmp_path / "work")
+    (model / "model.toml").write_text(text.replace('priors = "none"', 'priors = "labels"', 1))
+    shutil.copy(work / "model" / "phones.acceptor", model)
+    with pytest.raises(UsageError, match="aligner: expected a model that gives labels by the net"):
+        retrain_stages(recipe, corpora, tmp_path / "work")
 
 
 def test_the_built_in_recipe_is_well_formed() -> None:
@@ -135,6 +232,9 @@ def test_wrong_combinations(tmp_path: Path) -> None:
         path.write_text(lf_mmi_recipe().replace(*change))
         with pytest.raises(SpeechError, match=message):
             read_recipe(str(path))
+    path.write_text("keep_aligner = true\n" + RECIPE)
+    with pytest.raises(SpeechError, match="keep_aligner: expected false without aligner"):
+        read_recipe(str(path))
     path.write_text(RECIPE.replace("[acoustic]", '[acoustic]\npriors = "none"'))
     with pytest.raises(SpeechError, match="priors: expected labels or posteriors"):
         read_recipe(str(path))
