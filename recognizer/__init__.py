@@ -90,6 +90,8 @@ if TYPE_CHECKING:
     from recognizer.recognition.result import TranscriptSegment as TranscriptSegment
     from recognizer.recognition.result import Word as Word
     from recognizer.recognizer import Recognizer as Recognizer
+    from recognizer.streaming.endpointing import EndpointOptions as EndpointOptions
+    from recognizer.streaming.endpointing import EndpointRule as EndpointRule
     from recognizer.streaming.events import Final as Final
     from recognizer.streaming.events import Partial as Partial
     from recognizer.streaming.stream import Stream as Stream
@@ -135,6 +137,7 @@ _MODULES = {
     "pipelines.train": "train_from_file",
     "recognition.result": "Hypothesis Result TranscriptSegment Word",
     "recognizer": "Recognizer",
+    "streaming.endpointing": "EndpointOptions EndpointRule",
     "streaming.events": "Final Partial",
     "streaming.stream": "Stream",
 }

@@ -14,6 +14,7 @@ from recognizer.data.errors import UsageError
 from recognizer.data.parallel.threads import thread_map
 from recognizer.recognition.passes import FloatArray, Passes
 from recognizer.recognition.result import Result
+from recognizer.streaming.endpointing import ENDPOINTING, EndpointOptions
 from recognizer.streaming.stream import Stream
 
 Audio = str | os.PathLike[str] | BinaryIO | npt.ArrayLike
@@ -101,20 +102,28 @@ class Recognizer(Passes):
         scores = self.acoustic_scores(samples)
         return self.result(self.first_pass(scores), duration, len(scores))
 
-    def stream(self, *, channel: int | None = None, partials: bool = True) -> Stream:
+    def stream(
+        self,
+        *,
+        endpointing: EndpointOptions | None = ENDPOINTING,
+        channel: int | None = None,
+        partials: bool = True,
+    ) -> Stream:
         """Begin to recognise audio that arrives piece by piece.
 
         >>> with recognizer.stream() as stream:
         ...     for samples in microphone:
         ...         for event in stream.accept(samples, 16000):
         ...             print(event.text)
-        ...     (final,) = stream.finish()
+        ...     for event in stream.finish():
+        ...         print(event.text)
 
         Args:
+            endpointing: when an utterance ends; None: at the stream's end only.
             channel: which channel to take, counted from 1; None is the mean of the channels.
             partials: whether to give `Partial` events.
 
         Raises:
-            UsageError: the model takes whole utterances only.
+            UsageError: the model takes whole utterances only, or a channel below 1.
         """
-        return Stream(self, channel=channel, partials=partials)
+        return Stream(self, endpointing=endpointing, channel=channel, partials=partials)

@@ -122,6 +122,10 @@ class EndpointOptions:
         return {name: value for name, value in values.items() if isinstance(value, EndpointRule)}
 
 
+ENDPOINTING = EndpointOptions()
+"""The rules where nobody names others."""
+
+
 class Endpointer:
     """Evaluates rules; it has no state of its own and may be shared by streams.
 

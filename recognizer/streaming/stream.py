@@ -11,6 +11,7 @@ from recognizer.data.audio.audio_stream import AudioStream
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.errors import UsageError
 from recognizer.recognition.passes import Passes
+from recognizer.streaming.endpointing import EndpointOptions
 from recognizer.streaming.events import Event
 from recognizer.streaming.utterances import Utterances
 
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
 class Stream:
     """Audio in, piece by piece; events out. `recognizer.recognizer.Recognizer.stream` makes it.
 
-    The final results do not depend on how the audio was cut into pieces: they are those of
-    `recognizer.recognizer.Recognizer.recognize`, bit for bit.
+    The final results do not depend on how the audio was cut into pieces. Without endpointing there
+    is one, that of `recognizer.recognizer.Recognizer.recognize`, bit for bit.
 
     A stream may be used by one thread at a time, except for `cancel`. As a context manager it is
     cancelled at the end of the block unless it was finished.
 
     Args:
         passes: the recogniser.
+        endpointing: when an utterance ends; None: at the stream's end only.
         channel: which channel to take, counted from 1; None is the mean of the channels.
         partials: whether to give `Partial` events.
 
@@ -37,13 +39,18 @@ class Stream:
     """
 
     def __init__(
-        self, passes: Passes, *, channel: int | None = None, partials: bool = True
+        self,
+        passes: Passes,
+        *,
+        endpointing: EndpointOptions | None,
+        channel: int | None = None,
+        partials: bool = True,
     ) -> None:
         self._audio = AudioStream(channel)
         self._samples = 0
         self._features = FbankStream(passes.acoustic_model.features)
         self._session = passes.acoustic_model.start()
-        self._utterances = Utterances(passes, partials=partials)
+        self._utterances = Utterances(passes, endpointing=endpointing, partials=partials)
         self._busy = threading.Lock()
         self._finished = False
 

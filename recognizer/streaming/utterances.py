@@ -1,4 +1,10 @@
-"""Scores in, events out: the search of one stream, utterance after utterance."""
+"""Scores in, events out: the search of one stream, utterance after utterance.
+
+At an endpoint the search begins anew, as at the beginning of a sentence; the network's state goes
+on, since what it knows of voice and channel still holds, and no audio needs to be gone over twice.
+The finals are therefore those of the whole stream's scores, cut at the endpoints and searched piece
+by piece.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,7 @@ import numpy.typing as npt
 
 from recognizer.decoding.search.search import Decoding
 from recognizer.recognition.passes import Passes
-from recognizer.recognition.result import Result
+from recognizer.streaming.endpointing import Endpointer, EndpointOptions
 from recognizer.streaming.events import Event, Final, Partial
 
 FloatArray = npt.NDArray[np.float32]
@@ -23,35 +29,54 @@ class Utterances:
 
     Args:
         passes: the model.
+        endpointing: when an utterance ends; None: at the stream's end only.
         partials: whether to give `Partial` events.
 
     Attributes:
         cancelled: once set, the search stops within a block of frames.
     """
 
-    def __init__(self, passes: Passes, *, partials: bool) -> None:
+    def __init__(
+        self, passes: Passes, *, endpointing: EndpointOptions | None, partials: bool
+    ) -> None:
         self.cancelled = threading.Event()
         self._passes = passes
         self._partials = partials
         self._shift = passes.acoustic_model.output_frame_shift
+        self._endpointer = None if endpointing is None else Endpointer(endpointing, self._shift)
         self._block = max(1, round(_BLOCK_SECONDS / self._shift))
         self._decoding: Decoding | None = None  # search buffers are taken when there are frames
-        self._first = 0  # of the utterance, in output frames of the stream
-        self._told: Partial | None = None
+        self._first = 0  # output frame of the stream that begins the utterance
+        self._told = Partial(0.0, (), ())
+        self._open: tuple[str, ...] = ()  # committed pieces of a word that may go on
 
     def accept(self, scores: FloatArray) -> list[Event]:
         """Search the next output frames ``[t, S]``, t >= 0.
 
+        Returns:
+            The `Final` of each utterance that ended, and the `Partial` of the one in progress if it
+            is new; nothing if the stream was cancelled.
+
         Raises:
             NoPathError: as `recognizer.decoding.search.search.Decoder.decode`.
         """
-        for begin in range(0, len(scores), self._block):
+        events: list[Event] = []
+        new = len(scores) > 0
+        while len(scores):
             if self.cancelled.is_set():
                 return []
             if self._decoding is None:
                 self._decoding = self._passes.decoder.start()
-            self._decoding.advance(scores[begin : begin + self._block])
-        return self._partial() if self._partials and len(scores) else []
+            count = self._block
+            if self._endpointer is not None:
+                count = min(count, self._endpointer.frames_to_check(self._decoding.num_frames))
+            self._decoding.advance(scores[:count])
+            scores = scores[count:]
+            if self._endpointer is not None and self._endpointer.endpoint(self._decoding):
+                events.append(self._final())
+        if new and self._partials and self._decoding is not None:
+            events += self._partial(self._decoding)
+        return events
 
     def finish(self, seconds: float) -> list[Event]:
         """End the utterance in progress.
@@ -62,16 +87,7 @@ class Utterances:
         Returns:
             Its `Final`; nothing if the stream was cancelled.
         """
-        if self.cancelled.is_set():
-            return []
-        start = self._first * self._shift
-        decoding, self._decoding, self._told = self._decoding, None, None
-        if decoding is None:
-            result = self._passes.no_result(seconds - start, start)
-            return [Final(start, seconds, result)]
-        frames = decoding.num_frames
-        self._first += frames
-        return [Final(start, seconds, self._result(decoding, seconds - start, frames, start))]
+        return [] if self.cancelled.is_set() else [self._final(seconds)]
 
     def release(self) -> None:
         """Give the search buffers back, without a result."""
@@ -79,17 +95,36 @@ class Utterances:
             self._decoding.cancel()
             self._decoding = None
 
-    def _result(self, decoding: Decoding, duration: float, frames: int, start: float) -> Result:
+    def _final(self, end: float | None = None) -> Final:
+        """End the utterance, at the last frame searched where no end is given."""
+        start = self._first * self._shift
+        decoding, self._decoding = self._decoding, None
+        frames = 0 if decoding is None else decoding.num_frames
+        self._first += frames
+        self._told, self._open = Partial(self._first * self._shift, (), ()), ()
+        # The last frame may reach beyond the end of the audio.
+        end = max(start, self._told.start if end is None else end)
+        if decoding is None:
+            return Final(start, end, self._passes.no_result(end - start, start))
         lattice = self._passes.determinized(decoding.finish())
-        return self._passes.result(lattice, duration, frames, start)
+        return Final(start, end, self._passes.result(lattice, end - start, frames, start))
 
-    def _partial(self) -> list[Event]:
+    def _partial(self, decoding: Decoding) -> list[Event]:
         """The best words so far, if they are not those that were told last."""
-        if self._decoding is None:
+        path = decoding.update()
+        units = self._open + path.committed
+        words = self._passes.joined(units + path.tentative)
+        # The next piece may go on with the last word of pieces.
+        fixed = len(units) - (1 if self._passes.bundle.config.units == "pieces" else 0)
+        count = sum(one.end <= fixed for one in words)
+        committed = self._told.committed
+        if count:
+            committed += tuple(one.word for one in words[:count])
+            self._open = units[words[count - 1].end :]
+        else:
+            self._open = units
+        tentative = tuple(one.word for one in words[count:])
+        if not count and tentative == self._told.tentative:
             return []
-        words = self._passes.path_words(self._decoding.partial())
-        partial = Partial(self._first * self._shift, (), words)
-        if partial == self._told or not (words or self._told):
-            return []
-        self._told = partial
-        return [partial]
+        self._told = Partial(self._told.start, committed, tentative)
+        return [self._told]

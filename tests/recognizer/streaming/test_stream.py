@@ -13,8 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toy
-from recognizer import Final, Partial, Recognizer, Result, SpeechError, UsageError
+from recognizer import (
+    EndpointOptions,
+    EndpointRule,
+    Final,
+    Partial,
+    Recognizer,
+    Result,
+    SpeechError,
+    UsageError,
+)
 from recognizer.decoding.lattice.lattice import CompactLattice
+from recognizer.streaming.events import Event
 
 RATE = 16000
 
@@ -42,6 +52,15 @@ def assert_equal_results(found: Result, expected: Result) -> None:
             )
 
 
+def assert_committed_words_stay(partials: list[Event]) -> None:
+    committed: tuple[str, ...] = ()
+    for partial in partials:
+        assert isinstance(partial, Partial)
+        assert partial.words[: len(committed)] == committed
+        assert len(partial.committed) >= len(committed)
+        committed = partial.committed
+
+
 @settings(max_examples=25)
 @given(
     text=st.sampled_from(["go left", "now write stop", "", "right go go"]),
@@ -50,32 +69,77 @@ def assert_equal_results(found: Result, expected: Result) -> None:
 )
 def test_any_cutting_gives_the_result_of_the_whole(toy_recognizer, text, rate, cuts):
     samples = toy.whistle(text, rate=rate)
-    stream = toy_recognizer.stream()
+    stream = toy_recognizer.stream(endpointing=None)
     *partials, final = events(stream, samples, [int(cut * len(samples)) for cut in cuts], rate)
     expected = toy_recognizer.recognize(samples, sample_rate=rate)
     assert isinstance(final, Final)
     assert final.text == text
     assert (final.start, final.end) == (0.0, expected.duration)
     assert_equal_results(final.result, expected)
-    committed: tuple[str, ...] = ()
-    for partial in partials:
-        assert isinstance(partial, Partial)
-        assert partial.committed[: len(committed)] == committed
-        committed = partial.committed
+    assert_committed_words_stay(partials)
 
 
 def test_every_kind_of_first_pass_streams(any_toy_model):
     recogniser = Recognizer(any_toy_model)
     samples = toy.whistle("left now")
-    *_, final = events(recogniser.stream(), samples, range(0, len(samples), 777))
+    *_, final = events(recogniser.stream(endpointing=None), samples, range(0, len(samples), 777))
     assert final.result == recogniser.recognize(samples)
+
+
+SAID = ["go left", "stop", "", "now write now"]
+PAUSE = EndpointOptions(
+    nothing_said=EndpointRule(False, 1.5), any_state=EndpointRule(True, 0.6), check_interval=0.05
+)
+
+
+@pytest.fixture(scope="module")
+def monologue() -> np.ndarray:
+    """The sentences of `SAID`, each after a second of silence."""
+    silence = np.zeros(RATE, np.float32)
+    return np.concatenate([part for text in SAID for part in (silence, toy.whistle(text))])
+
+
+@settings(max_examples=10)
+@given(cuts=st.lists(st.floats(0, 1), max_size=40))
+def test_endpoints_and_finals_do_not_depend_on_the_cutting(toy_recognizer, monologue, cuts):
+    """They are those of the whole recording's scores, cut at the endpoints."""
+    cuts = [int(cut * len(monologue)) for cut in cuts]
+    found = events(toy_recognizer.stream(endpointing=PAUSE), monologue, cuts)
+    finals = [event for event in found if isinstance(event, Final)]
+    assert [final.text for final in finals if final.text] == ["go left", "stop", "now write now"]
+    assert len(finals) > 3  # the silences
+    assert [final.start for final in finals] == [0.0, *(final.end for final in finals[:-1])]
+    assert finals[-1].end == len(monologue) / RATE
+    scores = toy_recognizer.acoustic_scores(monologue)
+    for final in finals:
+        first, count = round(final.start * 100), final.result.num_frames
+        lattice = toy_recognizer.first_pass(scores[first : first + count])
+        duration = final.end - final.start
+        expected = toy_recognizer.result(lattice, duration, count, final.start)
+        assert_equal_results(final.result, expected)
+    assert sum(final.result.num_frames for final in finals) == len(scores)
+    for final in finals:
+        partials = [one for one in found if isinstance(one, Partial) and one.start == final.start]
+        assert found.index(final) == max(map(found.index, [*partials, final]))
+        assert_committed_words_stay(partials)
+
+
+def test_words_are_where_they_were_said_in_the_stream(toy_recognizer, monologue):
+    found = events(toy_recognizer.stream(endpointing=PAUSE), monologue)
+    words = [word for event in found if isinstance(event, Final) for word in event.result.words]
+    expected, before = [], 0.0
+    for text in SAID:
+        before += 1.0
+        expected += [before + start for start in toy.word_starts(text)]
+        before += len(toy.whistle(text)) / RATE
+    assert [word.start for word in words] == pytest.approx(expected, abs=0.021)
 
 
 def test_partial_results_come_as_words_are_said(toy_recognizer):
     samples = toy.whistle("go left stop")
     found = events(toy_recognizer.stream(), samples, range(0, len(samples), 800))
     texts = [event.text for event in found[:-1]]
-    assert all(one != other for one, other in pairwise(texts))
+    assert all(one != other for one, other in pairwise(found))
     whole = [text for text in dict.fromkeys(texts) if text in ("go", "go left", "go left stop")]
     assert whole == ["go", "go left", "go left stop"]
     assert found[-2].words == found[-1].words == ("go", "left", "stop")
