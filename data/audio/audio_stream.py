@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,20 @@ from recognizer.data.audio.conversion import (
 from recognizer.data.audio.limits import MAX_CHANNELS
 from recognizer.data.audio.resampling import Resampler
 from recognizer.data.errors import UsageError
+
+
+class Piece(NamedTuple):
+    """A piece of audio that was checked.
+
+    Attributes:
+        mono: ``[n]``, at its own rate.
+        rate: samples per second.
+        channels: of which it was made.
+    """
+
+    mono: Samples
+    rate: float
+    channels: int
 
 
 class AudioStream:
@@ -65,6 +79,10 @@ class AudioStream:
             SpeechError: samples that are not numbers, or out of scale.
             After an error the stream stands as before.
         """
+        return self.take(self.check(samples, sample_rate))
+
+    def check(self, samples: Any, sample_rate: float) -> Piece:
+        """A piece that `take` can take next; nothing is changed. Arguments and errors: `accept`."""
         check_rate(sample_rate)
         array = as_floats(samples)
         found = list(array.shape)
@@ -90,11 +108,17 @@ class AudioStream:
             mono = block[:, (self._channel or 1) - 1]
         check_finite("samples", mono, sample_rate, self.seconds)
         check_scale("samples", mono)
+        return Piece(mono, sample_rate, channels)
+
+    def take(self, piece: Piece) -> Samples:
+        """Take a checked piece; returns what `accept` does."""
+        if not len(piece.mono):
+            return piece.mono
         if self._resampler is None:
-            self._resampler = Resampler(sample_rate)
-            self._rate, self._channels = sample_rate, channels
-        self._taken += len(mono)
-        return self._resampler.accept(mono)
+            self._resampler = Resampler(piece.rate)
+            self._rate, self._channels = piece.rate, piece.channels
+        self._taken += len(piece.mono)
+        return self._resampler.accept(piece.mono)
 
     def finish(self) -> Samples:
         """End the recording: the remaining samples."""

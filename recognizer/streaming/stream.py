@@ -6,14 +6,12 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from recognizer.am.features.fbank import FbankStream
-from recognizer.data.audio.audio_stream import AudioStream
-from recognizer.data.audio.reading import SAMPLE_RATE
-from recognizer.data.errors import UsageError
+import numpy as np
+
 from recognizer.recognition.passes import Passes
 from recognizer.streaming.endpointing import EndpointOptions
 from recognizer.streaming.events import Event
-from recognizer.streaming.utterances import Utterances
+from recognizer.streaming.steps import BLOCK_SAMPLES, StreamSteps
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -46,18 +44,13 @@ class Stream:
         channel: int | None = None,
         partials: bool = True,
     ) -> None:
-        self._audio = AudioStream(channel)
-        self._samples = 0
-        self._features = FbankStream(passes.acoustic_model.features)
-        self._session = passes.acoustic_model.start()
-        self._utterances = Utterances(passes, endpointing=endpointing, partials=partials)
+        self._steps = StreamSteps(passes, endpointing, channel, partials)
         self._busy = threading.Lock()
-        self._finished = False
 
     @property
     def cancelled(self) -> bool:
         """Whether the stream was cancelled."""
-        return self._utterances.cancelled.is_set()
+        return self._steps.cancelled
 
     def accept(self, samples: Any, sample_rate: float) -> list[Event]:
         """Take the next piece of audio.
@@ -77,11 +70,14 @@ class Stream:
             After these errors the stream stands as before.
         """
         with self._busy:
-            self._check_open()
-            mono = self._audio.accept(samples, sample_rate)
-            self._samples += len(mono)
-            scores = self._session.advance(self._features.accept(mono))
-            return self._utterances.accept(scores)
+            steps = self._steps
+            mono = steps.samples(steps.check(samples, sample_rate))
+            events: list[Event] = []
+            for first in range(0, len(mono), BLOCK_SAMPLES):
+                block = mono[first : first + BLOCK_SAMPLES]
+                scores = steps.session.advance(steps.features(block, last=False))
+                events += steps.events(scores, last=False)
+            return events
 
     def finish(self) -> list[Event]:
         """End the audio.
@@ -94,15 +90,10 @@ class Stream:
             UsageError: the stream was finished or cancelled before.
         """
         with self._busy:
-            self._check_open()
-            self._finished = True
-            mono = self._audio.finish()
-            self._samples += len(mono)
-            frames = [self._features.accept(mono), self._features.finish()]
-            events: list[Event] = []
-            for scores in (*map(self._session.advance, frames), self._session.finish()):
-                events += self._utterances.accept(scores)
-            return events + self._utterances.finish(self._samples / SAMPLE_RATE)
+            steps = self._steps
+            frames = steps.features(steps.last_samples(), last=True)
+            scores = [steps.session.advance(frames), steps.session.finish()]
+            return steps.events(np.concatenate(scores), last=True)
 
     def cancel(self) -> None:
         """Give the stream up: nothing more comes of it.
@@ -110,9 +101,9 @@ class Stream:
         Any thread may call it, any number of times. It waits for a call that is running in another
         thread, which stops within about half a second of audio.
         """
-        self._utterances.cancelled.set()
+        self._steps.cancel()
         with self._busy:
-            self._utterances.release()
+            self._steps.release()
 
     def __enter__(self) -> Self:
         return self
@@ -123,11 +114,5 @@ class Stream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._finished:
+        if not self._steps.finished:
             self.cancel()
-
-    def _check_open(self) -> None:
-        if self._finished:
-            raise UsageError("stream: expected an open stream, found a finished one")
-        if self.cancelled:
-            raise UsageError("stream: expected an open stream, found a cancelled one")

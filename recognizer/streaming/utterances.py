@@ -50,8 +50,12 @@ class Utterances:
         self._told = Partial(0.0, (), ())
         self._open: tuple[str, ...] = ()  # committed pieces of a word that may go on
 
-    def accept(self, scores: FloatArray) -> list[Event]:
+    def accept(self, scores: FloatArray, *, more: bool = True) -> list[Event]:
         """Search the next output frames ``[t, S]``, t >= 0.
+
+        Args:
+            scores: what the acoustic model gives.
+            more: whether the utterance in progress goes on, so that its words are worth telling.
 
         Returns:
             The `Final` of each utterance that ended, and the `Partial` of the one in progress if it
@@ -61,7 +65,7 @@ class Utterances:
             NoPathError: as `recognizer.decoding.search.search.Decoder.decode`.
         """
         events: list[Event] = []
-        new = len(scores) > 0
+        tell = self._partials and more and len(scores) > 0
         while len(scores):
             if self.cancelled.is_set():
                 return []
@@ -74,7 +78,7 @@ class Utterances:
             scores = scores[count:]
             if self._endpointer is not None and self._endpointer.endpoint(self._decoding):
                 events.append(self._final())
-        if new and self._partials and self._decoding is not None:
+        if tell and self._decoding is not None:
             events += self._partial(self._decoding)
         return events
 
