@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("audio", nargs=-1, required=True, type=click.Path())
+@click.argument("audio", nargs=-1, type=click.Path())
 @click.option(
     "--model", metavar="DIR", type=click.Path(), help="A model directory [default: English]."
 )
@@ -79,6 +79,26 @@ if TYPE_CHECKING:
     help="Recognise on a Ray cluster (auto: the one that this machine belongs to), whose machines "
     "all have the recordings and the model under the same names.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="AUDIO is -: raw samples, or wav, whose words are printed while it arrives.",
+)
+@click.option("--microphone", is_flag=True, help="Print what is said while it is said.")
+@click.option("--device", metavar="NAME", help="With --microphone: which, by name or number.")
+@click.option(
+    "--sample-rate",
+    type=int,
+    metavar="HZ",
+    help="Of raw samples [default: 16000], or of the microphone [default: its own].",
+)
+@click.option(
+    "--channels",
+    type=int,
+    metavar="N",
+    help="Of raw samples, interleaved, or of the microphone [default: 1].",
+)
+@click.option("--encoding", metavar="NAME", help="Of raw samples: s16le or f32le [default: s16le].")
 @click.version_option(package_name="recognizer")
 def recognize(
     audio: tuple[str, ...],
@@ -94,6 +114,9 @@ def recognize(
     channel: int | None,
     threads: int,
     cluster: str | None,
+    live: bool,
+    microphone: bool,
+    **sound: Any,
 ) -> int:
     """Print what is said in recordings.
 
@@ -107,6 +130,10 @@ def recognize(
     which says how each was made. A run that was interrupted goes on where it was when the command
     is given again.
 
+    --live and --microphone print an utterance when it ends; on a terminal its words appear while
+    they are said, dimmed as long as they may change. With --format json there is a line for each
+    change. Ctrl-C ends the last utterance, which is still printed; the exit code is then 130.
+
     \b
     Examples:
       recognize interview.wav
@@ -115,7 +142,20 @@ def recognize(
       recognize --threads 4 --output-dir subtitles --format srt,json *.mkv
       recognize --channel 2 call.wav
       sox talk.vox -t wav - | recognize -
+      recognize --microphone
+      arecord -f S16_LE -r 16000 | recognize --live -
     """
+    if live or microphone:
+        other = {"--output-dir": output_dir, "--overwrite": overwrite, "--cluster": cluster}
+        for name, value in other.items():
+            if value:
+                raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
+        return _listen(audio, live, microphone, model, mbr, channel, form or "text", sound)
+    for name, value in sound.items():
+        if value is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --live or --microphone")
+    if not audio:
+        raise click.UsageError("Missing argument 'AUDIO...'.")
     from recognizer.batch.recognition import (
         BatchOptions,  # numpy and the rest only when work begins
     )
@@ -138,6 +178,61 @@ def recognize(
             raise click.UsageError("--overwrite goes with --output-dir")
         return _print(named, output_format(form or "text", len(audio)), subtitles, options)
     return _write(named, output_dir, form or "txt", subtitles, options, overwrite)
+
+
+def _live_name(microphone: bool) -> str:
+    return "--microphone" if microphone else "--live"
+
+
+def _listen(
+    audio: tuple[str, ...],
+    live: bool,
+    microphone: bool,
+    model: str | None,
+    mbr: bool,
+    channel: int | None,
+    form: str,
+    sound: Mapping[str, Any],
+) -> int:
+    """Print what is said while it is said."""
+    from recognizer.live.display import display
+    from recognizer.live.interrupts import HeldInterrupts
+    from recognizer.live.microphone import Microphone
+    from recognizer.live.pcm import PcmFormat, PcmInput
+    from recognizer.live.session import recognize_live
+    from recognizer.recognizer import Recognizer
+
+    name = _live_name(microphone)
+    if live and microphone:
+        raise click.UsageError("expected --microphone or --live, found both")
+    if microphone and audio:
+        raise click.UsageError(f"{name}: expected no files, found {audio[0]}")
+    if live and audio != ("-",):
+        found = next((one for one in audio if one != "-"), "nothing")
+        raise click.UsageError(f"{name}: expected - for standard input, found {found}")
+    if form not in ("text", "json"):
+        raise click.UsageError(f"{name}: expected --format text or json, found {form}")
+    wrong = ("encoding", "--live") if microphone else ("device", "--microphone")
+    if sound[wrong[0]] is not None:
+        raise click.UsageError(f"--{wrong[0]} goes with {wrong[1]}")
+    given = {key: value for key, value in sound.items() if value is not None}
+    pcm = PcmFormat(**given) if live else None
+    recognizer = Recognizer(model, minimum_bayes_risk=mbr)
+    stream = recognizer.stream(channel=channel, partials=form == "json" or sys.stdout.isatty())
+    with HeldInterrupts() as interrupts:
+        source: PcmInput | Microphone
+        if pcm is not None:
+            if sys.stdin is None:
+                raise SpeechError("standard input: expected raw samples, found it closed")
+            source = PcmInput("standard input", sys.stdin.fileno(), pcm, interrupts.came)
+        else:
+            source = Microphone(interrupts.came, **given)
+            report("recognize", f"listening to {source.name}; Ctrl-C ends")
+        with display(form) as shown:
+            said = recognize_live(stream, source.pieces(), shown)
+        if not said:
+            report("recognize", "no words were recognised")
+    return 0
 
 
 def _print(

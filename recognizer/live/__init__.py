@@ -1,0 +1,1 @@
+"""Speech that is recognised while it is spoken: microphones, raw samples, what is shown."""

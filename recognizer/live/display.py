@@ -1,0 +1,113 @@
+"""What is shown while somebody speaks: on a terminal each word, elsewhere each utterance."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+from recognizer.formats.json_line import word_objects
+from recognizer.streaming.events import Event, Final, Partial
+
+
+class Display(Protocol):
+    """Shows the events of a stream."""
+
+    def show(self, event: Event) -> None:
+        """Show one event; finals without words are nothing to show."""
+
+
+class LineDisplay:
+    """A line for each final result, for files and other programs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, event: Event) -> None:
+        """Print the text of a final result."""
+        if isinstance(event, Final) and event.words:
+            self._stream.write(f"{event.text}\n")
+            self._stream.flush()
+
+
+class JsonDisplay:
+    """A JSON object in a line for each event.
+
+    ``{"event": "partial", "start", "committed", "tentative"}`` and ``{"event": "final", "start",
+    "end", "text", "words"}``; times in seconds from the beginning, words as
+    `recognizer.formats.json_line` has them.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, event: Event) -> None:
+        """Print an event."""
+        if isinstance(event, Partial):
+            fields = {
+                "event": "partial",
+                "start": round(event.start, 3),
+                "committed": " ".join(event.committed),
+                "tentative": " ".join(event.tentative),
+            }
+        elif event.words:
+            fields = {
+                "event": "final",
+                "start": round(event.start, 3),
+                "end": round(event.end, 3),
+                "text": event.text,
+                "words": word_objects(event.result.words),
+            }
+        else:
+            return
+        self._stream.write(json.dumps(fields) + "\n")
+        self._stream.flush()
+
+
+@contextmanager
+def display(form: str) -> Iterator[Display]:
+    """What suits standard output, for the time of a block.
+
+    On a terminal the words of the utterance in progress are redrawn as they come, those that may
+    still change dimmed; above them stand the finished utterances.
+
+    Args:
+        form: "text" or "json".
+    """
+    if form == "json":
+        yield JsonDisplay(sys.stdout)
+    elif not sys.stdout.isatty():
+        yield LineDisplay(sys.stdout)
+    else:
+        with terminal_display() as found:
+            yield found
+
+
+@contextmanager
+def terminal_display() -> Iterator[Display]:
+    """A display on standard output, which is a terminal."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+
+    class TerminalDisplay:
+        """Redraws partial results, and prints final ones above them."""
+
+        def show(self, event: Event) -> None:
+            """Show an event."""
+            if isinstance(event, Partial):
+                committed = " ".join(event.committed)
+                space = " " if event.committed and event.tentative else ""
+                tentative = (" ".join(event.tentative), "dim")
+                live.update(Text.assemble(committed + space, tentative), refresh=True)
+                return
+            live.update("", refresh=True)
+            if event.words:
+                console.print(Text(event.text), soft_wrap=True)
+
+    with Live("", console=console, transient=True, auto_refresh=False) as live:
+        yield TerminalDisplay()
