@@ -15,10 +15,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recognizer.alignment.corpus_alignment import CorpusAlignment as CorpusAlignment
-    from recognizer.alignment.corpus_alignment import align_corpus as align_corpus
-    from recognizer.alignment.corpus_alignment import read_aligner as read_aligner
-    from recognizer.alignment.corpus_alignment import train_aligner as train_aligner
+    from recognizer.alignment.corpus.aligners import read_aligner as read_aligner
+    from recognizer.alignment.corpus.aligners import train_aligner as train_aligner
+    from recognizer.alignment.corpus.corpus_alignment import CorpusAlignment as CorpusAlignment
+    from recognizer.alignment.corpus.corpus_alignment import align_corpus as align_corpus
+    from recognizer.alignment.corpus.corpus_alignment import align_one as align_one
     from recognizer.am.nnet.acoustic_model import AcousticModel as AcousticModel
     from recognizer.am.nnet.acoustic_model import AcousticSession as AcousticSession
     from recognizer.data.alignments.alignment import Alignment as Alignment
@@ -97,7 +98,8 @@ if TYPE_CHECKING:
     from recognizer.streaming.stream import Stream as Stream
 
 _MODULES = {
-    "alignment.corpus_alignment": "CorpusAlignment align_corpus read_aligner train_aligner",
+    "alignment.corpus.aligners": "read_aligner train_aligner",
+    "alignment.corpus.corpus_alignment": "CorpusAlignment align_corpus align_one",
     "am.nnet.acoustic_model": "AcousticModel AcousticSession",
     "data.alignments.alignment": "Alignment",
     "data.audio.reading": "read_audio",

@@ -22,7 +22,8 @@ import numpy as np
 
 from benchmarks.alignment.boundaries import boundary_errors, summary, word_boundary_errors
 from benchmarks.common.report import Row, add_json_option, print_rows, write_json
-from recognizer.alignment.corpus_alignment import align_corpus, read_aligner
+from recognizer.alignment.corpus.aligners import read_aligner
+from recognizer.alignment.corpus.corpus_alignment import align_corpus
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.alignments.ctm import read_ctm
 from recognizer.data.corpora.corpus import Corpus, read_corpus

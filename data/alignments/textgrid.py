@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,11 +37,21 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?![\d.,])")
 _TOUCH = 1e-4
 
 
+Interval = tuple[float, float, str]
+"""Start and end in seconds, and a text, which may be empty or have white space."""
+
+
 @dataclass(frozen=True)
-class _Tier:
+class GridTier:
+    """One tier of a TextGrid.
+
+    Attributes:
+        name: as the file has it.
+        intervals: in order of time; None for a tier of points.
+    """
+
     name: str
-    intervals: tuple[tuple[float, float, str], ...] | None
-    """None for a point tier."""
+    intervals: tuple[Interval, ...] | None
 
 
 class _Values:
@@ -128,8 +138,7 @@ def read_textgrid(
             that a name asks for missing, or several of that name.
     """
     path = Path(path)
-    values = _Values(path, _text(path))
-    start, tiers = _read_tiers(values)
+    tiers = read_grid_tiers(path)
     found: dict[str, tuple[Segment, ...]] = {}
     for kind, name, known in (("words", words, WORD_TIERS), ("phones", phones, PHONE_TIERS)):
         tier = _chosen(path, tiers, kind, known if name is None else (name,))
@@ -139,7 +148,7 @@ def read_textgrid(
             continue
         try:
             found[kind] = tuple(
-                Segment(label.strip(), since - start, until - start)
+                Segment(label.strip(), since, until)
                 for since, until, label in tier.intervals
                 if label.strip()
             )
@@ -153,7 +162,29 @@ def read_textgrid(
     return Alignment(path.stem, found.get("words", ()), found.get("phones", ()))
 
 
-def _chosen(path: Path, tiers: list[_Tier], kind: str, names: Sequence[str]) -> _Tier | None:
+def read_grid_tiers(path: str | os.PathLike[str]) -> tuple[GridTier, ...]:
+    """All tiers of a TextGrid as they are, times counted from the grid's beginning.
+
+    Raises:
+        SpeechError: not a TextGrid, cut short, or overlapping intervals.
+    """
+    path = Path(path)
+    start, tiers = _read_tiers(_Values(path, _text(path)))
+    return tuple(
+        GridTier(
+            tier.name,
+            tier.intervals
+            and tuple(
+                (since - start, until - start, text) for since, until, text in tier.intervals
+            ),
+        )
+        for tier in tiers
+    )
+
+
+def _chosen(
+    path: Path, tiers: Sequence[GridTier], kind: str, names: Sequence[str]
+) -> GridTier | None:
     """The interval tier of the first of these names that there is."""
     intervals = [tier for tier in tiers if tier.intervals is not None]
     for name in (one.strip().lower() for one in names):
@@ -172,7 +203,7 @@ def _chosen(path: Path, tiers: list[_Tier], kind: str, names: Sequence[str]) -> 
     return None
 
 
-def _names(tiers: Iterable[_Tier]) -> str:
+def _names(tiers: Iterable[GridTier]) -> str:
     return ", ".join(repr(tier.name) for tier in tiers) or "none"
 
 
@@ -194,17 +225,41 @@ def write_textgrid(
     Raises:
         SpeechError: a segment without length, a duration before the last segment's end.
     """
-    tiers = (("words", alignment.words), ("phones", alignment.phones))
-    reached = max((segments[-1].end for _, segments in tiers if segments), default=0.0)
+    write_grid_tiers(
+        {"words": alignment.words, "phones": alignment.phones},
+        path,
+        f"utterance {alignment.utterance}",
+        duration=duration,
+        form=form,
+    )
+
+
+def write_grid_tiers(
+    tiers: Mapping[str, tuple[Segment, ...]],
+    path: str | os.PathLike[str],
+    name: str,
+    *,
+    duration: float | None = None,
+    form: TextGridForm = "long",
+) -> None:
+    """Write a Praat TextGrid with any interval tiers; arguments and errors as of `write_textgrid`.
+
+    Args:
+        tiers: segments by the tier's name, in order.
+        path: the file.
+        name: what the tiers are of, for messages.
+        duration: the recording's length in seconds.
+        form: Praat's long or short form.
+    """
+    reached = max((segments[-1].end for segments in tiers.values() if segments), default=0.0)
     end = reached if duration is None else duration
     # A recording's last frame may reach a little beyond its last sample.
     end = max(end, reached) if end >= reached - _TOUCH else end
     if not reached <= end or end <= 0.0:
         raise SpeechError(
-            f"utterance {alignment.utterance}: expected a duration of at least {reached} s and "
-            f"above 0, found {duration}"
+            f"{name}: expected a duration of at least {reached} s and above 0, found {duration}"
         )
-    filled = [(name, _filled(alignment.utterance, segments, end)) for name, segments in tiers]
+    filled = [(tier, _filled(name, segments, end)) for tier, segments in tiers.items()]
     with replace_text(path) as stream:
         stream.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
         stream.writelines(_long(filled, end) if form == "long" else _short(filled, end))
@@ -255,7 +310,7 @@ def _real(text: str) -> float:
     return number / 100 if text[match.end() :].startswith("%") else number
 
 
-def _read_tiers(values: _Values) -> tuple[float, list[_Tier]]:
+def _read_tiers(values: _Values) -> tuple[float, list[GridTier]]:
     """The grid's beginning in seconds, and its tiers."""
     values.text("the file's type")
     values.text("the object's class")
@@ -271,20 +326,18 @@ def _read_tiers(values: _Values) -> tuple[float, list[_Tier]]:
         since, _ = values.seconds("a tier's xmin"), values.seconds("a tier's xmax")
         size = values.count(f"the size of tier {name!r}")
         if kind == "IntervalTier":
-            tiers.append(_Tier(name, _read_intervals(values, size, since)))
+            tiers.append(GridTier(name, _read_intervals(values, size, since)))
         elif kind == "TextTier":
             for _ in range(size):
                 values.seconds("a point's time")
                 values.text("a point's mark")
-            tiers.append(_Tier(name, None))
+            tiers.append(GridTier(name, None))
         else:
             raise values.error("IntervalTier or TextTier", repr(kind))
     return start, tiers
 
 
-def _read_intervals(
-    values: _Values, size: int, start: float
-) -> tuple[tuple[float, float, str], ...]:
+def _read_intervals(values: _Values, size: int, start: float) -> tuple[Interval, ...]:
     intervals = []
     reached = start
     for _ in range(size):
@@ -300,18 +353,16 @@ def _read_intervals(
     return tuple(intervals)
 
 
-def _filled(
-    utterance: str, segments: tuple[Segment, ...], end: float
-) -> list[tuple[float, float, str]]:
+def _filled(name: str, segments: tuple[Segment, ...], end: float) -> list[Interval]:
     """The segments with the gaps between them as intervals without label."""
-    intervals: list[tuple[float, float, str]] = []
+    intervals: list[Interval] = []
     reached = 0.0
     for segment in segments:
         # Segments may overlap by a rounding error, Praat's intervals may not.
         start = max(segment.start, reached)
         if segment.end <= start:
             raise SpeechError(
-                f"utterance {utterance}: expected segments of some length, "
+                f"{name}: expected segments of some length, "
                 f"found {segment.label!r} from {segment.start} to {segment.end} s"
             )
         if start > reached:
@@ -323,10 +374,11 @@ def _filled(
     return intervals
 
 
-def _long(tiers: list[tuple[str, list[tuple[float, float, str]]]], end: float) -> Iterator[str]:
+def _long(tiers: list[tuple[str, list[Interval]]], end: float) -> Iterator[str]:
     yield f"xmin = 0 \nxmax = {_number(end)} \ntiers? <exists> \nsize = {len(tiers)} \nitem []: \n"
     for index, (name, intervals) in enumerate(tiers, start=1):
-        yield f'    item [{index}]:\n        class = "IntervalTier" \n        name = "{name}" \n'
+        yield f'    item [{index}]:\n        class = "IntervalTier" \n'
+        yield f"        name = {_quoted(name)} \n"
         yield f"        xmin = 0 \n        xmax = {_number(end)} \n"
         yield f"        intervals: size = {len(intervals)} \n"
         for number, (since, until, label) in enumerate(intervals, start=1):
@@ -334,10 +386,10 @@ def _long(tiers: list[tuple[str, list[tuple[float, float, str]]]], end: float) -
             yield f"            xmax = {_number(until)} \n            text = {_quoted(label)} \n"
 
 
-def _short(tiers: list[tuple[str, list[tuple[float, float, str]]]], end: float) -> Iterator[str]:
+def _short(tiers: list[tuple[str, list[Interval]]], end: float) -> Iterator[str]:
     yield f"0\n{_number(end)}\n<exists>\n{len(tiers)}\n"
     for name, intervals in tiers:
-        yield f'"IntervalTier"\n"{name}"\n0\n{_number(end)}\n{len(intervals)}\n'
+        yield f'"IntervalTier"\n{_quoted(name)}\n0\n{_number(end)}\n{len(intervals)}\n'
         for since, until, label in intervals:
             yield f"{_number(since)}\n{_number(until)}\n{_quoted(label)}\n"
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.data.audio.reading import Samples, read_audio
-from recognizer.data.corpora.corpus import AUDIO_SUFFIXES
+from recognizer.data.corpora.mfa import AUDIO_SUFFIXES
 from recognizer.data.errors import SpeechError, UsageError
 
 _KEPT_CLIPS = 512  # in memory: 80 MB of clips of 5 s

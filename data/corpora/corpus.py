@@ -1,21 +1,36 @@
-"""Corpora of speech: Kaldi data directories, Lhotse's manifests and the LibriSpeech tree."""
+"""Corpora of speech: Kaldi's, Lhotse's, LibriSpeech's and the Montreal Forced Aligner's (MFA)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from recognizer.data.audio.reading import SAMPLE_RATE, Samples, audio_duration, part, read_audio
+from recognizer.data.corpora.kaldi_tables import (
+    check_same,
+    differences,
+    read_segments,
+    read_table,
+    recording_source,
+)
 from recognizer.data.corpora.lhotse import find_manifests, read_supervisions
+from recognizer.data.corpora.mfa import (
+    AUDIO_SUFFIXES,
+    TranscribedPart,
+    has_recordings,
+    is_transcribed_tree,
+    read_transcribed_tree,
+    transcribed,
+)
 from recognizer.data.corpora.recordings import (
     forget_recordings,
     parts_are_cheap,
     whole_recording,
 )
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import read_lines
 from recognizer.data.text.rules import DEFAULT_RULES, check_text_rules, text_rules
 from recognizer.data.text.transcripts import is_tag, spoken_tokens
@@ -35,6 +50,8 @@ class Utterance:
         command: the pipeline that prints the recording, or None for an ordinary file.
         text_rules: name of the rule set for the transcript (`recognizer.data.text.rules`).
         channel: the recording's channel, counted from 1; None is the mean, see `read_audio`.
+        part_of: name of the recording that it is a part of; empty where it is a recording of its
+            own, which has its id as name.
     """
 
     id: str
@@ -46,6 +63,12 @@ class Utterance:
     command: str | None = None
     text_rules: str = DEFAULT_RULES
     channel: int | None = None
+    part_of: str = ""
+
+    @property
+    def recording(self) -> str:
+        """Name of the recording, which several utterances may share."""
+        return self.part_of or self.id
 
     def samples(self) -> Samples:
         """16 kHz mono float32 samples `[N]`; raises as `read_audio` does."""
@@ -95,10 +118,13 @@ class Corpus:
     Attributes:
         name: for messages and files.
         utterances: recordings, or parts of them, with transcripts and speakers.
+        skipped: why, by the name of each recording that could not be used, where the corpus was
+            read with `skip_faulty`.
     """
 
     name: str
     utterances: tuple[Utterance, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Utterance]:
         return iter(self.utterances)
@@ -137,54 +163,138 @@ class Corpus:
 
 
 def read_corpus(
-    path: str | os.PathLike[str], *, allow_pipes: bool = False, transcripts: bool = True
+    path: str | os.PathLike[str],
+    *,
+    allow_pipes: bool = False,
+    transcripts: bool = True,
+    speaker_characters: int | None = None,
+    skip_faulty: bool = False,
 ) -> Corpus:
-    """Read a Kaldi data directory, manifests of Lhotse, or a LibriSpeech tree.
+    """Read a Kaldi data directory, Lhotse's manifests, a LibriSpeech tree, or folders as MFA's.
 
     Here alone it is decided what a path is: a directory with a wav.scp is Kaldi's, one
     with *supervisions*.jsonl (or .jsonl.gz), or such a file, is Lhotse's, one with *.trans.txt
-    files somewhere in it is LibriSpeech's.
+    files somewhere in it is LibriSpeech's, and one with recordings beside transcripts (.lab, .txt,
+    .TextGrid) somewhere in it is MFA's (`recognizer.data.corpora.mfa`).
 
     Args:
         path: the directory, or a manifest of supervisions.
         allow_pipes: let wav.scp name commands whose output is the recording; see `read_kaldi_dir`.
         transcripts: False reads a set for the sake of its audio: a Kaldi data directory need not
-            have a text then, and every transcript is empty, even where there is one.
+            have a text then nor folders transcripts, and every transcript is empty.
+        speaker_characters: in folders as MFA's, the number of characters that a file's name begins
+            with which are the speaker; None: the speaker is the folder.
+        skip_faulty: list what is wrong with single recordings in `Corpus.skipped` instead of
+            raising. Audio that is missing or damaged is found when it is read.
 
     Raises:
         SpeechError: none of these, or one with faults.
+        UsageError: an impossible number of characters, or one for a corpus of another kind.
     """
     forget_recordings()
     path = Path(path)
-    corpus = _read_any(path, allow_pipes, transcripts)
+    if speaker_characters is not None and speaker_characters < 1:
+        raise UsageError(f"speaker_characters: expected at least 1, found {speaker_characters}")
+    corpus = _read_any(path, allow_pipes, transcripts, speaker_characters, skip_faulty)
+    if corpus.skipped and not skip_faulty:
+        name, reason = next(iter(corpus.skipped.items()))
+        raise SpeechError(
+            f"{path}: expected recordings with transcripts, found {len(corpus.skipped)} at fault, "
+            f"the first {name}: {reason}"
+        )
     if not transcripts:
         corpus = replace(corpus, utterances=tuple(replace(one, text="") for one in corpus))
     return corpus
 
 
-def _read_any(path: Path, allow_pipes: bool, transcripts: bool) -> Corpus:
+def _read_any(
+    path: Path,
+    allow_pipes: bool,
+    transcripts: bool,
+    speaker_characters: int | None,
+    skip_faulty: bool,
+) -> Corpus:
     if not path.exists():
         raise SpeechError(f"{path}: no such file or directory")
-    if (path / "wav.scp").exists():
-        return read_kaldi_dir(path, allow_pipes=allow_pipes, transcripts=transcripts)
-    manifests = find_manifests(path)
-    if manifests is not None:
-        return read_lhotse(*manifests)
-    if not path.is_dir():
+    kaldi = (path / "wav.scp").exists()
+    manifests = None if kaldi else find_manifests(path)
+    if not kaldi and manifests is None and not path.is_dir():
         raise SpeechError(
             f"{path}: expected a directory of a corpus or a manifest of supervisions "
             "(*supervisions*.jsonl), found another file"
         )
-    if next(path.rglob("*.trans.txt"), None) is not None:
-        return read_librispeech(path)
+    librispeech = not kaldi and next(path.rglob("*.trans.txt"), None) is not None
+    if kaldi or manifests is not None or librispeech:
+        if speaker_characters is not None:
+            raise UsageError(
+                f"{path}: expected folders of recordings with transcripts beside a number of "
+                "characters of the speaker's name, found a corpus that names its speakers"
+            )
+        if kaldi:
+            return read_kaldi_dir(
+                path, allow_pipes=allow_pipes, transcripts=transcripts, skip_faulty=skip_faulty
+            )
+        if manifests is not None:
+            return read_lhotse(*manifests, skip_faulty=skip_faulty)
+        return read_librispeech(path, skip_faulty=skip_faulty)
+    if is_transcribed_tree(path) or (not transcripts and has_recordings(path)):
+        return read_mfa(path, speaker_characters=speaker_characters, transcripts=transcripts)
     raise SpeechError(
         f"{path}: expected a Kaldi data directory (wav.scp, text), manifests of Lhotse "
-        "(*recordings*.jsonl, *supervisions*.jsonl) or a LibriSpeech tree (*.trans.txt), found none"
+        "(*recordings*.jsonl, *supervisions*.jsonl), a LibriSpeech tree (*.trans.txt) or "
+        "recordings beside transcripts (.lab, .txt, .TextGrid), found none"
+    )
+
+
+def read_mfa(
+    path: str | os.PathLike[str], *, speaker_characters: int | None = None, transcripts: bool = True
+) -> Corpus:
+    """Read folders of recordings with transcripts beside them, as MFA's.
+
+    See `recognizer.data.corpora.mfa.read_transcribed_tree`; what is wrong with single recordings is
+    in the result's `Corpus.skipped`.
+    """
+    path = Path(path)
+    found = read_transcribed_tree(
+        path, speaker_characters=speaker_characters, transcripts=transcripts
+    )
+    return Corpus(path.resolve().name, _utterances(found.parts), found.skipped)
+
+
+def read_one(audio: str | os.PathLike[str], transcript: str | os.PathLike[str]) -> Corpus:
+    """One recording with its transcript: a text file, or a TextGrid of utterances.
+
+    Raises:
+        SpeechError: a missing or faulty transcript, or a TextGrid that does not fit the audio.
+    """
+    forget_recordings()
+    path = Path(audio)
+    whole = TranscribedPart(path.stem, path.stem, path, path.stem, "")
+    return Corpus(path.stem, _utterances(transcribed(whole, Path(transcript))))
+
+
+def _utterances(parts: Iterable[TranscribedPart]) -> tuple[Utterance, ...]:
+    """Utterances of a corpus in MFA's layout, in order of their ids."""
+    return tuple(
+        Utterance(
+            id=one.id,
+            audio=one.audio,
+            speaker=one.speaker,
+            text=one.text,
+            start=one.start,
+            end=one.end,
+            part_of="" if one.recording == one.id else one.recording,
+        )
+        for one in sorted(parts, key=lambda part: part.id)
     )
 
 
 def read_kaldi_dir(
-    path: str | os.PathLike[str], *, allow_pipes: bool = False, transcripts: bool = True
+    path: str | os.PathLike[str],
+    *,
+    allow_pipes: bool = False,
+    transcripts: bool = True,
+    skip_faulty: bool = False,
 ) -> Corpus:
     """Read a Kaldi data directory: wav.scp, text, and optionally segments and utt2spk.
 
@@ -198,15 +308,17 @@ def read_kaldi_dir(
             allow this only for directories whose origin is trusted. No shell runs them: a
             pipeline of plain commands works, anything that needs a shell is refused.
         transcripts: False does without text, and leaves transcripts empty.
+        skip_faulty: audio may be missing, and the lists need not name the same utterances: those
+            that one of them lacks are skipped.
 
     Raises:
         SpeechError: a missing or malformed list, lists that do not name the same utterances
             (gives the first few and how many), missing audio.
     """
     path = Path(path)
-    recordings = _read_table(path / "wav.scp")
+    recordings = read_table(path / "wav.scp")
     sources = {
-        recording: _recording(path, number, recording, value, allow_pipes)
+        recording: recording_source(path, number, recording, value, allow_pipes)
         for recording, (number, value) in recordings.items()
     }
     missing = [
@@ -214,27 +326,33 @@ def read_kaldi_dir(
         for recording, (audio, command) in sources.items()
         if command is None and not audio.exists()
     ]
-    if missing:
+    if missing and not skip_faulty:
         raise SpeechError(
             f"{path / 'wav.scp'}: expected files that exist, found {len(missing)} of "
             f"{len(sources)} missing, the first {missing[0][1]} of {missing[0][0]}"
         )
     if (path / "segments").exists():
         listed = path / "segments"
-        parts = _read_segments(listed, sources.keys())
+        parts = read_segments(listed, sources.keys())
     else:
         listed = path / "wav.scp"
         parts = {recording: (recording, 0.0, None) for recording in sources}
     text = dict.fromkeys(parts, "")
+    skipped: dict[str, str] = {}
+
+    def column(name: str, *, empty: bool = False) -> dict[str, str]:
+        table = read_table(path / name, empty=empty)
+        if skip_faulty:
+            skipped.update(differences(listed, parts.keys(), path / name, table.keys()))
+        else:
+            check_same(listed, parts.keys(), path / name, table.keys())
+        return {utterance: value for utterance, (_, value) in table.items()}
+
     if transcripts:
-        table = _read_table(path / "text", empty=True)
-        _check_same(listed, parts.keys(), path / "text", table.keys())
-        text = {utterance: value for utterance, (_, value) in table.items()}
+        text = column("text", empty=True)
     speakers = {utterance: utterance for utterance in parts}
     if (path / "utt2spk").exists():
-        table = _read_table(path / "utt2spk")
-        _check_same(listed, parts.keys(), path / "utt2spk", table.keys())
-        speakers = {utterance: value for utterance, (_, value) in table.items()}
+        speakers = column("utt2spk")
     return Corpus(
         path.resolve().name,
         tuple(
@@ -246,17 +364,21 @@ def read_kaldi_dir(
                 start=start,
                 end=end,
                 command=sources[recording][1],
+                part_of="" if recording == utterance else recording,
             )
             for utterance, (recording, start, end) in sorted(parts.items())
+            if utterance not in skipped
         ),
+        skipped,
     )
 
 
-def read_lhotse(recordings: Path, supervisions: Path) -> Corpus:
+def read_lhotse(recordings: Path, supervisions: Path, *, skip_faulty: bool = False) -> Corpus:
     """Read two manifests of Lhotse; raises as `recognizer.data.corpora.lhotse.read_supervisions`.
 
     A supervision of one channel is an utterance of this channel, one of all channels an utterance
-    of their mean. Without a speaker every utterance is its own.
+    of their mean. Without a speaker every utterance is its own. With `skip_faulty`, audio may be
+    missing, which is found when it is read.
     """
     return Corpus(
         supervisions.resolve().parent.name,
@@ -269,25 +391,25 @@ def read_lhotse(recordings: Path, supervisions: Path) -> Corpus:
                 start=one.start,
                 end=one.end,
                 channel=one.channel,
+                part_of="" if one.recording == one.id else one.recording,
             )
-            for one in read_supervisions(recordings, supervisions)
+            for one in read_supervisions(recordings, supervisions, missing=skip_faulty)
         ),
     )
 
 
-AUDIO_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3", ".m4a", ".webm")
-
-
-def read_librispeech(path: str | os.PathLike[str]) -> Corpus:
+def read_librispeech(path: str | os.PathLike[str], *, skip_faulty: bool = False) -> Corpus:
     """Read a LibriSpeech tree: SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt beside the audio.
 
-    The directory may be one set (train-clean-5) or hold several.
+    The directory may be one set (train-clean-5) or hold several. With `skip_faulty`, an utterance
+    without audio is skipped.
 
     Raises:
         SpeechError: no transcripts, a malformed one, an utterance without audio, ids given twice.
     """
     path = Path(path)
     utterances: dict[str, Utterance] = {}
+    skipped: dict[str, str] = {}
     for transcripts in sorted(path.rglob("*.trans.txt")):
         for number, line in enumerate(read_lines(transcripts), start=1):
             if not line.strip():
@@ -297,93 +419,20 @@ def read_librispeech(path: str | os.PathLike[str]) -> Corpus:
             candidates = [transcripts.parent / (utterance + suffix) for suffix in AUDIO_SUFFIXES]
             audio = next((file for file in candidates if file.exists()), None)
             if audio is None:
-                raise SpeechError(
+                fault = (
                     f"{transcripts}:{number}: expected audio {candidates[0].name} "
                     "beside the transcripts, found none"
                 )
+                if not skip_faulty:
+                    raise SpeechError(fault)
+                skipped[utterance] = fault
+                continue
             if utterance in utterances:
                 raise SpeechError(
                     f"{transcripts}:{number}: expected ids given once, found {utterance} again"
                 )
             utterances[utterance] = Utterance(utterance, audio, speaker, text.strip())
-    if not utterances:
+    if not utterances and not skipped:
         raise SpeechError(f"{path}: expected a LibriSpeech tree, found no *.trans.txt with lines")
-    return Corpus(path.resolve().name, tuple(utterances[key] for key in sorted(utterances)))
-
-
-def _recording(
-    directory: Path, number: int, recording: str, value: str, allow_pipes: bool
-) -> tuple[Path, str | None]:
-    scp = directory / "wav.scp"
-    if value.endswith("|"):
-        if not allow_pipes:
-            raise SpeechError(
-                f"{scp}:{number}: expected an audio file, found a command for {recording}; "
-                "commands run only where pipes are explicitly allowed"
-            )
-        return scp, value[:-1].strip()
-    audio = Path(value)
-    if not audio.is_absolute() and (directory / audio).exists():
-        return directory / audio, None
-    if not audio.is_absolute() and not audio.exists():
-        return directory / audio, None
-    return audio, None
-
-
-def _read_table(path: Path, *, empty: bool = False) -> dict[str, tuple[int, str]]:
-    """Lines `key value` of a Kaldi table: key to (line number, value)."""
-    table: dict[str, tuple[int, str]] = {}
-    for number, line in enumerate(read_lines(path), start=1):
-        fields = line.split(maxsplit=1)
-        if not fields or (len(fields) == 1 and not empty):
-            raise SpeechError(f"{path}:{number}: expected an id and a value, found {line!r}")
-        if fields[0] in table:
-            raise SpeechError(
-                f"{path}:{number}: expected ids given once, found {fields[0]} again "
-                f"(first in line {table[fields[0]][0]})"
-            )
-        table[fields[0]] = (number, fields[1].strip() if len(fields) > 1 else "")
-    if not table:
-        raise SpeechError(f"{path}: expected at least one line, found none")
-    return table
-
-
-def _read_segments(path: Path, recordings: Set[str]) -> dict[str, tuple[str, float, float | None]]:
-    """Lines `utterance recording start end` (an end of -1 is the recording's end)."""
-    parts: dict[str, tuple[str, float, float | None]] = {}
-    for utterance, (number, value) in _read_table(path).items():
-        fields = value.split()
-        try:
-            recording, start, end = fields[0], float(fields[1]), float(fields[2])
-        except (IndexError, ValueError):
-            raise SpeechError(
-                f"{path}:{number}: expected utterance, recording, start and end in seconds, "
-                f"found {utterance} {value}"
-            ) from None
-        if recording not in recordings:
-            raise SpeechError(
-                f"{path}:{number}: expected a recording of wav.scp, found {recording}"
-            )
-        if not 0.0 <= start < float("inf") or not (end == -1.0 or start < end < float("inf")):
-            raise SpeechError(
-                f"{path}:{number}: expected 0 <= start < end in seconds, found {start} {end}"
-            )
-        parts[utterance] = (recording, start, None if end == -1.0 else end)
-    return parts
-
-
-def _check_same(one: Path, ids_of_one: Set[str], other: Path, ids_of_other: Set[str]) -> None:
-    """Refuse two lists of a data directory that do not name the same utterances."""
-    faults = []
-    for here, ids, there in (
-        (one, ids_of_one - ids_of_other, other),
-        (other, ids_of_other - ids_of_one, one),
-    ):
-        if ids:
-            first = ", ".join(sorted(ids)[:3]) + (", ..." if len(ids) > 3 else "")
-            faults.append(f"{len(ids)} only in {here.name} and not in {there.name} ({first})")
-    if faults:
-        raise SpeechError(
-            f"{other}: expected the same utterances as {one.name}, found {len(ids_of_one)} in "
-            f"{one.name} and {len(ids_of_other)} in {other.name}: {'; '.join(faults)}"
-        )
+    found = tuple(utterances[key] for key in sorted(utterances))
+    return Corpus(path.resolve().name, found, skipped)

@@ -23,8 +23,8 @@ def write_kaldi_dir(
     """Write wav.scp, text, utt2spk, and segments where utterances are parts of recordings.
 
     Audio files are named by their absolute paths. The text is what the corpus has, not its normal
-    form. Without segments an utterance's recording has its name; with them recordings are
-    numbered, since a file's name may have white space or occur twice. wav.scp is written last: a
+    form. Without segments an utterance's recording has its name; with them recordings keep their
+    names, or are numbered where a name has white space or occurs twice. wav.scp is written last: a
     directory that has one is complete.
 
     Args:
@@ -88,7 +88,9 @@ def _recordings(utterances: list[Utterance]) -> tuple[dict[str, str], dict[str, 
         return sources, {}
     names: dict[str, str] = {}
     for one in utterances:
-        names.setdefault(sources[one.id], f"recording-{len(names):06d}")
+        if sources[one.id] not in names:
+            usable = len(one.part_of.split()) == 1 and one.part_of not in names.values()
+            names[sources[one.id]] = one.part_of if usable else f"recording-{len(names):06d}"
     segments = {
         one.id: f"{names[sources[one.id]]} {one.start} {-1 if one.end is None else one.end}"
         for one in utterances

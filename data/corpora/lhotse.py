@@ -28,6 +28,7 @@ class Supervision:
 
     Attributes:
         id: unique in its manifest.
+        recording: the recording's id.
         audio: the recording's file.
         channel: the file's channel, counted from 1; None where the supervision is of all channels.
         start: seconds from the recording's beginning.
@@ -37,6 +38,7 @@ class Supervision:
     """
 
     id: str
+    recording: str
     audio: Path
     channel: int | None
     start: float
@@ -88,12 +90,19 @@ def find_manifests(path: Path) -> tuple[Path, Path] | None:
     raise SpeechError(f"{path}: expected its recordings in {name} beside it, found no such file")
 
 
-def read_supervisions(recordings: Path, supervisions: Path) -> list[Supervision]:
+def read_supervisions(
+    recordings: Path, supervisions: Path, *, missing: bool = False
+) -> list[Supervision]:
     """Read supervisions with their recordings, sorted by id.
 
     A relative path of a file is looked for in the manifest's directory, then in the working
     directory. Only files are read: Lhotse's commands and addresses are refused, and so are
     recordings with transforms, except for resampling to 16 kHz, which is what all audio is read as.
+
+    Args:
+        recordings: the manifest of recordings.
+        supervisions: the manifest of supervisions.
+        missing: let files of recordings be missing, whose audio cannot be read then.
 
     Raises:
         SpeechError: a missing or malformed manifest, a recording that is no file or does not
@@ -114,11 +123,11 @@ def read_supervisions(recordings: Path, supervisions: Path) -> list[Supervision]
     if not found:
         raise SpeechError(f"{supervisions}: expected at least one supervision, found none")
     audio = {supervision.audio for supervision in found.values()}
-    missing = sorted(str(file) for file in audio if not file.exists())
-    if missing:
+    absent = sorted(str(file) for file in audio if not file.exists())
+    if absent and not missing:
         raise SpeechError(
-            f"{recordings}: expected files that exist, found {len(missing)} of {len(audio)} "
-            f"missing, the first {missing[0]}"
+            f"{recordings}: expected files that exist, found {len(absent)} of {len(audio)} "
+            f"missing, the first {absent[0]}"
         )
     return [found[name] for name in sorted(found)]
 
@@ -218,6 +227,7 @@ def _supervision(
     audio, number = _source(f"{where}: {name}", recording, channels)
     return Supervision(
         id=name,
+        recording=recording.id,
         audio=audio,
         channel=number,
         start=start,

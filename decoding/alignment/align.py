@@ -19,6 +19,7 @@ from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.decoding.alignment.phone_scores import PathScores, PhoneScorer
 from recognizer.decoding.alignment.tolerance import GARBAGE, Tolerance
 from recognizer.decoding.alignment.utterance_graph import GraphCompiler, UtteranceGraph
 from recognizer.decoding.graph.graph import DecodingGraph
@@ -78,11 +79,13 @@ class ForcedPath:
             tolerant alignment less the costs of departures, and garbage scored without context.
         spoken: for each word of the path in order of time, its index in the transcript, or -1
             for garbage. Without tolerance these are all words of the transcript.
+        scores: how well the path agrees with the model, where that was asked for.
     """
 
     tids: IntArray
     log_prob: float
     spoken: tuple[int, ...]
+    scores: PathScores | None = None
 
     def labels(self, words: Sequence[str]) -> tuple[str, ...]:
         """The words along the path, of a transcript; garbage is <garbage>."""
@@ -124,6 +127,7 @@ class Aligner:
         self._compiler = GraphCompiler(
             lexicon, phones, tree, transitions, silence_probability, tolerance
         )
+        self._scorer = PhoneScorer(phones, transitions)
         self.set_transitions(transitions)
 
     def set_transitions(self, transitions: TransitionModel) -> None:
@@ -146,19 +150,29 @@ class Aligner:
         return [word for word in words if word not in self._lexicon]
 
     def path(
-        self, transcript: Sequence[str] | UtteranceGraph, log_likelihoods: LogLikelihoods
+        self,
+        transcript: Sequence[str] | UtteranceGraph,
+        log_likelihoods: LogLikelihoods,
+        *,
+        scored: bool = False,
     ) -> ForcedPath:
         """The best path of an utterance.
 
         Args:
             transcript: its words (lower case), or their graph.
             log_likelihoods: natural log; all pdfs, or a function that is asked for those needed.
+            scored: compare the path with what the model alone finds likeliest, for which all pdfs
+                are needed (`ForcedPath.scores`).
 
         Raises:
             AlignmentError: where no path reaches the end, even with the wider beam.
             SpeechError: scores of another width, or not finite.
         """
         graph = transcript if isinstance(transcript, UtteranceGraph) else self.graph(transcript)
+        if callable(log_likelihoods) and (scored or self._compiler.loop is not None):
+            # Phones without context need all pdfs.
+            every = np.arange(self.transitions.num_pdfs, dtype=np.int32)
+            log_likelihoods = log_likelihoods(every)
         scores, columns = self._scores(graph, log_likelihoods)
         arcs = replace(graph.arcs, costs=graph.arcs.costs - self._log_probs[graph.arcs.ilabels])
         beams = (self.options.beam, self.options.retry_beam)
@@ -169,7 +183,10 @@ class Aligner:
             if beam > 0:
                 best = self._search(arcs, columns, scores, beam)
                 if best is not None:
-                    return self._forced(best)
+                    path = self._forced(best)
+                    if not scored or callable(log_likelihoods):
+                        return path
+                    return replace(path, scores=self._scorer(path.tids, log_likelihoods))
         shortest = graph.min_frames()
         if len(scores) < shortest:
             raise AlignmentError(
@@ -188,9 +205,6 @@ class Aligner:
         number = np.zeros(self.transitions.num_pdfs, dtype=np.int32)
         number[graph.pdfs] = np.arange(len(graph.pdfs))
         columns = number[pdf]
-        if loop is not None and callable(log_likelihoods):  # its phones need all pdfs
-            every = np.arange(self.transitions.num_pdfs, dtype=np.int32)
-            log_likelihoods = log_likelihoods(every)
         if callable(log_likelihoods):
             scores = log_likelihoods(graph.pdfs)
         else:

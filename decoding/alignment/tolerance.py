@@ -23,14 +23,12 @@ from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.contexts import convert_alignment
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import UsageError
+from recognizer.decoding.alignment.phone_scores import MeanLikelihoods
 
 IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
 
 GARBAGE = "<garbage>"
 """The label of what was said without being in the transcript."""
-
-_CHUNK = 1000  # frames whose scores are averaged at a time, for the sake of memory
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,7 @@ class PhoneLoop:
         loops: int32 ``[G]``, the label of the self-loop of the same HMM state, 0 where it has none.
         forward: for one variant of each phone, per HMM state, the labels that are no self-loops,
             each with the HMM state it leads to.
+        scores: gives the columns of the phones without context, ``[T, M]``.
     """
 
     def __init__(self, phones: PhoneTable, transitions: TransitionModel) -> None:
@@ -111,27 +110,12 @@ class PhoneLoop:
         self.columns: IntArray = np.array(columns, dtype=np.int32)
         self.transition_ids: IntArray = np.array(tids, dtype=np.int32)
         self.loops: IntArray = np.array(loops, dtype=np.int32)
-        counts = np.array([len(group) for group in members])
-        self._counts = counts
-        self._offsets = np.concatenate(([0], np.cumsum(counts)[:-1]))
-        self._members = np.concatenate(members)
+        self.scores = MeanLikelihoods(members)
 
     @property
     def num_labels(self) -> int:
         """Transition-ids and the labels added to them; labels are 1 .. num_labels."""
         return self._transitions.num_transition_ids + len(self.transition_ids)
-
-    def scores(self, log_likelihoods: FloatArray) -> FloatArray:
-        """The columns of the phones without context, ``[T, M]`` of those of all pdfs ``[T, P]``."""
-        scores = np.empty((len(log_likelihoods), len(self._counts)), dtype=np.float32)
-        for first in range(0, len(scores), _CHUNK):
-            each = np.take(log_likelihoods[first : first + _CHUNK], self._members, axis=1)
-            best = np.maximum.reduceat(each, self._offsets, axis=1)
-            each -= np.repeat(best, self._counts, axis=1)
-            np.exp(each, out=each)
-            mean = np.add.reduceat(each, self._offsets, axis=1) / self._counts
-            scores[first : first + _CHUNK] = best + np.log(mean)
-        return scores
 
     def is_garbage(self, labels: IntArray) -> npt.NDArray[np.bool_]:
         """Which labels ``[T]`` are of the loop."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import as_speech_error
+from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.parallel.threads import thread_map
 from recognizer.data.text.transcripts import is_tag
 from recognizer.decoding.alignment.align import Aligner, ForcedPath
@@ -60,11 +61,23 @@ class AlignedSet:
 class CorpusAligner(Protocol):
     """What aligns whole corpora: Gaussian mixtures or a network."""
 
+    @property
+    def lexicon(self) -> Lexicon:
+        """Pronunciations; words outside it are aligned with spoken noise."""
+        ...
+
+    @property
+    def frame_shift(self) -> float:
+        """Seconds from one frame of a path to the next."""
+        ...
+
     def align(
         self,
         utterances: Sequence[Utterance],
         jobs: int | None = None,
         tolerance: Tolerance | None = None,
+        *,
+        scored: bool = False,
     ) -> AlignedSet:
         """Align utterances with their transcripts; those that fail are listed, not dropped.
 
@@ -72,6 +85,7 @@ class CorpusAligner(Protocol):
             utterances: what to align.
             jobs: threads; None for one a core.
             tolerance: lets words be skipped and garbage be said; None for transcripts as they are.
+            scored: compare paths with what the model alone finds likeliest (`ForcedPath.scores`).
         """
         ...
 

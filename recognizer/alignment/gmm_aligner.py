@@ -37,6 +37,8 @@ def align_all(
     data: SpeechData,
     jobs: int | None,
     graphs: Sequence[UtteranceGraph | None] | None = None,
+    *,
+    scored: bool = False,
 ) -> AlignedSet:
     """Align every utterance; those without features, words or a path are listed as failed."""
 
@@ -46,6 +48,7 @@ def align_all(
         return aligner.path(
             data.words[index] if graph is None else graph,
             lambda pdfs: gmm.log_likelihoods(features, pdfs),
+            scored=scored,
         )
 
     aligned = collect(data.ids, data.words, find, aligner, jobs)
@@ -85,6 +88,11 @@ class FlatStartModel:
     options: FlatStartOptions
     text_rules: str
 
+    @property
+    def frame_shift(self) -> float:
+        """Seconds from one frame of a path to the next."""
+        return self.options.features.frame_shift
+
     def aligner(self, tolerance: Tolerance | None = None) -> Aligner:
         """An aligner with this model's states; see `Aligner`."""
         parts = self.lexicon, self.phones, self.tree, self.transitions
@@ -95,10 +103,12 @@ class FlatStartModel:
         utterances: Sequence[Utterance],
         jobs: int | None = None,
         tolerance: Tolerance | None = None,
+        *,
+        scored: bool = False,
     ) -> AlignedSet:
         """Align utterances with their transcripts; those that fail are listed, not dropped."""
         data = SpeechData.load(utterances, self.options.features, jobs)
-        return align_all(self.gmm, self.aligner(tolerance), data, jobs)
+        return align_all(self.gmm, self.aligner(tolerance), data, jobs, scored=scored)
 
     def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""
@@ -108,7 +118,7 @@ class FlatStartModel:
             path.tids,
             self.transitions,
             self.phones,
-            self.options.features.frame_shift,
+            self.frame_shift,
         )
 
     def write(self, directory: str | os.PathLike[str]) -> None:

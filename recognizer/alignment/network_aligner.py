@@ -53,6 +53,16 @@ class PartsAligner:
     def __init__(self, parts: AlignerParts) -> None:
         self._parts = parts
 
+    @property
+    def lexicon(self) -> Lexicon:
+        """Pronunciations; words outside it are aligned with spoken noise."""
+        return self._parts.lexicon
+
+    @property
+    def frame_shift(self) -> float:
+        """Seconds from one frame of a path to the next."""
+        return self._parts.acoustic_model.output_frame_shift
+
     def aligner(self, tolerance: Tolerance | None = None) -> Aligner:
         """An aligner with this model's states; see `Aligner`."""
         parts = self._parts
@@ -64,6 +74,8 @@ class PartsAligner:
         utterances: Sequence[Utterance],
         jobs: int | None = None,
         tolerance: Tolerance | None = None,
+        *,
+        scored: bool = False,
     ) -> AlignedSet:
         """Align utterances with their transcripts; those that fail are listed, not dropped."""
         aligner = self.aligner(tolerance)
@@ -71,7 +83,7 @@ class PartsAligner:
 
         def find(index: int) -> ForcedPath:
             features = fbank(utterances[index].samples(), model.features)
-            return aligner.path(utterances[index].tokens, model.scores(features))
+            return aligner.path(utterances[index].tokens, model.scores(features), scored=scored)
 
         ids = [utterance.id for utterance in utterances]
         words = [utterance.tokens for utterance in utterances]
@@ -85,7 +97,7 @@ class PartsAligner:
             path.tids,
             self._parts.transitions,
             self._parts.phones,
-            self._parts.acoustic_model.output_frame_shift,
+            self.frame_shift,
         )
 
 
@@ -95,9 +107,15 @@ class NetworkAligner(PartsAligner):
     Args:
         bundle: the model; its graph and language models are not read.
         lexicon: pronunciations in place of the model's.
+        options: scales and beams in place of the model's.
     """
 
-    def __init__(self, bundle: ModelBundle, lexicon: Lexicon | None = None) -> None:
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        lexicon: Lexicon | None = None,
+        options: AlignOptions | None = None,
+    ) -> None:
         super().__init__(
             AlignerParts(
                 bundle.alignment.acoustic_model,
@@ -105,6 +123,6 @@ class NetworkAligner(PartsAligner):
                 bundle.alignment.tree,
                 bundle.alignment.transitions,
                 bundle.lexicon if lexicon is None else lexicon,
-                align_options(bundle.config),
+                options or align_options(bundle.config),
             )
         )

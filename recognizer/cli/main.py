@@ -10,6 +10,7 @@ from recognizer.cli.run import run
 
 COMMANDS = {
     "align": "Find when each word and phone of known transcripts is spoken.",
+    "align-one": "Find when each word and phone of one recording is spoken.",
     "alignments": "Read, check and convert alignments of other programs.",
     "augment": "Write augmented copies of recordings, to listen to.",
     "compare": "Compare the errors of two systems.",
@@ -31,8 +32,11 @@ COMMANDS = {
 }
 """Sub-commands with their short help: module ``recognizer.cli.NAME`` holds the command NAME."""
 
-_TRAINING = ("augment", "curves", "experiment", "recipe", "retrain", "train")
-"""Those of module ``recognizer.cli.training.NAME``."""
+_FOLDERS = {
+    "alignment": ("align", "align-one", "alignments"),
+    "training": ("augment", "curves", "experiment", "recipe", "retrain", "train"),
+}
+"""Those of modules ``recognizer.cli.FOLDER.NAME``."""
 
 
 class _Commands(click.Group):
@@ -44,9 +48,10 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        folder = "training." if cmd_name in _TRAINING else ""
-        module = importlib.import_module(f"recognizer.cli.{folder}{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        folder = next((f"{one}." for one, names in _FOLDERS.items() if cmd_name in names), "")
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"recognizer.cli.{folder}{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

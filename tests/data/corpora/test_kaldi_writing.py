@@ -57,6 +57,7 @@ def test_what_is_written_is_read(
     expected = sorted(made, key=lambda one: one.id)
     for one, other in zip(read, expected, strict=True):
         scp = directory / "wav.scp"
+        one = replace(one, part_of="")  # recordings without a name are numbered
         assert one == replace(other, audio=other.audio if other.command is None else scp)
     ids = [line.split()[0] for line in (directory / "utt2conf").read_text().splitlines()]
     assert ids == [one.id for one in expected]

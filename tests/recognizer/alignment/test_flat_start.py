@@ -194,6 +194,7 @@ def test_the_command_trains_aligns_and_uses_what_it_trained(
     assert ran.code == 0, ran.err
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == [
         "phones.ctm",
+        "quality.csv",
         "words.ctm",
     ]
 

@@ -204,9 +204,9 @@ def test_the_command_derives_pronunciations_and_checks_its_options(
     (data / "wav.scp").write_text(f"u1 {whistled('left stop')}\n")
     (data / "text").write_text("u1 lefts stop\n")
     arguments = "recognizer", "align", data, "--model", toy_model, "--output-dir", tmp_path / "out"
-    without = command(*arguments)
-    assert "1 words outside the lexicon, most often lefts (1)" in getattr(without, "err", "")
-    derived = command(*arguments, "--derive")
+    without = command(*arguments, "--no-derive")
+    assert "found none for 1 of 2 (50.0 %)" in getattr(without, "err", "")
+    derived = command(*arguments)
     assert "0 words outside the lexicon" in getattr(derived, "err", "")
     found = read_ctm(tmp_path / "out" / "words.ctm", tmp_path / "out" / "phones.ctm")["u1"]
     assert [s.label for s in found.phones if s.label != "SIL"] == [

@@ -1,0 +1,1 @@
+"""Commands that align recordings with transcripts, and that read alignments."""
