@@ -91,10 +91,16 @@ if TYPE_CHECKING:
     from recognizer.recognition.result import TranscriptSegment as TranscriptSegment
     from recognizer.recognition.result import Word as Word
     from recognizer.recognizer import Recognizer as Recognizer
+    from recognizer.streaming.aio import AsyncStream as AsyncStream
     from recognizer.streaming.endpointing import EndpointOptions as EndpointOptions
     from recognizer.streaming.endpointing import EndpointRule as EndpointRule
     from recognizer.streaming.events import Final as Final
     from recognizer.streaming.events import Partial as Partial
+    from recognizer.streaming.group import DeadlineError as DeadlineError
+    from recognizer.streaming.group import GroupStream as GroupStream
+    from recognizer.streaming.group import StreamGroup as StreamGroup
+    from recognizer.streaming.scheduler import BacklogError as BacklogError
+    from recognizer.streaming.scheduler import GroupOptions as GroupOptions
     from recognizer.streaming.stream import Stream as Stream
 
 _MODULES = {
@@ -139,8 +145,11 @@ _MODULES = {
     "pipelines.train": "train_from_file",
     "recognition.result": "Hypothesis Result TranscriptSegment Word",
     "recognizer": "Recognizer",
+    "streaming.aio": "AsyncStream",
     "streaming.endpointing": "EndpointOptions EndpointRule",
     "streaming.events": "Final Partial",
+    "streaming.group": "DeadlineError GroupStream StreamGroup",
+    "streaming.scheduler": "BacklogError GroupOptions",
     "streaming.stream": "Stream",
 }
 """Where each public name is defined; the imports above say the same to type checkers."""

@@ -74,6 +74,8 @@ class Stream:
             mono = steps.samples(steps.check(samples, sample_rate))
             events: list[Event] = []
             for first in range(0, len(mono), BLOCK_SAMPLES):
+                if steps.cancelled:
+                    return []
                 block = mono[first : first + BLOCK_SAMPLES]
                 scores = steps.session.advance(steps.features(block, last=False))
                 events += steps.events(scores, last=False)
