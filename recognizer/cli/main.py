@@ -26,6 +26,7 @@ COMMANDS = {
     "recipe": "Build a model from corpora and text, stage by stage.",
     "retrain": "Train a model's network anew; all else of it stays.",
     "score": "Compare two transcript files.",
+    "serve": "Serve a page, OpenAI's transcription API and Vosk's websocket.",
     "train": "Train a network from alignments.",
     "transcribe": "Transcribe speech that has no transcripts, to train on it.",
     "tune": "Choose scales and penalty on development sets.",

@@ -1,0 +1,118 @@
+"""What the parts of the server share: the recogniser, the options, and how much is under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from prometheus_client import Gauge
+
+from recognizer.recognizer import Recognizer
+from recognizer.serving.engine import Engine
+from recognizer.serving.errors import draining, too_many
+from recognizer.serving.metrics import Metrics
+from recognizer.serving.options import ServerOptions
+
+OPENAI_MODEL = "whisper-1"
+"""The model that clients of OpenAI ask for when nobody told them otherwise; accepted as ours."""
+
+
+class Slots:
+    """So many at a time, and no more once the server is shutting down.
+
+    Args:
+        what: for messages, such as "streams".
+        limit: how many.
+        gauge: shows how many there are.
+    """
+
+    def __init__(self, what: str, limit: int, gauge: Gauge) -> None:
+        self._what, self._limit, self._gauge = what, limit, gauge
+        self._taken = 0
+        self._closed = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Take a slot for the block.
+
+        Raises:
+            RequestError: all are taken, or the server is shutting down.
+        """
+        if self._closed:
+            raise draining()
+        if self._taken >= self._limit:
+            raise too_many(self._what, self._limit)
+        self._taken += 1
+        self._gauge.inc()
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._taken -= 1
+            self._gauge.dec()
+            if self._taken == 0:
+                self._empty.set()
+
+    async def drain(self) -> None:
+        """Take nobody any more and wait until the last has gone."""
+        self._closed = True
+        await self._empty.wait()
+
+
+class Service:
+    """One server's state.
+
+    Args:
+        recognizer: answers all requests.
+        options: the server's.
+        report: takes one line about each fault of the server's own.
+
+    Attributes:
+        draining: set when the server is shutting down.
+        ending: set when the time for that is over: what still runs must end now.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        options: ServerOptions,
+        report: Callable[[object], None] = lambda message: None,
+    ) -> None:
+        self.report = report
+        self.recognizer, self.options = recognizer, options
+        self.metrics = Metrics()
+        self.engine = Engine(recognizer, options.threads)
+        self.threads = ThreadPoolExecutor(options.threads, "recognition")
+        self.uploads = Slots("uploads", options.max_uploads, self.metrics.uploads)
+        self.streams = Slots("streams", options.max_streams, self.metrics.streams)
+        self.draining = asyncio.Event()
+        self.ending = asyncio.Event()
+
+    @property
+    def model_name(self) -> str:
+        """The model's name."""
+        return self.recognizer.bundle.config.name
+
+    @property
+    def language(self) -> str:
+        """The model's language, a tag as in RFC 5646."""
+        return self.recognizer.bundle.config.language
+
+    async def drain(self) -> None:
+        """Let what is under way finish within `ServerOptions.drain_seconds`, then end it."""
+        self.draining.set()
+        idle = asyncio.gather(self.uploads.drain(), self.streams.drain())
+        try:
+            await asyncio.wait_for(asyncio.shield(idle), self.options.drain_seconds)
+        except asyncio.TimeoutError:
+            self.ending.set()
+            await idle
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self.engine.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
