@@ -21,7 +21,10 @@ MEDIA_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
 async def subtitles(request: Request) -> Response:
-    """``POST /v1/subtitles``: ``{"format": "srt", "words": [{"word", "start", "end"}, ...]}``."""
+    """``POST /v1/subtitles``: ``{"format": "srt", "words": [{"word", "start", "end"}, ...]}``.
+
+    An optional ``duration`` in seconds says how long the last subtitle may be shown.
+    """
     service: Service = request.app.state.service
     body = await read_json(request, _MAX_BYTES, service.options.idle_seconds)
     if not isinstance(body, dict) or not isinstance(body.get("words"), list):
@@ -33,21 +36,24 @@ async def subtitles(request: Request) -> Response:
     if any(before.start > after.start for before, after in itertools.pairwise(words)):
         raise _wrong("words", "words in the order of their times", "another order")
     nothing = Hypothesis((), 0.0, 0.0)
-    duration = max((word.end for word in words), default=0.0)
-    result = Result(words, duration, 0, nothing, nothing)
+    duration = body.get("duration", max((word.end for word in words), default=0.0))
+    if not _is_time(duration):
+        raise _wrong("duration", "seconds", duration)
+    result = Result(words, float(duration), 0, nothing, nothing)
     return PlainTextResponse(write(result), media_type=MEDIA_TYPES[str(body["format"])])
 
 
 def _word(given: Any) -> Word:
     if isinstance(given, dict):
         word, start, end = (given.get(name, "") for name in ("word", "start", "end"))
-        numbers = all(
-            isinstance(time, int | float) and not isinstance(time, bool) and math.isfinite(time)
-            for time in (start, end)
-        )
-        if isinstance(word, str) and word and numbers and 0 <= start <= end:
+        if isinstance(word, str) and word and _is_time(start) and _is_time(end) and start <= end:
             return Word(word, float(start), float(end), 1.0)
     raise _wrong("words", "a word with a start and an end in seconds", given)
+
+
+def _is_time(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0.0 <= value < math.inf
 
 
 def _wrong(param: str, expected: str, found: Any) -> RequestError:

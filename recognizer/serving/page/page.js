@@ -4,6 +4,7 @@ const element = (id) => document.getElementById(id);
 const MAX_WAITING_SECONDS = 30;  // of audio that the server has not taken yet
 
 let words = [];  // of the transcript: {word, start, end, confidence}
+let duration = 0;  // seconds of its recording
 let paragraphs = [];  // the same, utterance by utterance or segment by segment
 let token = sessionStorage.getItem("token") || "";
 let live = null;  // what runs while the microphone is on
@@ -78,7 +79,8 @@ function append(found) {
   element("transcript").append(paragraph);
 }
 
-function finishTranscript(recording) {
+function finishTranscript(recording, seconds) {
+  duration = seconds;
   show("downloads", words.length > 0);
   if (recording) {
     const player = element("player");
@@ -138,7 +140,7 @@ element("downloads").addEventListener("click", async (event) => {
     const answer = await fetch("/v1/subtitles", {
       method: "POST",
       headers: { "Content-Type": "application/json", ...authorization() },
-      body: JSON.stringify({ format, words }),
+      body: JSON.stringify({ format, words, duration }),
     });
     if (!answer.ok) {
       say("", messageOf(await answer.json(), answer.status));
@@ -191,7 +193,7 @@ function transcribe(file) {
         append(body.words.slice(begin, at));
       }
       append(body.words.slice(at));
-      finishTranscript(file);
+      finishTranscript(file, body.duration);
     } else {
       say("", messageOf(body, request.status));
       if (request.status === 401) show("token-form", true);
@@ -330,8 +332,10 @@ function end(session, error) {
   element("partial").textContent = "";
   element("file").disabled = false;
   pressed(false);
-  say("", error);
-  finishTranscript(session.chunks.length ? wav(session.chunks, rate) : null);
+  say("");
+  const samples = session.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  finishTranscript(samples ? wav(session.chunks, rate) : null, rate ? samples / rate : 0);
+  if (error) say("", error);
 }
 
 function pressed(on) {

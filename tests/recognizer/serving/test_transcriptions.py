@@ -200,6 +200,7 @@ def test_subtitles_of_words(server):
         {"format": "srt", "words": [{"word": "go", "start": 1, "end": 0}]},
         {"format": "srt", "words": [{"word": "go", "start": 0, "end": float("inf")}]},
         {"format": "srt", "words": [1]},
+        {"format": "srt", "words": words, "duration": "long"},
         {"format": "srt"},
         [],
     ):
