@@ -29,6 +29,13 @@ class Exclusions:
         if len(found.examples) < EXAMPLES:
             found.examples.append(example)
 
+    def update(self, other: Exclusions) -> None:
+        """Count what another count has as well."""
+        for reason, found in other._reasons.items():
+            known = self._reasons.setdefault(reason, _Reason())
+            known.count += found.count
+            known.examples += found.examples[: EXAMPLES - len(known.examples)]
+
     @property
     def counts(self) -> dict[str, int]:
         """How many were excluded for each reason, in order of first occurrence."""

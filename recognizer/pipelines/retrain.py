@@ -45,6 +45,7 @@ from recognizer.pipelines.model_labels import (
 from recognizer.pipelines.recipe import TrainingSet, TuningOptions, UntranscribedSet
 from recognizer.pipelines.semi_supervised import selected_sets, semi_supervised_stages
 from recognizer.pipelines.sequence.denominator import ChainPdfs, denominator_graph
+from recognizer.pipelines.smbr_training import SmbrTraining, train_smbr
 from recognizer.stages import Stage
 
 
@@ -67,6 +68,8 @@ class RetrainRecipe:
         acoustic: versions of the recordings, network and training. Tree, features and criterion are
             the model's, so their options, `initial` and `realign` must not be set, nor, unless
             ``fresh``, the network's shape. A model of lattice-free MMI is trained with that.
+        smbr: train with state-level minimum Bayes risk over the model's own lattices, in place of
+            cross-entropy.
         search: all search options in place of the model's; those not given are the defaults. The
             acoustic scale is tuned.
         name: of the new model; by default the old one's, as are the next two.
@@ -82,6 +85,7 @@ class RetrainRecipe:
     deepen: int = 0
     share: float = 1.0
     acoustic: AcousticOptions = AcousticOptions()
+    smbr: SmbrTraining | None = None
     search: SearchOptions | None = None
     name: str | None = None
     licence: str | None = None
@@ -102,6 +106,8 @@ class RetrainRecipe:
                 'acoustic.priors: expected "labels" with a share below 1, '
                 f'found "{self.acoustic.priors}"'
             )
+        if self.smbr is not None and another:
+            raise UsageError("smbr: expected the model's own network to go on from, found another")
         check_fixed(self.acoustic, ("lf_mmi",) if self.fresh else ("network", "lf_mmi"))
         check_sets((*self.training, *self.untranscribed))
 
@@ -134,6 +140,10 @@ def retrain_stages(
         ),
         old,
     )
+    if recipe.smbr is not None and options.lf_mmi is not None:
+        raise UsageError(
+            f"{old.path}: smbr: expected a model trained with cross-entropy, found lattice-free MMI"
+        )
     initial = _initial(recipe, old.network)
     if initial is not None:
         shape = {field.name: getattr(initial.options, field.name) for field in fields(NetworkShape)}
@@ -146,6 +156,12 @@ def retrain_stages(
         if initial is not None:
             start = directory / "initial.safetensors"
             write_network(initial, start)
+        if recipe.smbr is not None:
+            assert start is not None  # there is no other network with this criterion
+            train_smbr(
+                old, labels.labelled(), recipe.smbr, options, work, directory, start, jobs=jobs
+            )
+            return
         if options.lf_mmi is None:
             train_on_labels(
                 labels.labelled(), labels.outputs, labels.silence, options, work, directory, start
@@ -201,6 +217,10 @@ def retrain_stages(
     if recipe.fresh:
         network_training = replace(
             network_training, options={**network_training.options, "fresh": True}
+        )
+    if recipe.smbr is not None:
+        network_training = replace(
+            network_training, options={**network_training.options, "smbr": table["smbr"]}
         )
     kept = to_table(replace(old.config, results=(), files={}))
     rules = old.config.text_rules

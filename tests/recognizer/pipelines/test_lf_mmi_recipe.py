@@ -20,6 +20,7 @@ from recognizer.model.summary import network_summary
 from recognizer.pipelines.recipe import read_recipe
 from recognizer.pipelines.recipe_stages import recipe_stages
 from recognizer.pipelines.retrain import RetrainRecipe, retrain_stages
+from recognizer.pipelines.smbr_training import SmbrTraining
 from recognizer.recognizer import Recognizer
 from recognizer.stages import run_stages
 
@@ -195,6 +196,9 @@ def test_what_cannot_be_retrained(trained: tuple[Path, Path], tmp_path: Path) ->
     write_config(model, config)
     with pytest.raises(SpeechError, match=r"expected the phone language model phones\.acceptor"):
         retrain_stages(recipe, corpora, tmp_path / "work")
+    smbr = replace(recipe, smbr=SmbrTraining())
+    with pytest.raises(UsageError, match="smbr: expected a model trained with cross-entropy"):
+        retrain_stages(replace(smbr, model=str(work / "model")), corpora, tmp_path / "work")
     (model / "model.toml").write_text(text.replace('priors = "none"', 'priors = "labels"', 1))
     shutil.copy(work / "model" / "phones.acceptor", model)
     with pytest.raises(UsageError, match="aligner: expected a model that gives labels by the net"):

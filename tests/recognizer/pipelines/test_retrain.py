@@ -95,6 +95,13 @@ def test_training_goes_on_from_the_old_network(retrained: tuple[Path, Path]) -> 
     assert after.metadata["training"]["held_out"]["accuracy"] > 0.5
 
 
+def test_smbr_needs_the_models_own_network(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("fresh = true\n" + RECIPE.format(model="english") + "[smbr]\n")
+    with pytest.raises(SpeechError, match="smbr: expected the model's own network to go on from"):
+        from_table(RetrainRecipe, read_toml(path), str(path))
+
+
 def test_a_share_of_the_new_weights(retrained: tuple[Path, Path]) -> None:
     old, work = retrained
     before = read_network(old / "acoustic.safetensors")
@@ -107,6 +114,36 @@ def test_a_share_of_the_new_weights(retrained: tuple[Path, Path]) -> None:
             mean = 0.75 * before.tensors[name] + 0.25 * after.tensors[name]
             np.testing.assert_allclose(tensor, mean, rtol=1e-6)
     assert mixed.metadata["share"] == 0.25
+
+
+def test_smbr_over_the_models_own_lattices(
+    made: tuple[Path, Path], retrained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from recognizer.pipelines.retrain import retrain_stages
+    from recognizer.stages import run_stages
+
+    old, done = retrained
+    work, path = tmp_path / "work", tmp_path / "recipe.toml"
+    for stage in ("align", "features"):
+        shutil.copytree(done / stage, work / stage)
+    path.write_text(
+        RECIPE.format(model=old).replace("epochs = 2", "epochs = 1") + "[smbr.criterion]\n"
+        "cross_entropy = 0.2\n"
+    )
+    recipe = from_table(RetrainRecipe, read_toml(path), str(path))
+    run_stages(retrain_stages(recipe, made[0], work), work)
+    before, after = ModelBundle(old), ModelBundle(work / "model")
+    after.check()
+    metadata = after.network.metadata
+    assert metadata["smbr"]["criterion"] == {"acoustic_scale": 0.1, "cross_entropy": 0.2}
+    np.testing.assert_array_equal(after.network.log_priors, before.network.log_priors)
+    weights = [name for name in before.network.tensors if name.endswith("weight")]
+    assert weights
+    for name in weights:
+        assert not np.array_equal(after.network.tensors[name], before.network.tensors[name])
+    # The share of frames that are expected to be right, in lattices that hold wrong words too.
+    assert metadata["training"]["held_out"]["accuracy"] > 0.5
+    assert after.config.results[0].wer < 15.0
 
 
 def test_the_model_holds_the_mean(
