@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
+from recognizer.data.audio.file_bytes import FileBytes
 from recognizer.data.audio.section import Window
 from recognizer.data.errors import SpeechError
 
 _RF64 = (b"RF64", b"BW64")
 _DS64_FORM, _DS64_DATA = 20, 28  # where RF64 has its own size and that of its samples
 _OGG_HEADER = 27
+_OGG_SEGMENTS = 255  # the most that a page has
 _OGG_FIRST_PAGE = 2  # a flag of the page where a logical stream begins
 _FLAC_STREAMS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")  # STREAMINFO of 34 bytes
 
@@ -184,7 +186,7 @@ def _check_sphere(name: str, stream: BinaryIO, size: int) -> None:
     _check_left(name, length, size - begin)
 
 
-def _ogg_begins(name: str, content: bytes) -> list[int]:
+def _ogg_begins(name: str, content: FileBytes) -> list[int]:
     """Where the links of a chained Ogg file begin; streams that begin together are one link.
 
     Raises:
@@ -194,15 +196,16 @@ def _ogg_begins(name: str, content: bytes) -> list[int]:
     in_headers = False
     position = 0
     while 0 <= position < len(content):
-        segments = content[position + 26] if position + 26 < len(content) else 255
+        header = content[position : position + _OGG_HEADER + _OGG_SEGMENTS]
+        segments = header[26] if len(header) > 26 else _OGG_SEGMENTS
         body = position + _OGG_HEADER + segments
-        end = body + sum(content[position + _OGG_HEADER : body])
+        end = body + sum(header[_OGG_HEADER : _OGG_HEADER + segments])
         if end > len(content) or body > len(content):
             raise SpeechError(
                 f"{name}: cut short: expected a last page of {end - position} bytes, "
                 f"found {len(content) - position}"
             )
-        is_header = bool(content[position + 5] & _OGG_FIRST_PAGE)
+        is_header = bool(header[5] & _OGG_FIRST_PAGE)
         if is_header and not in_headers:
             begins.append(position)
         in_headers = is_header
@@ -210,7 +213,7 @@ def _ogg_begins(name: str, content: bytes) -> list[int]:
     return begins
 
 
-def _flac_begins(name: str, content: bytes) -> list[int]:
+def _flac_begins(name: str, content: FileBytes) -> list[int]:
     """FLAC streams do not tell their length in bytes: each begins where its header is found."""
     begins: list[int] = []
     for marker in _FLAC_STREAMS:
@@ -223,14 +226,14 @@ def _flac_begins(name: str, content: bytes) -> list[int]:
 
 
 def _split(
-    name: str, stream: BinaryIO, find_begins: Callable[[str, bytes], list[int]]
+    name: str, stream: BinaryIO, find_begins: Callable[[str, FileBytes], list[int]]
 ) -> list[BinaryIO]:
     """The files that begin where a function of the whole content finds them."""
     stream.seek(0)
     key = _identity(stream)
     begins = _begins.get(key) if key is not None else None
     if begins is None:
-        begins = find_begins(name, stream.read())
+        begins = find_begins(name, FileBytes(stream))
         if key is not None:
             _begins.clear()  # the segments of a recording are read one after the other
             _begins[key] = begins

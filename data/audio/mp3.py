@@ -10,6 +10,7 @@ prints messages to the terminal, which dr_mp3 does not.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,11 +18,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from recognizer.data.audio.file_bytes import FileBytes
 from recognizer.data.audio.limits import MAX_UNDECODABLE
 from recognizer.data.audio.section import Block
 from recognizer.data.errors import SpeechError
 
 _LEAD_FRAMES = 32  # frames before a part: it refers back at most 511 bytes (13818-3)
+_BLOCK_FRAMES = 1500  # frames that are decoded at a time: 39 s at 44.1 kHz
 _SYNC = 0xFFE0  # frames begin with eleven ones
 _SEARCH = 4096  # bytes in which the first frame must begin: more than any frame has
 _PROBE = 4 * _SEARCH  # and those in which the next ones follow it
@@ -84,60 +87,87 @@ def _header(word: bytes) -> _Header | None:
     return _Header(length, samples, rate, 1 if word[3] >> 6 == 3 else 2, version, layer)
 
 
+class _Frames:
+    """Frames of one stream: where each begins in the file, and how long it is.
+
+    A recording of hours has millions of them.
+    """
+
+    def __init__(self) -> None:
+        self._begins, self._lengths = array("Q"), array("H")
+        self.header: _Header | None = None
+
+    def __len__(self) -> int:
+        return len(self._begins)
+
+    def append(self, begin: int, header: _Header) -> None:
+        self._begins.append(begin)
+        self._lengths.append(header.length)
+        self.header = header
+
+    def read(self, content: FileBytes, first: int, last: int) -> bytes:
+        """The bytes of the frames from `first` up to `last`."""
+        spans = zip(self._begins[first:last], self._lengths[first:last], strict=True)
+        return b"".join(content[begin : begin + length] for begin, length in spans)
+
+
 class Mp3Section:
     """Frames that follow each other with one sample rate and number of channels.
 
     Args:
         name: for messages.
         content: the file.
-        frames: first byte and header of each frame of sound.
+        frames: the frames of sound, at least one.
         skipped: samples that the encoder added before the sound.
         padded: samples that it added after it.
     """
 
     def __init__(
-        self,
-        name: str,
-        content: bytes,
-        frames: list[tuple[int, _Header]],
-        skipped: int,
-        padded: int,
+        self, name: str, content: FileBytes, frames: _Frames, skipped: int, padded: int
     ) -> None:
         self._name, self._content, self._mp3_frames = name, content, frames
         self._skipped = skipped
-        header = frames[0][1]
+        header = frames.header
+        assert header is not None
         self.rate, self.channels, self._frame_samples = header.rate, header.channels, header.samples
         self.frames = max(0, len(frames) * header.samples - skipped - padded)
 
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
-        """See `Section.blocks`; the whole stretch is one block."""
+        """See `Section.blocks`."""
         last = self.frames if last is None else last
         begin, end = self._skipped + first, self._skipped + last
-        first_frame = max(0, begin // self._frame_samples - _LEAD_FRAMES)
-        frames = self._mp3_frames[first_frame : -(-end // self._frame_samples)]
-        decoded = self._decode(frames)
-        offset = first_frame * self._frame_samples
-        yield decoded[begin - offset : end - offset]
+        each = self._frame_samples
+        frame, last_frame = begin // each, -(-end // each)
+        undecodable, limit = 0, MAX_UNDECODABLE * (last_frame - frame) * each
+        while frame < last_frame:
+            stop = min(frame + _BLOCK_FRAMES, last_frame)
+            lead = max(0, frame - _LEAD_FRAMES)
+            block, missing = self._decode(lead, stop)
+            undecodable += missing
+            if undecodable > limit:
+                raise SpeechError(
+                    f"{self._name}: damaged: of {(last_frame - begin // each) * each} samples, "
+                    f"could not decode {undecodable}"
+                )
+            offset = lead * each
+            yield block[max(begin, frame * each) - offset : min(end, stop * each) - offset]
+            frame = stop
 
-    def _decode(self, frames: list[tuple[int, _Header]]) -> Block:
+    def _decode(self, first: int, last: int) -> tuple[Block, int]:
+        """The samples of some frames, and how many of them too many could not be decoded."""
         import miniaudio  # it imports much that other formats do not need
 
-        content = self._content
-        data = b"".join(content[at : at + header.length] for at, header in frames)
+        expected = (last - first) * self._frame_samples
         try:
-            decoded = miniaudio.mp3_read_f32(data)
+            decoded = miniaudio.mp3_read_f32(self._mp3_frames.read(self._content, first, last))
         except miniaudio.DecodeError as error:
             raise SpeechError(f"{self._name}: damaged: no frame can be decoded") from error
         samples = np.frombuffer(decoded.samples, np.float32).reshape(-1, decoded.nchannels)
-        expected = len(frames) * self._frame_samples
-        undecodable = expected - len(samples) - _LEAD_FRAMES * self._frame_samples
-        if undecodable > MAX_UNDECODABLE * expected:
-            raise SpeechError(
-                f"{self._name}: damaged: expected {expected} samples, could decode {len(samples)}"
-            )
+        missing = max(0, expected - len(samples))
         # The frames beyond decoding are mostly the first: what they refer to is not there.
-        silence = np.zeros((expected - len(samples), samples.shape[1]), np.float32)
-        return np.concatenate([silence, samples]) if len(silence) else samples
+        silence = np.zeros((missing, samples.shape[1]), np.float32)
+        block = np.concatenate([silence, samples]) if missing else samples
+        return block, max(0, missing - _LEAD_FRAMES * self._frame_samples)
 
 
 @dataclass(frozen=True)
@@ -173,14 +203,13 @@ def mp3_sections(name: str, stream: BinaryIO) -> list[Mp3Section] | None:
     # A wav file may hold mp3 frames in place of samples; its header is passed over as others are.
     if head[:3] != b"ID3" and _first_frame(head, 0, _SEARCH) is None:
         return None
-    stream.seek(0)
-    content = stream.read()
+    content = FileBytes(stream)
     begin = _after_tag(content, 0)
     position = _first_frame(content, begin, begin + _SEARCH)
     if position is None:
         return None
     sections: list[Mp3Section] = []
-    frames: list[tuple[int, _Header]] = []
+    frames = _Frames()
     information = _Information()
     while position is not None:
         header = _header(content[position : position + 4])
@@ -192,13 +221,13 @@ def mp3_sections(name: str, stream: BinaryIO) -> list[Mp3Section] | None:
                 f"found {len(content) - position}"
             )
         found = _read_information(content[position:end], header)
-        if frames and (found is not None or header.stream != frames[-1][1].stream):
+        if frames.header and (found is not None or header.stream != frames.header.stream):
             sections.append(_section(name, content, frames, information))
-            frames, information = [], _Information()
+            frames, information = _Frames(), _Information()
         if found is not None:
             information = found
         else:
-            frames.append((position, header))
+            frames.append(position, header)
         position = _following(content, end, header)
     if frames:
         sections.append(_section(name, content, frames, information))
@@ -207,18 +236,15 @@ def mp3_sections(name: str, stream: BinaryIO) -> list[Mp3Section] | None:
 
 def might_be_mp3(stream: BinaryIO) -> bool:
     """Whether libsndfile would try to read a file as mp3: it then prints what goes wrong."""
-    stream.seek(0)
-    head = stream.read(_PROBE)
-    if head[:3] == b"ID3":
-        head += stream.read()
-    begin = _after_tag(head, 0)
-    if head[:4] == b"RIFF":
-        return head[20:22] == _WAV_MP3
-    return int.from_bytes(head[begin : begin + 2], "big") >= _SYNC
+    content = FileBytes(stream)
+    if content[:4] == b"RIFF":
+        return content[20:22] == _WAV_MP3
+    begin = _after_tag(content, 0)
+    return int.from_bytes(content[begin : begin + 2], "big") >= _SYNC
 
 
 def _section(
-    name: str, content: bytes, frames: list[tuple[int, _Header]], information: _Information
+    name: str, content: FileBytes, frames: _Frames, information: _Information
 ) -> Mp3Section:
     expected = information.frames
     # Some encoders count the frame of the header itself.
@@ -257,7 +283,7 @@ def _read_information(frame: bytes, header: _Header) -> _Information | None:
     return _Information(count, delay_padding >> 12, delay_padding & 0xFFF)
 
 
-def _following(content: bytes, position: int, last: _Header) -> int | None:
+def _following(content: FileBytes, position: int, last: _Header) -> int | None:
     """Where the next frame begins, after whatever is no frame; None at the end."""
     header = _header(content[position : position + 4])
     if header is not None and header.stream == last.stream:
@@ -266,7 +292,7 @@ def _following(content: bytes, position: int, last: _Header) -> int | None:
     return _first_frame(content, after, len(content))
 
 
-def _first_frame(content: bytes, begin: int, end: int) -> int | None:
+def _first_frame(content: bytes | FileBytes, begin: int, end: int) -> int | None:
     """The first place in [begin, end) where several frames follow each other, or the last one."""
     position = content.find(b"\xff", begin, end)
     while position >= 0:
@@ -276,7 +302,7 @@ def _first_frame(content: bytes, begin: int, end: int) -> int | None:
     return None
 
 
-def _is_stream(content: bytes, position: int) -> bool:
+def _is_stream(content: bytes | FileBytes, position: int) -> bool:
     """Whether frames of one stream begin here: three, or all up to the end or to a tag."""
     first = _header(content[position : position + 4])
     if first is None:
@@ -292,11 +318,13 @@ def _is_stream(content: bytes, position: int) -> bool:
     return True
 
 
-def _after_tag(content: bytes, position: int) -> int:
+def _after_tag(content: FileBytes, position: int) -> int:
     """Past the ID3v2 tags that begin here (id3.org, id3v2.4.0-structure, section 3)."""
-    while content[position : position + 3] == b"ID3" and position + 10 <= len(content):
+    header = content[position : position + 10]
+    while header[:3] == b"ID3" and len(header) == 10:
         size = 0
-        for byte in content[position + 6 : position + 10]:
+        for byte in header[6:]:
             size = size << 7 | byte & 0x7F
-        position += 10 + size + (10 if content[position + 5] & 0x10 else 0)
+        position += 10 + size + (10 if header[5] & 0x10 else 0)
+        header = content[position : position + 10]
     return position
