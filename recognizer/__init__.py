@@ -82,6 +82,8 @@ if TYPE_CHECKING:
     from recognizer.lm.pronunciation.model import train_pronunciations as train_pronunciations
     from recognizer.lm.pronunciation.pronouncer import Pronouncer as Pronouncer
     from recognizer.lm.resources import Resources as Resources
+    from recognizer.long.recognition import BrokenRecordingError as BrokenRecordingError
+    from recognizer.long.segmentation import SegmentationOptions as SegmentationOptions
     from recognizer.model.bundle import ModelBundle as ModelBundle
     from recognizer.pipelines.build import build_model as build_model
     from recognizer.pipelines.build import retrain_model as retrain_model
@@ -140,6 +142,8 @@ _MODULES = {
     "lm.pronunciation.model": "Guess PronunciationModel PronunciationOptions train_pronunciations",
     "lm.pronunciation.pronouncer": "Pronouncer",
     "lm.resources": "Resources",
+    "long.recognition": "BrokenRecordingError",
+    "long.segmentation": "SegmentationOptions",
     "model.bundle": "ModelBundle",
     "pipelines.build": "build_model retrain_model",
     "pipelines.train": "train_from_file",

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.data.audio.reading import SAMPLE_RATE, Source, as_audio, read_audio
-from recognizer.data.errors import UsageError
+from recognizer.data.audio.reader import AudioReader, SamplesReader, first_seconds
+from recognizer.data.audio.reading import SAMPLE_RATE, Source, as_audio
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.parallel.threads import thread_map
+from recognizer.long.recognition import (
+    LONG_SECONDS,
+    BrokenRecordingError,
+    joined,
+    recognize_segments,
+)
+from recognizer.long.segmentation import SegmentationOptions
 from recognizer.recognition.passes import FloatArray, Passes
-from recognizer.recognition.result import Result
+from recognizer.recognition.result import Result, TranscriptSegment
 from recognizer.streaming.endpointing import ENDPOINTING, EndpointOptions
 from recognizer.streaming.stream import Stream
 
 Audio = str | os.PathLike[str] | BinaryIO | npt.ArrayLike
+Progress = Callable[[float, float | None], None]
 
 
 class Recognizer(Passes):
@@ -46,9 +57,19 @@ class Recognizer(Passes):
     """
 
     def recognize(
-        self, audio: Audio, *, sample_rate: int | None = None, channel: int | None = None
+        self,
+        audio: Audio,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
     ) -> Result:
         """Recognise one recording.
+
+        One of at most `recognizer.long.recognition.LONG_SECONDS` is recognised as a whole. A longer
+        one is cut at silences and recognised in segments, in memory that does not grow with it; its
+        result has no lattice.
 
         Args:
             audio: a path, "-" for standard input, an open binary file, or samples ``[N]``,
@@ -57,17 +78,77 @@ class Recognizer(Passes):
             sample_rate: of samples (default 16000); a file knows its own.
             channel: which channel to take, counted from 1; None is the mean of the channels, or
                 the loudest one where they cancel each other.
+            threads: segments of a long recording that are recognised at a time; None: as many as
+                there are processors. The result does not depend on it.
+            progress: is called after each segment of a long recording with the seconds that are
+                done and those of the whole recording, None where only decoding would tell.
 
         Raises:
+            BrokenRecordingError: a long recording is damaged; has the result of what comes before.
             SpeechError: the audio cannot be read or holds values that are not numbers.
-            UsageError: a sample rate for a file, samples of another shape or type, no such channel.
+            UsageError: a sample rate for a file, samples of another shape or type, no such channel,
+                fewer than one thread.
         """
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads: expected at least 1, found {threads}")
+        with self._opened(audio, sample_rate, channel) as reader:
+            pieces, whole = first_seconds(reader, LONG_SECONDS)
+            if whole is not None:
+                return self.recognize_samples(whole)
+            seconds = reader.seconds
+            results: list[Result] = []
+            segments = recognize_segments(self, pieces, SegmentationOptions(), threads)
+            try:
+                for result in segments:
+                    # Of hours of audio, the lattices would fill the memory.
+                    results.append(replace(result, lattice=None))
+                    if progress is not None:
+                        progress(result.segments[-1].end, seconds)
+            except SpeechError as error:
+                raise BrokenRecordingError(str(error), joined(results, reader.read)) from error
+            return joined(results, reader.read)
+
+    def recognize_long(
+        self,
+        audio: Audio,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        threads: int | None = None,
+        segmentation: SegmentationOptions | None = None,
+    ) -> Iterator[TranscriptSegment]:
+        """Recognise one recording in segments, each given as soon as it is recognised.
+
+        Args:
+            audio: as of `recognize`, as are `sample_rate`, `channel` and `threads`. The recording
+                is read, at most some minutes ahead, while segments are asked for.
+            sample_rate: of samples.
+            channel: which channel to take.
+            threads: segments that are recognised at a time.
+            segmentation: where to cut.
+
+        Yields:
+            The segments in order; stretches without speech are in none. Times are the recording's.
+
+        Raises:
+            SpeechError: as `recognize`; where the recording is damaged, after all segments before.
+            UsageError: as `recognize`.
+        """
+        with self._opened(audio, sample_rate, channel) as reader:
+            options = segmentation or SegmentationOptions()
+            for result in recognize_segments(self, reader, options, threads):
+                yield from result.segments
+
+    def _opened(
+        self, audio: Audio, sample_rate: int | None, channel: int | None
+    ) -> AudioReader | SamplesReader:
+        """The recording, to be read in pieces; arguments and errors as of `recognize`."""
         if not isinstance(audio, str | os.PathLike) and not hasattr(audio, "read"):
             rate = SAMPLE_RATE if sample_rate is None else sample_rate
-            return self.recognize_samples(as_audio(audio, rate, channel))
+            return SamplesReader(as_audio(audio, rate, channel))
         if sample_rate is not None:
             raise UsageError("sample_rate: expected none for a file, which knows its own")
-        return self.recognize_samples(read_audio(cast(Source, audio), channel=channel))
+        return AudioReader(cast(Source, audio), channel=channel)
 
     def recognize_all(self, recordings: Iterable[Audio], threads: int = 1) -> Iterator[Result]:
         """Recognise many recordings, several at a time.
@@ -83,7 +164,7 @@ class Recognizer(Passes):
             UsageError: fewer than one thread.
             SpeechError: as `recognize`, when the recording's turn comes.
         """
-        return thread_map(self.recognize, recordings, threads)
+        return thread_map(partial(self.recognize, threads=1), recordings, threads)
 
     def recognize_samples(self, samples: FloatArray) -> Result:
         """Recognise 16 kHz mono float32 samples ``[N]`` in [-1, 1].

@@ -24,7 +24,8 @@ from recognizer.data.errors import SpeechError, UsageError
 Samples = NDArray[np.float32]
 """Mono samples `[N]`, of 16 kHz where nothing else is said."""
 
-_INT16_SCALE = 32768.0
+INT16_SCALE = 32768.0
+"""Integers of 16 bits divided by this are in [-1, 1]."""
 
 
 def as_audio(samples: Any, sample_rate: float = SAMPLE_RATE, channel: int | None = None) -> Samples:
@@ -64,12 +65,12 @@ def as_floats(samples: Any) -> NDArray[np.float32]:
     array = _array(samples)
     if not np.issubdtype(array.dtype, np.floating):
         found = np.abs(array.astype(np.float64)).max(initial=0.0)
-        if found > _INT16_SCALE:
+        if found > INT16_SCALE:
             raise UsageError(
                 f"samples: expected integers of 16 bits, found {array.dtype} up to {found:.0f}; "
                 "divide them by their full scale"
             )
-        array = array / np.float32(_INT16_SCALE)
+        array = array / np.float32(INT16_SCALE)
     return array.astype(np.float32, copy=False)
 
 
@@ -126,26 +127,49 @@ def mix(
     Raises:
         UsageError: no such channel.
     """
-    if channel is not None and not 1 <= channel <= channels:
-        raise UsageError(f"{name}: expected a channel from 1 to {channels}, found {channel}")
+    check_channel(name, channel, channels)
     if channels == 1 or channel is not None:
         return _one_channel(blocks(), (channel or 1) - 1)
     mixed: list[Samples] = []
-    count = 0
-    sums, squares = np.zeros(channels + 1), np.zeros(channels + 1)
-    with np.errstate(all="ignore"):  # not-a-number samples are refused later, by their time
-        for block in blocks():
-            mixed.append(mean_of_channels(block))
-            all_channels = np.column_stack([block, mixed[-1]]).astype(np.float64)
-            sums += all_channels.sum(axis=0)
-            squares += np.square(all_channels).sum(axis=0)
-            count += len(block)
-        energies = squares - np.square(sums) / max(count, 1)
-        each, mean = energies[:-1], energies[-1]
-        cancelled = mean < CANCELLATION / channels * each.mean()
-    if cancelled:
-        return _one_channel(blocks(), int(np.argmax(each)))
+    energies = ChannelEnergies(channels)
+    for block in blocks():
+        mixed.append(mean_of_channels(block))
+        energies.add(block, mixed[-1])
+    loudest = energies.instead_of_mean()
+    if loudest is not None:
+        return _one_channel(blocks(), loudest)
     return np.concatenate(mixed) if mixed else np.zeros(0, np.float32)
+
+
+class ChannelEnergies:
+    """Energies of a recording's channels and of their mean, without the means over time.
+
+    Args:
+        channels: how many there are.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._channels, self._count = channels, 0
+        self._sums, self._squares = np.zeros(channels + 1), np.zeros(channels + 1)
+
+    def add(self, block: Block, mean: Samples) -> None:
+        """Count the next samples `[n, channels]` and their mean `[n]`."""
+        with np.errstate(all="ignore"):  # not-a-number samples are refused later, by their time
+            all_channels = np.column_stack([block, mean]).astype(np.float64)
+            self._sums += all_channels.sum(axis=0)
+            self._squares += np.square(all_channels).sum(axis=0)
+        self._count += len(block)
+
+    def instead_of_mean(self) -> int | None:
+        """The loudest channel, counted from 0, where the channels cancel each other in their mean.
+
+        None where they do not, see `CANCELLATION`.
+        """
+        with np.errstate(all="ignore"):
+            energies = self._squares - np.square(self._sums) / max(self._count, 1)
+            each, mean = energies[:-1], energies[-1]
+            cancelled = mean < CANCELLATION / self._channels * each.mean()
+        return int(np.argmax(each)) if cancelled else None
 
 
 def mean_of_channels(block: Block) -> Samples:
@@ -205,6 +229,12 @@ def nonempty(name: str, samples: Samples) -> Samples:
     return samples
 
 
+def check_channel(name: str, channel: int | None, channels: int) -> None:
+    """Refuse a channel that a recording does not have with a `UsageError`."""
+    if channel is not None and not 1 <= channel <= channels:
+        raise UsageError(f"{name}: expected a channel from 1 to {channels}, found {channel}")
+
+
 def check_format(name: str, rate: int, channels: int) -> None:
     """Refuse what nobody records speech with: it comes from a damaged header."""
     if not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
@@ -222,8 +252,8 @@ def _full_scale(name: str, mono: Samples) -> Samples:
     peak = float(np.abs(mono).max(initial=0.0))
     if peak <= 1.0:
         return mono
-    if peak <= _INT16_SCALE and np.array_equal(mono, np.rint(mono)):
-        scaled: Samples = mono / np.float32(_INT16_SCALE)
+    if peak <= INT16_SCALE and np.array_equal(mono, np.rint(mono)):
+        scaled: Samples = mono / np.float32(INT16_SCALE)
         return scaled
     check_scale(name, mono)
     return mono

@@ -46,7 +46,8 @@ class MediaSection:
         with self._open() as container:
             audio = self._audio(container)
             self.rate, self.channels = int(audio.rate), int(audio.channels)
-            self._declared = _declared_seconds(container, audio)
+            self.holds_floats = str(audio.codec_context.name).startswith("pcm_f")
+            self.seconds = _declared_seconds(container, audio)
 
     @cached_property
     def frames(self) -> int:
@@ -96,9 +97,9 @@ class MediaSection:
                         yield block
         except self._errors as error:
             raise SpeechError(f"{self._name}: damaged or cut short: {_reason(error)}") from error
-        if self._declared is not None and found / self.rate < self._declared - DURATION_TOLERANCE:
+        if self.seconds is not None and found / self.rate < self.seconds - DURATION_TOLERANCE:
             raise SpeechError(
-                f"{self._name}: cut short: expected {self._declared:.3f} s of audio, "
+                f"{self._name}: cut short: expected {self.seconds:.3f} s of audio, "
                 f"found {found / self.rate:.3f} s"
             )
 

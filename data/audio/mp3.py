@@ -122,6 +122,8 @@ class Mp3Section:
         padded: samples that it added after it.
     """
 
+    holds_floats = False
+
     def __init__(
         self, name: str, content: FileBytes, frames: _Frames, skipped: int, padded: int
     ) -> None:
@@ -131,6 +133,7 @@ class Mp3Section:
         assert header is not None
         self.rate, self.channels, self._frame_samples = header.rate, header.channels, header.samples
         self.frames = max(0, len(frames) * header.samples - skipped - padded)
+        self.seconds = self.frames / self.rate
 
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
         """See `Section.blocks`."""

@@ -76,7 +76,7 @@ def read_audio(
     parts = []
     try:
         with stream:
-            for section, first, last, at in _spans(name, _sections(name, stream), start, end):
+            for section, first, last, at in _spans(name, open_sections(name, stream), start, end):
                 blocks = partial(section.blocks, first, last)
                 mono = mix(name, blocks, section.channels, channel)
                 parts.append(standard(name, mono, section.rate, at))
@@ -93,7 +93,7 @@ def audio_duration(source: Source) -> float:
     name, stream = open_source(source)
     try:
         with stream:
-            return sum(one.frames / one.rate for one in _sections(name, stream))
+            return sum(one.frames / one.rate for one in open_sections(name, stream))
     except OSError as error:
         raise SpeechError(f"{name}: cannot be read: {error.strerror or error}") from error
 
@@ -106,7 +106,7 @@ def can_seek(source: Source) -> bool:
     name, stream = open_source(source)
     try:
         with stream:
-            return all(isinstance(one, SoundFileSection) for one in _sections(name, stream))
+            return all(isinstance(one, SoundFileSection) for one in open_sections(name, stream))
     except OSError as error:
         raise SpeechError(f"{name}: cannot be read: {error.strerror or error}") from error
 
@@ -118,7 +118,13 @@ def part(name: str, samples: Samples, start: float, end: float | None) -> Sample
     return nonempty(name, samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)].copy())
 
 
-def _sections(name: str, stream: BinaryIO) -> Sequence[Section]:
+def open_sections(name: str, stream: BinaryIO) -> Sequence[Section]:
+    """The sections of a recording; raises as `read_audio`.
+
+    Args:
+        name: for messages.
+        stream: seekable; the sections read from it.
+    """
     sections: Sequence[Section] | None = mp3_sections(name, stream)
     if sections is None:
         files = complete_files(name, stream)

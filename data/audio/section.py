@@ -34,6 +34,14 @@ class Section(Protocol):
     def frames(self) -> int:
         """Samples in each channel; may decode the section to count them."""
 
+    @property
+    def seconds(self) -> float | None:
+        """Length as far as it is known without decoding; None where it is not."""
+
+    @property
+    def holds_floats(self) -> bool:
+        """Whether samples are stored as floats, which may be integers that nobody divided."""
+
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
         """Decode the samples from `first` up to `last` (None: to the end) in blocks.
 

@@ -74,6 +74,12 @@ class SoundFileSection:
         with self._open() as sound:
             self.rate, self.channels = int(sound.samplerate), int(sound.channels)
             self._frames = int(sound.frames)
+            self.holds_floats = sound.subtype in ("FLOAT", "DOUBLE")
+
+    @property
+    def seconds(self) -> float | None:
+        """See `Section.seconds`."""
+        return None if self._frames > _UNKNOWN_LENGTH else self._frames / self.rate
 
     @cached_property
     def frames(self) -> int:
