@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.data.errors import UsageError
+from recognizer.long.averaging import RunningMean
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -42,11 +43,11 @@ class SegmentationOptions:
     max_length: float = 30.0
     long_silence: float = 0.8
     max_silence: float = 2.0
-    min_silence: float = 0.2
+    min_silence: float = 0.3
     padding: float = 0.4
     overlap: float = 2.0
-    smoothing: float = 0.15
-    threshold: float = 1.0
+    smoothing: float = 0.3
+    threshold: float = 2.0
 
     def __post_init__(self) -> None:
         for name, holds, expected in (
@@ -113,47 +114,24 @@ class Segmenter:
         self._min_silence = frames(options.min_silence)
         self._padding = round(options.padding / frame_shift)
         self._overlap = round(options.overlap / frame_shift)
-        self._half = round(options.smoothing / frame_shift / 2)
         self._threshold = options.threshold
-        self._raw = np.zeros(0, np.float32)  # log odds that are not averaged yet, and those before
+        self._average = RunningMean(round(options.smoothing / frame_shift / 2))
         self._odds = np.zeros(0, np.float32)  # averaged log odds from frame `begin` on
         self.begin = 0
         self._forced = False
-
-    @property
-    def _seen(self) -> int:
-        return self.begin + len(self._odds)
 
     def accept(self, log_odds: FloatArray) -> list[Span]:
         """Take the log odds of silence of the next frames ``[n]``; the spans that are decided on.
 
         No later span begins before `begin`.
         """
-        self._average(log_odds, last=False)
+        self._odds = np.concatenate([self._odds, self._average.accept(log_odds)])
         return list(self._spans(last=False))
 
     def finish(self) -> list[Span]:
         """End the recording: the remaining spans."""
-        self._average(np.zeros(0, np.float32), last=True)
+        self._odds = np.concatenate([self._odds, self._average.finish()])
         return list(self._spans(last=True))
-
-    def _average(self, log_odds: FloatArray, *, last: bool) -> None:
-        """Averages over ``2 * half + 1`` frames, fewer at the recording's ends."""
-        half = self._half
-        self._raw = np.concatenate([self._raw, log_odds])
-        before = min(half, self._seen)  # frames in `_raw` that have been averaged
-        ready = len(self._raw) - before - (0 if last else half)
-        if ready <= 0:
-            return
-        total, count = np.zeros(ready, np.float32), np.zeros(ready, np.float32)
-        # One frame after the other, so that sums do not depend on how the frames were cut.
-        for offset in range(before - half, before + half + 1):
-            first, end = max(0, -offset), min(ready, len(self._raw) - offset)
-            if first < end:
-                total[first:end] += self._raw[first + offset : end + offset]
-                count[first:end] += 1
-        self._odds = np.concatenate([self._odds, total / count])
-        self._raw = self._raw[max(0, before + ready - half) :].copy()
 
     def _spans(self, *, last: bool) -> Iterator[Span]:
         while True:
