@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from recognizer.alignment.corpus.corpus_alignment import CorpusAlignment as CorpusAlignment
     from recognizer.alignment.corpus.corpus_alignment import align_corpus as align_corpus
     from recognizer.alignment.corpus.corpus_alignment import align_one as align_one
+    from recognizer.alignment.corpus.validation import CorpusValidation as CorpusValidation
+    from recognizer.alignment.corpus.validation import validate_corpus as validate_corpus
     from recognizer.am.nnet.acoustic_model import AcousticModel as AcousticModel
     from recognizer.am.nnet.acoustic_model import AcousticSession as AcousticSession
     from recognizer.data.alignments.alignment import Alignment as Alignment
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "alignment.corpus.aligners": "read_aligner train_aligner",
     "alignment.corpus.corpus_alignment": "CorpusAlignment align_corpus align_one",
+    "alignment.corpus.validation": "CorpusValidation validate_corpus",
     "am.nnet.acoustic_model": "AcousticModel AcousticSession",
     "data.alignments.alignment": "Alignment",
     "data.audio.reading": "read_audio",

@@ -174,7 +174,7 @@ class Aligner:
             every = np.arange(self.transitions.num_pdfs, dtype=np.int32)
             log_likelihoods = log_likelihoods(every)
         scores, columns = self._scores(graph, log_likelihoods)
-        arcs = replace(graph.arcs, costs=graph.arcs.costs - self._log_probs[graph.arcs.ilabels])
+        arcs = self._with_transitions(graph)
         beams = (self.options.beam, self.options.retry_beam)
         if self.tolerance is not None:
             # Where many words in a row are missing, the way past them lies beyond any beam.
@@ -196,6 +196,35 @@ class Aligner:
         raise AlignmentError(
             f"no path through the transcript within the beam, in {len(scores)} frames"
         )
+
+    def hear(
+        self, transcript: Sequence[str], others: Sequence[str], log_likelihoods: LogLikelihoods
+    ) -> tuple[str, ...]:
+        """What is said by an utterance's own language model.
+
+        The model is that of `recognizer.decoding.alignment.own_words`.
+
+        Args:
+            transcript: its words (lower case), at least one.
+            others: words that may be said instead.
+            log_likelihoods: as of `path`.
+
+        Raises:
+            AlignmentError: too few frames for any word.
+            SpeechError: scores of another width, or not finite, or no words.
+        """
+        graph = self._compiler.compile_own(transcript, others)
+        scores, columns = self._scores(graph, log_likelihoods)
+        arcs = self._with_transitions(graph)
+        for beam in (self.options.beam, self.options.retry_beam):
+            if beam > 0 and (best := self._search(arcs, columns, scores, beam)) is not None:
+                words = (*transcript, *others)
+                return tuple(words[number - 1] for number in best.word_ids.tolist())
+        raise AlignmentError(f"no words within the beam, in {len(scores)} frames")
+
+    def _with_transitions(self, graph: UtteranceGraph) -> DecodingGraph:
+        """The graph with the transition probabilities of the model."""
+        return replace(graph.arcs, costs=graph.arcs.costs - self._log_probs[graph.arcs.ilabels])
 
     def _scores(
         self, graph: UtteranceGraph, log_likelihoods: LogLikelihoods

@@ -27,6 +27,7 @@ from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.decoding.alignment.hmm_states import GraphStates, HmmBlock
+from recognizer.decoding.alignment.own_words import OwnWords, own_words_graph
 from recognizer.decoding.alignment.phone_graph import EDGE, PhoneGraph, Predecessor
 from recognizer.decoding.alignment.tolerance import PhoneLoop, Tolerance
 from recognizer.decoding.graph.graph import DecodingGraph
@@ -124,6 +125,19 @@ class GraphCompiler:
         if not words and self._tolerance is None:
             raise SpeechError("transcript: expected at least one word, found none")
         return self._expand(self._phone_graph(words), words)
+
+    def compile_own(self, words: Sequence[str], others: Sequence[str]) -> UtteranceGraph:
+        """The graph of an utterance's own language model; see `own_words_graph`.
+
+        Output labels count the transcript's words from 1, and then the others.
+
+        Raises:
+            SpeechError: where the transcript has no word.
+        """
+        if not words:
+            raise SpeechError("transcript: expected at least one word, found none")
+        graph = own_words_graph(words, others, self.pronunciations, self._with_silence, OwnWords())
+        return self._expand(graph, (*words, *others))
 
     def pronunciations(self, word: str) -> tuple[tuple[tuple[int, ...], float], ...]:
         """Phone ids (with word positions) and natural-log score of each way to say a word."""

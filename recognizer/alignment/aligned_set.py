@@ -89,6 +89,21 @@ class CorpusAligner(Protocol):
         """
         ...
 
+    def hear(
+        self, utterances: Sequence[Utterance], others: Sequence[str], jobs: int | None = None
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+        """What is said in utterances by language models of their own transcripts.
+
+        Args:
+            utterances: with at least one word each.
+            others: words that may be said in any of them.
+            jobs: threads; None for one a core.
+
+        Returns:
+            Words by utterance, and why, by the id of each utterance that cannot be heard.
+        """
+        ...
+
     def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""
         ...
@@ -128,6 +143,27 @@ def collect(
             paths[key] = found
     unknown = Counter(word for said in words for word in aligner.unknown(said) if not is_tag(word))
     return AlignedSet(paths, failed, unknown)
+
+
+def collect_heard(
+    ids: Sequence[str], hear: Callable[[int], tuple[str, ...]], jobs: int | None
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """What `hear` says of utterances by index, and why of those where it raises an error."""
+
+    def attempt(index: int) -> tuple[str, ...] | str:
+        try:
+            return hear(index)
+        except Exception as error:
+            return str(as_speech_error(error))
+
+    heard: dict[str, tuple[str, ...]] = {}
+    failed: dict[str, str] = {}
+    for key, found in zip(ids, parallel(attempt, range(len(ids)), jobs), strict=True):
+        if isinstance(found, str):
+            failed[key] = found
+        else:
+            heard[key] = found
+    return heard, failed
 
 
 def parallel(function: Callable[[In], Out], items: Iterable[In], jobs: int | None) -> Iterator[Out]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.alignment.aligned_set import AlignedSet, collect
+from recognizer.alignment.aligned_set import AlignedSet, collect, collect_heard
 from recognizer.alignment.flat_start_options import FlatStartOptions
 from recognizer.alignment.gmm_features import SpeechData
 from recognizer.am.hmm.gmm import DiagonalGmmSet
@@ -109,6 +109,22 @@ class FlatStartModel:
         """Align utterances with their transcripts; those that fail are listed, not dropped."""
         data = SpeechData.load(utterances, self.options.features, jobs)
         return align_all(self.gmm, self.aligner(tolerance), data, jobs, scored=scored)
+
+    def hear(
+        self, utterances: Sequence[Utterance], others: Sequence[str], jobs: int | None = None
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+        """What is said in utterances by language models of their own transcripts."""
+        data = SpeechData.load(utterances, self.options.features, jobs)
+        aligner = self.aligner()
+
+        def hear(index: int) -> tuple[str, ...]:
+            features = data.features[index]
+            return aligner.hear(
+                data.words[index], others, lambda pdfs: self.gmm.log_likelihoods(features, pdfs)
+            )
+
+        heard, failed = collect_heard(data.ids, hear, jobs)
+        return heard, {**data.failed, **failed}
 
     def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""

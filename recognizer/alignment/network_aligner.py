@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recognizer.alignment.aligned_set import AlignedSet, collect
+from recognizer.alignment.aligned_set import AlignedSet, collect, collect_heard
 from recognizer.am.features.fbank import fbank
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
@@ -88,6 +88,19 @@ class PartsAligner:
         ids = [utterance.id for utterance in utterances]
         words = [utterance.tokens for utterance in utterances]
         return collect(ids, words, find, aligner, jobs)
+
+    def hear(
+        self, utterances: Sequence[Utterance], others: Sequence[str], jobs: int | None = None
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+        """What is said in utterances by language models of their own transcripts."""
+        aligner = self.aligner()
+        model = self._parts.acoustic_model
+
+        def hear(index: int) -> tuple[str, ...]:
+            features = fbank(utterances[index].samples(), model.features)
+            return aligner.hear(utterances[index].tokens, others, model.scores(features))
+
+        return collect_heard([utterance.id for utterance in utterances], hear, jobs)
 
     def segments(self, utterance: Utterance, path: ForcedPath) -> Alignment:
         """Words and phones of an utterance's path, in seconds."""

@@ -30,11 +30,12 @@ COMMANDS = {
     "train": "Train a network from alignments.",
     "transcribe": "Transcribe speech that has no transcripts, to train on it.",
     "tune": "Choose scales and penalty on development sets.",
+    "validate": "Find what aligning a corpus would meet.",
 }
 """Sub-commands with their short help: module ``recognizer.cli.NAME`` holds the command NAME."""
 
 _FOLDERS = {
-    "alignment": ("align", "align-one", "alignments"),
+    "alignment": ("align", "align-one", "alignments", "validate"),
     "training": ("augment", "curves", "experiment", "recipe", "retrain", "train"),
 }
 """Those of modules ``recognizer.cli.FOLDER.NAME``."""

@@ -81,8 +81,19 @@ def train_aligner(
     )
 
 
+def open_model(model: str | Path | None) -> ModelBundle | FlatStartModel:
+    """A model directory, or what `FlatStartModel.write` wrote; None is the English model.
+
+    Raises:
+        SpeechError: a missing or damaged model.
+    """
+    if model is not None and (Path(model) / "gmm.safetensors").exists():
+        return FlatStartModel.read(model)
+    return ModelBundle(model)
+
+
 def read_aligner(
-    model: str | Path | None,
+    model: str | Path | ModelBundle | FlatStartModel | None,
     corpus: Corpus,
     *,
     derive: bool = True,
@@ -93,9 +104,9 @@ def read_aligner(
     """Read an aligner for a corpus.
 
     Args:
-        model: a model directory, or what `FlatStartModel.write` wrote; None is the English model
-            of this package. Its own rule set makes the words of the transcripts. A model of pieces
-            of words can spell any word.
+        model: a model directory, or what `FlatStartModel.write` wrote, or one of these opened;
+            None is the English model of this package. Its own rule set makes the words of the
+            transcripts. A model of pieces of words can spell any word.
         corpus: what is to be aligned.
         derive: give words outside the lexicon pronunciations: those of the rule set's dictionary or
             that it derives, and else those of the model's pronunciation model (of an aligner
@@ -112,8 +123,9 @@ def read_aligner(
             transcript that its rules refuse.
         UsageError: an impossible beam.
     """
-    if model is not None and (Path(model) / "gmm.safetensors").exists():
-        trained = FlatStartModel.read(model)
+    bundle = model if isinstance(model, ModelBundle | FlatStartModel) else open_model(model)
+    if isinstance(bundle, FlatStartModel):
+        trained = bundle
         chosen = corpus.normalized(trained.text_rules)
         lexicon = _with_added(
             trained.lexicon, add_lexicon, trained.text_rules, trained.phones.base_phones
@@ -123,7 +135,6 @@ def read_aligner(
         align = with_beams(trained.options.align, beam, retry_beam)
         options = replace(trained.options, align=align)
         return replace(trained, lexicon=lexicon, options=options), chosen
-    bundle = ModelBundle(model)
     rules = bundle.config.text_rules
     chosen = corpus.normalized(rules)
     if bundle.config.units == "pieces":  # its lexicon has no words, but any word can be spelled

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from align_toys import LEXICON, PHONES, context_tree, small_topology, standard_aligner
+from align_toys import (
+    BREAK,
+    LEXICON,
+    PHONES,
+    SIL,
+    Item,
+    best_score,
+    context_tree,
+    small_topology,
+    standard_aligner,
+)
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.contexts import convert_alignment
-from recognizer.am.tree.decision_tree import Tree, monophone_tree
+from recognizer.am.tree.decision_tree import monophone_tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Pronunciation
 from recognizer.decoding.alignment.align import Aligner, AlignmentError, AlignOptions
 from recognizer.decoding.alignment.tolerance import GARBAGE, PhoneLoop, Tolerance
 from recognizer.decoding.graph.options import GraphOptions
 
-SIL = 1
 LOOSE = Tolerance(skip_cost=0.7, garbage_cost=0.4, phone_cost=0.3)
 
 
-@dataclass(frozen=True)
-class Item:
-    """A phone of a path: in the context that the neighbours give, or of garbage, without any."""
-
-    phone: int
-    garbage: bool = False
-
-
-BREAK = Item(0)  # a junction: what stands beside it is beside silence, as it were
 Way = tuple[tuple[Item, ...], float, tuple[int, ...]]  # items, score, words as `spoken`
 
 
@@ -76,62 +75,6 @@ def ways(
             yield from garbage(i, longer, total, spoken)
 
     yield from boundary(0, (), 0.0, ())
-
-
-def best_score(
-    items: tuple[Item, ...], scores: np.ndarray, tree: Tree, model: TransitionModel
-) -> float:
-    """Viterbi over the HMM states of given items, state by state."""
-    scaled = model.scaled_log_probs(0.1, 1.0)
-    likelihoods = []  # per item: [state, T]
-    first_tid = {}
-    for tid in range(model.num_transition_ids, 0, -1):
-        first_tid[int(model.phone[tid]), int(model.hmm_state[tid]), int(model.pdf[tid])] = tid
-    for at, item in enumerate(items):
-        if item == BREAK:
-            continue
-        if item.garbage:
-            variants = PHONES.variants(PHONES.base(item.phone))
-            rows = []
-            for state in range(model.topology.num_states(item.phone)):
-                pdfs = sorted({p for q, s, p in model.tuples if q in variants and s == state})
-                rows.append((np.log(np.exp(scores[:, pdfs]).mean(axis=1)), pdfs[-1]))
-            pdf_of = {s: p for q, s, p in model.tuples if q == item.phone}
-            rows = [(row, pdf_of[state]) for state, (row, _) in enumerate(rows)]
-        else:
-            left = items[at - 1].phone if at else 0
-            right = items[at + 1].phone if at + 1 < len(items) else 0
-            left = SIL if at and items[at - 1] == BREAK else left
-            right = SIL if at + 1 < len(items) and items[at + 1] == BREAK else right
-            rows = [(scores[:, pdf], pdf) for pdf in tree.pdfs(left, item.phone, right)]
-        likelihoods.append((item.phone, rows))
-    frames = len(scores)
-    totals = {0: 0.0}  # by frames taken so far
-    for phone, rows in likelihoods:
-        # best[state][t]: about to be in the state with t frames taken
-        entering = {(0, t): value for t, value in totals.items()}
-        totals = {}
-        states = model.topology.states(phone)
-        for state in range(len(states)):
-            row, pdf = rows[state]
-            base = first_tid[phone, state, pdf]
-            arcs = states[state].transitions
-            loop = [base + arc for arc, (to, _) in enumerate(arcs) if to == state]
-            for t in range(frames):
-                value = entering.get((state, t), -np.inf)
-                for stay in range(frames - t) if loop else range(min(1, frames - t)):
-                    taken = value + 0.5 * float(row[t : t + stay + 1].sum())
-                    taken += stay * float(scaled[loop[0]]) if loop else 0.0
-                    for arc, (to, _) in enumerate(arcs):
-                        if to == state:
-                            continue
-                        total, end = taken + float(scaled[base + arc]), t + stay + 1
-                        if to == len(states):
-                            totals[end] = max(totals.get(end, -np.inf), total)
-                        else:
-                            key = (to, end)
-                            entering[key] = max(entering.get(key, -np.inf), total)
-    return totals.get(frames, -np.inf)
 
 
 def pieces(spoken: tuple[int, ...], items: tuple[Item, ...]) -> tuple[int, ...]:

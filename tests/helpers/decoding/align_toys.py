@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import HmmState, Topology
 from recognizer.am.hmm.transitions import TransitionModel
@@ -19,6 +23,20 @@ LEXICON = Lexicon(
         Pronunciation("c", ("C",)),
     ]
 )
+
+
+SIL = 1
+
+
+@dataclass(frozen=True)
+class Item:
+    """A phone of a path: in the context that the neighbours give, or of garbage, without any."""
+
+    phone: int
+    garbage: bool = False
+
+
+BREAK = Item(0)  # a junction: what stands beside it is beside silence, as it were
 
 
 def small_topology() -> Topology:
@@ -67,3 +85,59 @@ def standard_aligner(
     tree = monophone_tree(PHONES, topology)
     model = TransitionModel(topology, PHONES, tree.tuples())
     return Aligner(LEXICON, PHONES, tree, model, options, tolerance), model
+
+
+def best_score(
+    items: tuple[Item, ...], scores: np.ndarray, tree: Tree, model: TransitionModel
+) -> float:
+    """Viterbi over the HMM states of given items, state by state."""
+    scaled = model.scaled_log_probs(0.1, 1.0)
+    likelihoods = []  # per item: [state, T]
+    first_tid = {}
+    for tid in range(model.num_transition_ids, 0, -1):
+        first_tid[int(model.phone[tid]), int(model.hmm_state[tid]), int(model.pdf[tid])] = tid
+    for at, item in enumerate(items):
+        if item == BREAK:
+            continue
+        if item.garbage:
+            variants = PHONES.variants(PHONES.base(item.phone))
+            rows = []
+            for state in range(model.topology.num_states(item.phone)):
+                pdfs = sorted({p for q, s, p in model.tuples if q in variants and s == state})
+                rows.append((np.log(np.exp(scores[:, pdfs]).mean(axis=1)), pdfs[-1]))
+            pdf_of = {s: p for q, s, p in model.tuples if q == item.phone}
+            rows = [(row, pdf_of[state]) for state, (row, _) in enumerate(rows)]
+        else:
+            left = items[at - 1].phone if at else 0
+            right = items[at + 1].phone if at + 1 < len(items) else 0
+            left = SIL if at and items[at - 1] == BREAK else left
+            right = SIL if at + 1 < len(items) and items[at + 1] == BREAK else right
+            rows = [(scores[:, pdf], pdf) for pdf in tree.pdfs(left, item.phone, right)]
+        likelihoods.append((item.phone, rows))
+    frames = len(scores)
+    totals = {0: 0.0}  # by frames taken so far
+    for phone, rows in likelihoods:
+        # best[state][t]: about to be in the state with t frames taken
+        entering = {(0, t): value for t, value in totals.items()}
+        totals = {}
+        states = model.topology.states(phone)
+        for state in range(len(states)):
+            row, pdf = rows[state]
+            base = first_tid[phone, state, pdf]
+            arcs = states[state].transitions
+            loop = [base + arc for arc, (to, _) in enumerate(arcs) if to == state]
+            for t in range(frames):
+                value = entering.get((state, t), -np.inf)
+                for stay in range(frames - t) if loop else range(min(1, frames - t)):
+                    taken = value + 0.5 * float(row[t : t + stay + 1].sum())
+                    taken += stay * float(scaled[loop[0]]) if loop else 0.0
+                    for arc, (to, _) in enumerate(arcs):
+                        if to == state:
+                            continue
+                        total, end = taken + float(scaled[base + arc]), t + stay + 1
+                        if to == len(states):
+                            totals[end] = max(totals.get(end, -np.inf), total)
+                        else:
+                            key = (to, end)
+                            entering[key] = max(entering.get(key, -np.inf), total)
+    return totals.get(frames, -np.inf)
