@@ -17,7 +17,12 @@ from places import ROOT
 FLOORS = {"data": 0, "am": 1, "lm": 1, "decoding": 2, "recognizer": 3}
 """The five source folders: one imports only from folders of lower floors."""
 
-TRAINING = ("recognizer.am.torch", "recognizer.am.training")
+TRAINING = (
+    "recognizer.am.torch",
+    "recognizer.am.training",
+    "recognizer.lm.neural",
+    "recognizer.experiments.ntm.training",
+)
 """Modules whose names begin so may import torch; all others must not, nor through others."""
 
 # Files of these folders are our own, but not part of what is installed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from recognizer.cli.training.stage_options import numpy_on_one_thread, work_options
@@ -12,8 +14,9 @@ def experiment() -> None:
     """Compare networks that are trained alike.
 
     \b
-    Example:
+    Examples:
       recognizer experiment tables --corpora corpora --work exp/tables --output tables.md
+      recognizer experiment ntm --small --work exp/ntm --output ntm.md
     """
 
 
@@ -100,3 +103,82 @@ def tables(
     if diverged:
         raise SpeechError(f"networks whose training diverges: {', '.join(diverged)}")
     click.echo(output)
+
+
+@experiment.command()
+@click.option("--work", type=click.Path(), required=True, help="Directory of all results.")
+@click.option(
+    "--output",
+    type=click.Path(),
+    required=True,
+    help="Markdown file that is written or replaced, pictures beside it.",
+)
+@click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
+@click.option("--network", "networks", multiple=True, help="Only this network; may be repeated.")
+@click.option("--small", is_flag=True, help="Small tasks and networks: minutes, not hours.")
+@click.option("--report", "only_report", is_flag=True, help="Train nothing; report what there is.")
+@click.option("--json", "as_json_lines", is_flag=True, help="Print the results as JSON.")
+@click.option("--device", default="cpu", show_default=True, help="Of torch, such as cuda.")
+def ntm(
+    work: str,
+    output: str,
+    tasks: tuple[str, ...],
+    networks: tuple[str, ...],
+    small: bool,
+    only_report: bool,
+    as_json_lines: bool,
+    device: str,
+) -> None:
+    """Train Neural Turing Machines and LSTM networks on the five tasks of the paper.
+
+    Tasks: copy, associative-recall, dynamic-ngrams, repeat-copy, priority-sort. Networks: ntm-lstm,
+    ntm-feed-forward, lstm. Learning curves, tests beyond the training lengths, the statements of
+    the paper and pictures go into the file --output, renewed whenever another network is done.
+
+    Networks that are done are skipped and an interrupted training goes on: run the same command
+    again. Several processes may share a directory WORK: each takes what no other is at. Needs
+    torch: pip install 'recognizer[train]'.
+
+    \b
+    Examples:
+      recognizer experiment ntm --small --work exp/ntm-small --output ntm-small.md
+      recognizer experiment ntm --work exp/ntm --output ntm.md --task copy
+    """
+    numpy_on_one_thread()
+
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    from recognizer.data.errors import SpeechError, UsageError
+    from recognizer.experiments.ntm.report import as_json, check_report, write_ntm_report
+    from recognizer.experiments.ntm.run import SequenceExperiment, SequenceResult
+    from recognizer.experiments.ntm.settings import MODELS, planned_runs
+    from recognizer.experiments.ntm.tasks import TASKS
+    from recognizer.experiments.results import locked
+
+    asked = (("task", tasks, tuple(TASKS)), ("network", networks, MODELS))
+    for option, values, known in asked:
+        for value in values:
+            if value not in known:
+                raise UsageError(f"--{option}: expected one of {', '.join(known)}, found {value}")
+    if find_spec("torch") is None:
+        raise SpeechError("networks need torch: pip install 'recognizer[train]'")
+    document = Path(output)
+    check_report(document)
+    experiment = SequenceExperiment(planned_runs(small=small), Path(work), device)
+    command = (
+        f"recognizer experiment ntm{' --small' if small else ''} --work {work} --output {output}"
+    )
+
+    def report() -> list[SequenceResult]:
+        with locked(Path(work) / "report.lock", wait=True):
+            results = list(experiment.results())
+            write_ntm_report(experiment, results, document, command)
+        return results
+
+    for run in experiment.runs:
+        chosen = (not tasks or run.task in tasks) and (not networks or run.model in networks)
+        if chosen and not only_report and experiment.train(run):
+            report()
+    results = report()
+    click.echo(json.dumps(as_json(results)) if as_json_lines else output)

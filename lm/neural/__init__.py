@@ -1,0 +1,1 @@
+"""Recurrent networks with and without an external memory, in torch."""

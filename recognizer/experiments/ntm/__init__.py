@@ -1,0 +1,1 @@
+"""The Neural Turing Machine on the five tasks of its paper, beside LSTM networks."""
