@@ -56,7 +56,7 @@ class SequenceRun:
     sequences: int
     batch: int = 4
     enough: float = 0.01
-    window: int = 1000
+    window: int = 1600
     test_sequences: int = 100
     seed: int = 1
     updates: RmsPropOptions = field(default_factory=RmsPropOptions)
@@ -136,23 +136,19 @@ PARAMETERS = {
 _SLOW = 3e-5
 
 _RATES: dict[tuple[str, Model], float] = {
-    ("dynamic-ngrams", "ntm-lstm"): _SLOW,
-    ("dynamic-ngrams", "ntm-feed-forward"): _SLOW,
     ("priority-sort", "ntm-lstm"): _SLOW,
     ("priority-sort", "ntm-feed-forward"): _SLOW,
     ("copy", "lstm"): _SLOW,
     ("repeat-copy", "lstm"): _SLOW,
     ("priority-sort", "lstm"): _SLOW,
 }
-"""The paper's learning rates where they are not 1e-4."""
+"""The paper's learning rates where they are not 1e-4.
 
-_SEQUENCES = {
-    "copy": 200_000,
-    "associative-recall": 200_000,
-    "dynamic-ngrams": 200_000,
-    "repeat-copy": 200_000,
-    "priority-sort": 200_000,
-}
+Machines on dynamic n-grams have 3e-5 in the paper; here they have 1e-4, and four times as many
+sequences in an update as the other tasks, because each sequence has 200 steps.
+"""
+
+_SEQUENCES = 200_000
 """To train each network on; the paper's curves show up to a million."""
 
 
@@ -162,25 +158,14 @@ def planned_runs(*, small: bool = False) -> tuple[SequenceRun, ...]:
     Args:
         small: smaller tasks and networks, each trained for a minute or so.
     """
-    return tuple(
-        SequenceRun(
-            task,
-            model,
-            sequences=8_000 if small else _SEQUENCES[task],
-            window=400 if small else 1000,
-            updates=RmsPropOptions(
-                learning_rate=3e-4 if small else _RATES.get((task, model), 1e-4)
-            ),
-            small=small,
-        )
-        for task in TASKS
-        for model in MODELS
-    )
+    planned = _small_run if small else _paper_run
+    return tuple(planned(task, model) for task in TASKS for model in MODELS)
 
 
 def _paper_run(task: str, model: Model) -> SequenceRun:
+    batch = 16 if task == "dynamic-ngrams" else 4
     updates = RmsPropOptions(learning_rate=_RATES.get((task, model), 1e-4))
-    return SequenceRun(task, model, _SEQUENCES[task], updates=updates)
+    return SequenceRun(task, model, _SEQUENCES, batch=batch, updates=updates)
 
 
 def _small_run(task: str, model: Model) -> SequenceRun:
