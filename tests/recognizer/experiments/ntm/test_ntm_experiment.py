@@ -74,9 +74,7 @@ def test_tests_use_the_weights_of_the_best_window(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     SequenceTraining(replace(TINY, sequences=16), tmp_path).train()
-    with pytest.raises(
-        SpeechError, match="expected a training with seed 2, found 1"
-    ):
+    with pytest.raises(SpeechError, match="expected a training with seed 2, found 1"):
         SequenceTraining(replace(TINY, seed=2), tmp_path)
     path = tmp_path / CHECKPOINT
     with safe_open(path, framework="pt") as file:
