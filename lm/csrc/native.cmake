@@ -15,6 +15,10 @@ add_native_module(lm _estimate lm/csrc/estimation/estimate_module.cc lm/csrc/est
                   lm/csrc/estimation/smoothing.cc)
 add_native_module(lm _pronunciation lm/csrc/pronunciation/pronunciation_module.cc
                   lm/csrc/pronunciation/alignment.cc)
+add_native_module(lm _neural lm/csrc/neural/neural_module.cc lm/csrc/neural/memory_step.cc)
+# Sums may be taken in any order, so that they are taken many at a time.
+set_source_files_properties(lm/csrc/neural/memory_step.cc PROPERTIES COMPILE_OPTIONS
+  "-Wall;-Wextra;-Wshadow;-Werror;-fno-math-errno;-fno-trapping-math;-fno-signed-zeros;-fassociative-math")
 target_link_libraries(lm__builder PRIVATE lm_sorting)
 target_link_libraries(lm__estimate PRIVATE lm_sorting)
 if(SANITIZE)

@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from recognizer.lm.neural import addressing
+from recognizer.lm.neural.memory_step import emitted_size, memory_step
 from recognizer.lm.neural.options import NtmOptions
 
 CONSTANT_MEMORY = 1e-6
@@ -86,9 +85,7 @@ class NeuralTuringMachine(nn.Module):
             nn.Linear(units, gates, bias=False) for _ in range(options.layers if lstm else 0)
         )
         self.deeper = nn.ModuleList(nn.Linear(units, gates) for _ in range(options.layers - 1))
-        # Key, shifts, gate, key strength and sharpening of each head; then erase and add vectors.
-        self._address = m + 2 * options.shift_range + 1 + 3
-        self.to_heads = nn.Linear(units, heads * self._address + options.write_heads * 2 * m)
+        self.to_heads = nn.Linear(units, emitted_size(options))
         self.to_output = nn.Linear(units + options.read_heads * m, options.outputs)
 
         states = (options.layers if lstm else 0, units)
@@ -137,20 +134,21 @@ class NeuralTuringMachine(nn.Module):
         Returns:
             Logits [T, B, outputs], and the state.
         """
-        options = self.options
         if state is None:
             state = self.initial_state(inputs.shape[1])
         seen = []
         for projected in self.from_input(inputs).unbind(0):
             hidden, states, cells = self._control(projected, state)
-            weighting, erase, add = self._heads(hidden, state)
-            memory = addressing.write(state.memory, weighting[:, options.read_heads :], erase, add)
-            read = addressing.read(memory, weighting[:, : options.read_heads])
+            emitted = self.to_heads(hidden)
+            memory, weighting, read = memory_step(
+                self.options, emitted, state.memory, state.weighting
+            )
             state = NtmState(memory, weighting, read, states, cells)
             seen.append(torch.cat([hidden, read.flatten(1)], dim=1))
             if trace is not None:
                 trace.weightings.append(weighting)
-                trace.added.append(add)
+                vectors = emitted[:, -2 * self.options.write_heads * self.options.width :]
+                trace.added.append(vectors.unflatten(1, (self.options.write_heads, 2, -1))[:, :, 1])
                 trace.read.append(read)
                 trace.memories.append(memory)
         return self.to_output(torch.stack(seen)), state
@@ -177,20 +175,6 @@ class NeuralTuringMachine(nn.Module):
             return states[0], states[0].unsqueeze(0), cells[0].unsqueeze(0)
         return states[-1], torch.stack(states), torch.stack(cells)
 
-    def _heads(self, hidden: Tensor, state: NtmState) -> tuple[Tensor, Tensor, Tensor]:
-        """Weightings [B, H, N], erase and add vectors [B, W, M] of the step."""
-        options = self.options
-        m, heads = options.width, options.read_heads + options.write_heads
-        emitted = self.to_heads(hidden)
-        address = emitted[:, : heads * self._address].unflatten(1, (heads, self._address))
-        vectors = emitted[:, heads * self._address :].unflatten(1, (options.write_heads, 2 * m))
-        scalars = functional.softplus(address[..., -2:])
-        content = addressing.content_weighting(state.memory, address[..., :m], scalars[..., :1])
-        gated = addressing.interpolate(state.weighting, content, torch.sigmoid(address[..., -3:-2]))
-        shifted = addressing.shift(gated, torch.softmax(address[..., m:-3], dim=2))
-        weighting = addressing.sharpen(shifted, 1.0 + scalars[..., 1:])
-        return weighting, torch.sigmoid(vectors[..., :m]), vectors[..., m:]
-
 
 def lstm_cell(gates: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs and new cells [B, U] of LSTM cells without peepholes.
@@ -200,7 +184,7 @@ def lstm_cell(gates: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         cells: [B, U] of the step before.
     """
     units = cells.shape[1]
-    logistic = torch.sigmoid(gates[:, : 3 * units])
-    candidate = torch.tanh(gates[:, 3 * units :])
-    cells = torch.addcmul(logistic[:, units : 2 * units] * cells, logistic[:, :units], candidate)
-    return logistic[:, 2 * units :] * torch.tanh(cells), cells
+    logistic, candidate = gates.split_with_sizes((3 * units, units), dim=1)
+    entering, kept, leaving = torch.sigmoid(logistic).chunk(3, dim=1)
+    cells = torch.addcmul(kept * cells, entering, torch.tanh(candidate))
+    return leaving * torch.tanh(cells), cells
