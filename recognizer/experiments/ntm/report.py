@@ -19,8 +19,8 @@ from recognizer.experiments.ntm.statements import SOLVED, mean, standard_error, 
 
 _TITLE = "# Neural Turing Machine"
 
-_PICTURED = (20, 50)
-"""Vectors of the copied sequences of which pictures are drawn, one for each length."""
+_PICTURED = (50,)
+"""Vectors of the copied sequences of which pictures are drawn, one picture for each."""
 
 
 def check_report(document: Path) -> None:
@@ -135,7 +135,8 @@ def _statements(results: Sequence[SequenceResult]) -> Iterator[str]:
     yield "| task | the paper says | here | because |"
     yield "|---|---|---|---|"
     for one in statements(list(results)):
-        yield f"| {one.task} | {one.text} | {'held' if one.held else 'not held'} | {one.reason} |"
+        verdict = ("held" if one.held else "not held") + ("" if one.final else " so far")
+        yield f"| {one.task} | {one.text} | {verdict} | {one.reason} |"
 
 
 def _generalisation(results: Sequence[SequenceResult]) -> Iterator[str]:
@@ -168,7 +169,11 @@ def _generalisation(results: Sequence[SequenceResult]) -> Iterator[str]:
 def _copying(
     experiment: SequenceExperiment, results: Sequence[SequenceResult], document: Path
 ) -> Iterator[str]:
-    machines = [r for r in results if r.run.task == "copy" and r.run.model != "lstm"]
+    machines = [
+        result
+        for result in results
+        if result.run.task == "copy" and result.run.model != "lstm" and result.done
+    ]
     if not machines:
         return
     yield "## A machine that copies"
@@ -176,10 +181,13 @@ def _copying(
     yield "Time runs to the right. Slots are those that a head visits, in the memory's order."
     yield ""
     for result in machines:
-        for length in _PICTURED[: 1 if result.run.small else 2]:
-            path = document.with_name(f"{document.stem}-{result.run.model}-{length}.svg")
+        model = result.run.model
+        for length in _PICTURED:
+            path = document.with_name(
+                f"{document.stem}-copy-{model.removeprefix('ntm-')}-{length}.svg"
+            )
             plot_copy(experiment.copy_trace(result.run, length), path)
-            yield f"![{NAMES[result.run.model]}, {length} vectors]({path.name})"
+            yield f"![{NAMES[model]}, {length} vectors]({path.name})"
             yield ""
 
 

@@ -28,22 +28,25 @@ class Statement:
         text: what the paper says.
         held: whether it is so here.
         reason: the numbers that say so.
+        final: whether all trainings that it is about have ended.
     """
 
     task: str
     text: str
     held: bool
     reason: str
+    final: bool
 
 
 def statements(results: list[SequenceResult]) -> Iterator[Statement]:
-    """Those whose networks have all been trained, task by task."""
+    """Those about networks that are all trained or being trained, task by task."""
     for task, checks in _CHECKS.items():
         by_model: Found = {r.run.model: r for r in results if r.run.task == task}
         for text, needed, check in checks:
             if all(model in by_model for model in needed):
                 held, reason = check(by_model)
-                yield Statement(task, text, held, reason)
+                final = all(by_model[model].done for model in needed)
+                yield Statement(task, text, held, reason, final)
 
 
 def mean(result: SequenceResult, test: str) -> float:
