@@ -9,11 +9,14 @@ from contextlib import contextmanager
 
 from prometheus_client import Gauge
 
+from recognizer.data.audio.limits import MIN_SAMPLE_RATE
 from recognizer.recognizer import Recognizer
-from recognizer.serving.engine import Engine
 from recognizer.serving.errors import draining, too_many
 from recognizer.serving.metrics import Metrics
 from recognizer.serving.options import ServerOptions
+from recognizer.streaming.aio import AsyncStream
+from recognizer.streaming.group import StreamGroup
+from recognizer.streaming.scheduler import GroupOptions
 
 OPENAI_MODEL = "whisper-1"
 """The model that clients of OpenAI ask for when nobody told them otherwise; accepted as ours."""
@@ -85,7 +88,15 @@ class Service:
         self.report = report
         self.recognizer, self.options = recognizer, options
         self.metrics = Metrics()
-        self.engine = Engine(recognizer, options.threads)
+        self._group = StreamGroup(
+            recognizer,
+            GroupOptions(
+                threads=options.threads,
+                max_streams=options.max_streams,
+                # One message at a time waits for its answer.
+                max_backlog=options.max_message_bytes / 2 / MIN_SAMPLE_RATE,
+            ),
+        )
         self.threads = ThreadPoolExecutor(options.threads, "recognition")
         self.uploads = Slots("uploads", options.max_uploads, self.metrics.uploads)
         self.streams = Slots("streams", options.max_streams, self.metrics.streams)
@@ -102,6 +113,10 @@ class Service:
         """The model's language, a tag as in RFC 5646."""
         return self.recognizer.bundle.config.language
 
+    def stream(self) -> AsyncStream:
+        """A new stream; its network advances in one call with those of others."""
+        return AsyncStream(self._group.stream())
+
     async def drain(self) -> None:
         """Let what is under way finish within `ServerOptions.drain_seconds`, then end it."""
         self.draining.set()
@@ -114,5 +129,5 @@ class Service:
 
     def close(self) -> None:
         """Give the threads back."""
-        self.engine.close()
+        self._group.close()
         self.threads.shutdown(wait=False, cancel_futures=True)

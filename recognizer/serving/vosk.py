@@ -103,7 +103,7 @@ class _Session:
     def __init__(self, websocket: WebSocket, service: Service) -> None:
         self._websocket, self._service = websocket, service
         self._config = StreamConfig()
-        self._stream = service.engine.open()
+        self._stream = service.stream()
         self._offset = 0.0  # seconds of audio before the last reset
         self._seconds = 0.0
         self._odd = b""  # half a sample that waits for its other half
@@ -137,7 +137,7 @@ class _Session:
                     await self._websocket.close(_NORMAL)
                     return
                 self._offset = self._seconds
-                self._stream = self._service.engine.open()
+                self._stream = self._service.stream()
         finally:
             self._stream.cancel()
 
