@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 from typing import Any
@@ -40,7 +41,8 @@ async def subtitles(request: Request) -> Response:
     if not _is_time(duration):
         raise _wrong("duration", "seconds", duration)
     result = Result(words, float(duration), 0, nothing, nothing)
-    return PlainTextResponse(write(result), media_type=MEDIA_TYPES[str(body["format"])])
+    text = await asyncio.to_thread(write, result)
+    return PlainTextResponse(text, media_type=MEDIA_TYPES[str(body["format"])])
 
 
 def _word(given: Any) -> Word:

@@ -61,7 +61,7 @@ async def transcribe(request: Request) -> Response:
             work = _Work(service, upload)
             result = await _while_connected(request, service, work)
             metrics.audio_seconds.labels("upload").inc(result.duration)
-            answer = answer_of(result, wanted, service.language)
+            answer = await asyncio.to_thread(answer_of, result, wanted, service.language)
     metrics.upload_seconds.observe(time.monotonic() - began)
     return answer
 

@@ -183,25 +183,26 @@ class _Session:
         self._seconds += seconds
         self._service.metrics.audio_seconds.labels("stream").inc(seconds)
         events = await self._stream.accept(samples, self._config.sample_rate)
-        return self._answer(events)
+        return await self._answer(events)
 
     async def _finished(self) -> dict[str, Any]:
         """The answer to the end of the audio, or of its part before a reset."""
         events = await self._stream.finish()
         self._partial = ""
-        return self._result([event for event in events if isinstance(event, Final)])
+        return await self._result([event for event in events if isinstance(event, Final)])
 
-    def _answer(self, events: Sequence[Event]) -> dict[str, Any]:
+    async def _answer(self, events: Sequence[Event]) -> dict[str, Any]:
         finals = [event for event in events if isinstance(event, Final)]
         for event in events:
             self._partial = event.text if isinstance(event, Partial) else ""
-        return self._result(finals) if finals else {"partial": self._partial}
+        return await self._result(finals) if finals else {"partial": self._partial}
 
-    def _result(self, finals: Sequence[Final]) -> dict[str, Any]:
+    async def _result(self, finals: Sequence[Final]) -> dict[str, Any]:
         """The result of utterances that ended with one message; nearly always one."""
         count = self._config.max_alternatives
         if count:
-            found = alternatives(self._service.recognizer, finals, count)
+            recognizer = self._service.recognizer
+            found = await asyncio.to_thread(alternatives, recognizer, finals, count)
             return {"alternatives": [self._alternative(*one) for one in found]}
         words = [word for final in finals for word in final.result.words]
         body: dict[str, Any] = {"text": " ".join(word.word for word in words)}
