@@ -13,6 +13,7 @@ close frame.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import time
@@ -64,8 +65,10 @@ async def vosk(websocket: WebSocket) -> None:
     try:
         with service.streams.slot():
             outcome = "error"
-            await _Session(websocket, service).run()
+            code, reason = await _Session(websocket, service).run()
             outcome = "finished"
+        with contextlib.suppress(WebSocketDisconnect):  # the client need not wait for it
+            await websocket.close(code, reason)
     except RequestError as error:
         await _close(websocket, error, _code(error))
     except WebSocketDisconnect:
@@ -109,8 +112,11 @@ class _Session:
         self._odd = b""  # half a sample that waits for its other half
         self._partial = ""
 
-    async def run(self) -> None:
-        """Answer messages until the client ends its audio.
+    async def run(self) -> tuple[int, str]:
+        """Answer messages until the client ends its audio, or the server must end.
+
+        Returns:
+            Code and reason to close the connection with.
 
         Raises:
             RequestError: a wrong message, or a limit.
@@ -121,8 +127,7 @@ class _Session:
                 message = await self._next()
                 if message is None:
                     await self._send(await self._finished())
-                    await self._websocket.close(_RESTART, "the server is shutting down")
-                    return
+                    return _RESTART, "the server is shutting down"
                 if isinstance(message, bytes):
                     began = time.monotonic()
                     await self._send(await self._accepted(message))
@@ -134,8 +139,7 @@ class _Session:
                     continue
                 await self._send(await self._finished())
                 if "eof" in command:
-                    await self._websocket.close(_NORMAL)
-                    return
+                    return _NORMAL, ""
                 self._offset = self._seconds
                 self._stream = self._service.stream()
         finally:
