@@ -10,8 +10,9 @@ DATA is a corpus as `recognizer evaluate` takes it. Each of N clients speaks its
 after the other and in real time, in pieces of 0.1 s, and ends each with a reset; the delay of a
 final result is from the moment at which the utterance's last sample would have been spoken to its
 arrival. A number of streams holds if no stream is lost and every final comes within 1 s. `--find`
-looks for the largest number that holds: upwards in steps of a quarter, then by halving. Clients and
-server share the machine.
+looks for the largest number that holds: upwards in steps of a quarter, then by halving. Clients
+and server share the machine. Memory is the server's own, in MB (10^6 bytes); `resident_mb` has the
+pages of the model's files too.
 
 `--abuse` opens N connections at the same time that send garbage, leave in the middle, stall, or do
 not read, in rounds: memory and open files after each must not grow from round to round.
@@ -133,6 +134,7 @@ def row_of(streams: int, came: Load) -> dict[str, Any]:
         "processors": round(came.processors, 2),
         "memory_mb_2nd_quarter": max(came.memory_mb[quarter : 2 * quarter] or came.memory_mb),
         "memory_mb_last_quarter": max(came.memory_mb[-quarter:]),
+        "resident_mb": came.resident_mb,
     }
 
 

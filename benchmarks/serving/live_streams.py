@@ -43,10 +43,18 @@ class Heard:
 
 @dataclass
 class Load:
-    """What came of all streams, and what the server took second by second."""
+    """What came of all streams, and what the server took.
+
+    Attributes:
+        streams: what came of each.
+        memory_mb: the server's own memory, second by second.
+        resident_mb: all of its resident memory at the end.
+        processors: how many it kept busy on average.
+    """
 
     streams: list[Heard]
     memory_mb: list[float]
+    resident_mb: float
     processors: float
 
 
@@ -84,7 +92,7 @@ async def _load(
         memory.append(round(server.memory_mb(), 1))
         await asyncio.wait({waiting}, timeout=1.0)
     spent, now = server.processor_seconds() - spent, time.monotonic() - now
-    return Load(waiting.result(), memory, spent / now)
+    return Load(waiting.result(), memory, round(server.resident_mb(), 1), spent / now)
 
 
 async def _stream(port: int, order: Sequence[bytes], start: float, seconds: float) -> Heard:

@@ -27,9 +27,16 @@ class ServerProcess:
     lines: list[str] = field(default_factory=list)
 
     def memory_mb(self) -> float:
-        """Resident memory now, in MB (10^6 bytes)."""
+        """Memory of its own now, in MB (10^6 bytes), without the pages of the model's files."""
+        return self._status("RssAnon")
+
+    def resident_mb(self) -> float:
+        """All resident memory now, in MB."""
+        return self._status("VmRSS")
+
+    def _status(self, name: str) -> float:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024 / _MB
         raise SystemExit("the server has ended")
 
