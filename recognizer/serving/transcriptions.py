@@ -14,7 +14,6 @@ from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from recognizer.data.audio.reading import SAMPLE_RATE, read_audio
 from recognizer.data.errors import SpeechError
 from recognizer.formats.json_line import word_objects
 from recognizer.formats.subtitles import srt, vtt
@@ -74,19 +73,28 @@ class _Work:
         self.cancelled = threading.Event()
 
     def __call__(self) -> Result:
-        """Recognise the upload.
+        """Recognise the upload; a long one segment by segment, in bounded memory.
 
         Raises:
             RequestError: it is no audio, or too long.
+            ClientDisconnect: nobody waits for it any more.
         """
-        limit = self._service.options.max_audio_seconds
         try:
-            samples = read_audio(self._upload.file)
+            result = self._service.recognizer.recognize(
+                self._upload.file, threads=1, progress=self._check
+            )
         except SpeechError as error:
             raise RequestError(400, str(error), param="file", code="invalid_audio") from None
-        if len(samples) > limit * SAMPLE_RATE:
+        self._check(result.duration, None)
+        return result
+
+    def _check(self, done: float, whole: float | None) -> None:
+        """Give up a recording that is too long, or that nobody waits for any more."""
+        limit = self._service.options.max_audio_seconds
+        if max(done, whole or 0.0) > limit:
             raise too_long(limit)
-        return self._service.recognizer.recognize_samples(samples)
+        if self.cancelled.is_set():
+            raise ClientDisconnect
 
 
 async def _while_connected(request: Request, service: Service, work: _Work) -> Result:

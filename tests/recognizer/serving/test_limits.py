@@ -231,6 +231,23 @@ def test_nothing_of_an_upload_stays(limited, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_long_upload_is_given_up_on_the_way(toy_recognizer, monkeypatch):
+    """At the first segment, when it is too long by its header or the client has left."""
+    from recognizer.long import recognition
+
+    segments = []
+    recognize = recognition._Recording.recognize
+    monkeypatch.setattr(
+        recognition._Recording,
+        "recognize",
+        lambda self, item: segments.append(item) or recognize(self, item),
+    )
+    content = recording(600.0)
+    with running(toy_recognizer, max_audio_seconds=500.0) as server:
+        error_of(post(server, content), 413, "audio_too_long")
+    assert len(segments) < 5
+
+
 def test_a_client_that_leaves_gives_its_slot_back(limited):
     with slow_upload(limited):
         pass
