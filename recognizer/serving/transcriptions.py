@@ -7,16 +7,21 @@ import math
 import threading
 import time
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from recognizer.data.audio.conversion import Samples
+from recognizer.data.audio.reader import AudioReader, first_seconds
 from recognizer.data.errors import SpeechError
 from recognizer.formats.json_line import word_objects
 from recognizer.formats.subtitles import srt, vtt
+from recognizer.long.recognition import LONG_SECONDS, joined, recognize_segments
+from recognizer.long.segmentation import SegmentationOptions
 from recognizer.recognition.result import Result, TranscriptSegment
 from recognizer.serving.errors import RequestError, draining, too_long
 from recognizer.serving.service import OPENAI_MODEL, Service
@@ -79,22 +84,30 @@ class _Work:
             RequestError: it is no audio, or too long.
             ClientDisconnect: nobody waits for it any more.
         """
+        recognizer = self._service.recognizer
         try:
-            result = self._service.recognizer.recognize(
-                self._upload.file, threads=1, progress=self._check
-            )
+            with AudioReader(self._upload.file) as reader:
+                pieces, whole = first_seconds(self._checked(reader), LONG_SECONDS)
+                if whole is not None:
+                    return recognizer.recognize_samples(whole)
+                found = recognize_segments(recognizer, pieces, SegmentationOptions(), threads=1)
+                # Of hours of audio, the lattices would fill the memory.
+                segments = [replace(one, lattice=None) for one in found]
+                return joined(segments, reader.read)
         except SpeechError as error:
             raise RequestError(400, str(error), param="file", code="invalid_audio") from None
-        self._check(result.duration, None)
-        return result
 
-    def _check(self, done: float, whole: float | None) -> None:
-        """Give up a recording that is too long, or that nobody waits for any more."""
+    def _checked(self, reader: AudioReader) -> Iterator[Samples]:
+        """The recording, up to where it is too long, or nobody waits for it any more."""
         limit = self._service.options.max_audio_seconds
-        if max(done, whole or 0.0) > limit:
+        if reader.seconds is not None and reader.seconds > limit:
             raise too_long(limit)
-        if self.cancelled.is_set():
-            raise ClientDisconnect
+        for piece in reader:
+            if reader.read > limit:
+                raise too_long(limit)
+            if self.cancelled.is_set():
+                raise ClientDisconnect
+            yield piece
 
 
 async def _while_connected(request: Request, service: Service, work: _Work) -> Result:

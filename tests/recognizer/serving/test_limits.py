@@ -7,6 +7,7 @@ import io
 import json
 import socket as sockets
 import tempfile
+import threading
 import time
 
 import httpx
@@ -231,21 +232,39 @@ def test_nothing_of_an_upload_stays(limited, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_long_upload_is_given_up_on_the_way(toy_recognizer, monkeypatch):
-    """At the first segment, when it is too long by its header or the client has left."""
-    from recognizer.long import recognition
+def test_a_long_upload_is_given_up_when_its_client_leaves(toy_recognizer, monkeypatch):
+    from recognizer.data.audio import reader
 
-    segments = []
-    recognize = recognition._Recording.recognize
-    monkeypatch.setattr(
-        recognition._Recording,
-        "recognize",
-        lambda self, item: segments.append(item) or recognize(self, item),
-    )
-    content = recording(600.0)
-    with running(toy_recognizer, max_audio_seconds=500.0) as server:
-        error_of(post(server, content), 413, "audio_too_long")
-    assert len(segments) < 5
+    read = threading.Event()
+    left = threading.Event()
+
+    def pieces(self):
+        for _ in range(1000):
+            self.read += 1.0
+            yield np.zeros(16000, np.float32)
+            read.set()
+            assert left.wait(PATIENCE)
+        raise AssertionError("the rest is read although nobody waits for it")
+
+    monkeypatch.setattr(reader.AudioReader, "__iter__", pieces)
+    with running(toy_recognizer) as server:
+        with sockets.create_connection(("127.0.0.1", server.port)) as connection:
+            form = (
+                b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+                + recording(0.1)
+                + b"\r\n--x--\r\n"
+            )
+            connection.sendall(
+                b"POST /v1/audio/transcriptions HTTP/1.0\r\nHost: x\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: %d\r\n\r\n"
+                % len(form)
+                + form
+            )
+            assert read.wait(PATIENCE)
+        left.set()
+        until(lambda: server.service.metrics.uploads._value.get() == 0)
+        until(lambda: 'status="499"' in server.http.get("/metrics").text)
+        assert len(server.said) == 1
 
 
 def test_a_client_that_leaves_gives_its_slot_back(limited):

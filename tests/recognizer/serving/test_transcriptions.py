@@ -101,6 +101,22 @@ def test_verbose_json(client, toy_recognizer):
     assert segment.compression_ratio > 0.1
 
 
+def test_a_long_recording_has_segments(client, toy_recognizer):
+    content = recording("go left now write stop right " * 21, form="FLAC")
+    answer = client.audio.transcriptions.create(
+        file=content,
+        model="whisper-1",
+        response_format="verbose_json",
+        timestamp_granularities=["word", "segment"],
+    )
+    result = toy_recognizer.recognize(io.BytesIO(content))
+    assert answer.text == result.text
+    assert [one.text for one in answer.segments] == [one.text for one in result.segments]
+    assert [one.id for one in answer.segments] == list(range(len(result.segments)))
+    assert len(result.segments) > 1
+    assert answer.words[-1].end == pytest.approx(result.words[-1].end, abs=1e-3)
+
+
 @pytest.mark.parametrize("granularity", ["word", "segment"])
 def test_one_granularity(client, granularity):
     answer = client.audio.transcriptions.create(
