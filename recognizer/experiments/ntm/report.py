@@ -112,7 +112,10 @@ def _learning(results: Sequence[SequenceResult], planned: int) -> Iterator[str]:
         yield ""
     yield "The cost is that of training sequences, each of which is drawn once, so that none has"
     yield "been seen before; it is averaged over windows. Tests below use the weights at the end of"
-    yield "the window of the lowest cost. A training ends when a window costs at most 0.01 bits."
+    yield (
+        "the window of the lowest cost. A training ends when a window costs at most "
+        f"{results[0].run.enough:g} bits."
+    )
     yield ""
     yield (
         "| task | network | learning rate | sequences an update | thousands of sequences | lowest "
@@ -146,15 +149,13 @@ def _generalisation(results: Sequence[SequenceResult]) -> Iterator[str]:
         yield f"### {task}"
         yield ""
         count = found[0].run.test_sequences
-        yield f"Mean bits per sequence of {count} sequences, with the standard error of the mean."
+        yield f"Mean bits per sequence of {count} sequences, with the standard error of the mean;"
+        yield "in parentheses, how many of the sequences cost more than 1 bit."
         yield ""
         yield f"| test | {' | '.join(NAMES[result.run.model] for result in found)} |"
         yield "|---" * (len(found) + 1) + "|"
         for test in found[0].tests:
-            cells = (
-                f"{mean(result, test):.3f} ± {standard_error(result.tests[test]):.3f}"
-                for result in found
-            )
+            cells = (_test_cell(result, test) for result in found)
             yield f"| {test} | {' | '.join(cells)} |"
         yield ""
         if found[0].optimum:
@@ -164,6 +165,12 @@ def _generalisation(results: Sequence[SequenceResult]) -> Iterator[str]:
                 f"{standard_error(costs):.3f} bits on the same sequences."
             )
             yield ""
+
+
+def _test_cell(result: SequenceResult, test: str) -> str:
+    costs = result.tests[test]
+    above = sum(cost > 1.0 for cost in costs)
+    return f"{mean(result, test):.3f} ± {standard_error(costs):.3f} ({above})"
 
 
 def _copying(

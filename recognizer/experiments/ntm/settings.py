@@ -55,7 +55,7 @@ class SequenceRun:
     model: Model
     sequences: int
     batch: int = 4
-    enough: float = 0.01
+    enough: float = 0.002
     window: int = 1600
     test_sequences: int = 100
     seed: int = 1

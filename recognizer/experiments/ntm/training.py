@@ -209,7 +209,7 @@ class SequenceTraining:
         planned, found = _plain(self.run), progress.get("run", {})
         for name in sorted(planned.keys() | found.keys()):
             # A training may go on for longer than was planned.
-            if name != "sequences" and planned.get(name) != found.get(name):
+            if name not in ("sequences", "enough") and planned.get(name) != found.get(name):
                 raise SpeechError(
                     f"{path}: expected a training with {name} {planned.get(name)}, "
                     f"found {found.get(name)}"
