@@ -61,11 +61,15 @@ class PathScores:
             at most 0.
         speech: bool ``[T]``, whether the path's phone or the likeliest one is of speech, neither
             silence nor noise.
+        likeliest: int ``[T]``, index in `phones` of the likeliest phone.
+        phones: names of the phones that are compared; SIL, the last, is silence and noise.
     """
 
     log_likelihood: float
     log_ratios: FloatArray
     speech: npt.NDArray[np.bool_]
+    likeliest: npt.NDArray[np.int_]
+    phones: tuple[str, ...]
 
 
 class PhoneScorer:
@@ -87,6 +91,7 @@ class PhoneScorer:
             + [pdfs[name] for name in (SILENCE, SPOKEN_NOISE) if name in pdfs]
         )
         self._silence = len(spoken)
+        self._names = (*spoken, SILENCE)
         number = {name: index for index, name in enumerate(spoken)}
         self._columns = np.full(1 + max(phone for phone, _, _ in transitions.tuples), -1)
         for phone, _, _ in transitions.tuples:
@@ -110,4 +115,6 @@ class PhoneScorer:
             log_likelihood=float(log_likelihoods[frames, self._transitions.pdf[tids]].mean()),
             log_ratios=scores[frames, said] - scores[frames, best],
             speech=(said != self._silence) | (best != self._silence),
+            likeliest=best,
+            phones=self._names,
         )

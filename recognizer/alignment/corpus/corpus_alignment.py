@@ -12,6 +12,11 @@ from typing import Any, Literal
 from recognizer.alignment.aligned_set import CorpusAligner
 from recognizer.alignment.corpus.aligners import read_aligner
 from recognizer.alignment.corpus.noise_words import MAX_NOISE, check_noise, unknown_words
+from recognizer.alignment.corpus.pronunciation import (
+    WordScore,
+    pronunciation_scores,
+    write_pronunciations,
+)
 from recognizer.alignment.corpus.quality import (
     QualityOptions,
     UtteranceQuality,
@@ -69,6 +74,7 @@ class CorpusAlignment:
         failed: why, by the id of each utterance that could not be aligned.
         unknown: words outside the lexicon, aligned with spoken noise, and their counts.
         quality: how well each aligned utterance fits its transcript, by its id.
+        pronunciation: how each of its words and phones is pronounced, likewise.
         departures: by utterance, where tolerant alignment departs from the transcript; None if
             alignment was not tolerant.
     """
@@ -78,6 +84,7 @@ class CorpusAlignment:
     failed: dict[str, str]
     unknown: Counter[str]
     quality: dict[str, UtteranceQuality]
+    pronunciation: dict[str, tuple[WordScore, ...]]
     departures: dict[str, Departure] | None = None
 
     @property
@@ -97,6 +104,7 @@ class CorpusAlignment:
         formats: Sequence[AlignmentFormat] = ("textgrid", "ctm"),
         *,
         unit: Unit = "recording",
+        pronunciation: bool = False,
     ) -> None:
         """Write the alignments and `quality.csv`; `departures.json` if alignment was tolerant.
 
@@ -106,6 +114,7 @@ class CorpusAlignment:
                 words.ctm and phones.ctm of all.
             unit: "recording" writes the alignments of all utterances of a recording together, in
                 its own time; "utterance" each by itself.
+            pronunciation: write `pronunciation.csv`, too.
 
         Raises:
             SpeechError: a name that no file can have, utterances of one speaker that overlap in
@@ -124,6 +133,8 @@ class CorpusAlignment:
                 stream.write("\n")
         failed = {**self.corpus.skipped, **self.failed}
         write_quality(target / "quality.csv", self.corpus, self.quality, failed)
+        if pronunciation:
+            write_pronunciations(target / "pronunciation.csv", self.pronunciation.items())
 
     def write_one(self, path: str | Path, file_format: Literal["textgrid", "json"]) -> None:
         """Write the alignments of one recording to a file.
@@ -212,12 +223,21 @@ def align_corpus(
     qualities = utterance_qualities(
         corpus, aligned.found, alignments, noise, aligner.frame_shift, quality
     )
+    named = alignments if stress is None else list(map(stress.apply, alignments))
+    pronunciation: dict[str, tuple[WordScore, ...]] = {}
+    for alignment in named:
+        scores = aligned.found[alignment.utterance].scores
+        assert scores is not None  # `scored` above
+        pronunciation[alignment.utterance] = pronunciation_scores(
+            alignment, scores, aligner.frame_shift
+        )
     return CorpusAlignment(
         corpus,
-        tuple(alignments if stress is None else map(stress.apply, alignments)),
+        tuple(named),
         {one.id: aligned.failed[one.id] for one in corpus if one.id in aligned.failed},
         aligned.unknown,
         qualities,
+        pronunciation,
         None if tolerance is None else departures,
     )
 

@@ -19,6 +19,7 @@ import numpy as np
 from recognizer.alignment.aligned_set import CorpusAligner, parallel
 from recognizer.alignment.corpus.aligners import open_model, read_aligner
 from recognizer.alignment.corpus.noise_words import MAX_NOISE, unknown_words
+from recognizer.alignment.gmm_aligner import FlatStartModel
 from recognizer.data.audio.reading import SAMPLE_RATE, Samples
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import UsageError, as_speech_error
@@ -26,6 +27,7 @@ from recognizer.data.io.files import replace_text
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.text.transcripts import is_tag
 from recognizer.evaluation.word_alignment import count_errors
+from recognizer.model.bundle import ModelBundle
 
 _NAMED = 10
 _BLOCK = SAMPLE_RATE // 10
@@ -208,7 +210,7 @@ class CorpusValidation:
 
 def validate_corpus(
     corpus: Corpus,
-    model: str | Path | None = None,
+    model: str | Path | ModelBundle | FlatStartModel | None = None,
     *,
     add_lexicon: str | Path | None = None,
     options: ValidationOptions | None = None,
@@ -218,7 +220,8 @@ def validate_corpus(
 
     Args:
         corpus: read with `skip_faulty`, so that faulty recordings are listed and do not raise.
-        model: a model directory, or a trained aligner; None is the English model of this package.
+        model: a model directory or a trained aligner, perhaps opened; None is the English model of
+            this package.
         add_lexicon: a file of further pronunciations, in phones of the model.
         options: what counts as a fault.
         jobs: threads; None for one a core.
@@ -227,7 +230,7 @@ def validate_corpus(
         SpeechError: a missing or damaged model or lexicon.
     """
     chosen = options or ValidationOptions()
-    opened = open_model(model)
+    opened = model if isinstance(model, ModelBundle | FlatStartModel) else open_model(model)
     aligner, corpus = read_aligner(opened, corpus, add_lexicon=add_lexicon)
     dictionary, _ = read_aligner(opened, corpus, derive=False, add_lexicon=add_lexicon)
     unusable = dict(corpus.skipped)

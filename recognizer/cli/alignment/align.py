@@ -97,6 +97,11 @@ UNITS = ("recording", "utterance")
 )
 @click.option("--stress", is_flag=True, help="Write vowels with the dictionary's stress digits.")
 @click.option(
+    "--pronunciation",
+    is_flag=True,
+    help="Write pronunciation.csv: how well each phone and word is pronounced.",
+)
+@click.option(
     "--format",
     "formats",
     type=click.Choice(FORMATS),
@@ -132,6 +137,7 @@ def align(
     derive: bool,
     max_noise: float,
     stress: bool,
+    pronunciation: bool,
     formats: tuple[AlignmentFormat, ...],
     unit: Unit,
     jobs: int | None,
@@ -149,6 +155,10 @@ def align(
     quality.csv lists all utterances, the most suspicious first: their suspicion is how much less
     likely the transcript's phones are than those that the model alone hears. Utterances that do not
     sound like their transcripts are named at the end.
+
+    With --pronunciation, pronunciation.csv has a score for each phone and word (goodness of
+    pronunciation: 0 where the model hears the phone, lower where it hears another), and the phone
+    that is likeliest there.
 
     Silence is the phone SIL; a word without a pronunciation is aligned as the phone SPN. Words
     outside the lexicon get pronunciations from letters. More than --max-noise words without any are
@@ -240,7 +250,7 @@ def align(
         jobs=jobs,
     )
     if aligned.alignments:
-        aligned.write(target, formats, unit=unit)
+        aligned.write(target, formats, unit=unit, pronunciation=pronunciation)
     for line in aligned.lines():
         report("recognizer align", line)
     return 0 if aligned.complete else 1
