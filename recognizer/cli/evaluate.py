@@ -15,6 +15,12 @@ import click
 )
 @click.option("--speakers", is_flag=True, help="Print a table of the speakers' error rates.")
 @click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Recognise on a Ray cluster (auto: the one that this machine belongs to), whose machines "
+    "all have DATA and the model under the same names.",
+)
 @click.option("--channel", type=click.IntRange(min=1), metavar="N", help="As in recognize.")
 @click.option("--allow-pipes", is_flag=True, help="Run the commands that wav.scp names.")
 def evaluate(
@@ -23,6 +29,7 @@ def evaluate(
     out: str | None,
     speakers: bool,
     jobs: int,
+    cluster: str | None,
     channel: int | None,
     allow_pipes: bool,
 ) -> int:
@@ -43,6 +50,11 @@ def evaluate(
       recognizer evaluate data/dev --out exp/dev --jobs 4
       sctk sclite -r exp/dev/ref.trn trn -h exp/dev/hyp.trn trn -i rm -o sum stdout
     """
+    if cluster is not None and jobs != 1:
+        raise click.UsageError("--jobs does not go with --cluster")
+
+    import sys
+    from contextlib import nullcontext, redirect_stdout
     from dataclasses import replace
     from pathlib import Path
 
@@ -74,7 +86,11 @@ def evaluate(
                     report("recognizer evaluate", f"{failed.utterance}: {failed.error}")
                 held_back.clear()
 
-        evaluation = evaluate_corpus(corpus, model, jobs=jobs, progress=progress)
+        # Ray prints messages of its own to standard output.
+        with nullcontext() if cluster is None else redirect_stdout(sys.stderr):
+            evaluation = evaluate_corpus(
+                corpus, model, jobs=jobs, progress=progress, cluster=cluster
+            )
     result = evaluation.result()
     if out is not None:
         evaluation.write(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -242,16 +243,19 @@ def _print(
     from recognizer.batch.recognition import recognize_files
     from recognizer.formats.writing import formatted
 
-    failed = 0
+    failed, output = 0, sys.stdout
     results = recognize_files([one.path for one in named], options)
-    for recording, result in zip(named, results, strict=True):
-        if isinstance(result, SpeechError):
-            report("recognize", result)
-            failed += 1
-            continue
-        _remark(recording, result)
-        sys.stdout.write(formatted(form, recording, result, subtitles))
-        sys.stdout.flush()
+    # Ray prints messages of its own to standard output.
+    aside = nullcontext() if options.cluster is None else redirect_stdout(sys.stderr)
+    with aside:
+        for recording, result in zip(named, results, strict=True):
+            if isinstance(result, SpeechError):
+                report("recognize", result)
+                failed += 1
+                continue
+            _remark(recording, result)
+            output.write(formatted(form, recording, result, subtitles))
+            output.flush()
     return 1 if failed else 0
 
 

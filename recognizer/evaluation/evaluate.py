@@ -17,6 +17,7 @@ from recognizer.data.audio.reading import Samples
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import SpeechError, as_speech_error
 from recognizer.data.io.files import check_directory, replace_text
+from recognizer.data.parallel.cluster import cluster_map
 from recognizer.data.parallel.processes import process_map
 from recognizer.evaluation.bootstrap import improvement_probability, wer_interval
 from recognizer.evaluation.confidence import (
@@ -200,6 +201,7 @@ def evaluate(
     jobs: int = 1,
     progress: Callable[[UtteranceScore], None] = lambda score: None,
     listen: Callable[[Utterance], Samples] = Utterance.samples,
+    cluster: str | None = None,
 ) -> CorpusEvaluation:
     """Recognise and score every utterance of a corpus.
 
@@ -209,6 +211,8 @@ def evaluate(
         jobs: processes; each loads the model, so the memory needed grows with them.
         progress: told of each utterance, in order.
         listen: gives the samples that are recognised; it goes to other processes.
+        cluster: address of a Ray cluster that works instead of processes of this machine
+            (`recognizer.data.parallel.cluster.cluster_map`).
 
     Raises:
         SpeechError: the corpus is empty, the model is damaged, or no utterance at all could be
@@ -219,7 +223,12 @@ def evaluate(
     recognizer = loaded_recognizer(model)
     corpus = corpus.normalized(recognizer.bundle.config.text_rules)
     scores = []
-    for score in each_utterance(corpus, functools.partial(_score, model, listen), jobs):
+    work = functools.partial(_score, model, listen)
+    if cluster is None:
+        found = each_utterance(corpus, work, jobs)
+    else:
+        found = cluster_map(work, _utterances(corpus), cluster, _failed)
+    for score in found:
         progress(score)
         scores.append(score)
     if all(score.error is not None for score in scores):
@@ -239,9 +248,13 @@ def each_utterance(
     Raises:
         SpeechError: the corpus is empty.
     """
+    yield from process_map(work, _utterances(corpus), jobs, corpus.name)
+
+
+def _utterances(corpus: Corpus) -> Corpus:
     if not len(corpus):
         raise SpeechError(f"{corpus.name}: expected utterances, found none")
-    yield from process_map(work, corpus, jobs, corpus.name)
+    return corpus
 
 
 def _score(
@@ -253,20 +266,7 @@ def _score(
     try:
         result = recognizer.recognize_samples(listen(utterance))
     except Exception as error:
-        nothing = count_errors(reference, ())
-        return UtteranceScore(
-            utterance=utterance.id,
-            speaker=utterance.speaker,
-            reference=reference,
-            first_pass=(),
-            rescored=(),
-            first_pass_counts=nothing,
-            rescored_counts=nothing,
-            audio_seconds=0.0,
-            num_frames=0,
-            seconds=0.0,
-            error=str(as_speech_error(error)),
-        )
+        return _failed(utterance, as_speech_error(error))
     seconds = time.perf_counter() - start
     first, second = result.first_pass.words, result.rescored.words
     return UtteranceScore(
@@ -282,6 +282,25 @@ def _score(
         seconds=seconds,
         confidences=tuple(word.confidence for word in result.words),
         right=tuple(right_words(reference, second)),
+    )
+
+
+def _failed(utterance: Utterance, error: SpeechError) -> UtteranceScore:
+    """The score of an utterance that could not be recognised."""
+    reference = utterance.words
+    nothing = count_errors(reference, ())
+    return UtteranceScore(
+        utterance=utterance.id,
+        speaker=utterance.speaker,
+        reference=reference,
+        first_pass=(),
+        rescored=(),
+        first_pass_counts=nothing,
+        rescored_counts=nothing,
+        audio_seconds=0.0,
+        num_frames=0,
+        seconds=0.0,
+        error=str(error),
     )
 
 

@@ -1,4 +1,4 @@
-"""Every command of docs/getting-started.md is run, and prints what the page shows.
+"""Every command of some pages is run, and prints what the page shows.
 
 A line of the page that is ``...`` stands for any lines. Numbers that depend on the machine (rates,
 real-time factors, accuracies of a training) may differ; all else must be equal.
@@ -17,7 +17,7 @@ import pytest
 from pages import DOCS, fenced_blocks
 from places import ROOT
 
-PAGE = DOCS / "getting-started.md"
+PAGES = (DOCS / "getting-started.md", DOCS / "guides" / "output-formats.md")
 MEASURED = re.compile(r"RTF|frames per second|accuracy")
 """Lines of which numbers depend on the machine."""
 
@@ -87,11 +87,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("command", "printed"),
-    commands(PAGE.read_text(encoding="utf-8")),
+    [one for page in PAGES for one in commands(page.read_text(encoding="utf-8"))],
     ids=lambda value: value.split("\n")[0][:60] if isinstance(value, str) else "",
 )
 def test_the_page_shows_what_commands_do(place: Path, command: str, printed: list[str]):
-    """In the page's order: later commands use what earlier ones wrote."""
+    """In the pages' order: later commands use what earlier ones wrote."""
     if "recognizer train" in command:
         pytest.importorskip("torch", reason="training needs torch")
     if command == "ls acoustic" and not (place / "acoustic").is_dir():
