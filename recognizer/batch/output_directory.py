@@ -101,14 +101,19 @@ class OutputDirectory:
                 raise SpeechError(f"{path}: {_difference(wanted, made)} (--overwrite replaces it)")
         return not missing
 
-    def write(self, recording: Recording, result: Result) -> None:
+    def write(self, recording: Recording, result: Result, damage: str = "") -> None:
         """Write the files of a recording.
+
+        Args:
+            recording: is never `done` if it is damaged.
+            result: what was recognised in it.
+            damage: why there is nothing after that.
 
         Raises:
             SpeechError: a file cannot be written, for example because the disk is full.
         """
         for form, path in self._paths(recording).items():
-            self._announce(path, self._line(recording, form))
+            self._announce(path, {**self._line(recording, form), "damage": damage})
             with replace_text(path) as stream:
                 stream.write(formatted(form, recording, result, self._subtitles))
 
@@ -126,6 +131,7 @@ class OutputDirectory:
             "file": f"{recording.name}.{form}",
             "audio": str(path.absolute()),
             "state": state,
+            "damage": "",
             **self._settings,
         }
         if form in _SUBTITLES:
@@ -175,5 +181,7 @@ def _difference(wanted: Mapping[str, Any], made: Mapping[str, Any] | None) -> st
         return f"expected what is said in {wanted['audio']}, found that of {made.get('audio')}"
     if made.get("state") != wanted["state"]:
         return f"expected what is said in {wanted['audio']} now, which was changed since"
+    if made.get("damage"):
+        return f"holds only what comes before the damage: {made['damage']}"
     differing = [name for name in wanted if made.get(name) != wanted[name]]
     return f"made with another {differing[0] if differing else 'option'}"

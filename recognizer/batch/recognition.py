@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from recognizer.loaded import loaded_recognizer
 from recognizer.model.files import CONFIG, DEFAULT_MODEL, read_config
 from recognizer.recognition.result import Result
 
+FileProgress = Callable[[str, float, float | None], None]
+"""Is told of a file's path, the seconds that are done, and those of the whole file."""
+
 
 @dataclass(frozen=True)
 class BatchOptions:
@@ -25,7 +28,8 @@ class BatchOptions:
         model: a model directory; None is the English model of this package.
         minimum_bayes_risk: as in `recognizer.recognizer.Recognizer`.
         channel: as in `recognizer.recognizer.Recognizer.recognize`.
-        threads: files recognised at a time on this machine.
+        threads: what is recognised at a time on this machine: files, and where there are fewer of
+            them, segments of long ones; None: one file, its segments on all processors.
         cluster: address of a Ray cluster that recognises the files instead ("auto": the one that
             this machine belongs to; "": one of this machine alone); None: this process does.
     """
@@ -33,12 +37,12 @@ class BatchOptions:
     model: str | None = None
     minimum_bayes_risk: bool = False
     channel: int | None = None
-    threads: int = 1
+    threads: int | None = None
     cluster: str | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if self.threads < 1:
+        if self.threads is not None and self.threads < 1:
             raise UsageError(f"threads: expected at least 1, found {self.threads}")
 
     def settings(self) -> dict[str, Any]:
@@ -56,25 +60,34 @@ class BatchOptions:
         }
 
 
-def recognize_files(paths: Sequence[str], options: BatchOptions) -> Iterator[Result | SpeechError]:
+def recognize_files(
+    paths: Sequence[str], options: BatchOptions, progress: FileProgress | None = None
+) -> Iterator[Result | SpeechError]:
     """Recognise files, several at a time.
 
     Args:
         paths: of audio files; for a cluster, all its machines have them under the same names.
         options: how.
+        progress: is told of long files: the path, the seconds that are done, and those of the
+            whole file, if they are known. Threads call it; a cluster does not.
 
     Yields:
-        The result of each file, in order, or why it could not be recognised. Results of a cluster
-        have no lattices, which may be large.
+        The result of each file, in order, or why it could not be recognised; a long file that is
+        damaged gives a `recognizer.long.recognition.BrokenRecordingError`, which has the result of
+        what comes before. Results of a cluster have no lattices, which may be large.
 
     Raises:
         UsageError: standard input for a cluster, or Ray is not installed.
         SpeechError: a damaged model; a cluster that cannot be reached.
     """
     if options.cluster is None:
-        recognize = functools.partial(_recognized, options)
+        files, segments = 1, options.threads
+        if options.threads is not None:
+            files = min(options.threads, max(1, len(paths)))
+            segments = options.threads // files
+        recognize = functools.partial(_recognized, options, segments, progress)
         loaded_recognizer(options.model, options.minimum_bayes_risk)  # one for all threads
-        yield from thread_map(recognize, paths, options.threads)
+        yield from thread_map(recognize, paths, files)
         return
     if "-" in paths:
         raise UsageError("standard input cannot be read by a cluster: expected files")
@@ -86,10 +99,13 @@ def recognize_files(paths: Sequence[str], options: BatchOptions) -> Iterator[Res
     )
 
 
-def _recognized(options: BatchOptions, path: str) -> Result | SpeechError:
+def _recognized(
+    options: BatchOptions, threads: int | None, progress: FileProgress | None, path: str
+) -> Result | SpeechError:
     recognizer = loaded_recognizer(options.model, options.minimum_bayes_risk)
+    tell = None if progress is None else functools.partial(progress, path)
     try:
-        return recognizer.recognize(path, channel=options.channel)
+        return recognizer.recognize(path, channel=options.channel, threads=threads, progress=tell)
     except SpeechError as error:
         return error
     except Exception as error:
@@ -98,5 +114,5 @@ def _recognized(options: BatchOptions, path: str) -> Result | SpeechError:
 
 
 def _on_cluster(options: BatchOptions, path: str) -> Result | SpeechError:
-    found = _recognized(options, path)
+    found = _recognized(options, 1, None, path)
     return replace(found, lattice=None) if isinstance(found, Result) else found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +70,9 @@ if TYPE_CHECKING:
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Files recognised at the same time.",
+    metavar="N",
+    help="Files, or segments of a long one, recognised at the same time [default: one file; the "
+    "segments of a long one on all processors].",
 )
 @click.option(
     "--cluster",
@@ -113,7 +113,7 @@ def recognize(
     characters_per_second: float | None,
     mbr: bool,
     channel: int | None,
-    threads: int,
+    threads: int | None,
     cluster: str | None,
     live: bool,
     microphone: bool,
@@ -240,22 +240,17 @@ def _print(
     named: Sequence[Recording], form: str, subtitles: SubtitleOptions, options: BatchOptions
 ) -> int:
     """Print the results in the order of the recordings."""
-    from recognizer.batch.recognition import recognize_files
     from recognizer.formats.writing import formatted
 
-    failed, output = 0, sys.stdout
-    results = recognize_files([one.path for one in named], options)
+    output = sys.stdout
+
+    def write(recording: Recording, result: Result, damage: str) -> None:
+        output.write(formatted(form, recording, result, subtitles))
+        output.flush()
+
     # Ray prints messages of its own to standard output.
-    aside = nullcontext() if options.cluster is None else redirect_stdout(sys.stderr)
-    with aside:
-        for recording, result in zip(named, results, strict=True):
-            if isinstance(result, SpeechError):
-                report("recognize", result)
-                failed += 1
-                continue
-            _remark(recording, result)
-            output.write(formatted(form, recording, result, subtitles))
-            output.flush()
+    with nullcontext() if options.cluster is None else redirect_stdout(sys.stderr):
+        failed = _recognize(named, options, write)
     return 1 if failed else 0
 
 
@@ -269,8 +264,6 @@ def _write(
 ) -> int:
     """Write the results into files, except for those that are there already."""
     from recognizer.batch.output_directory import OutputDirectory
-    from recognizer.batch.recognition import recognize_files
-    from recognizer.data.io.console import progress_bar
 
     output = OutputDirectory(
         directory,
@@ -296,17 +289,37 @@ def _write(
         )
     if not waiting:
         return 1 if failed else 0
-    results = recognize_files([one.path for one in waiting], options)
-    with progress_bar(directory, len(waiting)) as advance:
-        for recording, result in zip(waiting, results, strict=True):
-            advance()
-            if isinstance(result, SpeechError):
+    failed += _recognize(waiting, options, output.write)
+    return 1 if failed else 0
+
+
+def _recognize(
+    named: Sequence[Recording],
+    options: BatchOptions,
+    write: Callable[[Recording, Result, str], None],
+) -> int:
+    """Recognise files and write the results; gives the number of those that failed."""
+    from recognizer.batch.progress import RecordingProgress
+    from recognizer.batch.recognition import recognize_files
+    from recognizer.long.recognition import BrokenRecordingError
+    from recognizer.recognition.result import Result
+
+    failed = 0
+    with RecordingProgress(len(named)) as progress:
+        results = recognize_files([one.path for one in named], options, progress.heard)
+        for recording, result in zip(named, results, strict=True):
+            progress.finished(recording.path)
+            with progress.paused():
+                if isinstance(result, Result):
+                    _remark(recording, result)
+                    write(recording, result, "")
+                    continue
                 report("recognize", result)
                 failed += 1
-                continue
-            _remark(recording, result)
-            output.write(recording, result)
-    return 1 if failed else 0
+                if isinstance(result, BrokenRecordingError) and result.result.words:
+                    report("recognize", f"{recording.path}: what comes before is given")
+                    write(recording, result.result, str(result))
+    return failed
 
 
 def _remark(recording: Recording, result: Result) -> None:

@@ -42,6 +42,10 @@ class BrokenRecordingError(SpeechError):
         super().__init__(message)
         self.result = result
 
+    def __reduce__(self) -> tuple[type[BrokenRecordingError], tuple[str, Result]]:
+        """For other processes."""
+        return type(self), (str(self), self.result)
+
 
 def recognize_segments(
     passes: Passes,

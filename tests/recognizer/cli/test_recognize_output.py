@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pysubs2
 import pytest
 import soundfile
@@ -124,3 +125,46 @@ def test_an_output_directory_that_is_a_file(command, toy_model, whistled, tmp_pa
     ran = command("recognize", whistled("go"), "--output-dir", path, "--model", toy_model)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == f"recognize: {path}: expected a directory, found {path}, which is a file\n"
+
+
+@pytest.fixture(scope="module")
+def long_speech() -> tuple[list[str], np.ndarray]:
+    """Words and samples of more than a minute."""
+    texts = [text for text in ("go left stop", "now", "left now", "stop go") for _ in range(12)]
+    pause = np.zeros(toy.RATE, np.float32)
+    samples = np.concatenate([part for text in texts for part in (toy.whistle(text), pause)])
+    assert len(samples) > 70 * toy.RATE
+    return " ".join(texts).split(), samples
+
+
+def test_a_long_recording_has_segments(command, toy_model, tmp_path, long_speech):
+    words, samples = long_speech
+    path = tmp_path / "long.flac"
+    soundfile.write(path, samples, toy.RATE)
+    ran = command("recognize", path, "--format", "json", "--threads", 2, "--model", toy_model)
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert found["text"].split() == words
+    assert len(found["segments"]) > 1
+    assert " ".join(one["text"] for one in found["segments"]).split() == words
+
+
+def test_what_comes_before_damage_is_given_but_never_done(
+    command, toy_model, tmp_path, long_speech
+):
+    words, samples = long_speech
+    path, out = tmp_path / "cut.flac", tmp_path / "out"
+    soundfile.write(path, samples, toy.RATE)
+    path.write_bytes(path.read_bytes()[: -path.stat().st_size // 100])
+    ran = command("recognize", path, "--model", toy_model)
+    assert ran.code == 1
+    found = ran.out.split()
+    assert len(found) > len(words) // 2
+    assert found[:-1] == words[: len(found) - 1]
+    assert ran.err.count("\n") == 2
+    assert ran.err.endswith(f"recognize: {path}: what comes before is given\n")
+    ran = command("recognize", path, "--output-dir", out, "--model", toy_model)
+    assert (ran.code, (out / "cut.txt").read_text().split()) == (1, found)
+    ran = command("recognize", path, "--output-dir", out, "--model", toy_model)
+    assert ran.code == 1
+    assert "cut.txt: holds only what comes before the damage: " in ran.err
