@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from recognizer.evaluation.tune import tune as tune
     from recognizer.evaluation.word_alignment import count_errors as count_errors
     from recognizer.evaluation.word_alignment import word_error_rate as word_error_rate
+    from recognizer.formats.cues import SubtitleOptions as SubtitleOptions
+    from recognizer.formats.subtitles import srt as srt
+    from recognizer.formats.subtitles import vtt as vtt
     from recognizer.lm.automaton.automaton import NgramAutomaton as NgramAutomaton
     from recognizer.lm.estimation.estimate import Estimate as Estimate
     from recognizer.lm.estimation.estimate import estimate_ngrams as estimate_ngrams
@@ -133,6 +136,8 @@ _MODULES = {
     "evaluation.evaluate": "CorpusEvaluation evaluate",
     "evaluation.tune": "tune",
     "evaluation.word_alignment": "count_errors word_error_rate",
+    "formats.cues": "SubtitleOptions",
+    "formats.subtitles": "srt vtt",
     "lm.automaton.automaton": "NgramAutomaton",
     "lm.estimation.estimate": "Estimate estimate_ngrams estimate_ngrams_of_files",
     "lm.estimation.options": "EstimateOptions",
