@@ -157,9 +157,8 @@ def recognize(
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --live or --microphone")
     if not audio:
         raise click.UsageError("Missing argument 'AUDIO...'.")
-    from recognizer.batch.recognition import (
-        BatchOptions,  # numpy and the rest only when work begins
-    )
+    # numpy and the rest are only loaded when work begins.
+    from recognizer.batch.recognition import BatchOptions
     from recognizer.formats.cues import SubtitleOptions
     from recognizer.formats.recordings import recordings
 
@@ -209,7 +208,7 @@ def _listen(
     if microphone and audio:
         raise click.UsageError(f"{name}: expected no files, found {audio[0]}")
     if live and audio != ("-",):
-        found = next((one for one in audio if one != "-"), "nothing")
+        found = " ".join(audio) or "nothing"
         raise click.UsageError(f"{name}: expected - for standard input, found {found}")
     if form not in ("text", "json"):
         raise click.UsageError(f"{name}: expected --format text or json, found {form}")
