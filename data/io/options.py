@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import sys
 import types
 import typing
@@ -67,21 +68,28 @@ def from_table(cls: type[Options], table: Mapping[str, Any], place: str) -> Opti
         place: the file (and section) that errors name.
 
     Raises:
-        SpeechError: an unknown key, a missing one, a value of another type, or a value that
-            the dataclass's own validation refuses.
+        SpeechError: unknown keys, missing ones, values of another type, or values that the
+            dataclasses' own validation refuses: all of them in one line.
     """
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    faults = []
     for key in table:
         if key not in fields:
-            known = ", ".join(fields)
-            raise SpeechError(f"{place}: unknown key {key!r} (known: {known})")
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.7)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            faults.append(f"{place}: unknown key {key!r} ({meant}known: {', '.join(fields)})")
     values = {}
     for name, field in fields.items():
         if name in table:
-            values[name] = _value(hints[name], table[name], f"{place}: {name}")
+            try:
+                values[name] = _value(hints[name], table[name], f"{place}: {name}")
+            except SpeechError as error:
+                faults.append(str(error))
         elif _is_required(field):
-            raise SpeechError(f"{place}: the key {name!r} is missing")
+            faults.append(f"{place}: the key {name!r} is missing")
+    if faults:
+        raise SpeechError("; ".join(faults))
     try:
         return cls(**values)
     except (SpeechError, ValueError) as error:

@@ -7,8 +7,25 @@ import click
 from recognizer.cli.training.stage_options import numpy_on_one_thread, stage_range, work_options
 
 
+def _print_keys(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from recognizer.cli.training.recipe_keys import keys_page
+
+    click.echo(keys_page(), nl=False)
+    context.exit()
+
+
 @click.command()
 @click.argument("recipe")
+@click.option(
+    "--keys",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_keys,
+    help="Print every key of every file with its default and meaning, and exit.",
+)
 @work_options
 @stage_range
 def recipe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -73,6 +74,22 @@ def test_any_options_survive_toml(tmp_path_factory, value: Outer):
     path = tmp_path_factory.mktemp("toml") / "o.toml"
     path.write_text(options.to_toml(value), encoding="utf-8")
     assert options.from_table(Outer, options.read_toml(path), "o.toml") == value
+
+
+def test_all_faults_of_a_file_are_told_at_once():
+    table = {"nam": "a", "count": 1.5, "inner": {"rate": -1, "names": "b"}, "many": [{"x": 1}]}
+    with pytest.raises(SpeechError) as caught:
+        options.from_table(Outer, table, "m")
+    known, inner = (
+        ", ".join(field.name for field in dataclasses.fields(one)) for one in (Outer, Inner)
+    )
+    assert str(caught.value).split("; ") == [
+        f"m: unknown key 'nam' (did you mean 'name'? known: {known})",
+        "m: the key 'name' is missing",
+        "m: count: expected an integer, found 1.5",
+        "m: inner: names: expected a list, found 'b'",
+        f"m: many[0]: unknown key 'x' (known: {inner})",
+    ]
 
 
 @pytest.mark.parametrize(
