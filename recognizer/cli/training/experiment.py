@@ -166,9 +166,9 @@ def ntm(
     document = Path(output)
     check_report(document)
     experiment = SequenceExperiment(planned_runs(small=small), Path(work), device)
-    command = (
-        f"recognizer experiment ntm{' --small' if small else ''} --work {work} --output {output}"
-    )
+    setting = " --small" if small else ""
+    # The directories of one machine would tell a reader of the document nothing.
+    command = f"recognizer experiment ntm{setting} --work exp/ntm --output {document.name}"
 
     def report() -> list[SequenceResult]:
         with locked(Path(work) / "report.lock", wait=True):

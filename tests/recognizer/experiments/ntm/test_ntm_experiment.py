@@ -151,6 +151,26 @@ def test_an_unknown_name_is_refused(option: str, tmp_path: Path) -> None:
     assert str(done.exception).endswith("found sum")
 
 
+def test_the_command_trains_what_is_not_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = (replace(TINY, sequences=16), replace(TINY, sequences=16, model="lstm"))
+    monkeypatch.setattr(settings, "planned_runs", lambda *, small: runs)
+    arguments = ["ntm", "--work", str(tmp_path / "work"), "--output", str(tmp_path / "ntm.md")]
+    first = CliRunner().invoke(experiment, [*arguments, "--network", "lstm", "--json"])
+    assert first.exception is None
+    (found,) = json.loads(first.stdout)
+    assert (found["task"], found["model"], found["sequences"]) == ("copy", "lstm", 16)
+    reported = CliRunner().invoke(experiment, [*arguments, "--report"])
+    assert reported.stdout == f"{tmp_path / 'ntm.md'}\n"
+    assert "1 of 2 trainings have ended" in (tmp_path / "ntm.md").read_text()
+    assert CliRunner().invoke(experiment, arguments).exception is None
+    text = (tmp_path / "ntm.md").read_text()
+    assert "trainings have ended" not in text
+    assert "| copy | NTM, feed-forward controller |" in text
+    assert str(tmp_path) not in text
+
+
 def test_another_document_is_not_overwritten(tmp_path: Path) -> None:
     document = tmp_path / "notes.md"
     document.write_text("# Notes\n")
