@@ -160,6 +160,24 @@ class Tree:
             found.append(node.pdf)
         return tuple(found)
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The tree as arrays, for native code.
+
+        Returns:
+            ``position``, ``question``, ``yes``, ``no``, ``pdf``: int32 ``[nodes]``, of which
+            leaves have a pdf-id and position -1; ``roots``: int32 ``[phones * states]``, -1 where
+            a phone has no such state; ``member``: bool ``[questions * phones]``.
+        """
+        return {
+            "position": np.ascontiguousarray(self._position),
+            "question": np.ascontiguousarray(self._question),
+            "yes": np.ascontiguousarray(self._yes),
+            "no": np.ascontiguousarray(self._no),
+            "pdf": np.ascontiguousarray(self._pdf),
+            "roots": self._root_table.ravel(),
+            "member": self._member.ravel(),
+        }
+
     def lookup(
         self,
         left: npt.ArrayLike,

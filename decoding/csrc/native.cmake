@@ -12,3 +12,6 @@ add_native_module(decoding _lattice
   ${dir}/lattice/word_closure.cc)
 add_native_module(decoding _rescore
   ${dir}/rescore/rescore_module.cc ${dir}/rescore/rescoring.cc)
+add_native_module(decoding _vocabulary
+  ${dir}/vocabulary/extension.cc ${dir}/vocabulary/vocabulary_module.cc
+  ${dir}/vocabulary/word_boundaries.cc)

@@ -11,6 +11,7 @@ their histories meet in the history that they back off to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -48,6 +49,8 @@ class OnTheFlyDecoder(Decoder):
         look_ahead_bytes: about how much memory each thread may use to remember what it found out
             about the language model.
         is_silence: as of `Decoder`.
+        lm_words: for each word of the graph the language model's word that it is scored as, if
+            they are not the same. Several may be scored as one.
 
     Raises:
         SpeechError: the graph's labels do not fit the transition-ids, its non-emitting arcs form a
@@ -65,6 +68,7 @@ class OnTheFlyDecoder(Decoder):
         look_ahead_bytes: int = 32 << 20,
         *,
         is_silence: npt.NDArray[np.bool_] | None = None,
+        lm_words: Sequence[str] | None = None,
     ) -> None:
         if mode not in get_args(BackoffMode):
             raise UsageError(f"mode: expected 'exact' or 'epsilon', found {mode!r}")
@@ -79,7 +83,7 @@ class OnTheFlyDecoder(Decoder):
                 f"on-the-fly search: expected a language model of order {_search.MAX_ORDER} at "
                 f"most, found {automaton.order}"
             )
-        words = automaton.word_ids(self.graph.words)
+        words = automaton.word_ids(self.graph.words if lm_words is None else lm_words)
         words[0] = -1
         if not (words >= 0).any():
             raise SpeechError(

@@ -49,7 +49,9 @@ class ComposedGraph {
                  std::to_string(words.data()[w]));
     }
     {
-      const decoding::WordClasses classes = decoding::MakeWordClasses(mapped_.view(), max_class);
+      same_as_ = decoding::FirstOfTheSame(words.data(), words.shape(0));
+      const decoding::WordClasses classes =
+          decoding::MakeWordClasses(mapped_.view(), same_as_, max_class);
       look_ahead_classes_ = std::make_unique<decoding::LookAheadClasses>(
           classes, automaton_.view(), words.data());
       graph_ = std::make_unique<decoding::HclGraph>(mapped_.view(), classes, words.data());
@@ -60,12 +62,14 @@ class ComposedGraph {
   }
 
   const decoding::MappedGraph& mapped() const { return mapped_.view(); }
+  const std::vector<uint32_t>& same_as() const { return same_as_; }
   const decoding::HclGraph& get() const { return *graph_; }
   const decoding::LookAheadClasses& look_ahead_classes() const { return *look_ahead_classes_; }
 
  private:
   decoding::MappedGraphArrays mapped_;
   lm::AutomatonArrays automaton_;
+  std::vector<uint32_t> same_as_;
   std::unique_ptr<decoding::LookAheadClasses> look_ahead_classes_;
   std::unique_ptr<decoding::HclGraph> graph_;
 };
@@ -77,7 +81,7 @@ nb::tuple GiveWordClasses(const ComposedGraph& graph, size_t max_words) {
   std::vector<uint32_t> words;
   {
     nb::gil_scoped_release release;
-    classes = decoding::MakeWordClasses(graph.mapped(), max_words);
+    classes = decoding::MakeWordClasses(graph.mapped(), graph.same_as(), max_words);
     for (uint32_t c = 0; c < classes.num_classes(); ++c) {
       offsets.push_back(words.size());
       for (uint64_t i = classes.offsets[c]; i < classes.offsets[c + 1]; ++i) {

@@ -1,0 +1,1 @@
+"""Words that are added to a decoding graph at run time."""
