@@ -88,6 +88,7 @@ class ComposedGraph:
         graph: dict[str, npt.NDArray[Any]],
         automaton: dict[str, npt.NDArray[Any]],
         words: _Ints,
+        num_ahead: int,
         max_class: int,
     ) -> None: ...
 

@@ -115,6 +115,8 @@ class Rescorer:
         new: any model.
         symbols: the words of the lattices by id. A word that a model does not know is scored as
             its `<unk>`.
+        scored_as: for each of the symbols the word of the models that stands for it, if they are
+            not the same.
     """
 
     def __init__(
@@ -122,10 +124,11 @@ class Rescorer:
         old: LanguageModel[Any] | EpsilonBackoff,
         new: LanguageModel[Any] | EpsilonBackoff,
         symbols: Sequence[str],
+        scored_as: Sequence[str] | None = None,
     ) -> None:
         self._symbols = symbols
-        self._old = native_model(old, symbols)
-        self._new = native_model(new, symbols)
+        self._old = native_model(old, scored_as or symbols)
+        self._new = native_model(new, scored_as or symbols)
 
     def rescore(
         self,

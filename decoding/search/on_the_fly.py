@@ -51,6 +51,8 @@ class OnTheFlyDecoder(Decoder):
         is_silence: as of `Decoder`.
         lm_words: for each word of the graph the language model's word that it is scored as, if
             they are not the same. Several may be scored as one.
+        num_own_words: how many words the graph was built with, if others were added to it. Those
+            that follow are not looked ahead to.
 
     Raises:
         SpeechError: the graph's labels do not fit the transition-ids, its non-emitting arcs form a
@@ -69,6 +71,7 @@ class OnTheFlyDecoder(Decoder):
         *,
         is_silence: npt.NDArray[np.bool_] | None = None,
         lm_words: Sequence[str] | None = None,
+        num_own_words: int | None = None,
     ) -> None:
         if mode not in get_args(BackoffMode):
             raise UsageError(f"mode: expected 'exact' or 'epsilon', found {mode!r}")
@@ -85,6 +88,7 @@ class OnTheFlyDecoder(Decoder):
             )
         words = automaton.word_ids(self.graph.words if lm_words is None else lm_words)
         words[0] = -1
+        ahead = len(words) if num_own_words is None else num_own_words
         if not (words >= 0).any():
             raise SpeechError(
                 f"on-the-fly search: expected words of the language model in the graph, found none "
@@ -96,7 +100,8 @@ class OnTheFlyDecoder(Decoder):
             dict(self.graph.arrays),
             automaton.arrays,
             words,
-            max(_FEW_WORDS, int(_MAX_SHARE * len(words))),
+            ahead,
+            max(_FEW_WORDS, int(_MAX_SHARE * ahead)),
         )
 
     def _make(self, best_only: bool) -> _search.Search:

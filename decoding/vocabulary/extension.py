@@ -61,10 +61,12 @@ class ExtendedGraph:
     Attributes:
         graph: laid out for the search. The words of the original graph keep their ids.
         scored_as: for each word of the graph the language model's word that stands for it.
+        num_own_words: how many of the words, the first ones, the original graph has.
     """
 
     graph: MappedGraph
     scored_as: tuple[str, ...]
+    num_own_words: int
 
 
 class ExtendableGraph:
@@ -169,9 +171,8 @@ class ExtendableGraph:
         except ValueError as error:
             raise SpeechError(str(error)) from error
         graph = DecodingGraph(start=self._graph.start, words=tuple(symbols), **arrays)
-        return ExtendedGraph(
-            MappedGraph.from_graph(graph, self._transitions.pdf), tuple(scored_as)
-        )
+        mapped = MappedGraph.from_graph(graph, self._transitions.pdf)
+        return ExtendedGraph(mapped, tuple(scored_as), len(self._graph.words))
 
 
 def _next_states(transitions: TransitionModel) -> npt.NDArray[np.int32]:

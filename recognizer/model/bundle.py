@@ -20,12 +20,13 @@ from recognizer.data.io.files import replace_text
 from recognizer.data.io.mapped_arrays import open_arrays
 from recognizer.data.io.options import to_toml
 from recognizer.data.lexicon.lexicon import Lexicon
-from recognizer.data.text.rules import text_rules
+from recognizer.data.text.rules import TextRules, text_rules
 from recognizer.decoding.graph import mapped_graph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.rescoring.models import EpsilonBackoff
 from recognizer.decoding.search.on_the_fly import OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
+from recognizer.decoding.vocabulary.extension import ExtendableGraph, ExtendedGraph
 from recognizer.lm.automaton import automaton
 from recognizer.lm.automaton.automaton import FAST, NgramAutomaton
 from recognizer.lm.estimation.acceptor import NgramAcceptor
@@ -61,6 +62,8 @@ from recognizer.model.files import (
     read_config,
     required_files,
 )
+
+_EXTENDABLE = "extendable graph"  # a part that is made, not read
 
 Part = TypeVar("Part")
 
@@ -155,10 +158,14 @@ class ModelBundle:
         return self._part(PHONE_MODEL, NgramAcceptor.read)
 
     @property
+    def text_rules(self) -> TextRules:
+        """How the model's language is written."""
+        return text_rules(self.config.text_rules)
+
+    @property
     def pronouncer(self) -> Pronouncer:
         """Gives pronunciations to words, those of the lexicon and others."""
-        rules = text_rules(self.config.text_rules)
-        return Pronouncer(self.lexicon, rules, self.pronunciation_model)
+        return Pronouncer(self.lexicon, self.text_rules, self.pronunciation_model)
 
     @property
     def network(self) -> Network:
@@ -223,11 +230,38 @@ class ModelBundle:
         """The large language model."""
         return self._part(self.rescoring_file, read_language_model)
 
-    def decoder(self, search: SearchOptions | None = None) -> Decoder:
+    @property
+    def extendable_graph(self) -> ExtendableGraph:
+        """The decoding graph as words can be added to it.
+
+        Raises:
+            UsageError: the model searches a static graph, which holds its language model.
+            SpeechError: its units are pieces of words.
+        """
+        if self.config.first_pass.search == "static":
+            raise UsageError(
+                f"{self.path}: expected a model that searches on the fly, to add words to: "
+                f"found one with a static graph"
+            )
+        if self.config.units == "pieces":
+            raise SpeechError(
+                f"{self.path}: expected a model of whole words, to add words to: found one of "
+                f"pieces, which can spell any word"
+            )
+        options = self.config.graph
+        return self._cache.get(
+            _EXTENDABLE,
+            lambda: ExtendableGraph(self.graph, self.tree, self.transitions, options),
+        )
+
+    def decoder(
+        self, search: SearchOptions | None = None, extended: ExtendedGraph | None = None
+    ) -> Decoder:
         """A search of the model's own kind.
 
         Args:
             search: beams and acoustic scale in place of the model's.
+            extended: the graph with more words, made of `extendable_graph`.
         """
         search = search or self.config.search
         kind = self.config.first_pass
@@ -235,7 +269,14 @@ class ModelBundle:
         if kind.search == "static":
             return Decoder(self.graph, None, search, is_silence=is_silence)
         return OnTheFlyDecoder(
-            self.graph, None, self.first_pass_lm, search, kind.backoff, is_silence=is_silence
+            self.graph if extended is None else extended.graph,
+            None,
+            self.first_pass_lm,
+            search,
+            kind.backoff,
+            is_silence=is_silence,
+            lm_words=None if extended is None else extended.scored_as,
+            num_own_words=None if extended is None else extended.num_own_words,
         )
 
     def check(self) -> None:

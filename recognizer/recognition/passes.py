@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,10 @@ from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringO
 from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
 from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
+from recognizer.vocabulary.words import NewWord, added_words, as_new_words
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -40,6 +46,7 @@ class Passes:
         rescoring: replaces the model's own tuned LM scale and word insertion penalty.
         minimum_bayes_risk: choose the words that are expected to have the fewest errors instead
             of those of the best path.
+        words: words beside the model's own, as `adapted` takes them.
 
     Raises:
         UsageError: there is no such model directory, or an impossible option.
@@ -54,6 +61,7 @@ class Passes:
         beam: float | None = None,
         rescoring: RescoringOptions | None = None,
         minimum_bayes_risk: bool = False,
+        words: Iterable[str | NewWord] = (),
     ) -> None:
         bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
         search = bundle.config.search
@@ -68,8 +76,39 @@ class Passes:
         self._limits = bundle.config.lattice
         self._join = join_pieces if bundle.config.units == "pieces" else whole_words
         self.acoustic_model = bundle.acoustic_model
-        self.decoder = bundle.decoder(search)
-        self._rescorer = Rescorer(bundle.first_pass_scores, bundle.rescoring_lm, bundle.graph.words)
+        self._adapt(words)
+
+    def adapted(self, words: Iterable[str | NewWord] = ()) -> Self:
+        """The same recogniser with other words beside the model's own.
+
+        It shares the model with this one, which stays as it is, and is made in well under a second
+        for thousands of words, so that each utterance can have words of its own.
+
+        Args:
+            words: words that the model does not have, or new pronunciations of words that it has.
+
+        Raises:
+            UsageError: the model searches a static graph.
+            SpeechError: a phone that the model lacks, or a word that nothing can pronounce; a model
+                of pieces of words.
+        """
+        other = copy.copy(self)
+        other._adapt(words)
+        return other
+
+    def _adapt(self, words: Iterable[str | NewWord]) -> None:
+        bundle = self.bundle
+        given = as_new_words(words)
+        # Without words to add, nothing is different from a recogniser that was given none.
+        added = added_words(bundle, given) if given else []
+        extended = bundle.extendable_graph.extend(added) if added else None
+        self.decoder = bundle.decoder(self.search, extended)
+        self._rescorer = Rescorer(
+            bundle.first_pass_scores,
+            bundle.rescoring_lm,
+            self.decoder.graph.words,
+            None if extended is None else extended.scored_as,
+        )
 
     def acoustic_scores(self, samples: FloatArray) -> FloatArray:
         """Scores of the acoustic model ``[T, S]``, natural log, for 16 kHz samples ``[N]``.

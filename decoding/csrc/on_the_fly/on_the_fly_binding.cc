@@ -37,8 +37,9 @@ using arrays::Vector;
 class ComposedGraph {
  public:
   ComposedGraph(uint32_t start, uint32_t num_words, const nb::dict& graph,
-                const nb::dict& automaton, const Vector<int32_t>& words, size_t max_class)
-      : mapped_(start, num_words, graph, false), automaton_(automaton) {
+                const nb::dict& automaton, const Vector<int32_t>& words, size_t num_ahead,
+                size_t max_class)
+      : mapped_(start, num_words, graph, false), automaton_(automaton), num_ahead_(num_ahead) {
     ExpectSize(words, num_words, "words");
     nb::gil_scoped_release release;
     const int64_t limit = automaton_.view().num_words();
@@ -49,9 +50,8 @@ class ComposedGraph {
                  std::to_string(words.data()[w]));
     }
     {
-      same_as_ = decoding::FirstOfTheSame(words.data(), words.shape(0));
       const decoding::WordClasses classes =
-          decoding::MakeWordClasses(mapped_.view(), same_as_, max_class);
+          decoding::MakeWordClasses(mapped_.view(), num_ahead_, max_class);
       look_ahead_classes_ = std::make_unique<decoding::LookAheadClasses>(
           classes, automaton_.view(), words.data());
       graph_ = std::make_unique<decoding::HclGraph>(mapped_.view(), classes, words.data());
@@ -62,14 +62,14 @@ class ComposedGraph {
   }
 
   const decoding::MappedGraph& mapped() const { return mapped_.view(); }
-  const std::vector<uint32_t>& same_as() const { return same_as_; }
+  size_t num_ahead() const { return num_ahead_; }
   const decoding::HclGraph& get() const { return *graph_; }
   const decoding::LookAheadClasses& look_ahead_classes() const { return *look_ahead_classes_; }
 
  private:
   decoding::MappedGraphArrays mapped_;
   lm::AutomatonArrays automaton_;
-  std::vector<uint32_t> same_as_;
+  const size_t num_ahead_;
   std::unique_ptr<decoding::LookAheadClasses> look_ahead_classes_;
   std::unique_ptr<decoding::HclGraph> graph_;
 };
@@ -81,7 +81,7 @@ nb::tuple GiveWordClasses(const ComposedGraph& graph, size_t max_words) {
   std::vector<uint32_t> words;
   {
     nb::gil_scoped_release release;
-    classes = decoding::MakeWordClasses(graph.mapped(), graph.same_as(), max_words);
+    classes = decoding::MakeWordClasses(graph.mapped(), graph.num_ahead(), max_words);
     for (uint32_t c = 0; c < classes.num_classes(); ++c) {
       offsets.push_back(words.size());
       for (uint64_t i = classes.offsets[c]; i < classes.offsets[c + 1]; ++i) {
@@ -122,8 +122,9 @@ void decoding::BindOnTheFlySearch(nb::module_& m) {
   m.attr("MAX_ORDER") = Composition::kMaxOrder;
   nb::class_<ComposedGraph>(m, "ComposedGraph")
       .def(nb::init<uint32_t, uint32_t, const nb::dict&, const nb::dict&, const Vector<int32_t>&,
-                    size_t>(),
-           "start"_a, "num_words"_a, "graph"_a, "automaton"_a, "words"_a, "max_class"_a);
+                    size_t, size_t>(),
+           "start"_a, "num_words"_a, "graph"_a, "automaton"_a, "words"_a, "num_ahead"_a,
+           "max_class"_a);
   m.def("word_classes", &GiveWordClasses, "graph"_a, "max_words"_a);
   nb::class_<LookAheadView>(m, "LookAhead")
       .def(nb::init<const ComposedGraph&, size_t>(), "graph"_a, "max_bytes"_a,

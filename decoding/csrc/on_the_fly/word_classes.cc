@@ -98,8 +98,7 @@ class WordSets {
 
 // Tarjan's algorithm over the arcs without a word: it finishes a component (the states of a
 // silence's HMM lead to each other) after all that the component leads to.
-WordClasses MakeWordClasses(const MappedGraph& graph, const std::vector<uint32_t>& same_as,
-                            size_t max_words) {
+WordClasses MakeWordClasses(const MappedGraph& graph, size_t num_words, size_t max_words) {
   struct Visit {
     uint32_t state;
     uint32_t arc;  // the next one to look at: emitting ones first
@@ -119,10 +118,10 @@ WordClasses MakeWordClasses(const MappedGraph& graph, const std::vector<uint32_t
     const uint32_t emitting = graph.num_arcs_of(state);
     if (number < emitting) {
       const MappedGraph::Arc* const arc = graph.arcs_begin(state) + number;
-      return {arc->next, same_as[graph.word(arc)]};
+      return {arc->next, graph.word(arc)};
     }
     const MappedGraph::Epsilon& arc = graph.epsilons_begin(state)[number - emitting];
-    return {arc.next, same_as[arc.word]};
+    return {arc.next, arc.word};
   };
   WordSets sets(max_words);
   std::vector<uint32_t> class_of_state(n, kNone);
@@ -147,7 +146,9 @@ WordClasses MakeWordClasses(const MappedGraph& graph, const std::vector<uint32_t
       const uint32_t end = num_steps(member);
       for (uint32_t i = 0; i < end; ++i) {
         const Step taken = step(member, i);
-        if (taken.word != 0) {
+        if (taken.word >= num_words) {
+          parts.push_back(WordClasses::kAnything);
+        } else if (taken.word != 0) {
           parts.push_back(WordSets::kWord | position_of_word[taken.word]);
         } else if (class_of_state[taken.next] != kNone) {
           parts.push_back(class_of_state[taken.next]);
@@ -166,6 +167,7 @@ WordClasses MakeWordClasses(const MappedGraph& graph, const std::vector<uint32_t
       const uint32_t state = visits.back().state;
       if (visits.back().arc < num_steps(state)) {
         const Step taken = step(state, visits.back().arc++);
+        if (taken.word >= num_words) continue;
         if (taken.word != 0) {
           if (taken.word >= position_of_word.size()) {
             position_of_word.resize(taken.word + size_t{1}, kNone);
@@ -193,18 +195,6 @@ WordClasses MakeWordClasses(const MappedGraph& graph, const std::vector<uint32_t
   }
   sets.classes.class_of_state = std::move(class_of_state);
   return std::move(sets.classes);
-}
-
-std::vector<uint32_t> FirstOfTheSame(const int32_t* words, size_t num_words) {
-  std::unordered_map<int32_t, uint32_t> first;
-  std::vector<uint32_t> same_as(num_words);
-  for (size_t word = 0; word < num_words; ++word) {
-    same_as[word] = static_cast<uint32_t>(word);
-    if (word > 0 && words[word] >= 0) {
-      same_as[word] = first.try_emplace(words[word], same_as[word]).first->second;
-    }
-  }
-  return same_as;
 }
 
 }  // namespace decoding

@@ -35,14 +35,9 @@ struct WordClasses {
   uint32_t num_classes() const { return static_cast<uint32_t>(offsets.size() - 1); }
 };
 
-// same_as: for each word of the graph the first one that the language model takes for the same;
-// only these are in classes. max_words: of a class other than kAnything.
-WordClasses MakeWordClasses(const MappedGraph& graph, const std::vector<uint32_t>& same_as,
-                            size_t max_words);
-
-// words: for each word of the graph the language model's, -1 where it has none. Words without one
-// are not the same as others.
-std::vector<uint32_t> FirstOfTheSame(const int32_t* words, size_t num_words);
+// num_words: of the graph that are looked ahead to; the others, which have higher ids, are as if any
+// word could come. max_words: of a class other than kAnything.
+WordClasses MakeWordClasses(const MappedGraph& graph, size_t num_words, size_t max_words);
 
 }  // namespace decoding
 

@@ -13,16 +13,22 @@ constexpr int32_t kEdge = WordBoundaries::kEdge;
 
 enum PlaceKind { kInWord, kWords, kEndInGraph, kNewEnd, kOpened, kOnward, kFinal, kSaying };
 
+// What a word is charged by its k-th phone, and given back at its label, which is the last but one:
+// about what the look-ahead of the language model has charged by then in the lexicon's tree. Without
+// it, words that no look-ahead covers would be searched however unlikely; a look-ahead of their own
+// would charge a word that shares no beginning with others all at once, and lose it.
+float PaidAhead(int32_t phones) {
+  return std::min(9.0f, 3.0f + 1.5f * static_cast<float>(phones - 1));
+}
+
 }  // namespace
 
-Extension::Extension(const WordBoundaries& boundaries, HmmUnits* units, const WordTree& words,
-                     float lowest_cost)
+Extension::Extension(const WordBoundaries& boundaries, HmmUnits* units, const WordTree& words)
     : boundaries_(boundaries),
       graph_(boundaries.graph()),
       transitions_(units->transitions()),
       units_(units),
-      words_(words),
-      lowest_cost_(lowest_cost) {}
+      words_(words) {}
 
 uint32_t Extension::FindOrAdd(const PlaceKey& key, bool* is_new) {
   const auto [found, added] = numbers_.try_emplace(key, static_cast<uint32_t>(places_.size()));
@@ -37,15 +43,17 @@ uint32_t Extension::InWord(int32_t left, uint32_t node) {
   const uint32_t place = FindOrAdd({kInWord, left, static_cast<int32_t>(node), {}}, &is_new);
   if (!is_new) return place;
   const int32_t phone = words_.node(node).phone;
+  const int32_t depth = words_.node(node).depth;
+  const float paid = PaidAhead(depth);
   for (const uint32_t child : words_.node(node).children) {
     const uint32_t unit = units_->Find(left, phone, words_.node(child).phone);
     for (const WordTree::Word& word : words_.node(child).words) {
       const uint32_t end = End(phone, words_.node(child).phone);
-      places_[place].branches.push_back({unit, end, word.label, word.cost - lowest_cost_});
+      places_[place].branches.push_back({unit, end, word.label, word.cost - paid});
     }
     if (words_.node(child).children.empty()) continue;
     const uint32_t deeper = InWord(phone, child);
-    places_[place].branches.push_back({unit, deeper, 0, 0.0f});
+    places_[place].branches.push_back({unit, deeper, 0, PaidAhead(depth + 1) - paid});
   }
   return place;
 }
@@ -78,7 +86,7 @@ void Extension::AddWords(int32_t left, int32_t phone, int32_t word_before, float
     const uint32_t unit = units_->Find(left, phone, first);
     if (!words_.node(node).children.empty()) {
       const uint32_t next = InWord(phone, node);
-      places_[place].branches.push_back({unit, next, word_before, cost + lowest_cost_});
+      places_[place].branches.push_back({unit, next, word_before, cost + PaidAhead(1)});
     }
     for (const WordTree::Word& word : words_.node(node).words) {
       const uint32_t end = End(phone, first);
@@ -310,7 +318,7 @@ void Extension::Enter() {
   const SilenceCosts& silence = boundaries_.silence();
   for (const uint32_t node : words_.first_nodes()) {
     if (!words_.node(node).children.empty()) {
-      AddEntry(graph_.start, InWord(kEdge, node), 0, silence.none + lowest_cost_);
+      AddEntry(graph_.start, InWord(kEdge, node), 0, silence.none + PaidAhead(1));
     }
     for (const WordTree::Word& word : words_.node(node).words) {
       const uint32_t end = End(kEdge, words_.node(node).phone);

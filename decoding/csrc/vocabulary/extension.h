@@ -37,9 +37,7 @@ struct ExtendedGraph {
 class Extension {
  public:
   // words: at least one; their costs have the lower cost of silence or none after them.
-  // lowest_cost: of the words; it is paid before the first phone.
-  Extension(const WordBoundaries& boundaries, HmmUnits* units, const WordTree& words,
-            float lowest_cost);
+  Extension(const WordBoundaries& boundaries, HmmUnits* units, const WordTree& words);
 
   // The graph's states keep their numbers; the new ones follow.
   ExtendedGraph Make();
@@ -96,7 +94,6 @@ class Extension {
   const TransitionArrays& transitions_;
   HmmUnits* const units_;
   const WordTree& words_;
-  const float lowest_cost_;
   std::map<PlaceKey, uint32_t> numbers_;
   std::vector<Place> places_;
   std::map<std::pair<uint32_t, int32_t>, uint32_t> state_of_;

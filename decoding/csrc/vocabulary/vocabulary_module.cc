@@ -2,10 +2,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -105,14 +103,11 @@ class ExtendableGraph {
       const std::lock_guard<std::mutex> lock(mutex_);  // units are remembered
       const float shared = boundaries_->silence().shared;
       decoding::WordTree tree;
-      float lowest = std::numeric_limits<float>::infinity();
       for (size_t i = 0; i < count; ++i) {
-        const float cost = costs.data()[i] + shared;
-        lowest = std::min(lowest, cost);
         tree.Add(phones.data() + begin[i], static_cast<size_t>(begin[i + 1] - begin[i]),
-                 {words.data()[i], cost});
+                 {words.data()[i], costs.data()[i] + shared});
       }
-      made = decoding::Extension(*boundaries_, units_.get(), tree, lowest).Make();
+      made = decoding::Extension(*boundaries_, units_.get(), tree).Make();
     }
     nb::dict result;
     result["offsets"] = Give(std::move(made.offsets));

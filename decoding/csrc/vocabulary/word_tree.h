@@ -20,6 +20,7 @@ class WordTree {
   };
   struct Node {
     int32_t phone;
+    int32_t depth;  // of the root: 0
     std::vector<uint32_t> children;
     std::vector<Word> words;  // that end here
   };
@@ -32,7 +33,7 @@ class WordTree {
           child_of_.try_emplace(key, static_cast<uint32_t>(nodes_.size()));
       if (is_new) {
         nodes_[node].children.push_back(found->second);
-        nodes_.push_back({phones[i], {}, {}});
+        nodes_.push_back({phones[i], static_cast<int32_t>(i) + 1, {}, {}});
       }
       node = found->second;
     }
@@ -43,7 +44,7 @@ class WordTree {
   const std::vector<uint32_t>& first_nodes() const { return nodes_[kRoot].children; }
 
  private:
-  std::vector<Node> nodes_{{0, {}, {}}};
+  std::vector<Node> nodes_{{0, 0, {}, {}}};
   std::unordered_map<uint64_t, uint32_t> child_of_;
 };
 

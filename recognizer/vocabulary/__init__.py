@@ -1,0 +1,1 @@
+"""Words and phrases that a recogniser is given at run time."""

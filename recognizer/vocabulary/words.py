@@ -1,0 +1,169 @@
+"""Words that a model does not have, given at run time: what they are, and files of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import inf, log
+
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.files import read_lines
+from recognizer.decoding.vocabulary.extension import AddedWord
+from recognizer.lm.ngram.model import UNKNOWN
+from recognizer.model.bundle import ModelBundle
+
+# Of a new word's probability beside that of <unk>, natural log. A language model of a closed
+# vocabulary gives <unk> next to nothing; with this, a new word is about as likely as a name that
+# the model has (docs/guides/vocabulary.md).
+UNKNOWN_LOG_WEIGHT = 8.0
+# Variants that the pronunciation model gives a word.
+_VARIANTS = 2
+_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class NewWord:
+    """A word to be recognised, with one pronunciation.
+
+    Attributes:
+        word: as it shall be written in results, without white space.
+        phones: in the model's phones; None: as the model's lexicon, its rules or its pronunciation
+            model say.
+        like: a word of the model that has the same neighbours, as "london" for a town; None: any
+            word that is not in the model's vocabulary.
+        weight: factor of the word's probability, > 0.
+        source: where it was read, for messages.
+
+    Raises:
+        UsageError: an impossible value.
+    """
+
+    word: str
+    phones: tuple[str, ...] | None = None
+    like: str | None = None
+    weight: float = 1.0
+    source: str = field(default="words", compare=False)
+
+    def __post_init__(self) -> None:
+        if self.word.split() != [self.word] or self.word.startswith("<"):
+            raise UsageError(f"{self.source}: expected one word, found {self.word!r}")
+        if self.phones is not None and not self.phones:
+            raise UsageError(
+                f"{self.source}: word {self.word!r}: expected at least one phone, found none"
+            )
+        if not 0.0 < self.weight < inf:
+            raise UsageError(
+                f"{self.source}: word {self.word!r}: expected a weight > 0, found {self.weight}"
+            )
+
+
+def read_words(path: str | os.PathLike[str]) -> tuple[NewWord, ...]:
+    """Words of a file: a line for each pronunciation, in up to four columns between tabs.
+
+    The columns are the word, its pronunciation (phones between blanks), a word of the model that
+    it is like, and its weight. Columns may be left empty. Empty lines are skipped.
+
+    Raises:
+        SpeechError: the file cannot be read or a line is not like that; names file and line.
+    """
+    words = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        source = f"{path}:{number}"
+        columns = [column.strip() for column in line.split("\t")]
+        if len(columns) > _COLUMNS:
+            found = len(columns)
+            raise SpeechError(f"{source}: expected at most {_COLUMNS} columns, found {found}")
+        word, phones, like, weight = columns + [""] * (_COLUMNS - len(columns))
+        try:
+            factor = float(weight) if weight else 1.0
+        except ValueError:
+            raise SpeechError(f"{source}: expected a weight > 0, found {weight!r}") from None
+        try:
+            one = NewWord(word, tuple(phones.split()) or None, like or None, factor, source)
+        except UsageError as error:
+            raise SpeechError(str(error)) from None
+        words.append(one)
+    return tuple(words)
+
+
+def as_new_words(words: Iterable[str | NewWord]) -> tuple[NewWord, ...]:
+    """Words as `NewWord`; a string is a word of which nothing else is known.
+
+    Raises:
+        UsageError: a string that is not one word.
+    """
+    return tuple(NewWord(word) if isinstance(word, str) else word for word in words)
+
+
+def added_words(bundle: ModelBundle, words: Sequence[NewWord]) -> list[AddedWord]:
+    """What a model's graph lacks of these words, with their pronunciations and costs.
+
+    A word that the model has gets pronunciations that are given, and is scored as itself. Without
+    one there is nothing to add.
+
+    Raises:
+        SpeechError: a phone or a word that the model lacks, or a word that nothing can pronounce.
+    """
+    known = set(bundle.graph.words)
+    rules = bundle.text_rules
+    phones, lm = set(bundle.phones.base_phones), bundle.first_pass_lm
+    new = []
+    for one in words:
+        for phone in one.phones or ():
+            if phone not in phones:
+                raise SpeechError(
+                    f"{one.source}: word {one.word!r}: expected phones of the model "
+                    f"({' '.join(sorted(phones))}), found {phone!r}"
+                )
+        if one.like is not None and (one.like not in lm or one.like.startswith("<")):
+            raise SpeechError(
+                f"{one.source}: word {one.word!r}: expected to be like a word of the model, "
+                f"found {one.like!r}"
+            )
+        has = one.word in known or (one.phones is None and rules.normalize(one.word) in known)
+        if has and one.like is not None:
+            raise SpeechError(
+                f"{one.source}: word {one.word!r}: expected no word that it is like, "
+                f"for the model has it"
+            )
+        if one.phones is not None or not has:
+            new.append(one)
+    unknown = [one for one in new if one.like is None and one.word not in known]
+    if unknown and lm.word_ids([UNKNOWN])[0] < 0:
+        raise SpeechError(
+            f"{unknown[0].source}: expected words of the model that new words are like, for its "
+            f"language model has no {UNKNOWN}"
+        )
+    pronounced = _pronounced(bundle, [one for one in new if one.phones is None])
+    added = []
+    for one in new:
+        cost = -log(one.weight)
+        if one.like is None and one.word not in known:
+            cost -= UNKNOWN_LOG_WEIGHT
+        ways = pronounced[one.word] if one.phones is None else [(one.phones, 1.0)]
+        for sequence, probability in ways:
+            added.append(
+                AddedWord(one.word, sequence, cost - log(probability), one.like or UNKNOWN)
+            )
+    return added
+
+
+def _pronounced(
+    bundle: ModelBundle, words: Sequence[NewWord]
+) -> dict[str, list[tuple[tuple[str, ...], float]]]:
+    """Pronunciations of words, with probabilities relative to the likeliest one."""
+    if not words:
+        return {}
+    pronouncer = bundle.pronouncer
+    try:
+        found = pronouncer.pronounce([one.word for one in words], _VARIANTS)
+    except SpeechError as error:
+        # The message names the word; find the line it stands on.
+        for one in words:
+            if repr(one.word) in str(error):
+                raise SpeechError(f"{one.source}: {error}") from None
+        raise
+    return {one.word: [(e.phones, e.probability) for e in found[one.word]] for one in words}
