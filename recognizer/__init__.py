@@ -109,6 +109,8 @@ if TYPE_CHECKING:
     from recognizer.streaming.scheduler import BacklogError as BacklogError
     from recognizer.streaming.scheduler import GroupOptions as GroupOptions
     from recognizer.streaming.stream import Stream as Stream
+    from recognizer.vocabulary.words import NewWord as NewWord
+    from recognizer.vocabulary.words import read_words as read_words
 
 _MODULES = {
     "alignment.corpus.aligners": "read_aligner train_aligner",
@@ -159,6 +161,7 @@ _MODULES = {
     "recognizer": "Recognizer",
     "streaming.aio": "AsyncStream",
     "streaming.endpointing": "EndpointOptions EndpointRule",
+    "vocabulary.words": "NewWord read_words",
     "streaming.events": "Final Partial",
     "streaming.group": "DeadlineError GroupStream StreamGroup",
     "streaming.scheduler": "BacklogError GroupOptions",

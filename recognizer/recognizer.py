@@ -50,6 +50,8 @@ class Recognizer(Passes):
         rescoring: replaces the model's own tuned LM scale and word insertion penalty.
         minimum_bayes_risk: choose the words that are expected to have the fewest errors instead
             of those of the best path.
+        words: words that the model does not have, or pronunciations of words that it has; see
+            `adapted`, which gives single recordings words of their own.
 
     Raises:
         UsageError: there is no such model directory, or an impossible option.

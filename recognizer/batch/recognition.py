@@ -15,6 +15,8 @@ from recognizer.data.parallel.threads import thread_map
 from recognizer.loaded import loaded_recognizer
 from recognizer.model.files import CONFIG, DEFAULT_MODEL, read_config
 from recognizer.recognition.result import Result
+from recognizer.recognizer import Recognizer
+from recognizer.vocabulary.words import NewWord
 
 FileProgress = Callable[[str, float, float | None], None]
 """Is told of a file's path, the seconds that are done, and those of the whole file."""
@@ -32,6 +34,7 @@ class BatchOptions:
             them, segments of long ones; None: one file, its segments on all processors.
         cluster: address of a Ray cluster that recognises the files instead ("auto": the one that
             this machine belongs to; "": one of this machine alone); None: this process does.
+        words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
     """
 
     model: str | None = None
@@ -39,6 +42,7 @@ class BatchOptions:
     channel: int | None = None
     threads: int | None = None
     cluster: str | None = None
+    words: tuple[NewWord, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -53,11 +57,17 @@ class BatchOptions:
         """
         config = (DEFAULT_MODEL if self.model is None else Path(self.model)) / CONFIG
         read_config(config.parent)  # says what is wrong with a directory that is no model
-        return {
+        settings: dict[str, Any] = {
             "model": hashlib.sha256(config.read_bytes()).hexdigest(),
             "mbr": self.minimum_bayes_risk,
             "channel": self.channel,
         }
+        if self.words:
+            settings["words"] = [
+                [one.word, " ".join(one.phones or ()), one.like or "", one.weight]
+                for one in self.words
+            ]
+        return settings
 
 
 def recognize_files(
@@ -86,7 +96,7 @@ def recognize_files(
             files = min(options.threads, max(1, len(paths)))
             segments = options.threads // files
         recognize = functools.partial(_recognized, options, segments, progress)
-        loaded_recognizer(options.model, options.minimum_bayes_risk)  # one for all threads
+        _recognizer(options)  # one for all threads
         yield from thread_map(recognize, paths, files)
         return
     if "-" in paths:
@@ -99,10 +109,14 @@ def recognize_files(
     )
 
 
+def _recognizer(options: BatchOptions) -> Recognizer:
+    return loaded_recognizer(options.model, options.minimum_bayes_risk, options.words)
+
+
 def _recognized(
     options: BatchOptions, threads: int | None, progress: FileProgress | None, path: str
 ) -> Result | SpeechError:
-    recognizer = loaded_recognizer(options.model, options.minimum_bayes_risk)
+    recognizer = _recognizer(options)
     tell = None if progress is None else functools.partial(progress, path)
     try:
         return recognizer.recognize(path, channel=options.channel, threads=threads, progress=tell)

@@ -100,6 +100,14 @@ if TYPE_CHECKING:
     help="Of raw samples, interleaved, or of the microphone [default: 1].",
 )
 @click.option("--encoding", metavar="NAME", help="Of raw samples: s16le or f32le [default: s16le].")
+@click.option(
+    "--words",
+    "words_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Words beside the model's own: one a line; after tabs, if you like, its pronunciation, a "
+    "word of the model that it is like, and a weight.",
+)
 @click.version_option(package_name="recognizer")
 def recognize(
     audio: tuple[str, ...],
@@ -115,6 +123,7 @@ def recognize(
     channel: int | None,
     threads: int | None,
     cluster: str | None,
+    words_file: str | None,
     live: bool,
     microphone: bool,
     **sound: Any,
@@ -142,6 +151,7 @@ def recognize(
       recognize --format srt film.mkv > film.srt
       recognize --threads 4 --output-dir subtitles --format srt,json *.mkv
       recognize --channel 2 call.wav
+      recognize --words names.txt meeting.wav
       sox talk.vox -t wav - | recognize -
       recognize --microphone
       arecord -f S16_LE -r 16000 | recognize --live -
@@ -151,7 +161,9 @@ def recognize(
         for name, value in other.items():
             if value:
                 raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
-        return _listen(audio, live, microphone, model, mbr, channel, form or "text", sound)
+        return _listen(
+            audio, live, microphone, model, mbr, channel, form or "text", words_file, sound
+        )
     for name, value in sound.items():
         if value is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --live or --microphone")
@@ -161,6 +173,7 @@ def recognize(
     from recognizer.batch.recognition import BatchOptions
     from recognizer.formats.cues import SubtitleOptions
     from recognizer.formats.recordings import recordings
+    from recognizer.vocabulary.words import read_words
 
     given: dict[str, Any] = {
         "max_line_length": max_line_length,
@@ -171,7 +184,8 @@ def recognize(
         word_timestamps=word_timestamps,
         **{name: value for name, value in given.items() if value is not None},
     )
-    options = BatchOptions(model, mbr, channel, threads, cluster)
+    words = read_words(words_file) if words_file is not None else ()
+    options = BatchOptions(model, mbr, channel, threads, cluster, words)
     named = recordings(audio, channel)
     if output_dir is None:
         if overwrite:
@@ -192,6 +206,7 @@ def _listen(
     mbr: bool,
     channel: int | None,
     form: str,
+    words_file: str | None,
     sound: Mapping[str, Any],
 ) -> int:
     """Print what is said while it is said."""
@@ -201,6 +216,7 @@ def _listen(
     from recognizer.live.pcm import PcmFormat, PcmInput
     from recognizer.live.session import recognize_live
     from recognizer.recognizer import Recognizer
+    from recognizer.vocabulary.words import read_words
 
     name = _live_name(microphone)
     if live and microphone:
@@ -217,7 +233,8 @@ def _listen(
         raise click.UsageError(f"--{wrong[0]} goes with {wrong[1]}")
     given = {key: value for key, value in sound.items() if value is not None}
     pcm = PcmFormat(**given) if live else None
-    recognizer = Recognizer(model, minimum_bayes_risk=mbr)
+    words = read_words(words_file) if words_file is not None else ()
+    recognizer = Recognizer(model, minimum_bayes_risk=mbr, words=words)
     stream = recognizer.stream(channel=channel, partials=form == "json" or sys.stdout.isatty())
     with HeldInterrupts() as interrupts:
         source: PcmInput | Microphone

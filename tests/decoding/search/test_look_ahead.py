@@ -29,7 +29,7 @@ def composed(
     words[0] = -1
     arrays = dict(graph.arrays)
     native = _search.ComposedGraph(
-        graph.start, len(words), arrays, automaton.arrays, words, len(words)
+        graph.start, len(words), arrays, automaton.arrays, words, len(words), len(words)
     )
     return graph, automaton, words, native
 
