@@ -16,28 +16,39 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 class Watch:
     """Looks at a connection every `seconds`.
 
-    A connection that was being closed at the last look already is cut off; one that waits for a
-    request and has received nothing since the last look is closed.
+    A connection is cut off if it was being closed at the last look already, or if its client has
+    not read what it was sent since then; one that waits for a request and has received nothing
+    since the last look is closed.
+
+    Attributes:
+        received: whether something has come since the last look.
+        waits_for_request: whether no request is under way.
+        held_up: whether the application waits for the client to read.
     """
 
     def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
         self._transport, self._seconds = transport, seconds
         self._loop = asyncio.get_running_loop()
-        self._was_closing = False
+        self._was_stuck = False
         self.received = False
+        self.held_up = False
         self.waits_for_request = False
         self._timer = self._loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
-        if self._transport.is_closing():
-            if self._was_closing:
-                self._transport.abort()
-                return
-            self._was_closing = True
-        elif self.waits_for_request and not self.received:
+        stuck = self._transport.is_closing() or self.held_up
+        if stuck and self._was_stuck:
+            self._transport.abort()
+            return
+        if self.waits_for_request and not self.received:
             self._transport.close()
-        self.received = False
+            stuck = True
+        self._was_stuck, self.received = stuck, False
         self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def resumed(self) -> None:
+        """The client has read what held the application up."""
+        self.held_up = self._was_stuck = False
 
     def stop(self) -> None:
         """End the watch."""
@@ -68,6 +79,14 @@ def http_protocol(idle_seconds: float) -> type[asyncio.Protocol]:
             self._watch.stop()  # from now on the connection has another protocol
             super().handle_websocket_upgrade(event)  # type: ignore[arg-type]
 
+        def pause_writing(self) -> None:
+            self._watch.held_up = True
+            super().pause_writing()
+
+        def resume_writing(self) -> None:
+            self._watch.resumed()
+            super().resume_writing()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._watch.stop()
             super().connection_lost(exc)
@@ -84,6 +103,14 @@ def websocket_protocol(idle_seconds: float) -> type[asyncio.Protocol]:
         def connection_made(self, transport: BaseTransport) -> None:
             super().connection_made(transport)
             self._watch = Watch(self.transport, idle_seconds)
+
+        def pause_writing(self) -> None:
+            self._watch.held_up = True
+            super().pause_writing()
+
+        def resume_writing(self) -> None:
+            self._watch.resumed()
+            super().resume_writing()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._watch.stop()

@@ -1,16 +1,14 @@
-"""What every request passes first: the page's origin, the token, and the time to read answers."""
+"""What every request passes first: the page's origin and the token."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import contextlib
 import hmac
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recognizer.serving.errors import RequestError
 from recognizer.serving.options import ServerOptions
@@ -50,9 +48,7 @@ class Guard:
         if error is not None:
             await _refuse(error, scope, receive, send)
             return
-        # A stalled client's connection is cut off, see `recognizer.serving.connections`.
-        with contextlib.suppress(ClientStalledError):
-            await self._app(scope, receive, self._urgent(send))
+        await self._app(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
         path: str = scope["path"]
@@ -80,21 +76,6 @@ class Guard:
         if hmac.compare_digest(found.encode(), expected.encode()):
             return None
         return RequestError(401, "expected the right token, found another", code="invalid_api_key")
-
-    def _urgent(self, send: Send) -> Send:
-        """A client that does not read holds its answer in memory: it is let go."""
-
-        async def wait(message: Message) -> None:
-            try:
-                await asyncio.wait_for(send(message), self._options.idle_seconds)
-            except asyncio.TimeoutError:
-                raise ClientStalledError from None
-
-        return wait
-
-
-class ClientStalledError(Exception):
-    """A client does not read what it is sent."""
 
 
 def _bearer(headers: Headers, subprotocols: list[str]) -> str | None:

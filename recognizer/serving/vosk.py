@@ -28,7 +28,7 @@ from recognizer.data.audio.limits import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from recognizer.data.errors import SpeechError, as_speech_error
 from recognizer.serving.alternatives import TimedWord, alternatives
 from recognizer.serving.errors import RequestError, too_long, too_slow
-from recognizer.serving.guard import SUBPROTOCOL, ClientStalledError
+from recognizer.serving.guard import SUBPROTOCOL
 from recognizer.serving.service import Service
 from recognizer.streaming.events import Event, Final, Partial
 
@@ -73,8 +73,6 @@ async def vosk(websocket: WebSocket) -> None:
         await _close(websocket, error, _code(error))
     except WebSocketDisconnect:
         outcome = "left"
-    except ClientStalledError:
-        raise  # there is nobody to tell it
     except SpeechError as error:
         await _close(websocket, RequestError(400, str(error)), _UNSUPPORTED)
     except Exception as error:
@@ -107,6 +105,7 @@ class _Session:
         self._websocket, self._service = websocket, service
         self._config = StreamConfig()
         self._stream = service.stream()
+        self._ending = asyncio.ensure_future(service.ending.wait())
         self._offset = 0.0  # seconds of audio before the last reset
         self._seconds = 0.0
         self._odd = b""  # half a sample that waits for its other half
@@ -143,6 +142,7 @@ class _Session:
                 self._offset = self._seconds
                 self._stream = self._service.stream()
         finally:
+            self._ending.cancel()
             self._stream.cancel()
 
     async def _next(self) -> str | bytes | None:
@@ -152,20 +152,18 @@ class _Session:
             RequestError: it does not come.
             WebSocketDisconnect: the client left.
         """
-        ending = asyncio.ensure_future(self._service.ending.wait())
         receiving = asyncio.ensure_future(self._websocket.receive())
         idle = self._service.options.idle_seconds
         try:
             await asyncio.wait(
-                {ending, receiving}, timeout=idle, return_when=asyncio.FIRST_COMPLETED
+                {self._ending, receiving}, timeout=idle, return_when=asyncio.FIRST_COMPLETED
             )
             if not receiving.done():
-                if ending.done():
+                if self._ending.done():
                     return None
                 raise too_slow(idle)
             message = receiving.result()
         finally:
-            ending.cancel()
             receiving.cancel()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
