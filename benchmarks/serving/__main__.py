@@ -7,7 +7,7 @@ Command line:
     python -m benchmarks.serving --abuse [--connections N] [--rounds N] [--json FILE]
 
 DATA is a corpus as `recognizer evaluate` takes it. Each of N clients speaks its utterances, one
-after the other and in real time, in pieces of 0.1 s, and ends each with a reset; the delay of a
+after the other and in real time, in pieces of 0.2 s, and ends each with a reset; the delay of a
 final result is from the moment at which the utterance's last sample would have been spoken to its
 arrival. A number of streams holds if no stream is lost and every final comes within 1 s. `--find`
 looks for the largest number that holds: upwards in steps of a quarter, then by halving. Clients
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--model", help="default: English")
     parser.add_argument("--streams", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--piece", type=float, default=0.2, help="seconds of audio in a message")
     parser.add_argument("--utterances", type=int, default=200, help="of DATA; default: 200")
     parser.add_argument("--find", action="store_true", help="look for the largest number")
     parser.add_argument("--abuse", action="store_true")
@@ -80,7 +81,9 @@ def loaded(
     def holds(streams: int) -> bool:
         limits = options_of([("max-streams", streams)])
         with serving(*model, *limits) as server:
-            came = load(server, recordings, streams, arguments.seconds, arguments.seed)
+            came = load(
+                server, recordings, streams, arguments.seconds, arguments.piece, arguments.seed
+            )
         rows.append(row_of(streams, came))
         memories[streams] = came.memory_mb
         print_rows("real-time streams", rows[-1:])
@@ -94,6 +97,7 @@ def loaded(
     return {
         "audio_minutes": round(sum(map(len, recordings)) / 2 / SAMPLE_RATE / 60, 1),
         "seconds": arguments.seconds,
+        "piece_seconds": arguments.piece,
         "rows": rows,
         "memory_mb": memories,
         "largest": streams if arguments.find else None,

@@ -19,7 +19,6 @@ from websockets.exceptions import WebSocketException
 from benchmarks.serving.server_process import ServerProcess
 
 RATE = 16000
-CHUNK_SECONDS = 0.1
 _LATE_SECONDS = 30.0
 """A stream whose answer is later than this is given up."""
 
@@ -59,7 +58,12 @@ class Load:
 
 
 def load(
-    server: ServerProcess, recordings: Sequence[bytes], streams: int, seconds: float, seed: int
+    server: ServerProcess,
+    recordings: Sequence[bytes],
+    streams: int,
+    seconds: float,
+    piece_seconds: float,
+    seed: int,
 ) -> Load:
     """Run streams at the same time.
 
@@ -68,14 +72,21 @@ def load(
         recordings: utterances as the websocket takes them, 16 bits at 16 kHz.
         streams: how many.
         seconds: how long each lasts.
+        piece_seconds: audio of a message.
         seed: of the utterances that each stream takes, and of when it begins.
     """
-    return asyncio.run(_load(server, recordings, streams, seconds, seed))
+    return asyncio.run(_load(server, recordings, streams, seconds, piece_seconds, seed))
 
 
 async def _load(
-    server: ServerProcess, recordings: Sequence[bytes], streams: int, seconds: float, seed: int
+    server: ServerProcess,
+    recordings: Sequence[bytes],
+    streams: int,
+    seconds: float,
+    piece_seconds: float,
+    seed: int,
 ) -> Load:
+    size = round(piece_seconds * RATE) * 2
     chance = random.Random(seed)
     begin = time.monotonic() + 1.0
     tasks = []
@@ -84,7 +95,7 @@ async def _load(
         chance.shuffle(order)
         # Streams begin within a few seconds, or their utterances would end at the same time.
         start = begin + chance.uniform(0.0, min(5.0, seconds / 4))
-        tasks.append(asyncio.ensure_future(_stream(server.port, order, start, seconds)))
+        tasks.append(asyncio.ensure_future(_stream(server.port, order, start, seconds, size)))
     memory = []
     spent, now = server.processor_seconds(), time.monotonic()
     waiting = asyncio.gather(*tasks)
@@ -95,19 +106,21 @@ async def _load(
     return Load(waiting.result(), memory, round(server.resident_mb(), 1), spent / now)
 
 
-async def _stream(port: int, order: Sequence[bytes], start: float, seconds: float) -> Heard:
+async def _stream(
+    port: int, order: Sequence[bytes], start: float, seconds: float, size: int
+) -> Heard:
     heard = Heard()
     try:
         async with connect(f"ws://127.0.0.1:{port}", compression=None) as socket:
             await socket.send(json.dumps({"config": {"sample_rate": RATE}}))
-            await _speak(socket, order, start, seconds, heard)
+            await _speak(socket, order, start, seconds, size, heard)
     except (OSError, WebSocketException, asyncio.TimeoutError) as error:
         heard.lost = f"{type(error).__name__}: {error}"
     return heard
 
 
 async def _speak(
-    socket: Any, order: Sequence[bytes], start: float, seconds: float, heard: Heard
+    socket: Any, order: Sequence[bytes], start: float, seconds: float, size: int, heard: Heard
 ) -> None:
     """Send utterance after utterance as they would be spoken, each ended by a reset."""
     spoken: deque[tuple[float, bool]] = deque()  # of messages without an answer: when, and if last
@@ -127,7 +140,7 @@ async def _speak(
                 heard.partial_seconds.append(delay)
 
     listening = asyncio.ensure_future(listen())
-    clock, size = start, int(CHUNK_SECONDS * RATE) * 2
+    clock = start
     try:
         for utterance in itertools.cycle(order):
             for at in range(0, len(utterance), size):
