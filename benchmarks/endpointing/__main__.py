@@ -51,12 +51,14 @@ def silence_odds(model: ModelBundle, options: SegmentationOptions, samples: Samp
     least = sliding_window_view(np.pad(odds, length - 1, mode="edge"), length).min(axis=1)
     opened = sliding_window_view(least, length).max(axis=1)
     frames = np.arange(len(samples) // mixtures.FRAME)
-    return opened[np.minimum((frames * 0.01 / shift + 1e-6).astype(int), len(opened) - 1)]
+    of_output = np.minimum((frames * 0.01 / shift + 1e-6).astype(int), len(opened) - 1)
+    found: FloatArray = opened[of_output]
+    return found
 
 
 def webrtc_speech(mode: int, samples: Samples) -> BoolArray:
     """Of each 10 ms, whether WebRTC's detector takes it for speech."""
-    import webrtcvad
+    import webrtcvad  # type: ignore[import-untyped]
 
     detector = webrtcvad.Vad(mode)
     integers = np.rint(samples * 32767.0).clip(-32768, 32767).astype("<i2")

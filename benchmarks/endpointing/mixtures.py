@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.alignment.corpus_alignment import align_corpus, read_aligner
+from recognizer import align_corpus, read_aligner
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.audio.reading import SAMPLE_RATE, Samples
 from recognizer.data.augmentation.noise import add_noise, find_clips, mean_power, read_clip
@@ -135,4 +135,5 @@ def _string(frequency: float) -> Samples:
     tones = (
         np.sin(2 * np.pi * frequency * n * time) * np.exp(-(1.0 + n) * time) / n for n in harmonics
     )
-    return np.sum(list(tones), axis=0).astype(np.float32)
+    string: Samples = np.sum(list(tones), axis=0).astype(np.float32)
+    return string

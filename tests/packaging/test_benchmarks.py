@@ -13,7 +13,7 @@ import pytest
 
 from places import ROOT
 
-FOLDERS = ("alignment", "am", "endpointing", "lm", "recognition", "search", "serving")
+FOLDERS = ("alignment", "am", "endpointing", "lm", "long", "recognition", "search", "serving")
 
 
 def programs() -> list[str]:

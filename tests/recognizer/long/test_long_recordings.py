@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from recognizer.data.audio.conversion import Samples
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.long import recognition
 from recognizer.long.audio_buffer import AudioBuffer
-from recognizer.long.recognition import BrokenRecordingError, recognize_segments
+from recognizer.long.recognition import BrokenRecordingError, joined, recognize_segments
 from recognizer.long.segmentation import SegmentationOptions
 from recognizer.long.silence import SilenceDetector
 
@@ -208,3 +209,19 @@ def test_progress_and_wrong_use(toy_recognizer):
             toy_recognizer.recognize(audio, threads=0)
     with pytest.raises(UsageError, match="expected none for a file"):
         list(toy_recognizer.recognize_long("some.wav", sample_rate=8000))
+
+
+def test_the_command_prints_what_comes_before_the_damage(command, toy_model, damaged):
+    ran = command("recognize", "--model", toy_model, "--threads", 2, damaged)
+    assert ran.code == 1
+    assert ran.out.count("\n") == 1
+    assert len(ran.out.split()) > 20
+    assert " ".join(SENTENCES).startswith(ran.out.strip())
+    assert ran.err.startswith(f"recognize: {damaged}: damaged or cut short")
+
+
+def test_an_error_with_a_result_goes_to_another_process(toy_recognizer):
+    result = toy_recognizer.recognize(toy.whistle("go left"))
+    error = BrokenRecordingError("some.wav: damaged", joined([result], 2.0))
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.result) == (str(error), error.result)

@@ -1,0 +1,1 @@
+"""Long recordings: memory, speed and errors beside those of their sentences."""
