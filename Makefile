@@ -14,6 +14,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := install --no-compile
 NATIVE := CMakeLists.txt $(wildcard */csrc/* */csrc/*/*)
 SANITIZE := build/sanitize
+# Test files run side by side, each in one process.
+TEST_PROCESSES ?= 2
 
 .PHONY: recognize test docs sanitize clean
 .DELETE_ON_ERROR:
@@ -25,7 +27,7 @@ test: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
