@@ -105,10 +105,14 @@ class AlignedRecording:
             stream.write("\n")
 
     def ctm_lines(self, tier: Tier) -> list[str]:
-        """Lines of CTM in order of time; several speakers are channels of their own."""
+        """Lines of CTM in order of time; several speakers are channels of their own.
+
+        NIST's programs end a name at white space: names have "_" there.
+        """
         speakers = self.speakers
+        name = "_".join(self.name.split())
         lines = [
-            (segment.start, ctm_line(self.name, segment, channel=_channel(speaker, speakers)))
+            (segment.start, ctm_line(name, segment, channel=_channel(speaker, speakers)))
             for speaker, alignment in speakers.items()
             for segment in alignment.tier(tier)
         ]

@@ -27,11 +27,9 @@ class StressDigits:
     """
 
     def __init__(self, entries: Iterable[Pronunciation]) -> None:
-        rules = text_rules(_ENGLISH)
-        self._stressed: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._entries: dict[str, list[tuple[str, ...]]] = {}
         for entry in entries:
-            bare = tuple(map(rules.entry_phone, entry.phones))
-            self._stressed.setdefault((entry.word, bare), entry.phones)
+            self._entries.setdefault(entry.word, []).append(entry.phones)
 
     @classmethod
     def of(cls, lexicons: Iterable[str | Path], rules: str) -> StressDigits:
@@ -64,8 +62,16 @@ class StressDigits:
                 if word.start - 1e-6 <= phone.start and phone.end <= word.end + 1e-6
             ]
             bare = tuple(alignment.phones[index].label for index in inside)
-            names.update(zip(inside, self._stressed.get((word.label, bare), bare), strict=True))
+            names.update(zip(inside, self._named(word.label, bare), strict=True))
         return replace(alignment, phones=_renamed(alignment.phones, names))
+
+    def _named(self, word: str, bare: tuple[str, ...]) -> tuple[str, ...]:
+        """The phones of a word by the names of the first entry that has the same ones."""
+        without = text_rules(_ENGLISH).entry_phone
+        for phones in self._entries.get(word, ()):
+            if tuple(map(without, phones)) == bare:
+                return phones
+        return bare
 
 
 class _NamedPhones:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recognizer.data.text.rules import RULE_SETS
+from recognizer.data.text.rules import DEFAULT_RULES, RULE_SETS
 
 if TYPE_CHECKING:
     from recognizer.alignment.aligned_set import CorpusAligner
@@ -194,6 +194,7 @@ def align(
     from recognizer.alignment.corpus.corpus_alignment import align_corpus
     from recognizer.alignment.corpus.recording_files import check_units
     from recognizer.alignment.corpus.stress import StressDigits
+    from recognizer.alignment.lexicons import GRAPHEMES, chosen_rules
     from recognizer.cli.run import report
     from recognizer.data.corpora.corpus import read_corpus
     from recognizer.data.errors import UsageError
@@ -218,7 +219,11 @@ def align(
         check_units(corpus.utterances, unit)
     target.mkdir(parents=True, exist_ok=True)
     beams = (None, None) if tolerant else (beam, retry_beam)
+    digits = None
     if train:
+        if stress:
+            own = [] if lexicon in (None, GRAPHEMES) else [lexicon]
+            digits = StressDigits.of(own, chosen_rules(text_rules, lexicon))
         trained, corpus = train_aligner(
             corpus,
             lexicon,
@@ -232,15 +237,14 @@ def align(
         trained.write(target / "aligner")
         options = replace(trained.options, align=with_beams(trained.options.align, *beams))
         aligner: CorpusAligner = replace(trained, options=options)
-        rules = trained.text_rules
     else:
         aligner, corpus = read_aligner(
             model, corpus, derive=derive, add_lexicon=add_lexicon, beam=beams[0],
             retry_beam=beams[1],
         )  # fmt: skip
-        rules = next((one.text_rules for one in corpus), "english")
-    lexicons = [one for one in (add_lexicon, lexicon) if one is not None]
-    digits = StressDigits.of(lexicons, rules) if stress else None
+        if stress:
+            rules = next((one.text_rules for one in corpus), DEFAULT_RULES)
+            digits = StressDigits.of([] if add_lexicon is None else [add_lexicon], rules)
     aligned = align_corpus(
         corpus,
         aligner,

@@ -121,7 +121,7 @@ def test_a_conversation_has_tiers_by_speaker_in_its_own_time(
     )
     whole = soundfile.info(conversation / "talk.wav").duration
     assert max(end for some in tiers.values() for _, end, _ in some or ()) == pytest.approx(whole)
-    # In CTM speakers are channels, which may speak at once.
+    # In CTM speakers are channels, which may speak at once, and names have no white space.
     spoken = read_ctm(out / "words.ctm", out / "phones.ctm")
     assert [one.label for one in spoken["talk-anna"].words] == ["go", "left", "write"]
     assert [one.label for one in spoken["talk-bert"].words] == ["stop", "now"]
@@ -269,6 +269,7 @@ def test_vowels_may_carry_stress_digits(
         (("--retry-beam", 50, "--tolerant"), "with --tolerant the second attempt has no beam"),
         (("--beam", 0), "beam: expected a number > 0, found 0.0"),
         (("--train", "--add-lexicon", "x"), "--add-lexicon goes with a model"),
+        (("--train", "--lexicon", "graphemes", "--stress"), "stress digits: expected the text ru"),
         (("--speaker-characters", 0), "Invalid value for '--speaker-characters'"),
         (("--max-noise", 101), "Invalid value for '--max-noise'"),
     ],
