@@ -16,6 +16,7 @@
     python -m benchmarks.alignment.tolerance --help
     python -m benchmarks.recognition --help       # beside Whisper tiny.en and pocketsphinx
     python -m benchmarks.recognition.beams --help
+    python -m benchmarks.recognition.subtitles --help  # cue times in an hour of speech
     python -m benchmarks.recognition.units --help
 
 Each prints a table, and with ``--json FILE`` writes its figures.
