@@ -1,0 +1,1 @@
+"""Streams: equal results for any cutting, latency, streams per core, memory."""
