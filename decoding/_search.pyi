@@ -70,15 +70,11 @@ class Search:
 class StaticSearch(Search):
     def __init__(self, graph: Graph, options: Options, best_only: bool) -> None: ...
 
+class CompositionPool:
+    def __init__(self, graph: ComposedGraph, epsilon: bool, max_bytes: int) -> None: ...
+
 class OnTheFlySearch(Search):
-    def __init__(
-        self,
-        graph: ComposedGraph,
-        options: Options,
-        best_only: bool,
-        epsilon: bool,
-        cache_bytes: int,
-    ) -> None: ...
+    def __init__(self, pool: CompositionPool, options: Options, best_only: bool) -> None: ...
 
 class ComposedGraph:
     def __init__(

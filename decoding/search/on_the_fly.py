@@ -104,8 +104,7 @@ class OnTheFlyDecoder(Decoder):
             max(_FEW_WORDS, int(_MAX_SHARE * ahead)),
         )
 
+        self._pool = _search.CompositionPool(self._composed, mode == "epsilon", look_ahead_bytes)
+
     def _make(self, best_only: bool) -> _search.Search:
-        epsilon = self.mode == "epsilon"
-        return _search.OnTheFlySearch(
-            self._composed, self._options, best_only, epsilon, self.look_ahead_bytes
-        )
+        return _search.OnTheFlySearch(self._pool, self._options, best_only)

@@ -1,6 +1,7 @@
 #include "decoding/csrc/on_the_fly/composition.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +11,11 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+uint64_t NextGeneration() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 Composition::Composition(const HclGraph& graph, const LookAheadClasses& classes, bool epsilon,
@@ -17,6 +23,7 @@ Composition::Composition(const HclGraph& graph, const LookAheadClasses& classes,
     : graph_(graph),
       automaton_(classes.automaton()),
       epsilon_(epsilon),
+      generation_(NextGeneration()),
       look_ahead_(classes, max_bytes / 2),
       cache_(max_bytes / 2) {}
 
@@ -32,7 +39,9 @@ ComposedState Composition::Start() {
 
 bool Composition::Trim() {
   look_ahead_.Trim();
-  return cache_.Trim();
+  if (!cache_.Trim()) return false;
+  generation_ = NextGeneration();
+  return true;
 }
 
 uint32_t Composition::FindTransitions(const ComposedState& state) {

@@ -61,6 +61,8 @@ class Composition {
   // Empties the caches if they have become too large; returns whether numbers of transitions
   // became invalid.
   bool Trim();
+  // Another one, in the whole process, whenever numbers of transitions became invalid.
+  uint64_t generation() const { return generation_; }
 
  private:
   static constexpr unsigned kLevelShift = 26;
@@ -79,6 +81,7 @@ class Composition {
   const HclGraph& graph_;
   const lm::Automaton& automaton_;
   const bool epsilon_;
+  uint64_t generation_;
   LookAhead look_ahead_;
   TransitionCache cache_;
   Transitions epsilons_;

@@ -17,6 +17,7 @@
 
 #include "data/csrc/arrays.h"
 #include "decoding/csrc/graph/mapped_graph_arrays.h"
+#include "decoding/csrc/on_the_fly/composition_pool.h"
 #include "decoding/csrc/on_the_fly/hcl_graph.h"
 #include "decoding/csrc/on_the_fly/look_ahead.h"
 #include "decoding/csrc/on_the_fly/on_the_fly_search.h"
@@ -130,14 +131,18 @@ void decoding::BindOnTheFlySearch(nb::module_& m) {
       .def(nb::init<const ComposedGraph&, size_t>(), "graph"_a, "max_bytes"_a,
            nb::keep_alive<1, 2>())
       .def("find", &LookAheadView::Find, "state"_a, "of_class"_a);
+  nb::class_<CompositionPool>(m, "CompositionPool")
+      .def(
+          "__init__",
+          [](CompositionPool* self, const ComposedGraph& graph, bool epsilon, size_t max_bytes) {
+            new (self)
+                CompositionPool(graph.get(), graph.look_ahead_classes(), epsilon, max_bytes);
+          },
+          "graph"_a, "epsilon"_a, "max_bytes"_a, nb::keep_alive<1, 2>());
   nb::class_<OnTheFlySearch, Search>(m, "OnTheFlySearch")
       .def(
           "__init__",
-          [](OnTheFlySearch* self, const ComposedGraph& graph, const SearchOptions& options,
-             bool best_only, bool epsilon, size_t cache_bytes) {
-            new (self) OnTheFlySearch(graph.get(), graph.look_ahead_classes(), options, best_only,
-                                      epsilon, cache_bytes);
-          },
-          "graph"_a, "options"_a, "best_only"_a, "epsilon"_a, "cache_bytes"_a,
-          nb::keep_alive<1, 2>());
+          [](OnTheFlySearch* self, CompositionPool& pool, const SearchOptions& options,
+             bool best_only) { new (self) OnTheFlySearch(&pool, options, best_only); },
+          "pool"_a, "options"_a, "best_only"_a, nb::keep_alive<1, 2>());
 }

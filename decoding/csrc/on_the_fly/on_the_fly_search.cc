@@ -1,5 +1,7 @@
 #include "decoding/csrc/on_the_fly/on_the_fly_search.h"
 
+#include <utility>
+
 namespace decoding {
 
 namespace {
@@ -29,25 +31,25 @@ inline OnTheFlyState OnTheFlySearch::StateOf(uint32_t flagged_next, uint32_t his
 LinkValue OnTheFlySearch::Resolve(const RawFrame& frame, const RawLink& link, bool epsilon) {
   const OnTheFlyState& state = frame.tokens[link.source].state;
   if (epsilon) {
-    const HclGraph::LmArc& arc = composition_.Arc(state.graph, true, link.arc);
-    return {0, static_cast<int32_t>(arc.output), composition_.Cost(state, true, link.arc), 0.0f};
+    const HclGraph::LmArc& arc = composition().Arc(state.graph, true, link.arc);
+    return {0, static_cast<int32_t>(arc.output), composition().Cost(state, true, link.arc), 0.0f};
   }
   if (!(link.arc & kIsComposed)) {
     const HclGraph::PlainArc& arc = graph_.plain()[graph_.state(state.graph).plain + link.arc];
     return {mapped_.tid(arc), 0, arc.cost, -frame.row[arc.label & MappedGraph::kPdfMask]};
   }
   const uint32_t transition_arc = link.arc & ~kIsComposed;
-  const HclGraph::LmArc& arc = composition_.Arc(state.graph, false, transition_arc);
+  const HclGraph::LmArc& arc = composition().Arc(state.graph, false, transition_arc);
   return {mapped_.tid({arc.next, arc.label, arc.cost}), static_cast<int32_t>(arc.output),
-          composition_.Cost(state, false, transition_arc),
+          composition().Cost(state, false, transition_arc),
           -frame.row[arc.label & MappedGraph::kPdfMask]};
 }
 
 void OnTheFlySearch::Start() {
   Clear();
-  composition_.Trim();
+  composition().Trim();
   OnTheFlyState start;
-  static_cast<ComposedState&>(start) = composition_.Start();
+  static_cast<ComposedState&>(start) = composition().Start();
   start.transitions = graph_.HasLmArcs(start.graph) ? kUnknown : kNone;
   RawFrame& frame = trellis_.newest();
   TokenAdder adder(this, &frame, 1);
@@ -57,8 +59,22 @@ void OnTheFlySearch::Start() {
   CloseEpsilons<true>(start.look_ahead + options_.beam, &frame);
 }
 
+void OnTheFlySearch::TakeComposition() {
+  composition_ = pool_->Take();
+  if (composition_->generation() != generation_) ForgetTransitions();
+}
+
+void OnTheFlySearch::Rest() {
+  if (!composition_) return;
+  generation_ = composition_->generation();
+  pool_->GiveBack(std::move(composition_));
+}
+
 void OnTheFlySearch::BeforeStep() {
-  if (!composition_.Trim()) return;
+  if (composition().Trim()) ForgetTransitions();
+}
+
+void OnTheFlySearch::ForgetTransitions() {
   for (Token& token : trellis_.newest().tokens) {
     if (token.state.transitions != kNone) token.state.transitions = kUnknown;
   }
@@ -67,6 +83,7 @@ void OnTheFlySearch::BeforeStep() {
 // Follows the emitting arcs of all tokens below the cutoff, to links whose targets are not tokens
 // yet. Returns the cost above which tokens of the next frame are not wanted.
 float OnTheFlySearch::Expand(RawFrame* frame) {
+  Composition& composition = this->composition();
   ReusableArray<Token>& tokens = frame->tokens;
   const Cutoff cutoff = FindCutoff(options_, tokens, &costs_);
   const HclGraph::PlainArc* const plain = graph_.plain();
@@ -88,17 +105,17 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
     if (i + kNumbersAhead < num_tokens) {
       const Token& ahead = tokens[i + kNumbersAhead];
       if (ahead.state.transitions == kUnknown && ahead.cost <= cutoff.cost) {
-        composition_.PrefetchTransitions(ahead.state);
+        composition.PrefetchTransitions(ahead.state);
       }
     }
     if (i + kArcsAhead < num_tokens) {
       Token& ahead = tokens[i + kArcsAhead];
       __builtin_prefetch(plain + graph_.state(ahead.state.graph).plain);
       if (ahead.state.transitions == kUnknown && ahead.cost <= cutoff.cost) {
-        ahead.state.transitions = composition_.CachedTransitions(ahead.state);
+        ahead.state.transitions = composition.CachedTransitions(ahead.state);
       }
       if (ahead.state.transitions < kUnknown) {
-        const TransitionList& list = composition_.transitions(ahead.state.transitions);
+        const TransitionList& list = composition.transitions(ahead.state.transitions);
         __builtin_prefetch(&list);
         __builtin_prefetch(list.epsilons() + 3);
       }
@@ -114,8 +131,8 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
     ++num_expanded;
     num_arcs += num_plain;
     if (after.lm_arcs == here.lm_arcs) continue;
-    if (state.transitions == kUnknown) state.transitions = composition_.FindTransitions(state);
-    const TransitionList& list = composition_.transitions(state.transitions);
+    if (state.transitions == kUnknown) state.transitions = composition.FindTransitions(state);
+    const TransitionList& list = composition.transitions(state.transitions);
     const ComposedTransition* const end = list.end();
     const ComposedTransition* transition = list.emitting();
     // Cheapest first: none that follows can pass.
@@ -164,25 +181,26 @@ void OnTheFlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
 // Rank by rank, so that every token's cost is final before its arcs are followed, once.
 template <bool kLattice>
 void OnTheFlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
+  Composition& composition = this->composition();
   for (std::vector<uint32_t>& bucket : buckets_) {
     size_t num_transitions = 0;
     for (size_t i = 0; i < bucket.size(); ++i) {
       if (i + kArcsAhead < bucket.size()) {
-        composition_.PrefetchTransitions(frame->tokens[bucket[i + kArcsAhead]].state);
+        composition.PrefetchTransitions(frame->tokens[bucket[i + kArcsAhead]].state);
       }
       Token& token = frame->tokens[bucket[i]];
       if (token.cost > cutoff || token.state.transitions == kNone) continue;
       if (token.state.transitions == kUnknown) {
-        token.state.transitions = composition_.FindTransitions(token.state);
+        token.state.transitions = composition.FindTransitions(token.state);
       }
-      num_transitions += composition_.transitions(token.state.transitions).num_epsilons;
+      num_transitions += composition.transitions(token.state.transitions).num_epsilons;
     }
     TokenAdder adder(this, frame, num_transitions);
     for (const uint32_t source : bucket) {  // those of higher ranks may grow
       const Token token = frame->tokens[source];
       // None: words of all of the state's arcs are not in the automaton.
       if (token.cost > cutoff || token.state.transitions == kNone) continue;
-      const TransitionList& list = composition_.transitions(token.state.transitions);
+      const TransitionList& list = composition.transitions(token.state.transitions);
       for (const ComposedTransition* arc = list.epsilons(); arc != list.emitting(); ++arc) {
         const float total = token.cost + arc->cost;
         if (total > cutoff) continue;

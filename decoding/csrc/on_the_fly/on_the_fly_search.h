@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "decoding/csrc/on_the_fly/composition.h"
+#include "decoding/csrc/on_the_fly/composition_pool.h"
 #include "decoding/csrc/search/beam_search.h"
 
 namespace decoding {
@@ -14,19 +16,21 @@ namespace decoding {
 // A token is a state of the graph and a history. Its cost holds the look-ahead, what its next word
 // will cost at least. Along a path these cancel out, and where a sentence may end they are zero.
 struct OnTheFlyState : ComposedState {
-  uint32_t transitions;  // their number in the composition; TransitionCache::kNone, kUnknown
+  // Their number in the composition that was used last; TransitionCache::kNone, kUnknown.
+  uint32_t transitions;
 };
 
 class OnTheFlySearch : public BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t> {
  public:
-  // Graph and classes must outlive this. epsilon, cache_bytes: as for Composition.
-  OnTheFlySearch(const HclGraph& graph, const LookAheadClasses& classes,
-                 const SearchOptions& options, bool best_only, bool epsilon, size_t cache_bytes)
-      : BeamSearch(graph.mapped(), options, best_only),
-        graph_(graph),
-        composition_(graph, classes, epsilon, cache_bytes) {}
+  // The pool must outlive this.
+  OnTheFlySearch(CompositionPool* pool, const SearchOptions& options, bool best_only)
+      : BeamSearch(pool->graph().mapped(), options, best_only),
+        graph_(pool->graph()),
+        pool_(pool) {}
 
   void Start() override;
+  // Gives the composition back.
+  void Rest() override;
 
  private:
   friend class BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t>;
@@ -63,10 +67,20 @@ class OnTheFlySearch : public BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t
   template <bool kLattice>
   void CloseEpsilons(float cutoff, RawFrame* frame);
   LinkValue Resolve(const RawFrame& frame, const RawLink& link, bool epsilon);
-  float FinalCost(const OnTheFlyState& state) { return composition_.FinalCost(state); }
+  float FinalCost(const OnTheFlyState& state) { return composition().FinalCost(state); }
+
+  // The composition to work with until Rest.
+  Composition& composition() {
+    if (!composition_) TakeComposition();
+    return *composition_;
+  }
+  void TakeComposition();
+  void ForgetTransitions();
 
   const HclGraph& graph_;
-  Composition composition_;
+  CompositionPool* const pool_;
+  std::unique_ptr<Composition> composition_;
+  uint64_t generation_ = 0;  // of the composition when tokens' numbers were valid
   ReusableArray<ComposedLink> composed_links_;
 };
 

@@ -41,6 +41,9 @@ class Search {
   // Prunes with the final costs; if no final state was reached, all last states count as final.
   virtual RawLattice Finish() = 0;
 
+  // Gives back what is needed only while other functions work, so that other searches can use it.
+  virtual void Rest() {}
+
   size_t num_pdfs() const { return num_pdfs_; }
   size_t num_frames() const { return stats_.frames; }
   const SearchStats& stats() const { return stats_; }

@@ -33,6 +33,19 @@ using decoding::Search;
 using decoding::SearchOptions;
 using decoding::StaticSearch;
 
+// While a search works, Python's lock is free; afterwards the search rests.
+class Work {
+ public:
+  explicit Work(Search* search) : search_(search) {}
+  Work(const Work&) = delete;
+  Work& operator=(const Work&) = delete;
+  ~Work() { search_->Rest(); }
+
+ private:
+  nb::gil_scoped_release release_;
+  Search* search_;
+};
+
 nb::dict Pack(uint32_t start, const Vector<int64_t>& offsets, const Vector<uint32_t>& num_emitting,
               const Vector<int32_t>& ilabels, const Vector<int32_t>& olabels,
               const Vector<float>& costs, const Vector<int32_t>& next_states,
@@ -101,7 +114,7 @@ void Advance(Search& search, const arrays::Matrix& scores) {
   Expect(scores.shape(1) == width, "scores: expected " + std::to_string(width) +
                                        " columns, one per pdf, found " +
                                        std::to_string(scores.shape(1)));
-  nb::gil_scoped_release release;
+  const Work work(&search);
   const float* const data = scores.data();
   for (size_t t = 0; t < num_frames; ++t) {
     if (AllFinite(data + t * width, width)) continue;
@@ -118,7 +131,7 @@ void Advance(Search& search, const arrays::Matrix& scores) {
 nb::tuple Partial(Search& search) {
   decoding::RawPath path;
   {
-    nb::gil_scoped_release release;
+    const Work work(&search);
     path = search.Partial();
   }
   return nb::make_tuple(Give(std::move(path.words)), Give(std::move(path.tids)), path.graph_cost,
@@ -128,7 +141,7 @@ nb::tuple Partial(Search& search) {
 nb::tuple UpdateBestPath(Search& search) {
   decoding::PathWords words;
   {
-    nb::gil_scoped_release release;
+    const Work work(&search);
     words = search.UpdateBestPath();
   }
   return nb::make_tuple(Give(std::move(words.committed)), Give(std::move(words.tentative)));
@@ -137,7 +150,7 @@ nb::tuple UpdateBestPath(Search& search) {
 nb::tuple Finish(Search& search) {
   decoding::RawLattice lattice;
   {
-    nb::gil_scoped_release release;
+    const Work work(&search);
     lattice = search.Finish();
   }
   return nb::make_tuple(
@@ -189,13 +202,24 @@ NB_MODULE(_search, m) {
       .def_ro("prune_scale", &SearchOptions::prune_scale)
       .def_ro("beam_delta", &SearchOptions::beam_delta);
   nb::class_<Search>(m, "Search")
-      .def("start", &Search::Start)
+      .def("start",
+           [](Search& self) {
+             const Work work(&self);
+             self.Start();
+           })
       .def("advance", &Advance, "scores"_a)
       .def("partial", &Partial)
       .def("update_best_path", &UpdateBestPath)
-      .def("trailing_silence", &Search::TrailingSilence, nb::call_guard<nb::gil_scoped_release>())
-      .def("final_relative_cost", &Search::FinalRelativeCost,
-           nb::call_guard<nb::gil_scoped_release>())
+      .def("trailing_silence",
+           [](Search& self) {
+             const Work work(&self);
+             return self.TrailingSilence();
+           })
+      .def("final_relative_cost",
+           [](Search& self) {
+             const Work work(&self);
+             return self.FinalRelativeCost();
+           })
       .def(
           "set_silence",
           [](Search& self, const Vector<uint8_t>& is_silence) {

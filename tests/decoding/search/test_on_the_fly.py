@@ -283,3 +283,31 @@ def test_a_state_all_of_whose_words_are_unknown_leads_nowhere(
     lattice = OnTheFlyDecoder(graph, np.array([-1, 0, 1]), lm, EVERYTHING, mode).decode(scores)
     assert lattice.reached_final
     assert best_path(lattice, SCALE).words == ("a",)
+
+
+@pytest.mark.parametrize("memory", [0, 1 << 12, 1 << 20])
+@pytest.mark.parametrize("mode", MODES)
+def test_searches_in_turn_share_what_they_remember(
+    mode: BackoffMode, memory: int, tmp_path: Path
+) -> None:
+    """One search's numbers of transitions mean nothing after another has trimmed the cache."""
+    one = task(3, tmp_path, frames=30)
+    rng = np.random.default_rng(0)
+    scores = [rng.normal(0, 2, one.scores.shape).astype(np.float32) for _ in range(6)]
+    options = SearchOptions(acoustic_scale=SCALE, prune_interval=4)
+    alone = [one.decoder(mode, options, memory).decode(each) for each in scores]
+    decoder = one.decoder(mode, options, memory)
+    turns = [decoder.start() for _ in scores]
+    for frame in range(len(one.scores)):
+        for turn, each in zip(turns, scores, strict=True):
+            turn.advance(each[frame : frame + 1])
+            turn.update()
+    in_threads = one.decoder(mode, options, memory)
+    with ThreadPoolExecutor(3) as pool:
+        threaded = list(pool.map(in_threads.decode, scores))
+    for lattice, again, expected in zip(turns, threaded, alone, strict=True):
+        for found in (lattice.finish(), again):
+            for field in fields(Lattice):
+                np.testing.assert_array_equal(
+                    getattr(found, field.name), getattr(expected, field.name)
+                )
