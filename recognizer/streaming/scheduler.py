@@ -198,13 +198,16 @@ class GroupScheduler:
         _answer(calls, None)
 
     def close(self) -> None:
-        """Cancel all streams and let the threads end."""
+        """Cancel all streams and wait until the threads have ended."""
         with self._changed:
             self._closed = True
             members = list(self._open)
             self._changed.notify_all()
         for member in members:
             self.cancel(member)
+        for thread in self._threads:
+            if thread is not threading.current_thread():  # of a call's callback
+                thread.join()
 
     def _work(self) -> None:
         while (work := self._next()) is not None:
