@@ -20,6 +20,13 @@ _PACKAGES = ("prometheus_client", "python_multipart", "starlette", "uvicorn", "w
 @click.option(
     "--model", metavar="DIR", type=click.Path(), help="A model directory [default: English]."
 )
+@click.option(
+    "--words",
+    "words_file",
+    type=click.Path(),
+    metavar="FILE",
+    help="Words of your own, one a line, as of recognize --words.",
+)
 @click.option("--host", help="Address to listen on [default: 127.0.0.1].")
 @click.option(
     "--port", type=int, metavar="N", help="Port to listen on, 0 for any free one [default: 2700]."
@@ -72,6 +79,7 @@ _PACKAGES = ("prometheus_client", "python_multipart", "starlette", "uvicorn", "w
 )
 def serve(
     model: str | None,
+    words_file: str | None,
     token_file: str | None,
     origins: tuple[str, ...],
     **given: str | int | float | None,
@@ -98,11 +106,14 @@ def serve(
     from recognizer.serving.options import ServerOptions
     from recognizer.serving.server import Server, listen
     from recognizer.serving.service import Service
+    from recognizer.vocabulary.words import read_words
 
     chosen = {name: value for name, value in given.items() if value is not None}
     options = ServerOptions(token=_token(token_file), origins=origins, **chosen)  # type: ignore[arg-type]
+    words = read_words(words_file) if words_file is not None else ()
     with listen(options) as listening:  # before the model is read, which takes longer
-        service = Service(Recognizer(model), options, lambda message: report(_NAME, message))
+        recognizer = Recognizer(model, words=words)
+        service = Service(recognizer, options, lambda message: report(_NAME, message))
         Server(service).run([listening])
 
 

@@ -26,8 +26,7 @@ LIMITS = {
     "max_upload_bytes": 100_000,
     "max_audio_seconds": 2.0,
     "max_message_bytes": 50_000,
-    "idle_seconds": 0.5,
-    "drain_seconds": 0.5,
+    "idle_seconds": PATIENCE,
     "threads": 1,
 }
 CONFIG = '{"config": {"sample_rate": 16000}}'
@@ -36,6 +35,12 @@ CONFIG = '{"config": {"sample_rate": 16000}}'
 @pytest.fixture(scope="module")
 def limited(toy_recognizer):
     with running(toy_recognizer, **LIMITS) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def impatient(toy_recognizer):
+    with running(toy_recognizer, idle_seconds=0.5) as one:
         yield one
 
 
@@ -115,8 +120,8 @@ def slow_upload(server):
         yield connection
 
 
-def test_an_upload_that_stalls(limited):
-    with slow_upload(limited) as connection:
+def test_an_upload_that_stalls(impatient):
+    with slow_upload(impatient) as connection:
         connection.settimeout(PATIENCE)
         answer = connection.makefile("rb").read()  # until the server closes the connection
     assert b" 408 " in answer.splitlines()[0]
@@ -127,8 +132,8 @@ def test_an_upload_that_stalls(limited):
     "sent",
     [b"", b"POST /", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01garbage\r\n\r\n"],
 )
-def test_connections_that_stall_are_closed(limited, sent):
-    with sockets.create_connection(("127.0.0.1", limited.port)) as connection:
+def test_connections_that_stall_are_closed(impatient, sent):
+    with sockets.create_connection(("127.0.0.1", impatient.port)) as connection:
         connection.sendall(sent)
         connection.settimeout(PATIENCE)
         while connection.recv(65536):
@@ -159,8 +164,8 @@ def test_message_bytes(limited):
         assert "50000" in stream_error(socket, 1009)
 
 
-def test_streams_that_stall(limited):
-    with connect(limited.websocket_url) as socket:
+def test_streams_that_stall(impatient):
+    with connect(impatient.websocket_url) as socket:
         assert stream_error(socket, 1008) == "expected data from the client, found none for 0.5 s"
 
 
@@ -189,12 +194,12 @@ def test_a_client_that_does_not_read_is_cut_off(unread):
 
 
 def test_a_stream_that_does_not_read_is_cut_off(unread):
+    said = (toy.whistle("go left right stop now " * 4, rate=8000) * 32767).astype("<i2")
     with deaf_client(unread) as connection:
         connection.sendall(
             b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
-        said = (toy.whistle("go left right stop now " * 4, rate=8000) * 32767).astype("<i2")
         connection.sendall(frame(said.tobytes()))
         with pytest.raises(ConnectionError):  # each empty message is answered by all the words
             while True:
@@ -276,7 +281,7 @@ def test_a_client_that_leaves_gives_its_slot_back(limited):
 def test_draining(toy_recognizer):
     """Streams may finish for a while, then they are finished; nobody new is let in."""
     with (
-        running(toy_recognizer, **{**LIMITS, "idle_seconds": 20.0}) as server,
+        running(toy_recognizer, drain_seconds=2.0) as server,
         connect(server.websocket_url) as first,
         connect(server.websocket_url) as second,
     ):

@@ -13,6 +13,7 @@ import websockets
 from websockets.sync.client import connect
 
 import toy
+from running_server import running
 
 CHUNK_SECONDS = 0.2
 
@@ -205,3 +206,17 @@ def test_streams_at_the_same_time_are_kept_apart(server):
         return await asyncio.gather(*map(stream, texts))
 
     assert asyncio.run(all_streams()) == texts
+
+
+def test_words_that_were_added(toy_model):
+    from recognizer.recognizer import Recognizer
+    from recognizer.vocabulary.words import NewWord
+
+    recognizer = Recognizer(toy_model, words=[NewWord("stow", ("S", "T", "OW"), weight=1e6)])
+    whistled = toy.whistle("go stow", words={**toy.WORDS, "stow": "S T OW"})
+    audio = (whistled * 32767).astype("<i2").tobytes()
+    with running(recognizer) as server:
+        last = said(server.websocket_url, config(max_alternatives=2), audio, '{"eof": 1}')[-1]
+    best = last["alternatives"][0]
+    assert best["text"] == "go stow"
+    assert [word["word"] for word in best["result"]] == ["go", "stow"]
