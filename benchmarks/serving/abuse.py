@@ -52,7 +52,7 @@ async def _wrong_messages(connection: Connection) -> None:
     connection[1].write(_UPGRADE + _frame(b'{"config": {"sample_rate": "?"}}', 1))
 
 
-async def _noise_then_gone(connection: Connection) -> None:
+async def _noise_then_leaves(connection: Connection) -> None:
     connection[1].write(_UPGRADE + _frame(os.urandom(32_000)))
     await connection[1].drain()
     await asyncio.sleep(0.2)
@@ -83,7 +83,7 @@ async def _stalled_upload(connection: Connection) -> None:
     connection[1].write(_UPLOAD)
 
 
-async def _deaf(connection: Connection) -> None:
+async def _never_reads(connection: Connection) -> None:
     """Asks again and again, and reads nothing."""
     connection[1].transport.pause_reading()
     for _ in range(200):
@@ -96,13 +96,13 @@ KINDS: tuple[Callable[[Connection], Awaitable[None]], ...] = (
     _garbage,
     _garbage_on_a_websocket,
     _wrong_messages,
-    _noise_then_gone,
+    _noise_then_leaves,
     _half_a_message,
     _half_an_upload,
     _silent,
     _silent_websocket,
     _stalled_upload,
-    _deaf,
+    _never_reads,
 )
 
 
@@ -118,7 +118,7 @@ def abuse(server: ServerProcess, connections: int, rounds: int, seed: int) -> di
 
 async def _abuse(server: ServerProcess, connections: int, rounds: int, seed: int) -> dict[str, Any]:
     chance = random.Random(seed)
-    await _honest(server.port)  # what the first stream needs is no leak
+    await _served(server.port)  # what the first stream needs is no leak
     found: dict[str, Any] = {
         "connections": connections,
         "memory_mb_before": round(server.memory_mb(), 1),
@@ -142,7 +142,7 @@ async def _abuse(server: ServerProcess, connections: int, rounds: int, seed: int
                 await asyncio.wait({working}, timeout=0.2)
         ends = Counter(working.result())
         await asyncio.sleep(IDLE_SECONDS)
-        await _honest(server.port)
+        await _served(server.port)
         found["rounds"].append(
             {
                 "memory_mb_peak": round(peak, 1),
@@ -173,7 +173,7 @@ async def _connection(port: int, kind: Callable[[Connection], Awaitable[None]]) 
     return "closed"
 
 
-async def _honest(port: int) -> None:
+async def _served(port: int) -> None:
     """A stream that must be served."""
     from websockets.asyncio.client import connect
 

@@ -18,9 +18,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recognizer.data.errors import as_speech_error
+from recognizer.serving.access import PAGE_FILES, AccessControl
 from recognizer.serving.answers import PATHS, docs, health, metrics, model, models, openapi
 from recognizer.serving.errors import RequestError
-from recognizer.serving.guard import PAGE_FILES, Guard
 from recognizer.serving.service import Service
 from recognizer.serving.subtitles import subtitles
 from recognizer.serving.transcriptions import transcribe
@@ -75,7 +75,7 @@ def application(service: Service) -> Starlette:
                 allow_headers=["Authorization", "Content-Type"],
             )
         )
-    middleware.append(Middleware(Guard, options=service.options))
+    middleware.append(Middleware(AccessControl, options=service.options))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

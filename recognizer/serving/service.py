@@ -61,7 +61,7 @@ class Slots:
                 self._empty.set()
 
     async def drain(self) -> None:
-        """Take nobody any more and wait until the last has gone."""
+        """Refuse everyone from now on, and wait until all slots are free."""
         self._closed = True
         await self._empty.wait()
 

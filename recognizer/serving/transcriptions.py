@@ -42,7 +42,7 @@ _LEAST_CONFIDENCE = 1e-10
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TranscriptionRequest:
     """What a client wants to know.
 
     Attributes:
@@ -61,8 +61,8 @@ async def transcribe(request: Request) -> Response:
     began = time.monotonic()
     with service.uploads.slot():
         async with read_upload(request, options.max_upload_bytes, options.idle_seconds) as upload:
-            wanted = wanted_by(upload.form, service.model_name, service.language)
-            work = _Work(service, upload)
+            wanted = parsed_request(upload.form, service.model_name, service.language)
+            work = _Recognition(service, upload)
             result = await _while_connected(request, service, work)
             metrics.audio_seconds.labels("upload").inc(result.duration)
             answer = await asyncio.to_thread(answer_of, result, wanted, service.language)
@@ -70,7 +70,7 @@ async def transcribe(request: Request) -> Response:
     return answer
 
 
-class _Work:
+class _Recognition:
     """The recognition of an upload, in a thread."""
 
     def __init__(self, service: Service, upload: Upload) -> None:
@@ -110,7 +110,7 @@ class _Work:
             yield piece
 
 
-async def _while_connected(request: Request, service: Service, work: _Work) -> Result:
+async def _while_connected(request: Request, service: Service, work: _Recognition) -> Result:
     """The result of work that is given up when nobody waits for it any more."""
     running = asyncio.get_running_loop().run_in_executor(service.threads, work)
     ending = asyncio.ensure_future(service.ending.wait())
@@ -137,7 +137,7 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def wanted_by(form: FormData, model_name: str, language: str) -> Wanted:
+def parsed_request(form: FormData, model_name: str, language: str) -> TranscriptionRequest:
     """What a form asks for.
 
     Raises:
@@ -168,7 +168,7 @@ def wanted_by(form: FormData, model_name: str, language: str) -> Wanted:
             raise _wrong_value("timestamp_granularities[]", " or ".join(GRANULARITIES), granularity)
     if granularities and response_format != "verbose_json":
         raise _wrong_value("response_format", "verbose_json with timestamps", response_format)
-    return Wanted(response_format, granularities or ("segment",))
+    return TranscriptionRequest(response_format, granularities or ("segment",))
 
 
 def _text(form: FormData, name: str, default: str) -> str:
@@ -187,7 +187,7 @@ def _wrong_value(param: str, expected: str, found: str) -> RequestError:
     return RequestError(400, message, param=param, code="invalid_value")
 
 
-def answer_of(result: Result, wanted: Wanted, language: str) -> Response:
+def answer_of(result: Result, wanted: TranscriptionRequest, language: str) -> Response:
     """A result in the format that the client wants."""
     if wanted.response_format == "text":
         return PlainTextResponse(result.text + "\n")

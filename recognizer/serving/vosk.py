@@ -26,9 +26,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from recognizer.data.audio.limits import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from recognizer.data.errors import SpeechError, as_speech_error
+from recognizer.serving.access import SUBPROTOCOL
 from recognizer.serving.alternatives import TimedWord, alternatives
 from recognizer.serving.errors import RequestError, too_long, too_slow
-from recognizer.serving.guard import SUBPROTOCOL
 from recognizer.serving.service import Service
 from recognizer.streaming.events import Event, Final, Partial
 
@@ -95,7 +95,7 @@ async def _close(websocket: WebSocket, error: RequestError, code: int) -> None:
         reason = error.message.encode()[:_MAX_REASON].decode(errors="ignore")
         await websocket.close(code, reason)
     except (WebSocketDisconnect, RuntimeError):
-        pass  # the client has gone
+        pass  # the client has left
 
 
 class _Session:

@@ -15,7 +15,7 @@ function show(id, visible) {
   element(id).hidden = !visible;
 }
 
-function say(status, error = "") {
+function showStatus(status, error = "") {
   element("status").textContent = status;
   element("error").textContent = error;
 }
@@ -28,21 +28,21 @@ function messageOf(body, status) {
   return (body && body.error && body.error.message) || `the server answered ${status}`;
 }
 
-async function meet() {
+async function loadModel() {
   try {
     const answer = await fetch("/v1/models", { headers: authorization() });
     const body = await answer.json();
     show("token-form", answer.status === 401);
     if (!answer.ok) {
-      say("", token ? messageOf(body, answer.status) : "");
+      showStatus("", token ? messageOf(body, answer.status) : "");
       return;
     }
-    say("");
+    showStatus("");
     const model = body.data[0];
     element("model").textContent = `Model ${model.id}, language ${model.language}`;
     element("file").dataset.maxBytes = model.max_upload_bytes;
   } catch {
-    say("", "the server does not answer");
+    showStatus("", "the server does not answer");
   }
 }
 
@@ -88,10 +88,10 @@ function finishTranscript(recording, seconds) {
     player.src = URL.createObjectURL(recording);
     show("player", true);
   }
-  if (!words.length) say("No words were recognised.");
+  if (!words.length) showStatus("No words were recognised.");
 }
 
-function hear(word) {
+function playWord(word) {
   const player = element("player");
   if (!player.src) return;
   player.currentTime = word.start;
@@ -114,7 +114,7 @@ element("player").addEventListener("timeupdate", () => {
 
 element("transcript").addEventListener("click", (event) => {
   const button = event.target.closest(".word");
-  if (button) hear(words[button.dataset.index]);
+  if (button) playWord(words[button.dataset.index]);
 });
 
 element("transcript").addEventListener("keydown", (event) => {
@@ -143,7 +143,7 @@ element("downloads").addEventListener("click", async (event) => {
       body: JSON.stringify({ format, words, duration }),
     });
     if (!answer.ok) {
-      say("", messageOf(await answer.json(), answer.status));
+      showStatus("", messageOf(await answer.json(), answer.status));
       return;
     }
     content = await answer.text();
@@ -163,7 +163,7 @@ element("file").addEventListener("change", () => {
   element("file").value = "";  // so that the same file can be chosen again
   const most = Number(element("file").dataset.maxBytes);
   if (most && file.size > most) {
-    say("", `expected a recording of at most ${most} bytes, found ${file.size}`);
+    showStatus("", `expected a recording of at most ${most} bytes, found ${file.size}`);
     return;
   }
   transcribe(file);
@@ -185,7 +185,7 @@ function transcribe(file) {
   request.onload = () => {
     const body = request.response;
     if (request.status === 200 && body) {
-      say("");
+      showStatus("");
       let at = 0;
       for (const segment of body.segments) {
         const begin = at;
@@ -195,12 +195,12 @@ function transcribe(file) {
       append(body.words.slice(at));
       finishTranscript(file, body.duration);
     } else {
-      say("", messageOf(body, request.status));
+      showStatus("", messageOf(body, request.status));
       if (request.status === 401) show("token-form", true);
     }
   };
-  request.onerror = () => say("", "the connection was lost");
-  request.onabort = () => say("Cancelled.");
+  request.onerror = () => showStatus("", "the connection was lost");
+  request.onabort = () => showStatus("Cancelled.");
   request.onloadend = () => {
     upload = null;
     busy(false);
@@ -212,7 +212,7 @@ function transcribe(file) {
   for (const [name, value] of Object.entries(authorization())) {
     request.setRequestHeader(name, value);
   }
-  say("");
+  showStatus("");
   request.send(form);
 }
 
@@ -241,11 +241,11 @@ function base64url(text) {
 
 async function start() {
   if (!navigator.mediaDevices) {
-    say("", "browsers give the microphone to encrypted pages and to those of this machine only");
+    showStatus("", "browsers give the microphone to encrypted pages and to those of this machine only");
     return;
   }
   clear();
-  say("");
+  showStatus("");
   const session = { chunks: [], ended: false };
   live = session;
   element("file").disabled = true;
@@ -280,7 +280,7 @@ async function start() {
     }
   };
   context.createMediaStreamSource(session.media).connect(session.capture);
-  say("Listening.");
+  showStatus("Listening.");
 }
 
 function connected(session) {
@@ -314,7 +314,7 @@ function received(session, body) {
 function stop() {
   if (!live) return;
   if (live.capture) {
-    say("Finishing.");
+    showStatus("Finishing.");
     live.capture.port.postMessage("stop");  // its last samples, then the last words
   } else {
     end(live, "");
@@ -332,10 +332,10 @@ function end(session, error) {
   element("partial").textContent = "";
   element("file").disabled = false;
   pressed(false);
-  say("");
+  showStatus("");
   const samples = session.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   finishTranscript(samples ? wav(session.chunks, rate) : null, rate ? samples / rate : 0);
-  if (error) say("", error);
+  if (error) showStatus("", error);
 }
 
 function pressed(on) {
@@ -370,6 +370,6 @@ element("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   token = element("token").value;
   sessionStorage.setItem("token", token);
-  meet();
+  loadModel();
 });
-meet();
+loadModel();

@@ -177,7 +177,7 @@ def unread(toy_recognizer):
 
 
 @contextlib.contextmanager
-def deaf_client(server):
+def unreading_client(server):
     with sockets.socket() as connection:
         connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", server.port))
@@ -188,14 +188,14 @@ def deaf_client(server):
 
 
 def test_a_client_that_does_not_read_is_cut_off(unread):
-    with deaf_client(unread) as connection, pytest.raises(ConnectionError):
+    with unreading_client(unread) as connection, pytest.raises(ConnectionError):
         while True:
             connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
 def test_a_stream_that_does_not_read_is_cut_off(unread):
     said = (toy.whistle("go left right stop now " * 4, rate=8000) * 32767).astype("<i2")
-    with deaf_client(unread) as connection:
+    with unreading_client(unread) as connection:
         connection.sendall(
             b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"

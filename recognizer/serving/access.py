@@ -25,7 +25,7 @@ SUBPROTOCOL = "recognizer"
 _TOKEN_SUBPROTOCOL = "bearer."
 
 
-class Guard:
+class AccessControl:
     """The outermost layer of the application.
 
     Args:
