@@ -103,6 +103,26 @@ def test_exact_transcripts(corpora: Path, recognizer: Recognizer, name: str) -> 
     assert found == EXACT[name]
 
 
+def test_a_joined_recording_has_the_words_of_its_utterances(
+    corpora: Path, recognizer: Recognizer, recognise: Callable[[Utterance], Result]
+) -> None:
+    """With pauses that cut it into segments, each at its time."""
+    pause = np.random.default_rng(0).normal(0, 1e-4, 40000).astype(np.float32)
+    chosen = [utterances(corpora, name)[one] for name, exact in EXACT.items() for one in exact]
+    parts, starts = [pause], []
+    for utterance in chosen:
+        starts.append(sum(map(len, parts)) / 16000)
+        parts += [utterance.samples(), pause]
+    segments = list(recognizer.recognize_long(np.concatenate(parts), threads=2))
+    assert len(segments) == len(chosen)
+    for segment, utterance, start in zip(segments, chosen, starts, strict=True):
+        # Noise before the first word may change it, no more.
+        alone = recognise(utterance).words
+        assert count_errors([word.word for word in alone], segment.text.split()).errors <= 1
+        assert segment.words[-1].end == pytest.approx(start + alone[-1].end, abs=0.1)
+        assert segment.words[0].start == pytest.approx(start + alone[0].start, abs=0.15)
+
+
 # The limits are what pocketsphinx 5.1.1 scores with its own English model on the whole sets.
 @pytest.mark.parametrize(
     ("name", "limit"), [("mini-librispeech/dev", 21.8), ("excerpts80/dev", 19.7)]
