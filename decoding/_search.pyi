@@ -71,10 +71,22 @@ class StaticSearch(Search):
     def __init__(self, graph: Graph, options: Options, best_only: bool) -> None: ...
 
 class CompositionPool:
-    def __init__(self, graph: ComposedGraph, epsilon: bool, max_bytes: int) -> None: ...
+    def __init__(
+        self, graph: ComposedGraph, epsilon: bool, max_bytes: int, phrases: Phrases | None
+    ) -> None: ...
 
 class OnTheFlySearch(Search):
     def __init__(self, pool: CompositionPool, options: Options, best_only: bool) -> None: ...
+
+class Phrases:
+    def __init__(
+        self,
+        words: npt.NDArray[np.uint32],
+        offsets: _Longs,
+        bonuses: _Floats,
+    ) -> None: ...
+    def next(self, node: int, word: int) -> tuple[int, float]: ...
+    def advance(self, node: int) -> float: ...
 
 class ComposedGraph:
     def __init__(

@@ -109,6 +109,8 @@ if TYPE_CHECKING:
     from recognizer.streaming.scheduler import BacklogError as BacklogError
     from recognizer.streaming.scheduler import GroupOptions as GroupOptions
     from recognizer.streaming.stream import Stream as Stream
+    from recognizer.vocabulary.phrases import Phrase as Phrase
+    from recognizer.vocabulary.phrases import read_phrases as read_phrases
     from recognizer.vocabulary.words import NewWord as NewWord
     from recognizer.vocabulary.words import read_words as read_words
 
@@ -161,6 +163,7 @@ _MODULES = {
     "recognizer": "Recognizer",
     "streaming.aio": "AsyncStream",
     "streaming.endpointing": "EndpointOptions EndpointRule",
+    "vocabulary.phrases": "Phrase read_phrases",
     "vocabulary.words": "NewWord read_words",
     "streaming.events": "Final Partial",
     "streaming.group": "DeadlineError GroupStream StreamGroup",

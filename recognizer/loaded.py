@@ -7,21 +7,29 @@ from pathlib import Path
 
 from recognizer.model.files import CONFIG, DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
+from recognizer.vocabulary.phrases import Phrase
 from recognizer.vocabulary.words import NewWord
 
 
 def loaded_recognizer(
-    model: str | Path | None, minimum_bayes_risk: bool = False, words: tuple[NewWord, ...] = ()
+    model: str | Path | None,
+    minimum_bayes_risk: bool = False,
+    words: tuple[NewWord, ...] = (),
+    boost: tuple[Phrase, ...] = (),
 ) -> Recognizer:
     """This process's recogniser: loaded once, not once an utterance."""
     config = (DEFAULT_MODEL if model is None else Path(model)) / CONFIG
     # A model that was tuned since is another one.
     stamp = config.stat().st_mtime_ns if config.is_file() else 0
-    return _loaded(model, minimum_bayes_risk, words, stamp)
+    return _loaded(model, minimum_bayes_risk, words, boost, stamp)
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(
-    model: str | Path | None, minimum_bayes_risk: bool, words: tuple[NewWord, ...], stamp: int
+    model: str | Path | None,
+    minimum_bayes_risk: bool,
+    words: tuple[NewWord, ...],
+    boost: tuple[Phrase, ...],
+    stamp: int,
 ) -> Recognizer:
-    return Recognizer(model, minimum_bayes_risk=minimum_bayes_risk, words=words)
+    return Recognizer(model, minimum_bayes_risk=minimum_bayes_risk, words=words, boost=boost)

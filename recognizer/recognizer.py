@@ -52,6 +52,7 @@ class Recognizer(Passes):
             of those of the best path.
         words: words that the model does not have, or pronunciations of words that it has; see
             `adapted`, which gives single recordings words of their own.
+        boost: words and phrases that are expected; see `adapted`, too.
 
     Raises:
         UsageError: there is no such model directory, or an impossible option.

@@ -22,6 +22,7 @@ from recognizer.decoding import _search
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.search.search import Decoder, SearchOptions
+from recognizer.decoding.vocabulary.phrases import WeightedPhrase, native_phrases
 from recognizer.lm.automaton.automaton import NgramAutomaton
 
 BackoffMode = Literal["exact", "epsilon"]
@@ -53,10 +54,11 @@ class OnTheFlyDecoder(Decoder):
             they are not the same. Several may be scored as one.
         num_own_words: how many words the graph was built with, if others were added to it. Those
             that follow are not looked ahead to.
+        phrases: words in a row that get a bonus.
 
     Raises:
         SpeechError: the graph's labels do not fit the transition-ids, its non-emitting arcs form a
-            cycle, or it has no word of the automaton.
+            cycle, or it has no word of the automaton; a phrase has a word that it lacks.
         UsageError: an unknown mode, or no memory for the look-ahead.
     """
 
@@ -72,6 +74,7 @@ class OnTheFlyDecoder(Decoder):
         is_silence: npt.NDArray[np.bool_] | None = None,
         lm_words: Sequence[str] | None = None,
         num_own_words: int | None = None,
+        phrases: Sequence[WeightedPhrase] = (),
     ) -> None:
         if mode not in get_args(BackoffMode):
             raise UsageError(f"mode: expected 'exact' or 'epsilon', found {mode!r}")
@@ -94,6 +97,7 @@ class OnTheFlyDecoder(Decoder):
                 f"on-the-fly search: expected words of the language model in the graph, found none "
                 f"among {len(words) - 1}"
             )
+        self._phrases = native_phrases(phrases, self.graph.words) if phrases else None
         self._composed = _search.ComposedGraph(
             self.graph.start,
             len(words),
@@ -104,7 +108,9 @@ class OnTheFlyDecoder(Decoder):
             max(_FEW_WORDS, int(_MAX_SHARE * ahead)),
         )
 
-        self._pool = _search.CompositionPool(self._composed, mode == "epsilon", look_ahead_bytes)
+        self._pool = _search.CompositionPool(
+            self._composed, mode == "epsilon", look_ahead_bytes, self._phrases
+        )
 
     def _make(self, best_only: bool) -> _search.Search:
         return _search.OnTheFlySearch(self._pool, self._options, best_only)

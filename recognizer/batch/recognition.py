@@ -16,6 +16,7 @@ from recognizer.loaded import loaded_recognizer
 from recognizer.model.files import CONFIG, DEFAULT_MODEL, read_config
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
+from recognizer.vocabulary.phrases import Phrase
 from recognizer.vocabulary.words import NewWord
 
 FileProgress = Callable[[str, float, float | None], None]
@@ -35,6 +36,7 @@ class BatchOptions:
         cluster: address of a Ray cluster that recognises the files instead ("auto": the one that
             this machine belongs to; "": one of this machine alone); None: this process does.
         words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
+        boost: words and phrases that are expected, likewise.
     """
 
     model: str | None = None
@@ -43,6 +45,7 @@ class BatchOptions:
     threads: int | None = None
     cluster: str | None = None
     words: tuple[NewWord, ...] = ()
+    boost: tuple[Phrase, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -67,6 +70,8 @@ class BatchOptions:
                 [one.word, " ".join(one.phones or ()), one.like or "", one.weight]
                 for one in self.words
             ]
+        if self.boost:
+            settings["boost"] = [[" ".join(one.words), one.log_weight] for one in self.boost]
         return settings
 
 
@@ -110,7 +115,9 @@ def recognize_files(
 
 
 def _recognizer(options: BatchOptions) -> Recognizer:
-    return loaded_recognizer(options.model, options.minimum_bayes_risk, options.words)
+    return loaded_recognizer(
+        options.model, options.minimum_bayes_risk, options.words, options.boost
+    )
 
 
 def _recognized(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from recognizer.formats.cues import SubtitleOptions
     from recognizer.formats.recordings import Recording
     from recognizer.recognition.result import Result
+    from recognizer.vocabulary.phrases import Phrase
+    from recognizer.vocabulary.words import NewWord
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,6 +110,13 @@ if TYPE_CHECKING:
     help="Words beside the model's own: one a line; after tabs, if you like, its pronunciation, a "
     "word of the model that it is like, and a weight.",
 )
+@click.option(
+    "--boost",
+    "boost_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Words and phrases that are expected: one a line; after a tab, if you like, a bonus.",
+)
 @click.version_option(package_name="recognizer")
 def recognize(
     audio: tuple[str, ...],
@@ -124,6 +133,7 @@ def recognize(
     threads: int | None,
     cluster: str | None,
     words_file: str | None,
+    boost_file: str | None,
     live: bool,
     microphone: bool,
     **sound: Any,
@@ -151,7 +161,7 @@ def recognize(
       recognize --format srt film.mkv > film.srt
       recognize --threads 4 --output-dir subtitles --format srt,json *.mkv
       recognize --channel 2 call.wav
-      recognize --words names.txt meeting.wav
+      recognize --words names.txt --boost phrases.txt meeting.wav
       sox talk.vox -t wav - | recognize -
       recognize --microphone
       arecord -f S16_LE -r 16000 | recognize --live -
@@ -162,7 +172,16 @@ def recognize(
             if value:
                 raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
         return _listen(
-            audio, live, microphone, model, mbr, channel, form or "text", words_file, sound
+            audio,
+            live,
+            microphone,
+            model,
+            mbr,
+            channel,
+            form or "text",
+            words_file,
+            boost_file,
+            sound,
         )
     for name, value in sound.items():
         if value is not None:
@@ -173,7 +192,6 @@ def recognize(
     from recognizer.batch.recognition import BatchOptions
     from recognizer.formats.cues import SubtitleOptions
     from recognizer.formats.recordings import recordings
-    from recognizer.vocabulary.words import read_words
 
     given: dict[str, Any] = {
         "max_line_length": max_line_length,
@@ -184,14 +202,27 @@ def recognize(
         word_timestamps=word_timestamps,
         **{name: value for name, value in given.items() if value is not None},
     )
-    words = read_words(words_file) if words_file is not None else ()
-    options = BatchOptions(model, mbr, channel, threads, cluster, words)
+    words, boost = _read_lists(words_file, boost_file)
+    options = BatchOptions(model, mbr, channel, threads, cluster, words, boost)
     named = recordings(audio, channel)
     if output_dir is None:
         if overwrite:
             raise click.UsageError("--overwrite goes with --output-dir")
         return _print(named, output_format(form or "text", len(audio)), subtitles, options)
     return _write(named, output_dir, form or "txt", subtitles, options, overwrite)
+
+
+def _read_lists(
+    words: str | None, boost: str | None
+) -> tuple[tuple[NewWord, ...], tuple[Phrase, ...]]:
+    """The words and the phrases of the files that were given."""
+    from recognizer.vocabulary.phrases import read_phrases
+    from recognizer.vocabulary.words import read_words
+
+    return (
+        () if words is None else read_words(words),
+        () if boost is None else read_phrases(boost),
+    )
 
 
 def _live_name(microphone: bool) -> str:
@@ -206,7 +237,7 @@ def _listen(
     mbr: bool,
     channel: int | None,
     form: str,
-    words_file: str | None,
+    lists: tuple[str | None, str | None],
     sound: Mapping[str, Any],
 ) -> int:
     """Print what is said while it is said."""
@@ -216,7 +247,6 @@ def _listen(
     from recognizer.live.pcm import PcmFormat, PcmInput
     from recognizer.live.session import recognize_live
     from recognizer.recognizer import Recognizer
-    from recognizer.vocabulary.words import read_words
 
     name = _live_name(microphone)
     if live and microphone:
@@ -233,8 +263,8 @@ def _listen(
         raise click.UsageError(f"--{wrong[0]} goes with {wrong[1]}")
     given = {key: value for key, value in sound.items() if value is not None}
     pcm = PcmFormat(**given) if live else None
-    words = read_words(words_file) if words_file is not None else ()
-    recognizer = Recognizer(model, minimum_bayes_risk=mbr, words=words)
+    words, boost = _read_lists(*lists)
+    recognizer = Recognizer(model, minimum_bayes_risk=mbr, words=words, boost=boost)
     stream = recognizer.stream(channel=channel, partials=form == "json" or sys.stdout.isatty())
     with HeldInterrupts() as interrupts:
         source: PcmInput | Microphone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from recognizer.decoding.rescoring.models import EpsilonBackoff
 from recognizer.decoding.search.on_the_fly import OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.decoding.vocabulary.extension import ExtendableGraph, ExtendedGraph
+from recognizer.decoding.vocabulary.phrases import WeightedPhrase
 from recognizer.lm.automaton import automaton
 from recognizer.lm.automaton.automaton import FAST, NgramAutomaton
 from recognizer.lm.estimation.acceptor import NgramAcceptor
@@ -255,18 +256,30 @@ class ModelBundle:
         )
 
     def decoder(
-        self, search: SearchOptions | None = None, extended: ExtendedGraph | None = None
+        self,
+        search: SearchOptions | None = None,
+        extended: ExtendedGraph | None = None,
+        phrases: Sequence[WeightedPhrase] = (),
     ) -> Decoder:
         """A search of the model's own kind.
 
         Args:
             search: beams and acoustic scale in place of the model's.
             extended: the graph with more words, made of `extendable_graph`.
+            phrases: words in a row that get a bonus.
+
+        Raises:
+            UsageError: phrases for a model that searches a static graph.
         """
         search = search or self.config.search
         kind = self.config.first_pass
         is_silence = self.transitions.is_silence
         if kind.search == "static":
+            if phrases:
+                raise UsageError(
+                    f"{self.path}: expected a model that searches on the fly, to boost phrases: "
+                    f"found one with a static graph"
+                )
             return Decoder(self.graph, None, search, is_silence=is_silence)
         return OnTheFlyDecoder(
             self.graph if extended is None else extended.graph,
@@ -277,6 +290,7 @@ class ModelBundle:
             is_silence=is_silence,
             lm_words=None if extended is None else extended.scored_as,
             num_own_words=None if extended is None else extended.num_own_words,
+            phrases=phrases,
         )
 
     def check(self) -> None:

@@ -21,6 +21,7 @@ from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringO
 from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
 from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
+from recognizer.vocabulary.phrases import Phrase, as_phrases, weighted_phrases
 from recognizer.vocabulary.words import NewWord, added_words, as_new_words
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Passes:
         minimum_bayes_risk: choose the words that are expected to have the fewest errors instead
             of those of the best path.
         words: words beside the model's own, as `adapted` takes them.
+        boost: words and phrases that are expected, as `adapted` takes them.
 
     Raises:
         UsageError: there is no such model directory, or an impossible option.
@@ -62,6 +64,7 @@ class Passes:
         rescoring: RescoringOptions | None = None,
         minimum_bayes_risk: bool = False,
         words: Iterable[str | NewWord] = (),
+        boost: Iterable[str | Phrase] = (),
     ) -> None:
         bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
         search = bundle.config.search
@@ -76,16 +79,20 @@ class Passes:
         self._limits = bundle.config.lattice
         self._join = join_pieces if bundle.config.units == "pieces" else whole_words
         self.acoustic_model = bundle.acoustic_model
-        self._adapt(words)
+        self._adapt(words, boost)
 
-    def adapted(self, words: Iterable[str | NewWord] = ()) -> Self:
-        """The same recogniser with other words beside the model's own.
+    def adapted(
+        self, words: Iterable[str | NewWord] = (), boost: Iterable[str | Phrase] = ()
+    ) -> Self:
+        """The same recogniser with other words and phrases beside the model's own.
 
         It shares the model with this one, which stays as it is, and is made in well under a second
         for thousands of words, so that each utterance can have words of its own.
 
         Args:
             words: words that the model does not have, or new pronunciations of words that it has.
+            boost: words and phrases that get a bonus, in both passes. Words that neither the model
+                nor `words` has are added.
 
         Raises:
             UsageError: the model searches a static graph.
@@ -93,16 +100,16 @@ class Passes:
                 of pieces of words.
         """
         other = copy.copy(self)
-        other._adapt(words)
+        other._adapt(words, boost)
         return other
 
-    def _adapt(self, words: Iterable[str | NewWord]) -> None:
+    def _adapt(self, words: Iterable[str | NewWord], boost: Iterable[str | Phrase]) -> None:
         bundle = self.bundle
-        given = as_new_words(words)
+        phrases, given = weighted_phrases(bundle, as_phrases(boost), as_new_words(words))
         # Without words to add, nothing is different from a recogniser that was given none.
         added = added_words(bundle, given) if given else []
         extended = bundle.extendable_graph.extend(added) if added else None
-        self.decoder = bundle.decoder(self.search, extended)
+        self.decoder = bundle.decoder(self.search, extended, phrases)
         self._rescorer = Rescorer(
             bundle.first_pass_scores,
             bundle.rescoring_lm,

@@ -131,23 +131,24 @@ def added_words(bundle: ModelBundle, words: Sequence[NewWord]) -> list[AddedWord
             )
         if one.phones is not None or not has:
             new.append(one)
-    unknown = [one for one in new if one.like is None and one.word not in known]
+    # The language model may have words that the graph lacks, for want of a pronunciation.
+    unknown = {one for one in new if one.like is None and one.word not in lm}
     if unknown and lm.word_ids([UNKNOWN])[0] < 0:
+        source = min(one.source for one in unknown)
         raise SpeechError(
-            f"{unknown[0].source}: expected words of the model that new words are like, for its "
-            f"language model has no {UNKNOWN}"
+            f"{source}: expected words of the model that new words are like, for its language "
+            f"model has no {UNKNOWN}"
         )
     pronounced = _pronounced(bundle, [one for one in new if one.phones is None])
     added = []
     for one in new:
         cost = -log(one.weight)
-        if one.like is None and one.word not in known:
+        if one in unknown:
             cost -= UNKNOWN_LOG_WEIGHT
+        scored_as = one.like or (UNKNOWN if one in unknown else one.word)
         ways = pronounced[one.word] if one.phones is None else [(one.phones, 1.0)]
         for sequence, probability in ways:
-            added.append(
-                AddedWord(one.word, sequence, cost - log(probability), one.like or UNKNOWN)
-            )
+            added.append(AddedWord(one.word, sequence, cost - log(probability), scored_as))
     return added
 
 

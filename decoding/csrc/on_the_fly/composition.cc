@@ -19,11 +19,12 @@ uint64_t NextGeneration() {
 }  // namespace
 
 Composition::Composition(const HclGraph& graph, const LookAheadClasses& classes, bool epsilon,
-                         size_t max_bytes)
+                         size_t max_bytes, PhraseHistories* histories)
     : graph_(graph),
       automaton_(classes.automaton()),
       epsilon_(epsilon),
       generation_(NextGeneration()),
+      histories_(histories),
       look_ahead_(classes, max_bytes / 2),
       cache_(max_bytes / 2) {}
 
@@ -69,13 +70,17 @@ void Composition::Compose(const ComposedState& state, const HclGraph::LmArc* arc
   }
   scores_.resize(asked_.size());
   if (!asked_.empty()) {
-    look_ahead_.Find(state.history, graph_.state(state.graph).of_class, asked_.data(),
-                     asked_.size(), scores_.data());
+    look_ahead_.Find(LmHistory(state.history), graph_.state(state.graph).of_class,
+                     asked_.data(), asked_.size(), scores_.data());
   }
   const LookAheadScore* score = scores_.data();
   for (uint32_t i = 0; i < count; ++i) {
     if (arcs[i].word & HclGraph::kIsClass) {
-      Add(state, arcs[i], i, 0.0f, *score++, out);
+      LookAheadScore after = *score++;
+      if (histories_ != nullptr) {
+        after.state = histories_->Find(after.state, histories_->node(state.history));
+      }
+      Add(state, arcs[i], i, 0.0f, after, out);
     } else {
       ComposeWord(state, arcs[i], i, out);
     }
@@ -97,14 +102,27 @@ inline void Composition::Add(const ComposedState& state, const HclGraph::LmArc& 
                   transition_arc});
 }
 
+// A transition of a word that leads to a history of the automaton at this cost.
+inline void Composition::AddWord(const ComposedState& state, const HclGraph::LmArc& arc,
+                                 uint32_t transition_arc, float cost, uint32_t history,
+                                 Transitions* out) {
+  LookAheadScore score =
+      FindScore(history, graph_.state(arc.next & ~HclGraph::kHasLmArcs).of_class);
+  if (histories_ != nullptr) {
+    const Phrases::Step step = histories_->Next(state.history, arc.output);
+    cost -= step.bonus;
+    score.state = histories_->Find(score.state, step.node);
+  }
+  Add(state, arc, transition_arc, cost, score, out);
+}
+
 void Composition::ComposeWord(const ComposedState& state, const HclGraph::LmArc& arc,
                               uint32_t number, Transitions* out) {
-  const uint32_t of_class = graph_.state(arc.next & ~HclGraph::kHasLmArcs).of_class;
-  uint32_t history = state.history;
+  uint32_t history = LmHistory(state.history);
   if (!epsilon_) {
     uint32_t next = 0;
     const float cost = -automaton_.Advance(history, arc.word, &next);
-    Add(state, arc, number, cost, FindScore(next, of_class), out);
+    AddWord(state, arc, number, cost, next, out);
     return;
   }
   float backoff = 0.0f;
@@ -121,8 +139,7 @@ void Composition::ComposeWord(const ComposedState& state, const HclGraph::LmArc&
       if (!(floor_history == explicit_arc->next && floor <= cost)) {
         floor = cost;
         floor_history = explicit_arc->next;
-        Add(state, arc, number | level << kLevelShift, cost, FindScore(floor_history, of_class),
-            out);
+        AddWord(state, arc, number | level << kLevelShift, cost, floor_history, out);
       }
     }
     if (history == lm::Automaton::kEmpty) return;
@@ -146,8 +163,9 @@ float Composition::Cost(const ComposedState& state, bool epsilon, uint32_t trans
   const TransitionList& list = transitions(FindTransitions(state));
   const ComposedTransition* transition = epsilon ? list.epsilons() : list.emitting();
   while (transition->arc != transition_arc) ++transition;
-  if (arc.word & HclGraph::kIsClass) return arc.cost + BackOff(state.history, transition->history);
-  uint32_t history = state.history;
+  const uint32_t target = LmHistory(transition->history);
+  uint32_t history = LmHistory(state.history);
+  if (arc.word & HclGraph::kIsClass) return arc.cost + BackOff(history, target);
   uint32_t next = 0;
   float cost = 0.0f;
   if (epsilon_) {
@@ -157,16 +175,20 @@ float Composition::Cost(const ComposedState& state, bool epsilon, uint32_t trans
     }
   }
   cost -= automaton_.Advance(history, arc.word, &next);
-  return arc.cost + (cost + BackOff(next, transition->history));
+  cost += BackOff(next, target);
+  if (histories_ != nullptr) cost -= histories_->Next(state.history, arc.output).bonus;
+  return arc.cost + cost;
 }
 
 float Composition::FinalCost(const ComposedState& state) const {
-  const float cost = graph_.mapped().final_cost(state.graph);
+  float cost = graph_.mapped().final_cost(state.graph);
   if (cost == kInfinity) return kInfinity;
-  if (!epsilon_) return cost - automaton_.Final(state.history);
+  if (histories_ != nullptr) cost += histories_->advance(state.history);
+  const uint32_t last = LmHistory(state.history);
+  if (!epsilon_) return cost - automaton_.Final(last);
   float best = kInfinity;
   float backoff = 0.0f;
-  for (uint32_t history = state.history;; history = automaton_.backoff_state(history)) {
+  for (uint32_t history = last;; history = automaton_.backoff_state(history)) {
     const float log_prob = automaton_.explicit_final(history);
     if (!std::isnan(log_prob)) best = std::min(best, backoff - log_prob);
     if (history == lm::Automaton::kEmpty) return cost + best;

@@ -4,15 +4,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "decoding/csrc/on_the_fly/hcl_graph.h"
 #include "decoding/csrc/on_the_fly/look_ahead.h"
+#include "decoding/csrc/on_the_fly/phrase_histories.h"
 #include "decoding/csrc/on_the_fly/transition_cache.h"
 
 namespace decoding {
 
-// A state of the composition: of the graph, and a history of the automaton.
+// A state of the composition: of the graph, and a history of the automaton. With phrases, a history
+// is one of PhraseHistories.
 struct ComposedState {
   uint32_t graph;  // without flag
   uint32_t history;
@@ -30,9 +33,10 @@ class Composition {
   // epsilon: whether every word may be reached by backing off first, as by epsilon arcs. Then a
   // word has a transition for each back-off of the history where it is explicit, numbered by level,
   // except where a transition before, to a longer history, is as cheap with backing off later.
-  // max_bytes bounds what is cached between frames.
+  // max_bytes bounds what is cached between frames. histories: where phrases have a bonus, or
+  // nullptr; shared by all compositions that a search may use.
   Composition(const HclGraph& graph, const LookAheadClasses& classes, bool epsilon,
-              size_t max_bytes);
+              size_t max_bytes, PhraseHistories* histories);
   Composition(const Composition&) = delete;
   Composition& operator=(const Composition&) = delete;
 
@@ -77,11 +81,17 @@ class Composition {
            float cost, const LookAheadScore& score, Transitions* out);
   LookAheadScore FindScore(uint32_t history, uint32_t of_class);
   float BackOff(uint32_t history, uint32_t to) const;
+  void AddWord(const ComposedState& state, const HclGraph::LmArc& arc, uint32_t transition_arc,
+               float cost, uint32_t history, Transitions* out);
+  uint32_t LmHistory(uint32_t history) const {
+    return histories_ == nullptr ? history : histories_->lm_history(history);
+  }
 
   const HclGraph& graph_;
   const lm::Automaton& automaton_;
   const bool epsilon_;
   uint64_t generation_;
+  PhraseHistories* const histories_;  // nullptr: there are no phrases
   LookAhead look_ahead_;
   TransitionCache cache_;
   Transitions epsilons_;

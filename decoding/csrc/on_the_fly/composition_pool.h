@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "decoding/csrc/on_the_fly/composition.h"
+#include "decoding/csrc/on_the_fly/phrase_histories.h"
 
 namespace decoding {
 
@@ -16,10 +17,17 @@ namespace decoding {
 // composition remember spares the next one the work, and searches that wait for scores hold none.
 class CompositionPool {
  public:
-  // Arguments are those of Composition; graph and classes must outlive this.
+  // Arguments are those of Composition. phrases: with a bonus, or nullptr. Graph, classes and
+  // phrases must outlive this.
   CompositionPool(const HclGraph& graph, const LookAheadClasses& classes, bool epsilon,
-                  size_t max_bytes)
-      : graph_(graph), classes_(classes), epsilon_(epsilon), max_bytes_(max_bytes) {}
+                  size_t max_bytes, const Phrases* phrases)
+      : graph_(graph),
+        classes_(classes),
+        epsilon_(epsilon),
+        max_bytes_(max_bytes),
+        histories_(phrases == nullptr ? nullptr
+                                      : std::make_unique<PhraseHistories>(
+                                            *phrases, classes.automaton().num_states())) {}
 
   // The one that was given back last, whose memory is the likeliest to be in a processor's cache.
   std::unique_ptr<Composition> Take() {
@@ -31,7 +39,7 @@ class CompositionPool {
         return composition;
       }
     }
-    return std::make_unique<Composition>(graph_, classes_, epsilon_, max_bytes_);
+    return std::make_unique<Composition>(graph_, classes_, epsilon_, max_bytes_, histories_.get());
   }
 
   void GiveBack(std::unique_ptr<Composition> composition) {
@@ -46,6 +54,7 @@ class CompositionPool {
   const LookAheadClasses& classes_;
   const bool epsilon_;
   const size_t max_bytes_;
+  const std::unique_ptr<PhraseHistories> histories_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Composition>> idle_;
 };

@@ -21,6 +21,7 @@
 #include "decoding/csrc/on_the_fly/hcl_graph.h"
 #include "decoding/csrc/on_the_fly/look_ahead.h"
 #include "decoding/csrc/on_the_fly/on_the_fly_search.h"
+#include "decoding/csrc/on_the_fly/phrases.h"
 #include "decoding/csrc/on_the_fly/word_classes.h"
 #include "lm/csrc/automaton/automaton_arrays.h"
 
@@ -126,6 +127,35 @@ void decoding::BindOnTheFlySearch(nb::module_& m) {
                     size_t, size_t>(),
            "start"_a, "num_words"_a, "graph"_a, "automaton"_a, "words"_a, "num_ahead"_a,
            "max_class"_a);
+  nb::class_<Phrases>(m, "Phrases")
+      .def("__init__",
+           [](Phrases* self, const Vector<uint32_t>& words, const Vector<int64_t>& offsets,
+              const Vector<float>& bonuses) {
+             ExpectSize(offsets, bonuses.shape(0) + 1, "offsets");
+             std::vector<size_t> places;
+             for (size_t i = 0; i < offsets.shape(0); ++i) {
+               const int64_t place = offsets.data()[i];
+               Expect(i == 0 ? place == 0 : place > offsets.data()[i - 1],
+                      "offsets: expected at least one word in each phrase");
+               places.push_back(static_cast<size_t>(place));
+             }
+             Expect(places.back() == words.shape(0), "offsets: expected all words");
+             new (self) Phrases(words.data(), places.data(), bonuses.data(), bonuses.shape(0));
+           },
+           "words"_a, "offsets"_a, "bonuses"_a)
+      .def("next",
+           [](const Phrases& phrases, uint32_t node, uint32_t word) {
+             Expect(node < phrases.num_nodes(), "phrases: no such node");
+             const Phrases::Step step = phrases.Next(node, word);
+             return nb::make_tuple(step.node, step.bonus);
+           },
+           "node"_a, "word"_a)
+      .def("advance",
+           [](const Phrases& phrases, uint32_t node) {
+             Expect(node < phrases.num_nodes(), "phrases: no such node");
+             return phrases.advance(node);
+           },
+           "node"_a);
   m.def("word_classes", &GiveWordClasses, "graph"_a, "max_words"_a);
   nb::class_<LookAheadView>(m, "LookAhead")
       .def(nb::init<const ComposedGraph&, size_t>(), "graph"_a, "max_bytes"_a,
@@ -134,11 +164,13 @@ void decoding::BindOnTheFlySearch(nb::module_& m) {
   nb::class_<CompositionPool>(m, "CompositionPool")
       .def(
           "__init__",
-          [](CompositionPool* self, const ComposedGraph& graph, bool epsilon, size_t max_bytes) {
-            new (self)
-                CompositionPool(graph.get(), graph.look_ahead_classes(), epsilon, max_bytes);
+          [](CompositionPool* self, const ComposedGraph& graph, bool epsilon, size_t max_bytes,
+             const Phrases* phrases) {
+            new (self) CompositionPool(graph.get(), graph.look_ahead_classes(), epsilon, max_bytes,
+                                       phrases);
           },
-          "graph"_a, "epsilon"_a, "max_bytes"_a, nb::keep_alive<1, 2>());
+          "graph"_a, "epsilon"_a, "max_bytes"_a, "phrases"_a.none(), nb::keep_alive<1, 2>(),
+          nb::keep_alive<1, 5>());
   nb::class_<OnTheFlySearch, Search>(m, "OnTheFlySearch")
       .def(
           "__init__",

@@ -1,0 +1,1 @@
+"""Words that are added at run time: how many are found, what they cost."""
