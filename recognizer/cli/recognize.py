@@ -171,18 +171,8 @@ def recognize(
         for name, value in other.items():
             if value:
                 raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
-        return _listen(
-            audio,
-            live,
-            microphone,
-            model,
-            mbr,
-            channel,
-            form or "text",
-            words_file,
-            boost_file,
-            sound,
-        )
+        lists = (words_file, boost_file)
+        return _listen(audio, live, microphone, model, mbr, channel, form or "text", lists, sound)
     for name, value in sound.items():
         if value is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --live or --microphone")
