@@ -17,11 +17,11 @@ class Watch:
     """Looks at a connection every `seconds`.
 
     A connection is cut off if it was being closed at the last look already, or if its client has
-    not read what it was sent since then; one that waits for a request and has received nothing
-    since the last look is closed.
+    not read what it was sent since then; one that waits for a request, and for which none has
+    begun since the last look, is closed, even if a part of its first lines has come.
 
     Attributes:
-        received: whether something has come since the last look.
+        requested: whether a request has begun since the last look.
         waits_for_request: whether no request is under way.
         held_up: whether the application waits for the client to read.
     """
@@ -30,7 +30,7 @@ class Watch:
         self._transport, self._seconds = transport, seconds
         self._loop = asyncio.get_running_loop()
         self._was_stuck = False
-        self.received = False
+        self.requested = False
         self.held_up = False
         self.waits_for_request = False
         self._timer = self._loop.call_later(seconds, self._look)
@@ -40,10 +40,10 @@ class Watch:
         if stuck and self._was_stuck:
             self._transport.abort()
             return
-        if self.waits_for_request and not self.received:
+        if self.waits_for_request and not self.requested:
             self._transport.close()
             stuck = True
-        self._was_stuck, self.received = stuck, False
+        self._was_stuck, self.requested = stuck, False
         self._timer = self._loop.call_later(self._seconds, self._look)
 
     def resumed(self) -> None:
@@ -67,9 +67,9 @@ def http_protocol(idle_seconds: float) -> type[asyncio.Protocol]:
             self._watch.waits_for_request = True
 
         def data_received(self, data: bytes) -> None:
-            self._watch.received = True
             super().data_received(data)
-            self._watch.waits_for_request = self.cycle is None or self.cycle.response_complete
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._watch.waits_for_request, self._watch.requested = False, True
 
         def on_response_complete(self) -> None:
             self._watch.waits_for_request = True

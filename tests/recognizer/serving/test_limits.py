@@ -140,6 +140,18 @@ def test_connections_that_stall_are_closed(impatient, sent):
             pass
 
 
+def test_a_request_that_comes_byte_by_byte_is_closed(impatient):
+    request = iter(b"GET /healthz HTTP/1.1\r\nX: " + bytes(1000))
+    with sockets.create_connection(("127.0.0.1", impatient.port)) as connection:
+        connection.settimeout(0.1)
+        with pytest.raises((ConnectionError, EOFError)):
+            while True:
+                connection.sendall(bytes([next(request)]))
+                with contextlib.suppress(TimeoutError):
+                    if not connection.recv(100):
+                        raise EOFError
+
+
 def test_streams_at_a_time(limited):
     url = limited.websocket_url
     with connect(url), connect(url), connect(url) as third:

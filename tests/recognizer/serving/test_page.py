@@ -30,7 +30,8 @@ def tab(guarded, tmp_path_factory):
     """The page with its token given, in one browser for all tests."""
     folder = tmp_path_factory.mktemp("browser")
     microphone = folder / "microphone.wav"
-    whistled = np.concatenate([np.zeros(24000), toy.whistle(TEXT, rate=48000), np.zeros(24000)])
+    # The microphone plays from when it is opened, which is before the page listens.
+    whistled = np.concatenate([np.zeros(96000), toy.whistle(TEXT, rate=48000), np.zeros(24000)])
     soundfile.write(microphone, whistled, 48000)
     with chromium.browsing(guarded.url, folder / "profile", microphone) as one:
         one.do("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
