@@ -130,7 +130,8 @@ async def _abuse(server: ServerProcess, connections: int, rounds: int, seed: int
         chance.shuffle(kinds)
         working = asyncio.gather(*(_connection(server.port, kind) for kind in kinds))
         peak, health = 0.0, []
-        async with httpx.AsyncClient(verify=False) as client:
+        # Each check has a connection of its own: an idle one would be closed.
+        async with httpx.AsyncClient(verify=False, headers={"Connection": "close"}) as client:
             while not working.done():
                 asked = time.monotonic()
                 answer = await client.get(
