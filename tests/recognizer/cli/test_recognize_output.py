@@ -130,10 +130,10 @@ def test_an_output_directory_that_is_a_file(command, toy_model, whistled, tmp_pa
 @pytest.fixture(scope="module")
 def long_speech() -> tuple[list[str], np.ndarray]:
     """Words and samples of more than a minute."""
-    texts = [text for text in ("go left stop", "now", "left now", "stop go") for _ in range(12)]
+    texts = [text for text in ("go left stop", "now", "left now", "stop go") for _ in range(8)]
     pause = np.zeros(toy.RATE, np.float32)
     samples = np.concatenate([part for text in texts for part in (toy.whistle(text), pause)])
-    assert len(samples) > 70 * toy.RATE
+    assert len(samples) > 65 * toy.RATE
     return " ".join(texts).split(), samples
 
 
@@ -156,15 +156,14 @@ def test_what_comes_before_damage_is_given_but_never_done(
     path, out = tmp_path / "cut.flac", tmp_path / "out"
     soundfile.write(path, samples, toy.RATE)
     path.write_bytes(path.read_bytes()[: -path.stat().st_size // 100])
-    ran = command("recognize", path, "--model", toy_model)
-    assert ran.code == 1
-    found = ran.out.split()
-    assert len(found) > len(words) // 2
-    assert found[:-1] == words[: len(found) - 1]
+    arguments = [path, "--output-dir", out, "--model", toy_model]
+    ran = command("recognize", *arguments)
+    assert (ran.code, ran.out) == (1, "")
     assert ran.err.count("\n") == 2
     assert ran.err.endswith(f"recognize: {path}: what comes before is given\n")
-    ran = command("recognize", path, "--output-dir", out, "--model", toy_model)
-    assert (ran.code, (out / "cut.txt").read_text().split()) == (1, found)
-    ran = command("recognize", path, "--output-dir", out, "--model", toy_model)
-    assert ran.code == 1
+    found = (out / "cut.txt").read_text().split()
+    assert len(found) > len(words) // 2
+    assert found[:-1] == words[: len(found) - 1]
+    ran = command("recognize", *arguments)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "cut.txt: holds only what comes before the damage: " in ran.err
