@@ -129,6 +129,11 @@ def added_words(bundle: ModelBundle, words: Sequence[NewWord]) -> list[AddedWord
                 f"{one.source}: word {one.word!r}: expected no word that it is like, "
                 f"for the model has it"
             )
+        if has and one.phones is None and one.weight != 1.0:
+            raise SpeechError(
+                f"{one.source}: word {one.word!r}: expected no weight, for the model has the word: "
+                f"give it a bonus among the boosted phrases"
+            )
         if one.phones is not None or not has:
             new.append(one)
     # The language model may have words that the graph lacks, for want of a pronunciation.

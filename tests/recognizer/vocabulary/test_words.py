@@ -59,6 +59,13 @@ def test_streams_have_the_words_too(toy_recognizer):
     assert [*events, *stream.finish()][-1].text == "left Sawtay"
 
 
+def test_words_that_the_model_has_already_change_nothing(toy_recognizer):
+    samples = toy.whistle("now write stop")
+    adapted = toy_recognizer.adapted(["stop", "Now"])
+    assert adapted.decoder.graph is toy_recognizer.decoder.graph
+    assert adapted.recognize(samples) == toy_recognizer.recognize(samples)
+
+
 def test_without_words_nothing_is_different(toy_recognizer):
     samples = toy.whistle("now write stop")
     assert toy_recognizer.adapted([]).recognize(samples) == toy_recognizer.recognize(samples)
@@ -101,6 +108,7 @@ def test_a_known_word_gets_one_more_pronunciation(toy_recognizer):
         ("Tow\tT XX", ":2: word 'Tow': expected phones of the model .*, found 'XX'"),
         ("Tow\tT OW\tnobody", ":2: word 'Tow': expected to be like a word.*found 'nobody'"),
         ("stop\tT OW\tgo", ":2: word 'stop': expected no word that it is like"),
+        ("stop\t\t\t2", ":2: word 'stop': expected no weight, for the model has the word"),
         ("zzz", ":2: word 'zzz': found no pronunciation"),
     ],
 )
