@@ -6,18 +6,7 @@ _Longs = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float32]
 _Doubles = npt.NDArray[np.float64]
 
-def determinize(
-    sources: _Ints,
-    targets: _Ints,
-    tids: _Ints,
-    words: _Ints,
-    graph_costs: _Floats,
-    acoustic_costs: _Floats,
-    final_costs: _Floats,
-    acoustic_scale: float,
-    beam: float,
-    max_memory: int,
-) -> tuple[
+CompactArrays = tuple[
     _Ints,
     _Ints,
     _Ints,
@@ -31,7 +20,20 @@ def determinize(
     _Longs,
     _Ints,
     float,
-]: ...
+]
+
+def determinize(
+    sources: _Ints,
+    targets: _Ints,
+    tids: _Ints,
+    words: _Ints,
+    graph_costs: _Floats,
+    acoustic_costs: _Floats,
+    final_costs: _Floats,
+    acoustic_scale: float,
+    beam: float,
+    max_memory: int,
+) -> CompactArrays: ...
 def best_path(
     sources: _Ints,
     targets: _Ints,

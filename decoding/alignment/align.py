@@ -26,7 +26,8 @@ from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.lattice.lattice import BestPath
 from recognizer.decoding.lattice.segments import PathSegments, path_segments
-from recognizer.decoding.search.search import Decoder, NoPathError, SearchOptions
+from recognizer.decoding.search.decoding import NoPathError
+from recognizer.decoding.search.search import Decoder, SearchOptions
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]

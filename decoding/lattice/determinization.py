@@ -41,8 +41,7 @@ def determinize(
     if not beam > 0.0:
         raise UsageError(f"lattice beam: expected a number > 0, found {beam}")
     check_scale("acoustic_scale", acoustic_scale)
-    if max_memory < 0:
-        raise UsageError(f"max_memory: expected a number >= 0, found {max_memory}")
+    check_max_memory(max_memory)
     try:
         arrays = _lattice.determinize(
             lattice.sources,
@@ -58,7 +57,22 @@ def determinize(
         )
     except ValueError as error:
         raise SpeechError(str(error)) from error
-    compact = CompactLattice(*arrays, reached_final=lattice.reached_final, symbols=lattice.symbols)
+    return compact_lattice(
+        arrays, beam, reached_final=lattice.reached_final, symbols=lattice.symbols
+    )
+
+
+def check_max_memory(max_memory: int) -> None:
+    """Raises `UsageError` for a negative limit."""
+    if max_memory < 0:
+        raise UsageError(f"max_memory: expected a number >= 0, found {max_memory}")
+
+
+def compact_lattice(
+    arrays: _lattice.CompactArrays, beam: float, *, reached_final: bool, symbols: tuple[str, ...]
+) -> CompactLattice:
+    """The lattice of native arrays; logs a warning if its beam is less than was asked for."""
+    compact = CompactLattice(*arrays, reached_final=reached_final, symbols=symbols)
     if compact.beam < beam:
         _LOG.warning(
             "lattice determinisation ran into its memory limit: beam %.2f instead of %.2f",

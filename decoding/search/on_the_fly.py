@@ -21,6 +21,7 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.decoding import _search
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.decoding.search.pool import MAX_IDLE_BYTES
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.decoding.vocabulary.phrases import WeightedPhrase, native_phrases
 from recognizer.lm.automaton.automaton import NgramAutomaton
@@ -55,6 +56,7 @@ class OnTheFlyDecoder(Decoder):
         num_own_words: how many words the graph was built with, if others were added to it. Those
             that follow are not looked ahead to.
         phrases: words in a row that get a bonus.
+        max_idle_bytes: as of `Decoder`; without what is remembered of the language model.
 
     Raises:
         SpeechError: the graph's labels do not fit the transition-ids, its non-emitting arcs form a
@@ -75,12 +77,13 @@ class OnTheFlyDecoder(Decoder):
         lm_words: Sequence[str] | None = None,
         num_own_words: int | None = None,
         phrases: Sequence[WeightedPhrase] = (),
+        max_idle_bytes: int = MAX_IDLE_BYTES,
     ) -> None:
         if mode not in get_args(BackoffMode):
             raise UsageError(f"mode: expected 'exact' or 'epsilon', found {mode!r}")
         if look_ahead_bytes < 0:
             raise UsageError(f"look_ahead_bytes: expected at least 0, found {look_ahead_bytes}")
-        super().__init__(graph, pdfs, options, is_silence=is_silence)
+        super().__init__(graph, pdfs, options, is_silence=is_silence, max_idle_bytes=max_idle_bytes)
         self.automaton = automaton
         self.mode = mode
         self.look_ahead_bytes = look_ahead_bytes

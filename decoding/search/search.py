@@ -12,35 +12,18 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.errors import UsageError
 from recognizer.decoding import _search
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
-from recognizer.decoding.lattice.lattice import BestPath, Lattice
+from recognizer.decoding.lattice.lattice import BestPath, CompactLattice, Lattice
 from recognizer.decoding.lattice.paths import best_path
+from recognizer.decoding.search.decoding import CompactDecoding, LatticeDecoding
+from recognizer.decoding.search.pool import MAX_IDLE_BYTES, SearchPool
 
 FloatArray = npt.NDArray[np.float32]
 
 _MARGIN = 2.0
-
-
-class NoPathError(SpeechError):
-    """No path through the graph is as long as the utterance."""
-
-
-@dataclass(frozen=True)
-class PartialPath:
-    """The words of the best path so far, the last of which may be cut off.
-
-    Attributes:
-        committed: words that were committed since the last update: all tokens that live share
-            them, so that every later path, the final best one too, begins with all words
-            committed so far.
-        tentative: the words after all that were committed; the next update may have others.
-    """
-
-    committed: tuple[str, ...]
-    tentative: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,6 +43,9 @@ class SearchOptions:
         prune_scale: such a pruning goes back to earlier frames as long as costs change by more than
             this share of the lattice beam. The finished lattice does not depend on it either.
         beam_delta: added to the beam that max_active or min_active implies for the next frame.
+        max_kept_links: where determinised lattices are wanted, an early part is determinised and
+            let go when a pruning leaves more links than this. Word sequences within the lattice
+            beam and their scores do not depend on it; of shorter utterances nothing does.
     """
 
     beam: float = 15.0
@@ -70,6 +56,7 @@ class SearchOptions:
     prune_interval: int = 25
     prune_scale: float = 0.1
     beam_delta: float = 0.5
+    max_kept_links: int = 1 << 16
 
     @property
     def determinization_beam(self) -> float:
@@ -92,7 +79,12 @@ class SearchOptions:
             raise UsageError(
                 f"prune_scale: expected a number between 0 and 1, found {self.prune_scale}"
             )
-        for name, least in (("max_active", 2), ("min_active", 0), ("prune_interval", 1)):
+        for name, least in (
+            ("max_active", 2),
+            ("min_active", 0),
+            ("prune_interval", 1),
+            ("max_kept_links", 1),
+        ):
             value = getattr(self, name)
             if not least <= value < 1 << 31:
                 raise UsageError(f"{name}: expected an integer of {least} .. 2^31-1, found {value}")
@@ -118,10 +110,12 @@ class Decoder:
         options: beams and scales.
         is_silence: bool ``[num_transition_ids + 1]``, whether a transition-id is one of a silence
             phone (`TransitionModel.is_silence`); only `Decoding.trailing_silence` needs it.
+        max_idle_bytes: memory of buffers that may wait for the next utterances.
 
     Raises:
         SpeechError: the graph's labels do not fit the transition-ids, or its non-emitting arcs
             form a cycle.
+        UsageError: an impossible option.
     """
 
     def __init__(
@@ -131,7 +125,10 @@ class Decoder:
         options: SearchOptions | None = None,
         *,
         is_silence: npt.NDArray[np.bool_] | None = None,
+        max_idle_bytes: int = MAX_IDLE_BYTES,
     ) -> None:
+        if max_idle_bytes < 0:
+            raise UsageError(f"max_idle_bytes: expected at least 0, found {max_idle_bytes}")
         if isinstance(graph, DecodingGraph):
             if pdfs is None:
                 raise TypeError("pdfs: expected the pdf-ids of the graph's transition-ids")
@@ -143,14 +140,17 @@ class Decoder:
         if is_silence is not None:
             _check_silence(is_silence)
         self.is_silence = is_silence
-        # Searches whose buffers serve again; append and pop are atomic.
-        self._idle: list[_search.Search] = []
-        self._idle_best: list[_search.Search] = []
+        self._searches = SearchPool(max_idle_bytes)
 
     @property
     def num_pdfs(self) -> int:
         """Width of the score matrices."""
         return self._graph.num_pdfs
+
+    @property
+    def idle_bytes(self) -> int:
+        """Memory of buffers that wait for the next utterances."""
+        return self._searches.bytes
 
     def decode(self, log_likelihoods: FloatArray) -> Lattice:
         """Searches a whole utterance.
@@ -171,6 +171,22 @@ class Decoder:
         decoding.advance(log_likelihoods)
         return decoding.finish()
 
+    def decode_compact(
+        self, log_likelihoods: FloatArray, *, max_memory: int = 200_000_000
+    ) -> CompactLattice:
+        """Searches a whole utterance, however long, in bounded memory.
+
+        Args:
+            log_likelihoods: as for `decode`; errors as there.
+            max_memory: as for `start_compact`.
+
+        Returns:
+            What `start_compact` gives.
+        """
+        decoding = self.start_compact(max_memory=max_memory)
+        decoding.advance(log_likelihoods)
+        return decoding.finish()
+
     def decode_best(self, log_likelihoods: FloatArray) -> BestPath:
         """Searches a whole utterance for its best path only: quicker, and in less memory.
 
@@ -180,151 +196,47 @@ class Decoder:
         decoding.advance(log_likelihoods)
         return best_path(decoding.finish(), self.options.acoustic_scale)
 
-    def start(self, *, best_only: bool = False) -> Decoding:
+    def start(self, *, best_only: bool = False) -> LatticeDecoding:
         """Begins an utterance whose scores come piece by piece.
 
         Args:
             best_only: follow the best path into every state only: the lattice of `finish` is the
                 best path.
         """
-        return Decoding(self, best_only)
+        return LatticeDecoding(self, best_only)
 
-    def _take(self, best_only: bool) -> _search.Search:
-        try:
-            return (self._idle_best if best_only else self._idle).pop()
-        except IndexError:
+    def start_compact(self, *, max_memory: int = 200_000_000) -> CompactDecoding:
+        """Begins an utterance of any length, whose lattice is determinised as it grows.
+
+        The lattice is that of `recognizer.decoding.lattice.determinization.determinize` with
+        `SearchOptions.determinization_beam`: the same bits where no more than
+        `SearchOptions.max_kept_links` were held, else the same word sequences, with the same
+        scores, within the lattice beam. Memory of tokens and links does not grow with the
+        utterance.
+
+        Args:
+            max_memory: bytes for one determinisation, as there.
+
+        Raises:
+            UsageError: a negative ``max_memory``.
+        """
+        return CompactDecoding(self, max_memory)
+
+    def take(self, best_only: bool) -> _search.Search:
+        """A native search that no utterance uses; `give_back` ends its use."""
+        search = self._searches.take(best_only)
+        if search is None:
             search = self._make(best_only)
-        if self.is_silence is not None:
-            search.set_silence(self.is_silence.view(np.uint8))
+            if self.is_silence is not None:
+                search.set_silence(self.is_silence.view(np.uint8))
         return search
 
     def _make(self, best_only: bool) -> _search.Search:
         return _search.StaticSearch(self._graph, self._options, best_only)
 
-    def _give_back(self, search: _search.Search, best_only: bool) -> None:
-        (self._idle_best if best_only else self._idle).append(search)
-
-
-class Decoding:
-    """One utterance in progress: `advance` any number of times, then `finish` once.
-
-    Results do not depend on how the frames are cut into calls.
-
-    Attributes:
-        decoder: the search's graph and options.
-    """
-
-    def __init__(self, decoder: Decoder, best_only: bool) -> None:
-        self.decoder = decoder
-        self._best_only = best_only
-        self._native: _search.Search | None = decoder._take(best_only)
-        self._native.start()
-        self._stats: dict[str, int] = {}
-
-    @property
-    def _search(self) -> _search.Search:
-        if self._native is None:
-            raise SpeechError("search: expected an utterance in progress, found a finished one")
-        return self._native
-
-    @property
-    def num_frames(self) -> int:
-        """Frames searched so far."""
-        return self._search.num_frames
-
-    @property
-    def stats(self) -> dict[str, int]:
-        """Counts so far: frames, tokens expanded, emitting arcs looked at, links made."""
-        return self._stats if self._native is None else self._native.stats()
-
-    def advance(self, log_likelihoods: FloatArray) -> None:
-        """Searches the next frames, float32 ``[t, num_pdfs]``, t >= 0.
-
-        Raises:
-            NoPathError, SpeechError: as `Decoder.decode`. After wrong scores the utterance stands
-                as before.
-        """
-        search = self._search
-        check_scores(log_likelihoods, self.decoder.num_pdfs)
-        try:
-            search.advance(log_likelihoods)
-        except ValueError as error:
-            raise SpeechError(str(error)) from error
-        except RuntimeError as error:
-            self._release()
-            raise NoPathError(str(error)) from error
-
-    def partial(self) -> BestPath:
-        """The best path so far, whether or not it ends in a final state."""
-        words, tids, graph_cost, acoustic_cost = self._search.partial()
-        symbols = self.decoder.graph.words
-        return BestPath(
-            words=tuple(symbols[word] for word in words.tolist()),
-            word_ids=words,
-            tids=tids,
-            graph_cost=graph_cost,
-            acoustic_cost=acoustic_cost,
-            complete=False,
-        )
-
-    def update(self) -> PartialPath:
-        """The words of the best path so far, whether or not it ends in a final state.
-
-        The work is in proportion to the frames that are new since the last call and those in which
-        the best path has become another one; the results do not depend on earlier calls, apart
-        from which committed words are new. Words are committed when the lattice is pruned, every
-        `SearchOptions.prune_interval` frames.
-        """
-        committed, tentative = self._search.update_best_path()
-        symbols = self.decoder.graph.words
-        return PartialPath(
-            tuple(symbols[word] for word in committed.tolist()),
-            tuple(symbols[word] for word in tentative.tolist()),
-        )
-
-    @property
-    def trailing_silence(self) -> int:
-        """Frames of silence at the end of the best path so far, as Kaldi's endpointing counts them.
-
-        Raises:
-            UsageError: the decoder does not know which transition-ids are silence.
-        """
-        if self.decoder.is_silence is None:
-            raise UsageError("trailing_silence: expected a decoder made with is_silence")
-        return self._search.trailing_silence()
-
-    @property
-    def final_relative_cost(self) -> float:
-        """How much more the best path that may end here costs than the best path; inf for none.
-
-        As Kaldi's ``FinalRelativeCost``, final costs included: small where the graph expects that
-        the sentence ends.
-        """
-        return self._search.final_relative_cost()
-
-    def finish(self) -> Lattice:
-        """Ends the utterance; see `Decoder.decode`.
-
-        Raises:
-            SpeechError: there was no frame.
-        """
-        search = self._search
-        if search.num_frames == 0:
-            self._release()
-            raise SpeechError("search: expected at least one frame of scores, found none")
-        arrays = search.finish()
-        self._release()
-        return Lattice(*arrays, symbols=self.decoder.graph.words)
-
-    def cancel(self) -> None:
-        """Ends the utterance without a result; its buffers serve again. Later calls do nothing."""
-        self._release()
-
-    def _release(self) -> None:
-        if self._native is not None:
-            self._stats = self._native.stats()
-            self.decoder._give_back(self._native, self._best_only)
-            self._native = None
+    def give_back(self, search: _search.Search, best_only: bool) -> None:
+        """Lets the next utterances use a search."""
+        self._searches.give_back(search, best_only)
 
 
 def _check_silence(is_silence: npt.NDArray[np.bool_]) -> None:
@@ -333,21 +245,3 @@ def _check_silence(is_silence: npt.NDArray[np.bool_]) -> None:
             "is_silence: expected bool [num_transition_ids + 1], found "
             f"{is_silence.dtype} {list(is_silence.shape)}"
         )
-
-
-def check_scores(scores: object, num_pdfs: int) -> None:
-    """Refuses what is not a C-contiguous float32 array ``[T, num_pdfs]``.
-
-    Raises:
-        SpeechError: what was expected and what was found.
-    """
-    if not isinstance(scores, np.ndarray):
-        raise SpeechError(
-            f"scores: expected a float32 array [T, {num_pdfs}], found {type(scores).__name__}"
-        )
-    if scores.dtype != np.float32 or scores.ndim != 2 or scores.shape[1] != num_pdfs:
-        raise SpeechError(
-            f"scores: expected float32 [T, {num_pdfs}], found {scores.dtype} {list(scores.shape)}"
-        )
-    if not scores.flags.c_contiguous:
-        raise SpeechError("scores: expected a C-contiguous array, found a strided one")

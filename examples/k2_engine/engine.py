@@ -28,7 +28,8 @@ from recognizer.decoding.graph.fst_arrays import FstArrays
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.lattice.lattice import BestPath, Lattice
 from recognizer.decoding.lattice.paths import best_path
-from recognizer.decoding.search.search import SearchOptions, check_scores
+from recognizer.decoding.search.decoding import check_scores
+from recognizer.decoding.search.search import SearchOptions
 
 from .epsilon_free import EpsilonFreeGraph, remove_epsilons
 from .lattice import FoundArcs, make_lattice

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.am.features.fbank import fbank
-from recognizer.decoding.lattice.determinization import determinize
-from recognizer.decoding.lattice.lattice import BestPath, CompactLattice, Lattice
+from recognizer.decoding.lattice.lattice import BestPath, CompactLattice
 from recognizer.decoding.lattice.mbr import confidences, mbr
 from recognizer.decoding.lattice.paths import best_path, path_of_words
 from recognizer.decoding.lattice.word_times import word_times
 from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
+from recognizer.decoding.search.decoding import CompactDecoding
 from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
 from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
@@ -130,16 +130,16 @@ class Passes:
         Args:
             scores: what `acoustic_scores` gives.
         """
-        return self.determinized(self.decoder.decode(scores))
+        decoding = self.start()
+        decoding.advance(scores)
+        return decoding.finish()
 
-    def determinized(self, lattice: Lattice) -> CompactLattice:
-        """The word lattice of what the search found."""
-        return determinize(
-            lattice,
-            self.search.acoustic_scale,
-            self.search.determinization_beam,
-            max_memory=self._limits.determinization_bytes,
-        )
+    def start(self) -> CompactDecoding:
+        """Begin the first pass of an utterance whose scores come piece by piece.
+
+        However they are cut, ``finish`` gives the lattice of `first_pass`, bit for bit.
+        """
+        return self.decoder.start_compact(max_memory=self._limits.determinization_bytes)
 
     def first_best(self, lattice: CompactLattice) -> BestPath:
         """The best path with the scores of the first pass alone."""

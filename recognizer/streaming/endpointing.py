@@ -26,7 +26,7 @@ from recognizer.data.errors import UsageError
 
 
 class SearchState(Protocol):
-    """What the rules ask of a search in progress, such as `decoding.search.search.Decoding`."""
+    """What the rules ask of a search in progress, such as `decoding.search.decoding.Decoding`."""
 
     @property
     def num_frames(self) -> int:

@@ -13,7 +13,7 @@ import threading
 import numpy as np
 import numpy.typing as npt
 
-from recognizer.decoding.search.search import Decoding
+from recognizer.decoding.search.decoding import CompactDecoding
 from recognizer.recognition.passes import Passes
 from recognizer.streaming.endpointing import Endpointer, EndpointOptions
 from recognizer.streaming.events import Event, Final, Partial
@@ -45,7 +45,9 @@ class Utterances:
         self._shift = passes.acoustic_model.output_frame_shift
         self._endpointer = None if endpointing is None else Endpointer(endpointing, self._shift)
         self._block = max(1, round(_BLOCK_SECONDS / self._shift))
-        self._decoding: Decoding | None = None  # search buffers are taken when there are frames
+        self._decoding: CompactDecoding | None = (
+            None  # search buffers are taken when there are frames
+        )
         self._first = 0  # output frame of the stream that begins the utterance
         self._told = Partial(0.0, (), ())
         self._open: tuple[str, ...] = ()  # committed pieces of a word that may go on
@@ -70,7 +72,7 @@ class Utterances:
             if self.cancelled.is_set():
                 return []
             if self._decoding is None:
-                self._decoding = self._passes.decoder.start()
+                self._decoding = self._passes.start()
             count = self._block
             if self._endpointer is not None:
                 count = min(count, self._endpointer.frames_to_check(self._decoding.num_frames))
@@ -110,10 +112,10 @@ class Utterances:
         end = max(start, self._told.start if end is None else end)
         if decoding is None:
             return Final(start, end, self._passes.no_result(end - start, start))
-        lattice = self._passes.determinized(decoding.finish())
+        lattice = decoding.finish()
         return Final(start, end, self._passes.result(lattice, end - start, frames, start))
 
-    def _partial(self, decoding: Decoding) -> list[Event]:
+    def _partial(self, decoding: CompactDecoding) -> list[Event]:
         """The best words so far, if they are not those that were told last."""
         path = decoding.update()
         units = self._open + path.committed

@@ -13,7 +13,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-RawPath BestPath(const LatticeView& lattice, double acoustic_scale) {
+RawPath BestPath(const LatticeView<float>& lattice, double acoustic_scale) {
   const size_t n = static_cast<size_t>(lattice.num_states);
   const size_t none = lattice.num_arcs;
   std::vector<Weight> weights(n, Weight{kInfinity, 0.0});

@@ -9,7 +9,7 @@ namespace decoding {
 
 // Best path by graph + acoustic_scale * acoustic; ties go to the lower graph cost.
 // Throws std::invalid_argument if no path leads to a final state.
-RawPath BestPath(const LatticeView& lattice, double acoustic_scale);
+RawPath BestPath(const LatticeView<float>& lattice, double acoustic_scale);
 
 }  // namespace decoding
 

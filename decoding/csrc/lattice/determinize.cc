@@ -22,9 +22,9 @@ constexpr uint32_t kNone = UINT32_MAX;
 
 class Determinizer {
  public:
-  Determinizer(const LatticeView& lattice, const DeterminizeConfig& config)
-      : lattice_(lattice),
-        config_(config),
+  template <typename Cost>
+  Determinizer(const LatticeView<Cost>& lattice, const DeterminizeConfig& config)
+      : config_(config),
         order_{config.acoustic_scale},
         closure_(lattice, order_, config.beam),
         slots_(1024, kNone) {}
@@ -212,7 +212,7 @@ class Determinizer {
     choices_.clear();
     for (uint32_t i = 0; i < state.num_elements; ++i) {
       const Element& element = elements_[state.elements + i];
-      const float final_cost = lattice_.final_costs[element.state];
+      const double final_cost = closure_.final_cost(element.state);
       if (final_cost < kInfinity) {
         const Weight weight = element.weight + Weight{final_cost, 0.0};
         if (!state.is_final ||
@@ -236,7 +236,7 @@ class Determinizer {
       for (; i < choices_.size() && choices_[i].word == task.word; ++i) {
         const Choice& choice = choices_[i];
         const Weight weight =
-            elements_[state.elements + choice.element].weight + choice.arc->weight();
+            elements_[state.elements + choice.element].weight + choice.arc->weight;
         task.priority = std::min(task.priority, state.forward + order_.Total(weight) +
                                                     closure_.backward(choice.arc->target));
         origins_.push_back({choice.element, choice.arc});
@@ -255,7 +255,7 @@ class Determinizer {
     for (uint32_t i = 0; i < task.num_origins; ++i) {
       const Origin& origin = origins_[task.origins + i];
       const Element& element = elements_[states_[task.state].elements + origin.element];
-      closure_.Add(origin.arc->target, element.weight + origin.arc->weight(), element.string,
+      closure_.Add(origin.arc->target, element.weight + origin.arc->weight, element.string,
                    origin.arc->tid, strings_);
     }
     closure_.Run(strings_);
@@ -310,7 +310,6 @@ class Determinizer {
 
   CompactArrays Output(double beam);
 
-  const LatticeView& lattice_;
   const DeterminizeConfig& config_;
   const WeightOrder order_;
   WordClosure closure_;
@@ -397,8 +396,12 @@ CompactArrays Determinizer::Output(double beam) {
 
 }  // namespace
 
-CompactArrays Determinize(const LatticeView& lattice, const DeterminizeConfig& config) {
+template <typename Cost>
+CompactArrays Determinize(const LatticeView<Cost>& lattice, const DeterminizeConfig& config) {
   return Determinizer(lattice, config).Run();
 }
+
+template CompactArrays Determinize(const LatticeView<float>&, const DeterminizeConfig&);
+template CompactArrays Determinize(const LatticeView<double>&, const DeterminizeConfig&);
 
 }  // namespace decoding

@@ -38,7 +38,9 @@ struct CompactArrays {
   double beam = 0.0;
 };
 
-CompactArrays Determinize(const LatticeView& lattice, const DeterminizeConfig& config);
+// Throws std::invalid_argument if no path leads to a final state. Cost: float or double.
+template <typename Cost>
+CompactArrays Determinize(const LatticeView<Cost>& lattice, const DeterminizeConfig& config);
 
 }  // namespace decoding
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/csrc/arrays.h"
+#include "decoding/csrc/lattice/compact_binding.h"
 #include "decoding/csrc/lattice/determinize.h"
 #include "decoding/csrc/lattice/mbr.h"
 #include "decoding/csrc/lattice/oracle.h"
@@ -69,7 +70,7 @@ void CheckFinalCosts(const Vector<T>& costs) {
   }
 }
 
-decoding::LatticeView View(const Vector<int32_t>& sources, const Vector<int32_t>& targets,
+decoding::LatticeView<float> View(const Vector<int32_t>& sources, const Vector<int32_t>& targets,
                            const Vector<int32_t>& tids, const Vector<int32_t>& words,
                            const Vector<float>& graph_costs, const Vector<float>& acoustic_costs,
                            const Vector<float>& final_costs) {
@@ -82,7 +83,7 @@ decoding::LatticeView View(const Vector<int32_t>& sources, const Vector<int32_t>
   CheckArcCosts(graph_costs);
   CheckArcCosts(acoustic_costs);
   CheckFinalCosts(final_costs);
-  decoding::LatticeView view;
+  decoding::LatticeView<float> view;
   view.num_states = static_cast<int32_t>(final_costs.shape(0));
   view.num_arcs = num_arcs;
   view.sources = sources.data();
@@ -130,13 +131,7 @@ nb::tuple Determinize(const Vector<int32_t>& sources, const Vector<int32_t>& tar
                                      graph_costs, acoustic_costs, final_costs),
                                 config);
   }
-  return nb::make_tuple(
-      Give(std::move(out.state_frames)), Give(std::move(out.sources)),
-      Give(std::move(out.targets)), Give(std::move(out.words)), Give(std::move(out.graph_costs)),
-      Give(std::move(out.acoustic_costs)), Give(std::move(out.tid_offsets)),
-      Give(std::move(out.tids)), Give(std::move(out.final_graph_costs)),
-      Give(std::move(out.final_acoustic_costs)), Give(std::move(out.final_tid_offsets)),
-      Give(std::move(out.final_tids)), out.beam);
+  return decoding::GiveCompact(std::move(out));
 }
 
 nb::tuple BestPath(const Vector<int32_t>& sources, const Vector<int32_t>& targets,

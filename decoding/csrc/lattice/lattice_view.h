@@ -8,17 +8,22 @@
 namespace decoding {
 
 // A state-level lattice. Arcs are sorted by source and lead to states of higher number; state 0 is
-// the start.
+// the start. Cost: float or double.
+template <typename Cost>
 struct LatticeView {
   int32_t num_states = 0;
   size_t num_arcs = 0;
   const int32_t* sources = nullptr;
   const int32_t* targets = nullptr;
+  // A transition-id, 0 for none, or ~i for the i-th string of transition-ids, which is
+  // strings[string_offsets[i] .. string_offsets[i + 1]].
   const int32_t* tids = nullptr;
   const int32_t* words = nullptr;
-  const float* graph_costs = nullptr;
-  const float* acoustic_costs = nullptr;  // unscaled
-  const float* final_costs = nullptr;     // +inf = not final
+  const Cost* graph_costs = nullptr;
+  const Cost* acoustic_costs = nullptr;  // unscaled
+  const Cost* final_costs = nullptr;     // +inf = not final
+  const size_t* string_offsets = nullptr;
+  const int32_t* strings = nullptr;
 };
 
 // A lattice of either kind, ordered in the same way, with one cost (scaled, graph and acoustic
@@ -46,7 +51,8 @@ inline Weight operator-(const Weight& a, const Weight& b) {
   return {a.graph - b.graph, a.acoustic - b.acoustic};
 }
 
-inline Weight ArcWeight(const LatticeView& lattice, size_t arc) {
+template <typename Cost>
+Weight ArcWeight(const LatticeView<Cost>& lattice, size_t arc) {
   return {lattice.graph_costs[arc], lattice.acoustic_costs[arc]};
 }
 

@@ -20,8 +20,13 @@ int CompareStrings(const int32_t* a, size_t a_length, const int32_t* b, size_t b
   return 0;
 }
 
-WordClosure::WordClosure(const LatticeView& lattice, WeightOrder order, double beam)
-    : lattice_(lattice), order_(order) {
+template <typename Cost>
+WordClosure::WordClosure(const LatticeView<Cost>& lattice, WeightOrder order, double beam)
+    : num_states_(lattice.num_states),
+      string_offsets_(lattice.string_offsets),
+      strings_of_arcs_(lattice.strings),
+      order_(order),
+      final_costs_(lattice.final_costs, lattice.final_costs + lattice.num_states) {
   const size_t n = static_cast<size_t>(lattice.num_states);
   std::vector<size_t> first_arc(n + 1, 0);
   for (size_t a = 0; a < lattice.num_arcs; ++a) ++first_arc[lattice.sources[a] + 1];
@@ -38,34 +43,38 @@ WordClosure::WordClosure(const LatticeView& lattice, WeightOrder order, double b
   // An infinite beam must not make dead ends, which are infinitely bad, look alive, and a tiny one
   // must not lose the best path to rounding.
   cutoff_ = best_ + std::min(beam, 1e30) + 1e-9 * (1.0 + std::fabs(best_));
-  FindArcsWithinBeam(first_arc);
+  FindArcsWithinBeam(lattice, first_arc);
   indices_.resize(n);
   waiting_.assign(n / 64 + 1, 0);
 }
 
-void WordClosure::FindArcsWithinBeam(const std::vector<size_t>& first_arc) {
-  const size_t n = static_cast<size_t>(lattice_.num_states);
+template WordClosure::WordClosure(const LatticeView<float>&, WeightOrder, double);
+template WordClosure::WordClosure(const LatticeView<double>&, WeightOrder, double);
+
+template <typename Cost>
+void WordClosure::FindArcsWithinBeam(const LatticeView<Cost>& lattice,
+                                     const std::vector<size_t>& first_arc) {
+  const size_t n = static_cast<size_t>(lattice.num_states);
   std::vector<double> forward(n, kInfinity);
   forward[0] = 0.0;
-  silent_arcs_.reserve(lattice_.num_arcs);
+  silent_arcs_.reserve(lattice.num_arcs);
   first_word_arc_.resize(n + 1);
   first_silent_arc_.resize(n + 1);
   ends_here_.resize(n);
   for (size_t s = 0; s < n; ++s) {
     first_word_arc_[s] = static_cast<uint32_t>(word_arcs_.size());
     first_silent_arc_[s] = static_cast<uint32_t>(silent_arcs_.size());
-    const float final_cost = lattice_.final_costs[s];
+    const double final_cost = final_costs_[s];
     for (size_t a = first_arc[s]; a < first_arc[s + 1]; ++a) {
-      const int32_t target = lattice_.targets[a];
-      const double cost = forward[s] + order_.Total(ArcWeight(lattice_, a));
+      const int32_t target = lattice.targets[a];
+      const Weight weight = ArcWeight(lattice, a);
+      const double cost = forward[s] + order_.Total(weight);
       if (cost + backward_[target] > cutoff_) continue;
       forward[target] = std::min(forward[target], cost);
-      const float graph = lattice_.graph_costs[a];
-      const float acoustic = lattice_.acoustic_costs[a];
-      if (lattice_.words[a] != 0) {
-        word_arcs_.push_back({lattice_.words[a], target, lattice_.tids[a], graph, acoustic});
+      if (lattice.words[a] != 0) {
+        word_arcs_.push_back({weight, lattice.words[a], target, lattice.tids[a]});
       } else {
-        silent_arcs_.push_back({graph, acoustic, target, lattice_.tids[a]});
+        silent_arcs_.push_back({weight, target, lattice.tids[a]});
       }
     }
     ends_here_[s] = word_arcs_.size() > first_word_arc_[s] ||
@@ -79,7 +88,7 @@ void WordClosure::Clear() {
   roots_.clear();
   reached_.clear();
   ends_.clear();
-  first_ = lattice_.num_states;
+  first_ = num_states_;
   last_ = 0;
 }
 
@@ -88,7 +97,7 @@ void WordClosure::Add(int32_t state, const Weight& weight, const Span& head, int
   const int32_t root = static_cast<int32_t>(roots_.size());
   roots_.push_back(head);
   first_ = std::min(first_, state);
-  Reach(state, {weight, ~root, tid, head.length + (tid != 0)}, strings);
+  Reach(state, {weight, ~root, tid, head.length + Length(tid)}, strings);
 }
 
 void WordClosure::Run(const std::vector<int32_t>& strings) {
@@ -105,8 +114,8 @@ void WordClosure::Run(const std::vector<int32_t>& strings) {
       for (uint32_t a = first_silent_arc_[state]; a < end; ++a) {
         const SilentArc& arc = silent_arcs_[a];
         Reach(arc.target,
-              {here.weight + Weight{arc.graph, arc.acoustic}, static_cast<int32_t>(index), arc.tid,
-               here.length + (arc.tid != 0)},
+              {here.weight + arc.weight, static_cast<int32_t>(index), arc.tid,
+               here.length + Length(arc.tid)},
               strings);
       }
     }
@@ -141,10 +150,14 @@ bool WordClosure::WinsTie(const Reached& way, const Reached& known,
 void WordClosure::TraceBack(const Reached& last, const int32_t* strings, int32_t* out) const {
   const Reached* way = &last;
   int32_t* at = out + way->length;
-  for (; way->from >= 0; way = &reached_[way->from]) {
-    if (way->tid != 0) *--at = way->tid;
-  }
-  if (way->tid != 0) *--at = way->tid;
+  const auto write = [&at, this](int32_t tid) {
+    if (tid > 0) *--at = tid;
+    if (tid >= 0) return;
+    at -= Length(tid);
+    std::copy_n(strings_of_arcs_ + string_offsets_[~tid], Length(tid), at);
+  };
+  for (; way->from >= 0; way = &reached_[way->from]) write(way->tid);
+  write(way->tid);
   const Span& head = roots_[~way->from];
   std::copy_n(strings + head.offset, head.length, out);
 }

@@ -26,22 +26,21 @@ int CompareStrings(const int32_t* a, size_t a_length, const int32_t* b, size_t b
 class WordClosure {
  public:
   struct WordArc {
+    Weight weight;
     int32_t word;
     int32_t target;
     int32_t tid;
-    float graph;
-    float acoustic;
-
-    Weight weight() const { return {graph, acoustic}; }
   };
 
-  WordClosure(const LatticeView& lattice, WeightOrder order, double beam);
+  template <typename Cost>
+  WordClosure(const LatticeView<Cost>& lattice, WeightOrder order, double beam);
 
   // Cost of the best path (infinite if there is none), and the cost up to which paths count.
   double best() const { return best_; }
   double cutoff() const { return cutoff_; }
   // Cost of the best path from a state to the end.
   double backward(int32_t state) const { return backward_[state]; }
+  double final_cost(int32_t state) const { return final_costs_[state]; }
   // Arcs of a state that have a word and are on a path within the beam.
   const WordArc* begin(int32_t state) const { return word_arcs_.data() + first_word_arc_[state]; }
   const WordArc* end(int32_t state) const { return begin(state + 1); }
@@ -49,7 +48,7 @@ class WordClosure {
   // One closure at a time: Clear, any number of Add, Run. Heads of strings are in `strings`, which
   // the caller owns.
   void Clear();
-  // A way to a state: the weight, the head of its string, and a transition-id after that (or 0).
+  // A way to a state: the weight, the head of its string, and what an arc adds to that.
   void Add(int32_t state, const Weight& weight, const Span& head, int32_t tid,
            const std::vector<int32_t>& strings);
   // Goes along arcs without words, the best way to each state. All arcs within the beam are
@@ -69,15 +68,14 @@ class WordClosure {
 
  private:
   struct SilentArc {
-    float graph;
-    float acoustic;
+    Weight weight;
     int32_t target;
     int32_t tid;
   };
   struct Reached {
     Weight weight;
     int32_t from;     // index of its predecessor, or ~i of the i-th root
-    int32_t tid;      // of the last arc, 0 for none
+    int32_t tid;      // of the last arc, as in LatticeView
     uint32_t length;  // of the string
   };
   struct End {
@@ -85,16 +83,24 @@ class WordClosure {
     uint32_t index;
   };
 
-  void FindArcsWithinBeam(const std::vector<size_t>& first_arc);
+  template <typename Cost>
+  void FindArcsWithinBeam(const LatticeView<Cost>& lattice, const std::vector<size_t>& first_arc);
+  uint32_t Length(int32_t tid) const {
+    return tid >= 0 ? tid != 0
+                    : static_cast<uint32_t>(string_offsets_[~tid + 1] - string_offsets_[~tid]);
+  }
   void Reach(int32_t state, const Reached& way, const std::vector<int32_t>& strings);
   bool WinsTie(const Reached& way, const Reached& known, const std::vector<int32_t>& strings);
   void TraceBack(const Reached& last, const int32_t* strings, int32_t* out) const;
 
-  const LatticeView& lattice_;
+  const int32_t num_states_;
+  const size_t* const string_offsets_;
+  const int32_t* const strings_of_arcs_;
   const WeightOrder order_;
   double best_;
   double cutoff_;
   std::vector<double> backward_;
+  std::vector<double> final_costs_;
   std::vector<WordArc> word_arcs_;
   std::vector<SilentArc> silent_arcs_;
   std::vector<uint32_t> first_word_arc_;

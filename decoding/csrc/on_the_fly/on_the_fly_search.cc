@@ -96,6 +96,7 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
   float bound = FirstBound(plain + best.plain, (&best)[1].plain - best.plain, cutoff.adaptive_beam);
 
   composed_links_.clear();
+  links_.clear();
   uint64_t num_arcs = 0;
   uint64_t num_expanded = 0;
   for (size_t i = 0; i < num_tokens; ++i) {
@@ -127,7 +128,7 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
     const float base = tokens[i].cost - cutoff.best;
     const uint32_t num_plain = after.plain - here.plain;
     bound = AddLinks(static_cast<uint32_t>(i), base, plain + here.plain, num_plain,
-                     cutoff.adaptive_beam, bound, &frame->links);
+                     cutoff.adaptive_beam, bound, &links_);
     ++num_expanded;
     num_arcs += num_plain;
     if (after.lm_arcs == here.lm_arcs) continue;
@@ -159,9 +160,9 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
 // Turns the links' targets into tokens of the next frame; keeps the links that matter.
 template <bool kLattice>
 void OnTheFlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
-  const size_t num_plain = frame->links.size();
+  const size_t num_plain = links_.size();
   LinkMaker<kLattice> maker(this, frame, next, num_plain, composed_links_.size());
-  const RawLink* const links = frame->links.data();
+  const RawLink* const links = links_.data();
   for (size_t i = 0; i < num_plain; ++i) {
     const RawLink link = links[i];
     if (link.total > cutoff) continue;

@@ -68,6 +68,8 @@ class OnTheFlySearch : public BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t
   void CloseEpsilons(float cutoff, RawFrame* frame);
   LinkValue Resolve(const RawFrame& frame, const RawLink& link, bool epsilon);
   float FinalCost(const OnTheFlyState& state) { return composition().FinalCost(state); }
+  // Without what the composition remembers, which is bounded by itself.
+  size_t Bytes() const { return composed_links_.Bytes(); }
 
   // The composition to work with until Rest.
   Composition& composition() {

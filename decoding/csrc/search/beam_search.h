@@ -7,12 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "decoding/csrc/graph/mapped_graph.h"
+#include "decoding/csrc/lattice/incremental_determinizer.h"
 #include "decoding/csrc/search/cutoff.h"
 #include "decoding/csrc/search/raw_lattice.h"
 #include "decoding/csrc/search/reusable_array.h"
@@ -30,6 +32,7 @@ namespace decoding {
 //   void CloseEpsilons<kLattice>(cutoff, frame)          non-emitting arcs within a frame
 //   LinkValue Resolve(frame, link, epsilon)              a link's labels and costs
 //   float FinalCost(state)
+//   size_t Bytes()                                       memory of its own buffers
 // and for its states
 //   static Key KeyOf(const State&)
 //   static uint32_t GraphState(const State&)
@@ -86,12 +89,27 @@ class BeamSearch : public Search {
     trellis_.SetSilence(std::move(is_silence));
   }
 
-  RawLattice Finish() override {
-    CheckActive();
-    active_ = false;
-    return trellis_.Finish(options_.lattice_beam, Resolver{derived()}, [this](const Token& token) {
-      return derived()->FinalCost(token.state);
-    });
+  void StartCompact(const DeterminizeConfig& config) override {
+    Start();
+    determinizer_.emplace(config);
+  }
+
+  RawLattice Finish() override { return FinishPart().lattice; }
+
+  CompactResult FinishCompact() override {
+    if (!determinizer_) throw std::logic_error("search: expected a start with determinisation");
+    const LatticePart part = FinishPart();
+    CompactResult result{determinizer_->Finish(part), part.lattice.reached_final};
+    determinizer_.reset();
+    return result;
+  }
+
+  SearchMemory Memory() const override {
+    const size_t buffers = trellis_.Bytes() + table_.Bytes() + tokens_.Bytes() +
+                           links_.Bytes() + derived()->Bytes() +
+                           (costs_.capacity() + scaled_.capacity()) * sizeof(float);
+    if (!determinizer_) return {buffers, 0, 0};
+    return {buffers, determinizer_->open_bytes(), determinizer_->done_bytes()};
   }
 
  protected:
@@ -143,8 +161,8 @@ class BeamSearch : public Search {
     typename TokenTable<Key>::Run run_;
   };
 
-  // Turns links whose targets are states, the first num_in_place of them in frame->links, into
-  // links to tokens of the next frame, and keeps those that matter, in frame->links.
+  // Turns links whose targets are states, the first num_in_place of them in links_, into links to
+  // tokens of the next frame, and keeps those that matter, in frame->links.
   template <bool kLattice>
   class LinkMaker {
    public:
@@ -154,8 +172,8 @@ class BeamSearch : public Search {
           next_(next),
           adder_(search, next, num_in_place + more),
           lattice_beam_(search->options_.lattice_beam) {
-      frame->links.Reserve(more + 1);
-      links_ = out_ = frame->links.data();
+      search->links_.Reserve(more + 1);
+      links_ = out_ = search->links_.data();
       unwanted_ = links_ + num_in_place + more;
     }
 
@@ -179,7 +197,9 @@ class BeamSearch : public Search {
 
     void Close() {
       adder_.Close();
-      frame_->links.SetSize(kLattice ? static_cast<size_t>(out_ - links_) : next_->tokens.size());
+      // As few as they are, the frame's own array stays small.
+      frame_->links.Append(links_, kLattice ? static_cast<size_t>(out_ - links_)
+                                            : next_->tokens.size());
       search_->stats_.links += frame_->links.size();
     }
 
@@ -207,6 +227,7 @@ class BeamSearch : public Search {
   // Empties everything; the frame before the first one is then trellis_.newest().
   void Clear() {
     trellis_.Start();
+    determinizer_.reset();
     stats_ = SearchStats();
     active_ = true;
     table_.Clear(0);
@@ -259,6 +280,9 @@ class BeamSearch : public Search {
   TokenTable<Key> table_;      // of the newest frame
   std::vector<float> scaled_;  // costs of the frame's pdfs
   std::vector<float> costs_;
+  // Of one frame, in the making.
+  ReusableArray<Token> tokens_;
+  ReusableArray<RawLink> links_;
   std::vector<std::vector<uint32_t>> buckets_;  // new tokens with non-emitting arcs, by rank
 
  private:
@@ -270,6 +294,7 @@ class BeamSearch : public Search {
   };
 
   Derived* derived() { return static_cast<Derived*>(this); }
+  const Derived* derived() const { return static_cast<const Derived*>(this); }
 
   void CheckActive() const {
     if (!active_) throw std::logic_error("search: expected an utterance in progress");
@@ -283,6 +308,8 @@ class BeamSearch : public Search {
     table_.Clear(trellis_.newest().tokens.size());
     RawFrame& next = trellis_.AddFrame();
     RawFrame& frame = trellis_.before_newest();
+    // There may be as many tokens as links, and are far fewer: the frame's own array stays small.
+    std::swap(next.tokens, tokens_);
     const float cutoff = derived()->Expand(&frame);
     if (options_.lattice_beam > 0.0f) {
       derived()->template MakeTokens<true>(cutoff, &frame, &next);
@@ -291,6 +318,9 @@ class BeamSearch : public Search {
       derived()->template MakeTokens<false>(cutoff, &frame, &next);
       derived()->template CloseEpsilons<false>(cutoff, &next);
     }
+    std::swap(next.tokens, tokens_);
+    next.tokens.Append(tokens_.data(), tokens_.size());
+    tokens_.clear();
     if (next.tokens.empty()) {
       active_ = false;
       throw std::runtime_error("search: no path through the graph goes on after frame " +
@@ -300,9 +330,21 @@ class BeamSearch : public Search {
     if (stats_.frames % options_.prune_interval == 0) {
       trellis_.Prune(options_.lattice_beam, options_.lattice_beam * options_.prune_scale,
                      Resolver{derived()});
+      if (determinizer_ && trellis_.HasMoreLinks(options_.max_kept_links)) {
+        determinizer_->Add(trellis_.CutPart());
+      }
     }
   }
 
+  LatticePart FinishPart() {
+    CheckActive();
+    active_ = false;
+    return trellis_.Finish(options_.lattice_beam, Resolver{derived()}, [this](const Token& token) {
+      return derived()->FinalCost(token.state);
+    });
+  }
+
+  std::optional<IncrementalDeterminizer> determinizer_;
   bool active_ = false;
 };
 

@@ -24,6 +24,8 @@ class ReusableArray {
   T& operator[](size_t i) { return items_[i]; }
   const T& operator[](size_t i) const { return items_[i]; }
 
+  size_t Bytes() const { return items_.capacity() * sizeof(T); }
+
   void clear() { size_ = 0; }
   // Makes room for `more` elements behind the end; pointers into the array change.
   void Reserve(size_t more) {
@@ -31,6 +33,11 @@ class ReusableArray {
   }
   // To at most what Reserve made room for.
   void SetSize(size_t size) { size_ = size; }
+  void Append(const T* items, size_t count) {
+    Reserve(count);
+    std::copy_n(items, count, end());
+    size_ += count;
+  }
   void push_back(const T& item) {
     Reserve(1);
     items_[size_++] = item;

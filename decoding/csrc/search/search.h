@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "decoding/csrc/lattice/determinize.h"
 #include "decoding/csrc/search/raw_lattice.h"
 
 namespace decoding {
@@ -17,6 +18,17 @@ struct SearchStats {
   uint64_t links = 0;   // forward links made
 };
 
+struct SearchMemory {  // bytes
+  size_t buffers = 0;
+  size_t open = 0;  // determinised parts that will be determinised again
+  size_t done = 0;  // other determinised parts
+};
+
+struct CompactResult {
+  CompactArrays lattice;
+  bool reached_final = false;
+};
+
 // One utterance at a time: Start, any number of Advance, Finish; then Start again. Results do not
 // depend on how the frames are cut into calls of Advance.
 class Search {
@@ -24,12 +36,15 @@ class Search {
   virtual ~Search() = default;
 
   virtual void Start() = 0;
+  // The same, to end with FinishCompact. When pruning leaves more than max_kept_links links, an
+  // early part of the lattice is determinised and let go.
+  virtual void StartCompact(const DeterminizeConfig& config) = 0;
   // scores: [num_frames, num_pdfs()], row-major, finite natural-log likelihoods.
   // Throws std::runtime_error if no path through the graph is that long.
   virtual void Advance(const float* scores, size_t num_frames) = 0;
-  // Best path to any state, final or not, by the tokens' costs.
+  // Best path to any state, final or not, by the tokens' costs; not after StartCompact.
   virtual RawPath Partial() = 0;
-  // The words of that path, those that were committed since the last call apart.
+  // The words of the best path, those that were committed since the last call apart.
   virtual PathWords UpdateBestPath() = 0;
   // Frames of silence at the end of that path.
   virtual uint32_t TrailingSilence() = 0;
@@ -40,6 +55,9 @@ class Search {
   virtual void SetSilence(std::vector<uint8_t> is_silence) = 0;
   // Prunes with the final costs; if no final state was reached, all last states count as final.
   virtual RawLattice Finish() = 0;
+  virtual CompactResult FinishCompact() = 0;
+  // Memory of tokens, links and tables, used or kept for use, and of determinised parts.
+  virtual SearchMemory Memory() const = 0;
 
   // Gives back what is needed only while other functions work, so that other searches can use it.
   virtual void Rest() {}

@@ -15,6 +15,7 @@
 #include "data/csrc/arrays.h"
 #include "decoding/csrc/graph/graph_packing.h"
 #include "decoding/csrc/graph/mapped_graph_arrays.h"
+#include "decoding/csrc/lattice/compact_binding.h"
 #include "decoding/csrc/on_the_fly/on_the_fly_binding.h"
 #include "decoding/csrc/search/search.h"
 #include "decoding/csrc/search/search_options.h"
@@ -161,6 +162,33 @@ nb::tuple Finish(Search& search) {
       lattice.reached_final);
 }
 
+void StartCompact(Search& search, double acoustic_scale, double beam, size_t max_memory) {
+  decoding::DeterminizeConfig config;
+  config.acoustic_scale = acoustic_scale;
+  config.beam = beam;
+  config.max_memory = max_memory;
+  const Work work(&search);
+  search.StartCompact(config);
+}
+
+nb::tuple FinishCompact(Search& search) {
+  decoding::CompactResult result;
+  {
+    const Work work(&search);
+    result = search.FinishCompact();
+  }
+  return nb::make_tuple(decoding::GiveCompact(std::move(result.lattice)), result.reached_final);
+}
+
+nb::dict Memory(const Search& search) {
+  const decoding::SearchMemory memory = search.Memory();
+  nb::dict out;
+  out["buffers"] = memory.buffers;
+  out["open"] = memory.open;
+  out["done"] = memory.done;
+  return out;
+}
+
 nb::dict Stats(const Search& search) {
   nb::dict out;
   out["frames"] = search.stats().frames;
@@ -187,12 +215,14 @@ NB_MODULE(_search, m) {
           "__init__",
           [](SearchOptions* self, float beam, float lattice_beam, uint32_t max_active,
              uint32_t min_active, float acoustic_scale, uint32_t prune_interval, float prune_scale,
-             float beam_delta) {
-            new (self) SearchOptions{beam,           lattice_beam,   max_active,  min_active,
-                                     acoustic_scale, prune_interval, prune_scale, beam_delta};
+             float beam_delta, uint32_t max_kept_links) {
+            new (self) SearchOptions{beam,           lattice_beam,   max_active,
+                                     min_active,     acoustic_scale, prune_interval,
+                                     prune_scale,    beam_delta,     max_kept_links};
           },
           nb::kw_only(), "beam"_a, "lattice_beam"_a, "max_active"_a, "min_active"_a,
-          "acoustic_scale"_a, "prune_interval"_a, "prune_scale"_a, "beam_delta"_a)
+          "acoustic_scale"_a, "prune_interval"_a, "prune_scale"_a, "beam_delta"_a,
+          "max_kept_links"_a)
       .def_ro("beam", &SearchOptions::beam)
       .def_ro("lattice_beam", &SearchOptions::lattice_beam)
       .def_ro("max_active", &SearchOptions::max_active)
@@ -200,13 +230,15 @@ NB_MODULE(_search, m) {
       .def_ro("acoustic_scale", &SearchOptions::acoustic_scale)
       .def_ro("prune_interval", &SearchOptions::prune_interval)
       .def_ro("prune_scale", &SearchOptions::prune_scale)
-      .def_ro("beam_delta", &SearchOptions::beam_delta);
+      .def_ro("beam_delta", &SearchOptions::beam_delta)
+      .def_ro("max_kept_links", &SearchOptions::max_kept_links);
   nb::class_<Search>(m, "Search")
       .def("start",
            [](Search& self) {
              const Work work(&self);
              self.Start();
            })
+      .def("start_compact", &StartCompact, "acoustic_scale"_a, "beam"_a, "max_memory"_a)
       .def("advance", &Advance, "scores"_a)
       .def("partial", &Partial)
       .def("update_best_path", &UpdateBestPath)
@@ -227,6 +259,8 @@ NB_MODULE(_search, m) {
           },
           "is_silence"_a)
       .def("finish", &Finish)
+      .def("finish_compact", &FinishCompact)
+      .def("memory", &Memory)
       .def("stats", &Stats)
       .def_prop_ro("num_frames", &Search::num_frames);
   nb::class_<StaticSearch, Search>(m, "StaticSearch")

@@ -16,6 +16,7 @@ struct SearchOptions {
   uint32_t prune_interval;
   float prune_scale;
   float beam_delta;
+  uint32_t max_kept_links;
 };
 
 }  // namespace decoding

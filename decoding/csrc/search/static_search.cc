@@ -44,6 +44,7 @@ float StaticSearch::Expand(RawFrame* frame) {
   const uint32_t best_state = tokens[cutoff.token].state;
   float bound = FirstBound(mapped_.arcs_begin(best_state), mapped_.num_arcs_of(best_state),
                            cutoff.adaptive_beam);
+  links_.clear();
   uint64_t num_arcs = 0;
   uint64_t num_expanded = 0;
   for (size_t i = 0; i < num_tokens; ++i) {
@@ -55,7 +56,7 @@ float StaticSearch::Expand(RawFrame* frame) {
     const uint32_t n = mapped_.num_arcs_of(tokens[i].state);
     bound = AddLinks(static_cast<uint32_t>(i), tokens[i].cost - cutoff.best,
                      mapped_.arcs_begin(tokens[i].state), n, cutoff.adaptive_beam, bound,
-                     &frame->links);
+                     &links_);
     ++num_expanded;
     num_arcs += n;
   }
@@ -67,9 +68,9 @@ float StaticSearch::Expand(RawFrame* frame) {
 // Turns the links' graph states into tokens of the next frame; keeps the links that matter.
 template <bool kLattice>
 void StaticSearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
-  const size_t n = frame->links.size();
+  const size_t n = links_.size();
   LinkMaker<kLattice> maker(this, frame, next, n, 0);
-  const RawLink* const links = frame->links.data();
+  const RawLink* const links = links_.data();
   for (size_t i = 0; i < n; ++i) {
     const RawLink link = links[i];
     if (i + kLinksAhead < n) maker.Prefetch(links[i + kLinksAhead].next);

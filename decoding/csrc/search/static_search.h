@@ -31,6 +31,7 @@ class StaticSearch : public BeamSearch<StaticSearch, uint32_t, uint32_t> {
   void CloseEpsilons(float cutoff, RawFrame* frame);
   LinkValue Resolve(const RawFrame& frame, const RawLink& link, bool epsilon) const;
   float FinalCost(uint32_t state) const { return mapped_.final_cost(state); }
+  size_t Bytes() const { return 0; }
 };
 
 extern template class BeamSearch<StaticSearch, uint32_t, uint32_t>;

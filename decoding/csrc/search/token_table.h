@@ -31,6 +31,8 @@ class TokenTable {
     }
   }
 
+  size_t Bytes() const { return (slots_.capacity() + old_.capacity()) * sizeof(Slot); }
+
   // For a run of look-ups: copies what they need, so that an inner loop keeps it in registers.
   class Run {
    public:

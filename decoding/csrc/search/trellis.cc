@@ -15,8 +15,17 @@ void KeptTrellis::Clear() {
   extras_.clear();
   links_.clear();
   remap_.clear();
+  num_kept_links_ = 0;
+  num_exits_ = 1;
   histories_.assign(1, {WordHistories::kCommitted, 0});  // of the start
   word_histories_.Clear();
+}
+
+size_t KeptTrellis::Bytes() const {
+  return frames_.capacity() * sizeof(Frame) +
+         (costs_.capacity() + extras_.capacity() + spare_costs_.capacity() +
+          spare_extras_.capacity()) * sizeof(float) +
+         (links_.capacity() + spare_links_.capacity()) * sizeof(Link) + word_histories_.Bytes();
 }
 
 // After LatticeFasterDecoder::PruneActiveTokens.
@@ -33,6 +42,7 @@ void KeptTrellis::Compact() {
     num_links += frame.num_links + frame.num_epsilons;
     num_tokens += frame.num_tokens;
   }
+  num_kept_links_ = num_links;
   if (links_.size() <= 2 * num_links + kSmall && costs_.size() <= 2 * num_tokens + kSmall) return;
   spare_costs_.clear();
   spare_extras_.clear();
@@ -99,6 +109,7 @@ bool KeptTrellis::PruneFrame(size_t f, float lattice_beam, float delta) {
       continue;
     }
     next_remap_[i] = kept_tokens;
+    if (f == 0) exits_[kept_tokens] = exits_[i];
     costs[kept_tokens] = costs[i];
     extras[kept_tokens++] = scratch_[i];
   }
@@ -107,6 +118,7 @@ bool KeptTrellis::PruneFrame(size_t f, float lattice_beam, float delta) {
     return changed;
   }
   frame.num_tokens = kept_tokens;
+  if (f == 0) exits_.resize(kept_tokens);
   for (uint32_t i = 0; i < kept_links + kept_epsilons; ++i) {
     links[i].source = next_remap_[links[i].source];
     if (i >= kept_links) links[i].next = next_remap_[links[i].next];
@@ -155,15 +167,56 @@ void KeptTrellis::AdvanceHistories(size_t begin, const std::vector<float>& costs
   }
 }
 
-RawLattice KeptTrellis::MakeLattice(const std::vector<float>& final_costs,
-                                    bool reached_final) const {
-  RawLattice lattice;
-  lattice.reached_final = reached_final;
+size_t KeptTrellis::FindEntered(size_t f, std::vector<char>* entered) const {
+  entered->assign(frames_[f].num_tokens, 0);
+  const Link* const links = links_.data() + frames_[f - 1].links;
+  size_t count = 0;
+  for (uint32_t i = 0; i < frames_[f - 1].num_links; ++i) {
+    char& seen = (*entered)[links[i].next];
+    count += !seen;
+    seen = 1;
+  }
+  return count;
+}
+
+LatticePart KeptTrellis::CutPart() {
+  // The newest kept frame is entered by links of which many will still be pruned.
+  std::vector<char> entered;
+  size_t cut = frames_.size() - 1;
+  size_t fewest = FindEntered(cut, &entered);
+  for (size_t f = cut; f-- > (frames_.size() + 1) / 2;) {
+    const size_t count = FindEntered(f, &entered);
+    if (count >= fewest) continue;
+    fewest = count;
+    cut = f;
+  }
+  LatticePart part = MakePart(cut, {});
+  // The states of that frame's tokens are the last ones, in the same order.
+  FindEntered(cut, &entered);
+  const Frame& frame = frames_[cut];
+  const int32_t first = static_cast<int32_t>(part.lattice.final_costs.size() - frame.num_tokens);
+  exits_.assign(frame.num_tokens, kNone);
+  for (uint32_t i = 0; i < frame.num_tokens; ++i) {
+    if (!entered[i]) continue;
+    exits_[i] = static_cast<uint32_t>(part.exits.size());
+    part.exits.push_back(first + static_cast<int32_t>(i));
+    part.exit_extras.push_back(extras_[frame.tokens + i]);
+  }
+  num_exits_ = part.exits.size();
+  frames_.erase(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(cut));
+  num_kept_links_ -= part.lattice.sources.size();
+  return part;
+}
+
+LatticePart KeptTrellis::MakePart(size_t end, const std::vector<float>& final_costs) const {
+  LatticePart part;
+  RawLattice& lattice = part.lattice;
+  const size_t num_frames = std::min(end + 1, frames_.size());
   size_t num_states = 0;
   size_t num_arcs = 0;
-  for (const Frame& frame : frames_) {
-    num_states += frame.num_tokens;
-    num_arcs += frame.num_links + frame.num_epsilons;
+  for (size_t f = 0; f < num_frames; ++f) {
+    num_states += frames_[f].num_tokens;
+    num_arcs += f < end ? frames_[f].num_links + frames_[f].num_epsilons : 0;
   }
   lattice.state_frames.reserve(num_states);
   lattice.sources.reserve(num_arcs);
@@ -178,7 +231,8 @@ RawLattice KeptTrellis::MakeLattice(const std::vector<float>& final_costs,
     std::vector<int32_t> states;    // lattice state of a token
     std::vector<uint32_t> tokens;  // in the order of their states
   };
-  const auto number = [this](const Frame& frame, size_t first, Numbering* out) {
+  const auto number = [this, end](size_t f, size_t first, Numbering* out) {
+    const Frame& frame = frames_[f];
     out->states.assign(frame.num_tokens, -1);
     out->tokens.clear();
     const auto take = [&](uint32_t token) {
@@ -187,7 +241,7 @@ RawLattice KeptTrellis::MakeLattice(const std::vector<float>& final_costs,
       out->tokens.push_back(token);
     };
     const Link* const epsilons = links_.data() + frame.links + frame.num_links;
-    for (uint32_t i = 0; i < frame.num_epsilons; ++i) take(epsilons[i].source);
+    for (uint32_t i = 0; f < end && i < frame.num_epsilons; ++i) take(epsilons[i].source);
     for (uint32_t i = 0; i < frame.num_tokens; ++i) take(i);
   };
   Numbering current;
@@ -195,15 +249,19 @@ RawLattice KeptTrellis::MakeLattice(const std::vector<float>& final_costs,
   std::vector<const Link*> by_source;
   std::vector<uint32_t> counts;
   size_t first = 0;
-  number(frames_[0], first, &current);
-  for (size_t f = 0; f < frames_.size(); ++f) {
+  number(0, first, &current);
+  part.entries.assign(num_exits_, -1);
+  for (size_t i = 0; i < exits_.size(); ++i) {
+    if (exits_[i] != kNone) part.entries[exits_[i]] = current.states[i];
+  }
+  for (size_t f = 0; f < num_frames; ++f) {
     const Frame& frame = frames_[f];
-    if (f + 1 < frames_.size()) number(frames_[f + 1], first + frame.num_tokens, &next);
+    if (f + 1 < num_frames) number(f + 1, first + frame.num_tokens, &next);
     lattice.state_frames.insert(lattice.state_frames.end(), frame.num_tokens,
                                 static_cast<int32_t>(f));
     // A counting sort by source.
     const Link* const links = links_.data() + frame.links;
-    const uint32_t count = frame.num_links + frame.num_epsilons;
+    const uint32_t count = f < end ? frame.num_links + frame.num_epsilons : 0;
     counts.assign(frame.num_tokens, 0);
     for (uint32_t i = 0; i < count; ++i) ++counts[links[i].source];
     uint32_t begin = 0;
@@ -219,13 +277,13 @@ RawLattice KeptTrellis::MakeLattice(const std::vector<float>& final_costs,
       lattice.acoustic_costs.push_back(link->value.acoustic_cost);
     }
     first += frame.num_tokens;
-    if (f + 1 < frames_.size()) std::swap(current, next);
+    if (f + 1 < num_frames) std::swap(current, next);
   }
   lattice.final_costs.assign(num_states, kInfinity);
   for (size_t i = 0; i < final_costs.size(); ++i) {
     lattice.final_costs[static_cast<size_t>(current.states[i])] = final_costs[i];
   }
-  return lattice;
+  return part;
 }
 
 }  // namespace decoding

@@ -49,6 +49,12 @@ class KeptTrellis {
     uint32_t num_epsilons;
   };
 
+  size_t Bytes() const;
+  // Whether there are more links in several kept frames.
+  bool HasMoreLinks(size_t count) const { return num_kept_links_ > count && frames_.size() > 1; }
+  // Gives away the kept frames before the one of the later half that the fewest tokens enter.
+  LatticePart CutPart();
+
   // Whether a transition-id is one of a silence phone.
   void SetSilence(std::vector<uint8_t> is_silence) { is_silence_ = std::move(is_silence); }
 
@@ -65,8 +71,9 @@ class KeptTrellis {
   void PruneKept(size_t end, bool all, float lattice_beam, float delta);
   // Frees what pruning left behind, if that is more than what is in use.
   void Compact();
-  // final_costs: of the last frame's tokens.
-  RawLattice MakeLattice(const std::vector<float>& final_costs, bool reached_final) const;
+  // Of the frames before `end`; of the tokens of that, where it exists, only the states.
+  // final_costs: of the last frame's tokens, where all frames are wanted.
+  LatticePart MakePart(size_t end, const std::vector<float>& final_costs) const;
   // The link into a token of frame f + 1 (epsilon: of frame f) that has the token's own cost.
   const Link* FindBack(size_t f, bool epsilon, uint32_t token, float cost) const;
   bool IsSilence(int32_t tid) const {
@@ -82,13 +89,20 @@ class KeptTrellis {
   std::vector<float> extras_;  // how much worse than the best the best path through a token is
   std::vector<Link> links_;
   std::vector<uint32_t> remap_;  // where the tokens of the frame after went; empty: none moved
+  // Of the first kept frame's tokens: which exit of the part that was cut off they are, kNone: they
+  // are entered within the frame. The start is the exit of nothing.
+  std::vector<uint32_t> exits_;
+  size_t num_exits_ = 1;
   // Of the tokens of the frame after the kept ones that emitting links lead to.
   std::vector<History> histories_;
   WordHistories word_histories_;
 
  private:
   bool PruneFrame(size_t f, float lattice_beam, float delta);
+  // Which tokens emitting links lead to in frame f > 0; returns how many.
+  size_t FindEntered(size_t f, std::vector<char>* entered) const;
 
+  size_t num_kept_links_ = 0;
   std::vector<float> scratch_;
   std::vector<uint32_t> next_remap_;
   std::vector<float> spare_costs_;
@@ -116,7 +130,11 @@ class Trellis : public KeptTrellis {
     ReusableArray<Token> tokens;
     ReusableArray<RawLink> links;     // to the next frame
     ReusableArray<RawLink> epsilons;  // within the frame, sources in topological order
-    std::vector<float> row;     // the scores by which the links were made
+    std::vector<float> row;           // the scores by which the links were made
+
+    size_t Bytes() const {
+      return tokens.Bytes() + links.Bytes() + epsilons.Bytes() + row.capacity() * sizeof(float);
+    }
 
     void Clear() {
       tokens.clear();
@@ -136,6 +154,15 @@ class Trellis : public KeptTrellis {
     Clear();
     path_.clear();
     AddFrame();
+  }
+
+  size_t Bytes() const {
+    size_t bytes = KeptTrellis::Bytes() + path_.capacity() * sizeof(PathFrame) +
+                   next_.capacity() * sizeof(Next);
+    for (const std::vector<RawFrame>* frames : {&raw_, &spare_}) {
+      for (const RawFrame& frame : *frames) bytes += frame.Bytes();
+    }
+    return bytes;
   }
 
   RawFrame& AddFrame() {
@@ -184,10 +211,10 @@ class Trellis : public KeptTrellis {
                 path_.begin() + static_cast<std::ptrdiff_t>(std::min(num_kept, path_.size())));
   }
 
-  // Prunes with final costs and makes the lattice. final_cost(const Token&) is added to a token's
+  // Prunes with final costs and makes the lattice of what was not cut off. final_cost(const Token&) is added to a token's
   // cost; if all are infinite, all last tokens are final at no cost.
   template <typename Resolve, typename FinalCost>
-  RawLattice Finish(float lattice_beam, const Resolve& resolve, const FinalCost& final_cost) {
+  LatticePart Finish(float lattice_beam, const Resolve& resolve, const FinalCost& final_cost) {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     const ReusableArray<Token>& last = newest().tokens;
     std::vector<float> finals;
@@ -212,7 +239,9 @@ class Trellis : public KeptTrellis {
     for (size_t r = raw_.size() - 1; r-- > 0;) Keep(base, r, lattice_beam, resolve);
     PruneKept(base, true, lattice_beam, -1.0f);
     // Kept frames' tokens may have moved since, the last frame's have not: nothing comes after it.
-    return MakeLattice(kept_finals, reached_final);
+    LatticePart part = MakePart(frames_.size(), kept_finals);
+    part.lattice.reached_final = reached_final;
+    return part;
   }
 
   // The words of the best path to the newest frame: those that were committed since the last call,
@@ -431,6 +460,10 @@ class Trellis : public KeptTrellis {
     }
     SetNext(frame);
     kept.num_tokens = static_cast<uint32_t>(order_.size());
+    if (base + r == 0) {
+      exits_.assign(order_.size(), kNone);
+      exits_[0] = 0;  // tokens keep their order, and the start survives
+    }
     kept.links = links_.size();
     kept.num_links = static_cast<uint32_t>(num_emitting_);
     kept.num_epsilons = static_cast<uint32_t>(survivors_.size() - num_emitting_);

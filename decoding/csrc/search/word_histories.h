@@ -22,6 +22,10 @@ class WordHistories {
   void Commit(std::vector<uint32_t>* in_use);
   // Appends the words that are not committed.
   void AppendWords(uint32_t history, std::vector<int32_t>* words) const;
+  size_t Bytes() const {
+    return (nodes_.capacity() + old_.capacity()) * sizeof(Node) +
+           committed_.capacity() * sizeof(int32_t);
+  }
   // The words that were committed since the last call.
   std::vector<int32_t> TakeCommitted();
 

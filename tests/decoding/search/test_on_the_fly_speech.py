@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.hcl import build_hcl
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.lattice.determinization import determinize
-from recognizer.decoding.lattice.paths import best_path
+from recognizer.decoding.lattice.mbr import mbr
+from recognizer.decoding.lattice.paths import best_path, n_best
+from recognizer.decoding.lattice.posteriors import posteriors
 from recognizer.decoding.search.on_the_fly import BackoffMode, OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
 from recognizer.lm.automaton.automaton import NgramAutomaton
@@ -126,3 +128,47 @@ def test_neither_cutting_nor_what_was_searched_before_changes_the_lattice(
     compact = determinize(whole, SCALE, OPTIONS.lattice_beam)
     assert best_path(compact, SCALE).words == best_path(whole, SCALE).words
     assert used.decode_best(scores[0]).words == best_path(whole, SCALE).words
+
+
+def test_a_lattice_determinised_as_it_grows_is_that_of_the_whole(
+    automaton: NgramAutomaton, hcl: MappedGraph, scores: list[np.ndarray]
+) -> None:
+    joined = np.concatenate(scores)
+    decoder = OnTheFlyDecoder(hcl, None, automaton, replace(OPTIONS, max_kept_links=3000))
+    decoding = decoder.start_compact()
+    decoding.advance(joined)
+    assert decoding.memory["done"] > 0
+    found = decoding.finish()
+    beam = OPTIONS.determinization_beam
+    whole = determinize(decoder.decode(joined), SCALE, beam)
+    # Where two paths cost nearly the same, either may come first.
+    costs = [
+        [path.cost(SCALE) for path in islice(n_best(each, SCALE), 300)] for each in (found, whole)
+    ]
+    assert costs[0] == pytest.approx(costs[1], abs=1e-3)
+    limit = costs[0][-1] - 1e-2
+    assert limit < costs[0][0] + OPTIONS.lattice_beam
+    paths = [
+        {
+            path.words: path.tids.tolist()
+            for path in islice(n_best(each, SCALE), 300)
+            if path.cost(SCALE) < limit
+        }
+        for each in (found, whole)
+    ]
+    assert paths[0] == paths[1]
+    assert posteriors(found, SCALE).log_prob == pytest.approx(
+        posteriors(whole, SCALE).log_prob, abs=0.05
+    )
+    sure, expected = mbr(found, SCALE), mbr(whole, SCALE)
+    assert sure.words == expected.words
+    assert sure.confidences == pytest.approx(expected.confidences, abs=0.02)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        decoding = decoder.start_compact()
+        for piece in np.split(joined, np.sort(rng.integers(0, len(joined), 30))):
+            decoding.advance(piece)
+            decoding.update()
+        again = decoding.finish()
+        for field in fields(found):
+            assert np.array_equal(getattr(found, field.name), getattr(again, field.name))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.decoding.lattice.paths import best_path
-from recognizer.decoding.search.search import Decoder, Decoding, PartialPath, SearchOptions
+from recognizer.decoding.search.decoding import LatticeDecoding, PartialPath
+from recognizer.decoding.search.search import Decoder, SearchOptions
 from search_toys import EVERYTHING, PDFS, SCALE, SYMBOLS, graph_of, graph_paths, larger_graph
 
 seeds = st.integers(0, 2**32 - 1)
@@ -59,7 +60,7 @@ def long_scores(seed: int) -> tuple[Decoder, np.ndarray]:
     return Decoder(graph, pdfs, options, is_silence=is_silence), scores
 
 
-def check_update(decoding: Decoding, committed: tuple[str, ...]) -> tuple[str, ...]:
+def check_update(decoding: LatticeDecoding, committed: tuple[str, ...]) -> tuple[str, ...]:
     """Committed words after an update whose words are those of the whole best path."""
     update = decoding.update()
     committed += update.committed

@@ -409,6 +409,7 @@ def test_every_option_reaches_the_native_search() -> None:
         prune_interval=6,
         prune_scale=0.75,
         beam_delta=8.5,
+        max_kept_links=9,
     )
     for field in fields(SearchOptions):
         assert getattr(options, field.name) != field.default, "a default would hide a mistake"
