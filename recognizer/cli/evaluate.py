@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from recognizer.data.corpora.corpus import Corpus
 
 
 @click.command()
@@ -14,6 +19,11 @@ import click
     "--out", metavar="DIR", type=click.Path(), help="Write result.json, .trn files, alignments."
 )
 @click.option("--speakers", is_flag=True, help="Print a table of the speakers' error rates.")
+@click.option(
+    "--phones",
+    is_flag=True,
+    help="Print the phone error rate instead: what the network hears without any words.",
+)
 @click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
 @click.option(
     "--cluster",
@@ -28,6 +38,7 @@ def evaluate(
     model: str | None,
     out: str | None,
     speakers: bool,
+    phones: bool,
     jobs: int,
     cluster: str | None,
     channel: int | None,
@@ -45,13 +56,20 @@ def evaluate(
     hyp.trn and utt2spk, speakers.md (a table of speakers), and alignments.txt; recognizer compare
     takes two such directories, recognizer plot reliability one or more.
 
+    With --phones, no words are recognised: all phones in any order, without a language model, are
+    compared with those of the transcripts' forced alignment. --out DIR gets ref.trn and hyp.trn of
+    phones; --jobs are threads.
+
     \b
     Example:
       recognizer evaluate data/dev --out exp/dev --jobs 4
+      recognizer evaluate data/dev --phones
       sctk sclite -r exp/dev/ref.trn trn -h exp/dev/hyp.trn trn -i rm -o sum stdout
     """
     if cluster is not None and jobs != 1:
         raise click.UsageError("--jobs does not go with --cluster")
+    if phones and (speakers or cluster is not None):
+        raise click.UsageError("--phones goes with neither --speakers nor --cluster")
 
     import sys
     from contextlib import nullcontext, redirect_stdout
@@ -70,6 +88,8 @@ def evaluate(
     corpus = replace(read_corpus(data, allow_pipes=allow_pipes), name=data)
     if channel is not None:
         corpus = corpus.of_channel(channel)
+    if phones:
+        return _evaluate_phones(corpus, model, out, jobs)
     held_back: list[UtteranceScore] = []
     recognised = False
     with progress_bar(corpus.name, len(corpus)) as advance:
@@ -119,3 +139,18 @@ def evaluate(
         )
         return 1
     return 0
+
+
+def _evaluate_phones(corpus: Corpus, model: str | None, out: str | None, jobs: int) -> int:
+    """What --phones asks for; returns the exit code."""
+    from recognizer.cli.run import report
+    from recognizer.evaluation.phone_errors import evaluate_phones
+
+    found = evaluate_phones(corpus, model, jobs=jobs)
+    for utterance, reason in found.failed.items():
+        report("recognizer evaluate", f"{utterance}: {reason}")
+    if out is not None:
+        found.write(out)
+    for line in found.lines():
+        click.echo(line)
+    return 1 if found.failed else 0
