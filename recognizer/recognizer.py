@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, cast
 
@@ -103,8 +102,7 @@ class Recognizer(Passes):
             segments = recognize_segments(self, pieces, SegmentationOptions(), threads)
             try:
                 for result in segments:
-                    # Of hours of audio, the lattices would fill the memory.
-                    results.append(replace(result, lattice=None))
+                    results.append(result)
                     if progress is not None:
                         progress(result.segments[-1].end, seconds)
             except SpeechError as error:

@@ -63,8 +63,8 @@ def recognize_segments(
 
     Yields:
         The result of each span in order, each with one segment. Words are those of the segment
-        alone and their times are the recording's; the hypotheses and the lattice are the span's,
-        which may share words with the next one where there was no silence to cut in.
+        alone and their times are the recording's; the hypotheses are the span's, which may share
+        words with the next one where there was no silence to cut in. There are no lattices.
 
     Raises:
         SpeechError: what the pieces raise, after the results of all that came before; what a span
@@ -72,7 +72,8 @@ def recognize_segments(
     """
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
     recording = _Recording(passes, pieces, options)
-    odds = thread_map(recording.log_odds, recording.windows(), threads)
+    # Where silence is, is found much sooner than what is said.
+    odds = thread_map(recording.log_odds, recording.windows(), max(1, threads // 4))
     taken = 0.0
     for span, result in thread_map(recording.recognize, recording.spans(odds), threads):
         segment = recording.segment(span, result, taken)
@@ -169,9 +170,12 @@ class _Recording:
         """Recognise the samples of a span."""
         span, samples = item
         duration, start = len(samples) / SAMPLE_RATE, span.begin * self._shift
-        scores = self._passes.acoustic_scores(samples)
-        lattice = self._passes.first_pass(scores)
-        return span, self._passes.result(lattice, duration, len(scores), start)
+        # Scores and lattices are large: neither is kept longer than it is needed.
+        lattice = self._passes.first_pass(self._passes.acoustic_scores(samples))
+        num_frames = self._num_frames(len(samples))
+        return span, replace(
+            self._passes.result(lattice, duration, num_frames, start), lattice=None
+        )
 
     def segment(self, span: Span, result: Result, taken: float) -> TranscriptSegment:
         """What is new in a span.
