@@ -13,6 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from recognizer.data.errors import SpeechError, UsageError
@@ -68,15 +69,17 @@ def _pool_map(
     # Each process does its own arithmetic; numpy's threads would only stand in each other's way.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    others = set(multiprocessing.active_children())
+    own: set[BaseProcess] = set()  # other pools may have been started before and since
     pool = ProcessPoolExecutor(
         processes, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
     )
     try:
         waiting: deque[Future[Answer]] = deque()
         for item in items:
+            others = set(multiprocessing.active_children())
             with _interrupts_wait():  # a process is started where all others are busy
                 waiting.append(pool.submit(work, item))
+            own |= set(multiprocessing.active_children()) - others
             if len(waiting) == ahead:
                 yield waiting.popleft().result()
         while waiting:
@@ -85,7 +88,7 @@ def _pool_map(
         raise SpeechError(f"{what}: a process has died (out of memory? use fewer jobs)") from None
     except BaseException:
         # Interrupted, or no more answers are wanted: what they work at may take minutes.
-        for process in set(multiprocessing.active_children()) - others:
+        for process in own:
             process.terminate()
         raise
     finally:

@@ -159,15 +159,14 @@ class _Records:
             while done < self.counts[order - 1]:
                 fields = np.fromfile(stream, "<u4", _ROWS_PER_BLOCK * width).reshape(-1, width)
                 values = fields.view("<f4")
-                backoffs = np.zeros(len(fields))
-                if order < len(self.counts):
-                    backoffs[:] = values[:, order + 1]
                 block = NgramBlock(
                     np.ascontiguousarray(fields[:, :order]).view(np.int32),
                     values[:, order].astype(np.float64),
-                    backoffs,
+                    values[:, order + 1].astype(np.float64),
                 )
                 self._check(path, block, done)
+                if order == len(self.counts):
+                    block.log10_backoffs[:] = 0.0
                 yield block
                 done += len(fields)
                 if self._on_read is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from recognizer.data.errors import SpeechError
 from recognizer.data.io.figures import picture
 from recognizer.data.io.files import read_lines
 from recognizer.evaluation.confidence import ReliabilityBin, expected_calibration_error
+
+_LABEL_WIDTH = 50
 
 
 def read_reliability(directory: str | Path) -> tuple[ReliabilityBin, ...]:
@@ -49,12 +52,14 @@ def plot_reliability(results: Mapping[str, Sequence[ReliabilityBin]], output: st
         diagram.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="_true")
         for index, (name, bins) in enumerate(results.items()):
             filled = [one for one in bins if one.words]
+            error = expected_calibration_error(bins)
             diagram.plot(
                 [one.confidence for one in filled],
                 [one.accuracy for one in filled],
                 marker="o",
                 color=f"C{index}",
-                label=f"{name}: calibration error {expected_calibration_error(bins):.3f}",
+                # A name may be a long path.
+                label=textwrap.fill(f"{name}: calibration error {error:.3f}", _LABEL_WIDTH),
             )
             # Bins of several results stand beside each other.
             widths = [(one.high - one.low) / len(results) for one in bins]
@@ -69,7 +74,7 @@ def plot_reliability(results: Mapping[str, Sequence[ReliabilityBin]], output: st
         diagram.set_ylabel("share of words that are right")
         diagram.set_ylim(-0.02, 1.02)
         diagram.grid(alpha=0.3)
-        diagram.legend(loc="upper left")
+        diagram.legend(loc="upper left").set_in_layout(False)
         histogram.set_ylabel("words")
         histogram.set_xlabel("confidence")
         histogram.set_xlim(-0.02, 1.02)

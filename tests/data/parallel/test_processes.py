@@ -48,6 +48,16 @@ def test_answers_are_made_ahead_of_endless_items(processes: int) -> None:
     answers.close()
 
 
+def test_closing_one_leaves_the_processes_of_another() -> None:
+    first = prefetch_map(str, count(), 1, "numbers")
+    assert next(first) == "0"
+    second = prefetch_map(str, count(), 1, "numbers")
+    assert next(second) == "0"
+    first.close()
+    assert [next(second) for _ in range(40)] == [str(number) for number in range(1, 41)]
+    second.close()
+
+
 def test_what_goes_wrong_is_said() -> None:
     with pytest.raises(UsageError, match="jobs: expected at least 1, found 0"):
         list(process_map(square, [1], 0, "squares"))

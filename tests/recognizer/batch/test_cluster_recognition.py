@@ -30,7 +30,10 @@ def test_the_output_is_that_of_one_machine(command, toy_model, whistled, tmp_pat
 
 
 def kill_reader(pipe: Path) -> None:
-    """Kill the other process that has opened a named pipe."""
+    """Kill the other process that has opened a named pipe, and wait until it has let it go.
+
+    Until then it could still take what is written for the next one.
+    """
     while True:
         for link in Path("/proc").glob("[0-9]*/fd/*"):
             try:
@@ -39,6 +42,8 @@ def kill_reader(pipe: Path) -> None:
                 continue
             if found:
                 os.kill(int(link.parts[2]), signal.SIGKILL)
+                while os.path.lexists(link):
+                    time.sleep(0.01)
                 return
         time.sleep(0.01)
 

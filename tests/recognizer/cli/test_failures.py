@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from recognizer import loaded
 from recognizer.recognizer import Recognizer
 
 FAULTS = [
@@ -45,6 +46,13 @@ def test_one_file_fails_and_the_others_are_done(
     assert ran.err.count("\n") == 1
 
 
+@pytest.fixture
+def unloaded() -> None:
+    """No recogniser is kept from an earlier test."""
+    loaded._loaded.cache_clear()
+
+
+@pytest.mark.usefixtures("unloaded")
 def test_a_fault_of_the_program_is_one_line(command, toy_model, monkeypatch, whistled):
     def broken(*args, **kwargs):
         raise KeyError("lattice")
@@ -58,6 +66,7 @@ def test_a_fault_of_the_program_is_one_line(command, toy_model, monkeypatch, whi
     )
 
 
+@pytest.mark.usefixtures("unloaded")
 def test_its_traceback_is_shown_on_request(toy_model, monkeypatch, whistled):
     from recognizer.cli.recognize import main
 
@@ -71,6 +80,7 @@ def test_its_traceback_is_shown_on_request(toy_model, monkeypatch, whistled):
         main()
 
 
+@pytest.mark.usefixtures("unloaded")
 @pytest.mark.parametrize("depth", [1, 2])
 def test_an_interrupt_within_a_lock_is_an_interrupt(
     command, toy_model, monkeypatch, whistled, depth

@@ -75,7 +75,7 @@ def test_manifests_of_lhotse_are_a_test_set_too(command, toy_model, whistled_set
     assert ran.out.splitlines()[-1] == "%WER 36.36 [ 4 / 11, 1 ins, 1 del, 2 sub ] rescored"
     options = ["--model", toy_model, "--output-dir", tmp_path / "ali"]
     ran = command("recognizer", "align", manifests / "supervisions.jsonl", *options)
-    assert (tmp_path / "ali" / "u2.TextGrid").exists()
+    assert (tmp_path / "ali" / "r-u2.TextGrid").exists()
 
 
 def test_processes_give_what_one_gives(toy_model, whistled_set):

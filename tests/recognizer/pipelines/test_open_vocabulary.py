@@ -18,7 +18,6 @@ import pytest
 import soundfile
 
 import toy
-from recognizer import formats
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.topology import Topology
 from recognizer.am.hmm.transitions import TransitionModel
@@ -31,6 +30,9 @@ from recognizer.decoding.lattice.mbr import confidences
 from recognizer.decoding.lattice.paths import best_path
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.evaluate import evaluate
+from recognizer.formats.ctm import ctm
+from recognizer.formats.json_line import json_line
+from recognizer.formats.recordings import Recording
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.text.vocabulary import count_words
@@ -157,9 +159,9 @@ def test_words_have_times_and_confidences(directory: Path, minimum_bayes_risk: b
         assert word.start == pytest.approx(start, abs=0.03)
         assert word.end == pytest.approx(end, abs=0.03)
         assert 0.5 < word.confidence <= 1.0 + 1e-6
-    recording = formats.Recording("a.wav", "a", alone=True)
-    assert json.loads(formats.json_line(recording, result))["text"] == text
-    assert [line.split()[4] for line in formats.ctm(recording, result).splitlines()] == text.split()
+    recording = Recording("a.wav", "a", alone=True)
+    assert json.loads(json_line(recording, result))["text"] == text
+    assert [line.split()[4] for line in ctm(recording, result).splitlines()] == text.split()
 
 
 def test_a_word_is_no_surer_than_its_pieces(recognizer: Recognizer) -> None:
