@@ -55,12 +55,20 @@ $(VENV)/build-tools: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed: pyproject.toml $(NATIVE) $(VENV)/build-tools
-	@echo "Compiling the native code and installing the recognizer (once: a minute or two)" >&2
-	@$(PIP) $(INSTALL) --no-build-isolation --editable . >&2
+	@echo "Compiling what recognising needs and installing the recognizer (once: about a minute)" >&2
+	@$(PIP) $(INSTALL) --no-build-isolation --editable . \
+	  --config-settings=cmake.define.RECOGNITION_ONLY=ON >&2
+	@touch $@
+
+# What is compiled stays as it is; the rest is added to it.
+$(VENV)/installed-whole: $(VENV)/installed
+	@echo "Compiling what training needs" >&2
+	@$(PIP) $(INSTALL) --no-build-isolation --no-deps --editable . \
+	  --config-settings=cmake.define.RECOGNITION_ONLY=OFF >&2
 	@touch $@
 
 # The name stands for what is installed already; only what the extras name is added.
-$(VENV)/installed-test: constraints.txt $(VENV)/installed
+$(VENV)/installed-test: constraints.txt $(VENV)/installed-whole
 	@echo "Installing what training and tests need" >&2
 	@$(PIP) $(INSTALL) --constraint constraints.txt 'recognizer[train,cluster,test]' >&2
 	@touch $@

@@ -83,9 +83,9 @@ if TYPE_CHECKING:
     from recognizer.lm.ngram.model import NgramModel as NgramModel
     from recognizer.lm.pronunciation.model import Guess as Guess
     from recognizer.lm.pronunciation.model import PronunciationModel as PronunciationModel
-    from recognizer.lm.pronunciation.model import PronunciationOptions as PronunciationOptions
-    from recognizer.lm.pronunciation.model import train_pronunciations as train_pronunciations
     from recognizer.lm.pronunciation.pronouncer import Pronouncer as Pronouncer
+    from recognizer.lm.pronunciation.training import PronunciationOptions as PronunciationOptions
+    from recognizer.lm.pronunciation.training import train_pronunciations as train_pronunciations
     from recognizer.lm.resources import Resources as Resources
     from recognizer.long.recognition import BrokenRecordingError as BrokenRecordingError
     from recognizer.long.segmentation import SegmentationOptions as SegmentationOptions
@@ -151,7 +151,8 @@ _MODULES = {
     "lm.model.perplexity": "Perplexity perplexity",
     "lm.model.prune": "prune_ngrams",
     "lm.ngram.model": "NgramModel",
-    "lm.pronunciation.model": "Guess PronunciationModel PronunciationOptions train_pronunciations",
+    "lm.pronunciation.model": "Guess PronunciationModel",
+    "lm.pronunciation.training": "PronunciationOptions train_pronunciations",
     "lm.pronunciation.pronouncer": "Pronouncer",
     "lm.resources": "Resources",
     "long.recognition": "BrokenRecordingError",

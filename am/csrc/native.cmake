@@ -34,21 +34,23 @@ set_property(SOURCE ${inference_kernels} APPEND PROPERTY COMPILE_OPTIONS -ffp-co
 find_package(Threads REQUIRED)
 target_link_libraries(am__inference PRIVATE Threads::Threads)
 
-# Forward-backward of sequence criteria, its inner loops by the same scheme.
-set(sequence_kernels am/csrc/sequence/denominator_kernels_portable.cc)
-foreach(level avx2 avx512)
-  string(TOUPPER ${level} upper)
-  if(HAVE_${upper})
-    list(APPEND sequence_kernels am/csrc/sequence/denominator_kernels_${level}.cc)
-    list(APPEND sequence_levels HAVE_${upper})
-  endif()
-endforeach()
-add_native_module(am _sequence am/csrc/sequence/sequence_module.cc am/csrc/sequence/denominator.cc
-                  am/csrc/sequence/numerator.cc am/csrc/sequence/expected_accuracy.cc ${sequence_kernels})
-target_compile_definitions(am__sequence PRIVATE ${sequence_levels})
-foreach(level avx2 avx512)
-  set_property(SOURCE am/csrc/sequence/denominator_kernels_${level}.cc
-               APPEND PROPERTY COMPILE_OPTIONS ${flags_${level}})
-endforeach()
-set_property(SOURCE ${sequence_kernels} APPEND PROPERTY COMPILE_OPTIONS -ffp-contract=off)
-target_link_libraries(am__sequence PRIVATE Threads::Threads)
+if(NOT RECOGNITION_ONLY)
+  # Forward-backward of sequence criteria, its inner loops by the same scheme.
+  set(sequence_kernels am/csrc/sequence/denominator_kernels_portable.cc)
+  foreach(level avx2 avx512)
+    string(TOUPPER ${level} upper)
+    if(HAVE_${upper})
+      list(APPEND sequence_kernels am/csrc/sequence/denominator_kernels_${level}.cc)
+      list(APPEND sequence_levels HAVE_${upper})
+    endif()
+  endforeach()
+  add_native_module(am _sequence am/csrc/sequence/sequence_module.cc am/csrc/sequence/denominator.cc
+                    am/csrc/sequence/numerator.cc am/csrc/sequence/expected_accuracy.cc ${sequence_kernels})
+  target_compile_definitions(am__sequence PRIVATE ${sequence_levels})
+  foreach(level avx2 avx512)
+    set_property(SOURCE am/csrc/sequence/denominator_kernels_${level}.cc
+                 APPEND PROPERTY COMPILE_OPTIONS ${flags_${level}})
+  endforeach()
+  set_property(SOURCE ${sequence_kernels} APPEND PROPERTY COMPILE_OPTIONS -ffp-contract=off)
+  target_link_libraries(am__sequence PRIVATE Threads::Threads)
+endif()

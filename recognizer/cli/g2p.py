@@ -113,7 +113,7 @@ def _train(lexicon: str, rules: str, output: str, order: int, ngrams: int | None
     from recognizer.alignment.lexicons import load_lexicon
     from recognizer.cli.run import report
     from recognizer.lm.model.model_files import check_output
-    from recognizer.lm.pronunciation.model import PronunciationOptions, train_pronunciations
+    from recognizer.lm.pronunciation.training import PronunciationOptions, train_pronunciations
 
     check_output(output)
     if Path(output).suffix != ".ngram":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -81,12 +82,27 @@ def _status(command: click.Command, name: str) -> int:
         interrupt = _interrupt_behind(error)
         if interrupt is not None:
             return _ended(interrupt, name)
+        if module := _not_compiled(error):
+            report(
+                name,
+                f"the native module {module} is not there: 'make recognize' compiles what "
+                "recognising needs, 'pip install .' and 'make test' all",
+            )
+            return 1
         if os.environ.get("RECOGNIZER_TRACEBACK") and not isinstance(error, OSError):
             raise
         report(name, as_speech_error(error))
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _not_compiled(error: Exception) -> str | None:
+    """The native module that an installation for recognition alone lacks."""
+    if not isinstance(error, ImportError):
+        return None
+    found = re.match(r"cannot import name '(_\w+)' from '(recognizer\.\w+)'", str(error))
+    return f"{found[2]}.{found[1]}" if found else None
 
 
 def _ended(error: click.Abort | KeyboardInterrupt, name: str) -> int:

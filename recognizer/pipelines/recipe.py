@@ -15,7 +15,7 @@ from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
 from recognizer.lm.estimation.options import EstimateOptions
-from recognizer.lm.pronunciation.model import PronunciationOptions
+from recognizer.lm.pronunciation.training import PronunciationOptions
 from recognizer.lm.units.pieces import PieceOptions
 from recognizer.model.config import FirstPassOptions, LatticeOptions, TeacherRecord
 from recognizer.pipelines.acoustic.options import AcousticOptions

@@ -25,7 +25,8 @@ from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
 from recognizer.lm.model.perplexity import perplexity
 from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 from recognizer.lm.ngram.model import NgramModel
-from recognizer.lm.pronunciation.model import PronunciationModel, train_pronunciations
+from recognizer.lm.pronunciation.model import PronunciationModel
+from recognizer.lm.pronunciation.training import train_pronunciations
 from recognizer.model import bundle, files
 from recognizer.model import config as model_config
 from recognizer.model.first_pass_graph import first_pass_graph

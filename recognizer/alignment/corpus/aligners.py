@@ -25,7 +25,7 @@ from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.lexicon.reading import read_lexicon
 from recognizer.data.text.rules import text_rules
 from recognizer.decoding.alignment.align import AlignOptions
-from recognizer.lm.pronunciation.model import train_pronunciations
+from recognizer.lm.pronunciation.training import train_pronunciations
 from recognizer.model.bundle import ModelBundle
 
 LEAST_ENTRIES = 300

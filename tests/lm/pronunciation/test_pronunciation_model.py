@@ -19,11 +19,10 @@ from recognizer.lm.estimation.options import DISCOUNT_FALLBACK, EstimateOptions
 from recognizer.lm.pronunciation.alignment import Graphone
 from recognizer.lm.pronunciation.model import (
     PronunciationModel,
-    PronunciationOptions,
     PronunciationSearch,
-    train_pronunciations,
 )
 from recognizer.lm.pronunciation.pronouncer import Pronouncer
+from recognizer.lm.pronunciation.training import PronunciationOptions, train_pronunciations
 
 SENTENCES = (
     "sh}SH e}IY",

@@ -66,6 +66,30 @@ def test_a_fault_of_the_program_is_one_line(command, toy_model, monkeypatch, whi
     )
 
 
+def test_what_was_not_compiled_is_named(tmp_path):
+    """`make recognize` leaves out what only training and estimation need."""
+    (tmp_path / "text").write_text("some words\n")
+    program = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'recognizer.lm._estimate':\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "sys.argv = ['recognizer', 'lm', 'estimate', '--output', 'o.arpa', 'text']\n"
+        "from recognizer.cli.main import main\n"
+        "main()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        "recognizer: the native module recognizer.lm._estimate is not there: 'make "
+        "recognize' compiles what recognising needs, 'pip install .' and 'make test' all\n"
+    )
+
+
 @pytest.mark.usefixtures("unloaded")
 def test_its_traceback_is_shown_on_request(toy_model, monkeypatch, whistled):
     from recognizer.cli.recognize import main
