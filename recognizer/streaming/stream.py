@@ -61,13 +61,12 @@ class Stream:
             sample_rate: samples per second; the same in all calls.
 
         Returns:
-            What is new, in order; often nothing.
+            What is new, in order; often nothing. After an error the stream stands as before.
 
         Raises:
             UsageError: samples of another type or shape, an impossible rate, another rate or number
                 of channels than before, or the stream was finished or cancelled.
             SpeechError: samples that are not numbers, or out of scale.
-            After these errors the stream stands as before.
         """
         with self._busy:
             steps = self._steps
