@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recognizer.cli.alignment.options import ADD_LEXICON, SPEAKER_CHARACTERS
 from recognizer.data.text.rules import DEFAULT_RULES, RULE_SETS
 
 if TYPE_CHECKING:
@@ -39,24 +40,13 @@ UNITS = ("recording", "utterance")
     help="With --train: pronunciations, or graphemes, which spells every word with its letters "
     "[default: the CMU dictionary of English].",
 )
-@click.option(
-    "--add-lexicon",
-    metavar="FILE",
-    type=click.Path(),
-    help="Pronunciations beside those of the model's dictionary, in its phones.",
-)
+@ADD_LEXICON
 @click.option(
     "--text-rules",
     type=click.Choice(RULE_SETS),
     help="With --train: how the language is written [default: english, or unicode with --lexicon].",
 )
-@click.option(
-    "--speaker-characters",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="In folders of recordings with transcripts beside them: the speaker is what a file's name "
-    "begins with [default: its folder].",
-)
+@SPEAKER_CHARACTERS
 @click.option(
     "--tolerant",
     is_flag=True,

@@ -7,23 +7,15 @@ from pathlib import Path
 
 import click
 
+from recognizer.cli.alignment.options import ADD_LEXICON, ALIGNER
+
 
 @click.command("align-one")
 @click.argument("recording", type=click.Path())
 @click.argument("transcript", type=click.Path())
 @click.argument("output", type=click.Path())
-@click.option(
-    "--model",
-    metavar="DIR",
-    type=click.Path(),
-    help="A model directory, or an aligner that align --train left [default: English].",
-)
-@click.option(
-    "--add-lexicon",
-    metavar="FILE",
-    type=click.Path(),
-    help="Pronunciations beside those of the model's dictionary, in its phones.",
-)
+@ALIGNER
+@ADD_LEXICON
 @click.option(
     "--tolerant",
     is_flag=True,

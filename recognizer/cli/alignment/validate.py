@@ -7,31 +7,17 @@ from pathlib import Path
 
 import click
 
+from recognizer.cli.alignment.options import ADD_LEXICON, ALIGNER, SPEAKER_CHARACTERS
+
 
 @click.command()
 @click.argument("data", type=click.Path())
 @click.option(
     "--output-dir", metavar="DIR", type=click.Path(), required=True, help="Where tables go."
 )
-@click.option(
-    "--model",
-    metavar="DIR",
-    type=click.Path(),
-    help="A model directory, or an aligner that align --train left [default: English].",
-)
-@click.option(
-    "--add-lexicon",
-    metavar="FILE",
-    type=click.Path(),
-    help="Pronunciations beside those of the model's dictionary, in its phones.",
-)
-@click.option(
-    "--speaker-characters",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="In folders of recordings with transcripts beside them: the speaker is what a file's name "
-    "begins with [default: its folder].",
-)
+@ALIGNER
+@ADD_LEXICON
+@SPEAKER_CHARACTERS
 @click.option(
     "--max-wer",
     metavar="PERCENT",
