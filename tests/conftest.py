@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 if TYPE_CHECKING:
     from recognizer.decoding.graph.graph import DecodingGraph
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 # The same examples on every run: a failure stands until it is mended.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+# Hypothesis also draws constants of the local modules that are imported by then. Which these are
+# depends on the tests that ran before in the same process, and no setting turns it off.
+providers._get_local_constants = Constants
 
 # A shell lets its background jobs, and all that they start, ignore interrupts: not what is tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from k2_engine.epsilon_free import EpsilonFreeGraph, WordSequences, remove_epsilons
@@ -45,6 +45,13 @@ def distinct(paths: list[Path]) -> dict[tuple[tuple[int, ...], tuple[int, ...]],
     return best
 
 
+def path_of(path: Path) -> tuple[tuple[int, ...], tuple[int, ...], float]:
+    return path.words, path.tids, path.cost
+
+
+# Among the paths of the first example are two of the same words and transition-ids, of which the
+# better one is beyond the beam and the worse one consists of arcs of paths within it.
+@example(seed=0, beam=3.0)
 @given(st.integers(0, 10**6), st.one_of(st.just(inf), st.floats(0.1, 4.0)))
 def test_all_paths_within_the_beam_are_there(seed: int, beam: float) -> None:
     paths: list[Path] = []
@@ -70,9 +77,11 @@ def test_all_paths_within_the_beam_are_there(seed: int, beam: float) -> None:
     )
     expected = distinct(paths)
     limit = min(expected.values()) + beam
-    found = distinct(list(lattice_paths(lattice)))
-    assert found.items() <= expected.items()  # the toys' costs have no rounding
-    assert {key for key, cost in expected.items() if cost <= limit} <= found.keys()
+    found = list(lattice_paths(lattice))
+    # Arcs of good paths may join to worse ones too, of which not every better twin is kept.
+    assert {path_of(path) for path in found} <= {path_of(path) for path in paths}
+    within = {key: cost for key, cost in expected.items() if cost <= limit}
+    assert within.items() <= distinct(found).items()  # the toys' costs have no rounding
     check_order(lattice, frames)
 
 
