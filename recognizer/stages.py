@@ -86,9 +86,11 @@ def run_stages(
         ):
             waiting.add(stage.name)
             stage.check()
-    for stage in chosen:
+    begin = time.monotonic()
+    for number, stage in enumerate(chosen, start=1):
+        place = f"[{number}/{len(chosen)}]"
         if stage.name not in waiting:
-            console.print(f"{stage.name}: done before")
+            console.print(f"{place} {stage.name}: done before", markup=False)
             continue
         directory, digest = work / stage.name, _digest(stage, work)
         # What an interrupted run with the same options and inputs left is gone on from; anything
@@ -97,11 +99,12 @@ def run_stages(
             shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True, exist_ok=True)
         _write_record(directory, {"digest": digest, "done": False})
-        console.print(f"[bold]{stage.name}[/bold]: {stage.summary}")
-        begin = time.monotonic()
+        console.print(f"{place} {stage.name}: {stage.summary}", markup=False)
+        started = time.monotonic()
         stage.run(directory)
         _write_record(directory, {"digest": digest, "done": True, "run": uuid.uuid4().hex})
-        console.print(f"{stage.name}: {time.monotonic() - begin:.0f} s")
+        now = time.monotonic()
+        console.print(f"{stage.name}: {now - started:.0f} s, {now - begin:.0f} s in all")
 
 
 def stages_done(stages: Sequence[Stage], work: Path) -> bool:

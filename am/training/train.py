@@ -34,7 +34,6 @@ from recognizer.am.training.engine.options import AugmentOptions, TrainingOption
 from recognizer.am.training.engine.run import TrainingResult
 from recognizer.am.training.engine.task import TrainingTask
 from recognizer.am.training.parallel.synchronous import train_synchronously
-from recognizer.data.errors import UsageError
 
 __all__ = [
     "AugmentOptions",
@@ -138,11 +137,7 @@ def make_task(
             are no whole number of outputs.
     """
     network.check_trainable()
-    if options.chunk % network.subsampling:
-        raise UsageError(
-            f"training option chunk: expected a multiple of {network.subsampling}, the frames from "
-            f"one output to the next, found {options.chunk}"
-        )
+    options.check_chunks(network.subsampling)
     criterion = criterion or CrossEntropy()
     criterion.check_network(network)
     data = CheckedData.of(

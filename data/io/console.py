@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
 console = Console(stderr=True)
+
+
+class EndColumn(ProgressColumn):
+    """When the work will be done at its present speed, by the clock: ``ends 17:42 (0:25:10)``."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """The text of one bar; empty until its speed is known."""
+        left = task.time_remaining
+        if left is None or task.finished:
+            return Text("")
+        end = datetime.now() + timedelta(seconds=left)
+        return Text(
+            f"ends {end:%H:%M} ({timedelta(seconds=int(left))})", style="progress.remaining"
+        )
 
 
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar on standard error, if that is a terminal; yields what to call for each step."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bar = Progress(
         *columns,
-        TimeRemainingColumn(),
+        EndColumn(),
         console=console,
         transient=True,
         redirect_stdout=False,  # it goes on to a file, or another program

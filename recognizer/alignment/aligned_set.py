@@ -15,6 +15,7 @@ import numpy.typing as npt
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import as_speech_error
+from recognizer.data.io.console import progress_bar
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.parallel.threads import thread_map
 from recognizer.data.text.transcripts import is_tag
@@ -136,11 +137,13 @@ def collect(
 
     paths: dict[str, ForcedPath] = {}
     failed: dict[str, str] = {}
-    for key, found in zip(ids, parallel(attempt, range(len(ids)), jobs), strict=True):
-        if isinstance(found, str):
-            failed[key] = found
-        else:
-            paths[key] = found
+    with progress_bar("aligning", len(ids)) as advance:
+        for key, found in zip(ids, parallel(attempt, range(len(ids)), jobs), strict=True):
+            if isinstance(found, str):
+                failed[key] = found
+            else:
+                paths[key] = found
+            advance()
     unknown = Counter(word for said in words for word in aligner.unknown(said) if not is_tag(word))
     return AlignedSet(paths, failed, unknown)
 

@@ -75,14 +75,18 @@ def plot_curves(
         for axes, name in zip(panels, reversed(measures), strict=True):
             for index, (run, entries) in enumerate(runs.items()):
                 for part, style in ((_HELD_OUT, "-"), ("training_", "--")):
+                    key = f"{part}{name}"
+                    # A network that training starts from is measured before it is trained on.
+                    used = [e for e in entries if part == _HELD_OUT or key in e]
                     try:
-                        points = [(entry[over], entry[f"{part}{name}"]) for entry in entries]
+                        points = [(entry[over], entry[key]) for entry in used]
                     except KeyError as error:
                         raise SpeechError(
                             f"{run}: expected {error} in every line of its log"
                         ) from None
                     axes.plot(
-                        *zip(*points, strict=True), style, color=f"C{index}", linewidth=1.2,
+                        [x for x, _ in points], [y for _, y in points], style,
+                        color=f"C{index}", linewidth=1.2,
                         label=run if part == _HELD_OUT else None,
                     )  # fmt: skip
             axes.set_xlabel(_NAMES[over])

@@ -16,10 +16,10 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
     track,
 )
 
+from recognizer.data.io.console import EndColumn
 from recognizer.data.io.files import replace_text
 
 Item = TypeVar("Item")
@@ -97,23 +97,27 @@ def checking(items: Iterable[Item], *, enabled: bool) -> Iterable[Item]:
 class TrainingProgress:
     """Bar on standard error: share of the planned frames, frames/s, and the criterion's measures.
 
-    Where standard error is no terminal only the measurements are printed, a line each. Nobody knows
-    how many frames a training takes that ends by patience: None.
+    Where standard error is no terminal only the measurements are printed, a line each.
+
+    Args:
+        planned_frames: to train on.
+        at_most: training may end before (by patience).
+        enabled: whether anything is shown.
     """
 
-    def __init__(self, planned_frames: int | None, *, enabled: bool) -> None:
+    def __init__(self, planned_frames: int, *, at_most: bool = False, enabled: bool) -> None:
         self._enabled = enabled
         self._console = Console(stderr=True)
         self._live = enabled and self._console.is_terminal
-        share = [TextColumn("{task.percentage:5.1f} %")] if planned_frames else []
+        share = "{task.percentage:5.1f} % of " + ("at most " if at_most else "")
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
-            *share,
+            TextColumn(share + "{task.total:,.0f} frames"),
             TextColumn("{task.fields[speed]:,.0f} frames/s"),
             TextColumn("{task.fields[measures]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            EndColumn(),
             console=self._console,
             disable=not self._live,
         )

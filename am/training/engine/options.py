@@ -244,6 +244,18 @@ class TrainingOptions:
             learning_rate=1e-5, final_learning_rate=5e-6, seed=seed,
         )  # fmt: skip
 
+    def check_chunks(self, subsampling: int) -> None:
+        """Refuse chunks that are no whole number of a network's outputs.
+
+        Args:
+            subsampling: frames from one output of the network to the next.
+
+        Raises:
+            UsageError: they are not.
+        """
+        expected = f"a multiple of {subsampling}, the frames from one output to the next"
+        _require("chunk", self.chunk, expected, self.chunk % subsampling == 0)
+
     @cached_property
     def _dropout(self) -> Schedule:
         try:

@@ -130,7 +130,9 @@ class TrainingRun:
                 self.task.directory, keep_frames=self.frames, tensorboard=options.tensorboard
             ) as self._log,
             TrainingProgress(
-                None if options.patience else self.task.planned_frames, enabled=self.task.progress
+                self.task.planned_frames,
+                at_most=options.patience > 0,
+                enabled=self.task.progress,
             ) as progress,
             self._interrupt,
         ):
@@ -208,7 +210,7 @@ class TrainingRun:
             "frames": self.frames,
             "epoch": round(self.frames / self.task.data.frames, 3),
             "seconds": round(self.seconds, 1),
-            "frames_per_second": round(speed),
+            **({"frames_per_second": round(speed)} if training else {}),
             "learning_rate": self.rate(),
             **{f"training_{name}": round(value, 5) for name, value in training.items()},
             **{f"held_out_{name}": round(value, 5) for name, value in result.measures.items()},
@@ -216,19 +218,32 @@ class TrainingRun:
         }
         if self._log is not None:
             self._log.write(entry)
+        trained = (
+            f"{speed:,.0f} frames/s  rate {self.rate():.2e}  training {readable(training)}  "
+            if training
+            else ""
+        )
         self.say(
-            f"epoch {entry['epoch']:.2f}  {self.frames:,} frames  {speed:,.0f} frames/s  "
-            f"rate {self.rate():.2e}  training {readable(training)}  "
+            f"epoch {entry['epoch']:.2f}  {self.frames:,} frames  {trained}"
             f"held-out {readable(result.measures)}"
             + "".join(f"  {name.replace('_', ' ')} {value:g}" for name, value in further.items())
         )
         self._recent = self.model.criterion.sums()
         self._speed_since = (time.monotonic(), 0)
 
+    def begin(self, weights: Sequence[Tensor]) -> None:
+        """Before the first step: a training that starts from a network measures it.
+
+        Training may make it no better; then it is the best network.
+        """
+        if self.task.initial is not None and self.frames == 0 and self.last is None:
+            self.measure(weights)
+
     def finish(self, weights: Sequence[Tensor], **further: float) -> None:
-        """The end: measure once more and write the last network."""
+        """The end: write the last network, measured unless these very weights have been."""
         self.finished = True
-        self.measure(weights, **further)
+        if self.last is None or self._recent.frames:
+            self.measure(weights, **further)
         self._write_network(self._copy_with(weights), self.last_path, self.last)
 
     def result(self) -> TrainingResult:

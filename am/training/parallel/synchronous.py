@@ -104,6 +104,8 @@ class SyncTrainer:
         run, leads = self.run, self.group.rank == 0
         stop_at = None if max_chunks is None else self.chunks + max_chunks
         with run.session(record=leads), closing(self.learner.batcher):
+            if leads:
+                run.begin(self._final_weights())
             while not run.finished:
                 stop = leads and (run.interrupted or self.chunks + 1 == stop_at)
                 impatient = leads and run.impatient

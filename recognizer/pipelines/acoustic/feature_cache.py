@@ -16,7 +16,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from rich.progress import track
 
 from recognizer.am.features.fbank import FbankOptions, fbank
 from recognizer.data.audio.reading import SAMPLE_RATE
@@ -24,7 +23,7 @@ from recognizer.data.augmentation.augment import WaveformAugmenter, augment, cop
 from recognizer.data.augmentation.speed import speed_perturb
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import UsageError
-from recognizer.data.io.console import console
+from recognizer.data.io.console import progress_bar
 from recognizer.data.io.mapped_arrays import open_arrays, write_arrays
 from recognizer.data.parallel.processes import process_map
 from recognizer.pipelines.acoustic.versions import Version
@@ -196,29 +195,26 @@ def cache_features(
     file = FeatureFile.of(name, version, directory)
     missing = [n for n in range(len(shards)) if not file.shard(n).exists()]
     wanted = [utterance for number in missing for utterance in shards[number]]
-    computed = iter(
-        track(
-            process_map(computer, wanted, jobs, name),
-            f"features of {name}, {_in_words(version)}",
-            total=len(wanted),
-            console=console,
-            disable=not wanted,
-        )
-    )
-    for number in missing:
-        matrices = list(islice(computed, len(shards[number])))
-        names = "\n".join(utterance.id for utterance in shards[number])
-        write_arrays(
-            file.shard(number),
-            {
-                "features": np.concatenate(matrices),
-                "frames": np.array([len(matrix) for matrix in matrices], dtype=np.int64),
-                "utterances": np.frombuffer(names.encode(), dtype=np.uint8),
-            },
-            kind=_KIND,
-            version=_VERSION,
-        )
-    next(computed, None)  # ends the bar
+    label = f"features of {name}, {_in_words(version)}"
+    with progress_bar(label, len(wanted)) as advance:
+        computed = process_map(computer, wanted, jobs, name)
+        for number in missing:
+            matrices = []
+            for matrix in islice(computed, len(shards[number])):
+                matrices.append(matrix)
+                advance()
+            names = "\n".join(utterance.id for utterance in shards[number])
+            write_arrays(
+                file.shard(number),
+                {
+                    "features": np.concatenate(matrices),
+                    "frames": np.array([len(matrix) for matrix in matrices], dtype=np.int64),
+                    "utterances": np.frombuffer(names.encode(), dtype=np.uint8),
+                },
+                kind=_KIND,
+                version=_VERSION,
+            )
+        next(computed, None)  # ends its processes
 
 
 def _in_words(version: Version) -> str:

@@ -179,9 +179,19 @@ def train_network(
 
 
 def check_network(options: AcousticOptions) -> None:
-    """Raises a `SpeechError` if the network cannot be trained: no torch, no such start or shape."""
+    """Refuse, before any work, a network that cannot be trained.
+
+    Raises:
+        SpeechError: no torch, or a start of another shape.
+        UsageError: layers or chunks that do not fit each other.
+    """
     check_mode(options.training)
     options.network.check_trainable()
+    for training in (options.training, options.realign_training):
+        if training is not None:
+            training.check_chunks(options.network.subsampling)
+    # Widths of layers that do not fit each other are found without knowing the outputs.
+    NetworkOptions.of(options.network, 1, options.features.num_bins)
     if options.initial is not None:
         _initial_network(options, NetworkOptions.of(options.network, 1, options.features.num_bins))
 

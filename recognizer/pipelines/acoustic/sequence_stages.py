@@ -181,8 +181,10 @@ def train_sequences(
     )
     assert result.best is not None  # as it is finished
     tell_result(result, f"held-out objective {result.best['mmi']:.4f} per output")
-    # The average over the last steps is better than any measured on few held-out utterances.
-    shutil.copyfile(result.last_path, directory / NETWORK_FILE)
+    # The average over the last steps is better than any measured on few held-out utterances, unless
+    # training went on until these got worse.
+    best = result.best_path if options.training.patience else result.last_path
+    shutil.copyfile(best, directory / NETWORK_FILE)
 
 
 def _utterances(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from rich.text import Text
 
+from recognizer.am.nnet.network_file import read_network
 from recognizer.am.training.engine import log as training_log
 from recognizer.am.training.engine.curves import plot_curves, read_curve
 from recognizer.am.training.engine.log import TrainingProgress
@@ -64,15 +67,13 @@ def test_plot(trained: Path, tmp_path: Path, kind: str) -> None:
 MEASURES = {"loss": 1.25, "cross_entropy": 2.5, "accuracy": 0.625, "failed_share": 0.0}
 
 
-@pytest.mark.parametrize("planned", [1000, None])
-def test_the_bar_shows_speed_and_accuracy(
-    monkeypatch: pytest.MonkeyPatch, planned: int | None
-) -> None:
+@pytest.mark.parametrize("at_most", [False, True])
+def test_the_bar_shows_speed_and_accuracy(monkeypatch: pytest.MonkeyPatch, at_most: bool) -> None:
     screen = io.StringIO()
     monkeypatch.setattr(
-        training_log, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=150)
+        training_log, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=180)
     )
-    with TrainingProgress(planned, enabled=True) as progress:
+    with TrainingProgress(1000, at_most=at_most, enabled=True) as progress:
         progress.update(250, epoch=2, speed=5432.0, measures=MEASURES)
         progress.say("measured")
     text = Text.from_ansi(screen.getvalue()).plain
@@ -83,7 +84,7 @@ def test_the_bar_shows_speed_and_accuracy(
         "measured",
     ):
         assert part in text
-    assert ("25.0 %" in text) == (planned is not None)
+    assert f"25.0 % of {'at most ' if at_most else ''}1,000 frames" in text
 
 
 def test_elsewhere_than_on_a_terminal_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +94,41 @@ def test_elsewhere_than_on_a_terminal_there_is_no_bar(monkeypatch: pytest.Monkey
         progress.update(250, epoch=2, speed=5432.0, measures=MEASURES)
         progress.say("measured")
     assert screen.getvalue() == "measured\n"
+
+
+def test_each_row_of_the_log_is_of_frames_that_were_trained_on(trained: Path) -> None:
+    """No measurement is written twice at the end, where nothing was trained on in between."""
+    log = read_curve(trained)
+    frames = [entry["frames"] for entry in log]
+    assert frames == sorted(set(frames))
+    assert all(entry["training_accuracy"] > 0 for entry in log)
+
+
+@pytest.mark.parametrize("evaluate_frames", [0, 300])
+def test_a_training_from_a_network_measures_it_first(tmp_path: Path, evaluate_frames: int) -> None:
+    """Where training makes it worse, the network of the start is the best, and patience ends it."""
+    first = toy_task(tmp_path / "first", epochs=4)
+    train_synchronously(first)
+    task = toy_task(
+        tmp_path / "second",
+        epochs=50,
+        evaluate_frames=evaluate_frames,
+        learning_rate=1.0,
+        final_learning_rate=1.0,
+        patience=2,
+    )
+    start = first.directory / "best.safetensors"
+    task = dataclasses.replace(task, initial=start)
+    result = train_synchronously(task)
+    log = read_curve(task.directory)
+    assert log[0]["frames"] == 0 and "frames_per_second" not in log[0]
+    assert result.best is not None and result.last is not None
+    assert result.best["accuracy"] == pytest.approx(log[0]["held_out_accuracy"], abs=1e-5)
+    assert result.last["accuracy"] < result.best["accuracy"]
+    assert result.frames < 10 * task.data.frames
+    best = read_network(result.best_path).tensors
+    for name, tensor in read_network(start).tensors.items():
+        np.testing.assert_array_equal(best[name], tensor)
 
 
 def test_what_cannot_be_plotted(trained: Path, tmp_path: Path) -> None:
