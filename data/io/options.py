@@ -28,15 +28,26 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         SpeechError: the file is missing, is not UTF-8 text or is not TOML (with the line).
     """
     try:
-        table: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SpeechError(f"{path}: no such file") from None
     except OSError as error:
         raise SpeechError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SpeechError(f"{path}: byte {error.start}: not UTF-8 text") from None
+    return parse_toml(text, str(path))
+
+
+def parse_toml(text: str, place: str) -> dict[str, Any]:
+    """The table that a TOML text is.
+
+    Raises:
+        SpeechError: it is not TOML (names the place, and the line).
+    """
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SpeechError(f"{path}: not TOML: {error}") from None
+        raise SpeechError(f"{place}: not TOML: {error}") from None
     return table
 
 

@@ -1,0 +1,1 @@
+"""A first recipe for speech of one's own, written by `recognizer recipe init`."""
