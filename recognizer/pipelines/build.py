@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from recognizer.data.io.options import from_table, read_toml
@@ -51,6 +53,7 @@ def retrain_model(
     corpora: str | Path,
     work: str | Path,
     *,
+    general: Sequence[str] = (),
     first: str | None = None,
     last: str | None = None,
     jobs: int = 1,
@@ -58,11 +61,14 @@ def retrain_model(
     """Train a model's network anew, on its own alignments; all else of the model stays.
 
     Arguments, result and errors are those of `build_model`; `recipe` is a TOML file of
-    `RetrainRecipe`, or the name of a built-in one.
+    `RetrainRecipe`, or the name of a built-in one. `general` are sets of general speech in place of
+    the recipe's, on which both models are compared (`ComparisonOptions.general`).
     """
     work = Path(work)
     path = find_recipe(str(recipe))
     made = from_table(RetrainRecipe, read_toml(path), str(path))
+    if general:
+        made = replace(made, comparison=replace(made.comparison, general=tuple(general)))
     stages = retrain_stages(made, Path(corpora), work, jobs=jobs)
     run_stages(stages, work, first=first, last=last)
     return work / "model"

@@ -10,7 +10,7 @@ from typing import Any
 from recognizer.alignment.align_sets import align_set
 from recognizer.alignment.alignment_file import read_paths
 from recognizer.alignment.network_aligner import NetworkAligner
-from recognizer.data.corpora.corpus import Corpus, Utterance, read_corpus
+from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import UsageError
 from recognizer.data.io.options import to_table
 from recognizer.data.lexicon.graphemes import graphemes, graphemic_lexicon
@@ -138,7 +138,7 @@ class ModelLabels:
 
     def stages(self, options: AcousticOptions) -> list[Stage]:
         """Stages ``align`` and ``features``."""
-        sets = [one.data for one in self.sets]
+        sets = [one.inputs for one in self.sets]
         features = features_stage(
             options, self.labelled, sets, ("align",), self.check, self._jobs, self._corpora
         )
@@ -153,7 +153,7 @@ class ModelLabels:
             "graph": to_table(config.alignment.graph),
             "precision": config.alignment.acoustic.precision,
             "text_rules": config.text_rules,
-            "sets": [one.data for one in self.sets],
+            "sets": [one.inputs for one in self.sets],
         }
         after = stages_of(self.sets)
         return Stage("align", inputs, after, self._align, "aligning with the model", self.check)
@@ -164,8 +164,7 @@ class ModelLabels:
         Raises:
             SpeechError: it is missing or damaged.
         """
-        corpus = read_corpus(one.directory(self._corpora))
-        return corpus.normalized(self.model.config.text_rules)
+        return one.read(self._corpora).normalized(self.model.config.text_rules)
 
     def check(self) -> None:
         """Read all sets but those that a stage makes.

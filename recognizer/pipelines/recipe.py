@@ -6,9 +6,11 @@ import glob
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recognizer.alignment.flat_start_options import FlatStartOptions
 from recognizer.alignment.lexicons import GRAPHEMES, chosen_rules
+from recognizer.data.corpora.corpus import Corpus, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.decoding.graph.options import GraphOptions
@@ -50,9 +52,22 @@ class TrainingSet:
         """The stage that makes the directory; None where it is there from the beginning."""
         return None
 
+    @property
+    def inputs(self) -> Any:
+        """Plain values (JSON) that stand for its utterances."""
+        return self.data
+
     def directory(self, corpora: Path) -> Path:
         """Where it lies."""
         return corpora / self.data
+
+    def read(self, corpora: Path) -> Corpus:
+        """The utterances to train on.
+
+        Raises:
+            SpeechError: it is missing or damaged.
+        """
+        return read_corpus(self.directory(corpora))
 
     def teacher(self) -> TeacherRecord | None:
         """Who transcribed it, if no person did."""

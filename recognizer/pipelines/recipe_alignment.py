@@ -17,7 +17,7 @@ from recognizer.alignment.flat_start import flat_start
 from recognizer.alignment.gmm_aligner import FlatStartModel
 from recognizer.alignment.lexicons import GRAPHEMES, transcript_lexicon
 from recognizer.am.hmm.topology import Topology
-from recognizer.data.corpora.corpus import Corpus, read_corpus
+from recognizer.data.corpora.corpus import Corpus
 from recognizer.data.errors import UsageError
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
@@ -95,7 +95,7 @@ class RecipeAlignment(ABC):
         Raises:
             SpeechError: it is missing or damaged.
         """
-        return read_corpus(one.directory(self._corpora)).normalized(self._recipe.rules)
+        return one.read(self._corpora).normalized(self._recipe.rules)
 
 
 class FlatStartAlignment(RecipeAlignment):

@@ -7,12 +7,15 @@ or to try another network in its place (`recognizer.experiments.options`).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from recognizer.am.nnet.adaptation import mixed_networks, with_more_layers
 from recognizer.am.nnet.network_file import Network, read_network, write_network
 from recognizer.am.nnet.options import NetworkShape
+from recognizer.am.training.engine.options import TrainingOptions
 from recognizer.data.corpora.corpus import Corpus
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, to_table
@@ -43,10 +46,98 @@ from recognizer.pipelines.model_labels import (
     used_options,
 )
 from recognizer.pipelines.recipe import TrainingSet, TuningOptions, UntranscribedSet
+from recognizer.pipelines.retrain_comparison import (
+    GENERAL,
+    OWN,
+    ComparisonOptions,
+    MeasuredSet,
+    compare_models,
+    tell,
+)
 from recognizer.pipelines.semi_supervised import selected_sets, semi_supervised_stages
 from recognizer.pipelines.sequence.denominator import ChainPdfs, denominator_graph
 from recognizer.pipelines.smbr_training import SmbrTraining, train_smbr
 from recognizer.stages import Stage
+
+
+@dataclass(frozen=True)
+class RetrainSet(TrainingSet):
+    """A corpus to train a model's network on.
+
+    Attributes:
+        utterances: train on so many of its utterances, spread evenly over it, as where some general
+            speech is mixed in; 0: on all.
+        held_out: share of its utterances, chosen by a hash of their ids, that is not trained on.
+            The model is measured on them before and after, as own speech.
+    """
+
+    utterances: int = 0
+    held_out: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.utterances < 0:
+            raise UsageError(f"utterances: expected a number >= 0, found {self.utterances}")
+        if not 0 <= self.held_out < 1:
+            raise UsageError(f"held_out: expected a number in [0, 1), found {self.held_out}")
+
+    @property
+    def inputs(self) -> Any:
+        """See `TrainingSet.inputs`."""
+        further = {"utterances": self.utterances, "held_out": self.held_out}
+        chosen = {name: value for name, value in further.items() if value}
+        return [self.data, chosen] if chosen else self.data
+
+    def read(self, corpora: Path) -> Corpus:
+        """See `TrainingSet.read`."""
+        return self._part(corpora, held_out=False)
+
+    def read_held_out(self, corpora: Path) -> Corpus:
+        """The utterances that are not trained on.
+
+        Raises:
+            SpeechError: the set is missing or damaged.
+        """
+        return self._part(corpora, held_out=True)
+
+    def _part(self, corpora: Path, *, held_out: bool) -> Corpus:
+        corpus = super().read(corpora)
+        corpus = corpus.spread(self.utterances) if self.utterances else corpus
+        if not self.held_out:
+            return replace(corpus, utterances=()) if held_out else corpus
+        chosen = [one for one in corpus if self._is_held_out(one.id) == held_out]
+        if not chosen:
+            found = "all" if len(corpus) and not held_out else "none"
+            raise SpeechError(
+                f"{self.data}: held_out: expected a share that takes some and not all of "
+                f"{len(corpus)} utterances, found {self.held_out}, which takes {found}"
+            )
+        return replace(corpus, name=self.data, utterances=tuple(chosen))
+
+    def _is_held_out(self, utterance: str) -> bool:
+        """By another hash than that of the training's own held-out part, which is drawn after."""
+        digest = hashlib.sha256(f"measured/{utterance}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") < self.held_out * 2**64
+
+
+@dataclass(frozen=True)
+class RetrainTraining(TrainingOptions):
+    """How a model's network is trained anew.
+
+    Attributes:
+        patience: end when the held-out accuracy (or what else the criterion chooses the best
+            network by) has failed to improve in so many measurements one after the other; the best
+            network counts, which may be the one that training started from. 0: only after `epochs`
+            or `max_frames`.
+    """
+
+    patience: int = 3
+
+
+@dataclass(frozen=True)
+class RetrainAcoustic(AcousticOptions):
+    """Everything that determines the new network."""
+
+    training: RetrainTraining = RetrainTraining()
 
 
 @dataclass(frozen=True)
@@ -58,6 +149,7 @@ class RetrainRecipe:
         untranscribed: sets to train on that have no transcripts, with who transcribes them: the
             model itself, for one.
         tuning: development sets and grid.
+        comparison: what the model is measured on before and after.
         model: the model directory to start from; "english" is that of this package.
         fresh: train a network from random weights, of any shape; otherwise training goes on from
             the model's own, of the same shape.
@@ -78,13 +170,14 @@ class RetrainRecipe:
     """
 
     tuning: TuningOptions
-    training: tuple[TrainingSet, ...] = ()
+    training: tuple[RetrainSet, ...] = ()
     untranscribed: tuple[UntranscribedSet, ...] = ()
+    comparison: ComparisonOptions = ComparisonOptions()
     model: str = DEFAULT_MODEL.name
     fresh: bool = False
     deepen: int = 0
     share: float = 1.0
-    acoustic: AcousticOptions = AcousticOptions()
+    acoustic: RetrainAcoustic = RetrainAcoustic()
     smbr: SmbrTraining | None = None
     search: SearchOptions | None = None
     name: str | None = None
@@ -110,12 +203,41 @@ class RetrainRecipe:
             raise UsageError("smbr: expected the model's own network to go on from, found another")
         check_fixed(self.acoustic, ("lf_mmi",) if self.fresh else ("network", "lf_mmi"))
         check_sets((*self.training, *self.untranscribed))
+        whole = {*self.tuning.data, *self.comparison.own, *self.comparison.general}
+        for one in self.training:
+            if one.held_out and one.data in whole:
+                raise UsageError(
+                    f"{one.data}: held_out: expected 0 of a set that is measured as a whole, found "
+                    f"{one.held_out}"
+                )
+        both = set(self.comparison.own) & set(self.comparison.general)
+        if both:
+            raise UsageError(
+                f"comparison: expected sets that are own or general, found {min(both)!r} as both"
+            )
+
+    def measured_sets(self, corpora: Path) -> list[MeasuredSet]:
+        """What the model is measured on before and after, own speech first.
+
+        Raises:
+            SpeechError: a set is missing or damaged.
+        """
+        own = [one.read_held_out(corpora) for one in self.training if one.held_out]
+        names = self.comparison.own
+        if not own and not names:
+            names = tuple(n for n in self.tuning.data if n not in self.comparison.general)
+        own += development_sets(names, corpora)
+        general = development_sets(self.comparison.general, corpora)
+        return [
+            *(MeasuredSet(OWN, corpus) for corpus in own),
+            *(MeasuredSet(GENERAL, corpus) for corpus in general),
+        ]
 
 
 def retrain_stages(
     recipe: RetrainRecipe, corpora: Path, work: Path, *, jobs: int = 1
 ) -> list[Stage]:
-    """Stages ``align``, ``features``, ``network``, ``model``, ``tune`` and ``evaluate``.
+    """Stages ``align``, ``features``, ``network``, ``model``, ``tune``, ``evaluate``, ``compare``.
 
     Before them, sets without transcripts are transcribed (`semi_supervised_stages`).
 
@@ -212,6 +334,21 @@ def retrain_stages(
     def check() -> None:
         sets()
 
+    def compare(directory: Path) -> None:
+        tell(
+            compare_models(
+                old.path,
+                work / "model",
+                recipe.measured_sets(corpora),
+                directory,
+                work / "evaluate",
+                jobs=jobs,
+            )
+        )
+
+    def check_comparison() -> None:
+        recipe.measured_sets(corpora)
+
     table = to_table(recipe)
     network_training = network_stage("network", options, ("align", "features"), network)
     if recipe.fresh:
@@ -251,6 +388,19 @@ def retrain_stages(
             ("tune",),
             lambda directory: measure_model(work / "model", sets(), directory, jobs=jobs),
             "measuring on development sets",
+        ),
+        Stage(
+            "compare",
+            {
+                "comparison": table["comparison"],
+                "held_out": [one.inputs for one in recipe.training if one.held_out],
+                "model": kept,
+                "weights": old.config.files[files.ACOUSTIC].sha256,
+            },
+            ("evaluate",),
+            compare,
+            "comparing with the model before",
+            check_comparison,
         ),
     ]
 

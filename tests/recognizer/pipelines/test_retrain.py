@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,8 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.model.bundle import ModelBundle
 from recognizer.pipelines.acoustic.options import AcousticOptions
-from recognizer.pipelines.recipe import TrainingSet, TuningOptions, find_recipe
-from recognizer.pipelines.retrain import RetrainRecipe
+from recognizer.pipelines.recipe import TuningOptions, find_recipe
+from recognizer.pipelines.retrain import RetrainRecipe, RetrainSet
 
 pytest.importorskip("torch", reason="training needs torch")
 
@@ -193,7 +194,7 @@ def test_the_model_holds_the_mean(
 )
 def test_options_that_exclude_each_other(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        RetrainRecipe(TuningOptions(("dev",)), (TrainingSet("train", ""),), **wrong)
+        RetrainRecipe(TuningOptions(("dev",)), (RetrainSet("train", ""),), **wrong)
 
 
 def test_training_goes_on_with_a_deeper_network(made: tuple[Path, Path], tmp_path: Path) -> None:
@@ -219,6 +220,19 @@ def test_training_goes_on_with_a_deeper_network(made: tuple[Path, Path], tmp_pat
         if ".w_" in name:
             assert (tensor != start.tensors[name]).any()
     assert after.metadata["training"]["held_out"]["accuracy"] > 0.5
+
+
+def test_the_model_is_compared_with_the_one_before(retrained: tuple[Path, Path]) -> None:
+    old, work = retrained
+    table = (work / "compare" / "comparison.md").read_text().splitlines()
+    (row,) = [line.split(" | ") for line in table[2:]]
+    assert row[:2] == ["| own", "dev"]
+    before = json.loads((work / "compare" / "before" / "dev" / "result.json").read_text())
+    assert row[4] == f"{before['wer']:.2f} ({before['errors']})"
+    assert before["wer"] == pytest.approx(ModelBundle(old).config.results[0].wer, abs=1e-3)
+    (now,) = ModelBundle(work / "model").config.results
+    assert row[5].startswith(f"{now.wer:.2f} (")
+    assert not (work / "compare" / "after").exists()  # as it was measured already
 
 
 def test_it_recognises_its_language(retrained: tuple[Path, Path]) -> None:
