@@ -53,8 +53,10 @@ def minimum_bayes_risk(
     words: _Ints,
     costs: _Doubles,
     final_costs: _Doubles,
-    times: _Doubles,
-    end_times: _Doubles,
+    begins: _Doubles,
+    ends: _Doubles,
+    final_begins: _Doubles,
+    final_ends: _Doubles,
     hypothesis: _Ints,
     decode: bool,
 ) -> tuple[float, _Ints, _Longs, _Ints, _Doubles, _Doubles, _Doubles]: ...

@@ -25,6 +25,7 @@ from recognizer.decoding.lattice.lattice import (
 from recognizer.decoding.lattice.paths import best_path
 
 IntArray = npt.NDArray[np.int32]
+DoubleArray = npt.NDArray[np.float64]
 
 _NOT_THERE = -1  # id of words that no arc has
 
@@ -123,46 +124,104 @@ def _sausage(
     decode: bool,
 ) -> MbrResult:
     arcs, finals = scaled_costs(lattice, acoustic_scale, graph_scale)
-    times = lattice.state_frames.astype(np.float64)
-    try:
-        risk, chosen, offsets, bin_words, posteriors, begins, ends = _lattice.minimum_bayes_risk(
-            lattice.sources,
-            lattice.targets,
-            lattice.words,
-            arcs,
-            finals,
-            times,
-            times + np.diff(lattice.final_tid_offsets),
-            np.ascontiguousarray(words, dtype=np.int32),
-            decode,
-        )
-    except ValueError as error:
-        raise SpeechError(str(error)) from error
-    symbols = (None, *lattice.symbols[1:])
-    bins = []
-    found: list[tuple[str, float, tuple[float, float]]] = []
-    for word, first, last in zip(chosen.tolist(), offsets[:-1], offsets[1:], strict=True):
-        members = bin_words[first:last].tolist()
-        bin_times = tuple(zip(begins[first:last].tolist(), ends[first:last].tolist(), strict=True))
-        bins.append(
-            Bin(
-                tuple(symbols[member] for member in members),
-                tuple(posteriors[first:last].tolist()),
-                bin_times,
-            )
-        )
-        if word == 0:
-            continue
-        if word in members:
-            place = members.index(word)
-            found.append((lattice.symbols[word], bins[-1].posteriors[place], bin_times[place]))
-        else:
-            # No path has the word here: its place is where paths go past.
-            found.append((lattice.symbols[word], 0.0, bin_times[0]))
-    return MbrResult(
-        words=tuple(word for word, _, _ in found),
-        confidences=tuple(confidence for _, confidence, _ in found),
-        times=tuple(span for _, _, span in found),
-        bins=tuple(bins),
-        risk=risk,
+    frames = lattice.state_frames.astype(np.float64)
+    network = TimedArcs(
+        sources=lattice.sources,
+        targets=lattice.targets,
+        words=lattice.words,
+        costs=arcs,
+        final_costs=finals,
+        begins=frames[lattice.sources],
+        ends=frames[lattice.targets],
+        final_begins=frames,
+        final_ends=frames + np.diff(lattice.final_tid_offsets),
+        symbols=lattice.symbols,
     )
+    return network.sausage(words, decode=decode)
+
+
+@dataclass(frozen=True, eq=False)
+class TimedArcs:
+    """What minimum Bayes risk needs of a lattice, or of several lattices in one.
+
+    Attributes:
+        sources: int32 ``[A]``, sorted; states are in topological order, state 0 is the start.
+        targets: int32 ``[A]``.
+        words: int32 ``[A]``, word ids, 0 for none.
+        costs: float64 ``[A]``, scaled.
+        final_costs: float64 ``[N]``, inf where a state is not final.
+        begins: float64 ``[A]``, when the arcs' words begin, in any unit.
+        ends: float64 ``[A]``.
+        final_begins: float64 ``[N]``, of what is spoken after a final state without a word.
+        final_ends: float64 ``[N]``.
+        symbols: word of each id.
+    """
+
+    sources: IntArray
+    targets: IntArray
+    words: IntArray
+    costs: DoubleArray
+    final_costs: DoubleArray
+    begins: DoubleArray
+    ends: DoubleArray
+    final_begins: DoubleArray
+    final_ends: DoubleArray
+    symbols: tuple[str, ...]
+
+    def sausage(self, words: IntArray, *, decode: bool) -> MbrResult:
+        """The recursion of the paper.
+
+        Args:
+            words: int32, the word ids to begin with.
+            decode: change the words until they have the least risk near by; otherwise they are
+                only aligned.
+
+        Raises:
+            SpeechError: there is no complete path.
+        """
+        try:
+            risk, chosen, offsets, bin_words, posteriors, begins, ends = (
+                _lattice.minimum_bayes_risk(
+                    self.sources,
+                    self.targets,
+                    self.words,
+                    self.costs,
+                    self.final_costs,
+                    self.begins,
+                    self.ends,
+                    self.final_begins,
+                    self.final_ends,
+                    np.ascontiguousarray(words, dtype=np.int32),
+                    decode,
+                )
+            )
+        except ValueError as error:
+            raise SpeechError(str(error)) from error
+        symbols = (None, *self.symbols[1:])
+        bins = []
+        found: list[tuple[str, float, tuple[float, float]]] = []
+        for word, first, last in zip(chosen.tolist(), offsets[:-1], offsets[1:], strict=True):
+            members = bin_words[first:last].tolist()
+            times = tuple(zip(begins[first:last].tolist(), ends[first:last].tolist(), strict=True))
+            bins.append(
+                Bin(
+                    tuple(symbols[member] for member in members),
+                    tuple(posteriors[first:last].tolist()),
+                    times,
+                )
+            )
+            if word == 0:
+                continue
+            if word in members:
+                place = members.index(word)
+                found.append((self.symbols[word], bins[-1].posteriors[place], times[place]))
+            else:
+                # No path has the word here: its time is that of what paths have instead.
+                found.append((self.symbols[word], 0.0, times[0]))
+        return MbrResult(
+            words=tuple(word for word, _, _ in found),
+            confidences=tuple(confidence for _, confidence, _ in found),
+            times=tuple(span for _, _, span in found),
+            bins=tuple(bins),
+            risk=risk,
+        )

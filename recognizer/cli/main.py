@@ -13,12 +13,14 @@ COMMANDS = {
     "align-one": "Find when each word and phone of one recording is spoken.",
     "alignments": "Read, check and convert alignments of other programs.",
     "augment": "Write augmented copies of recordings, to listen to.",
+    "combine": "Combine systems by their lattices.",
     "compare": "Compare the errors of two systems.",
     "conditions": "Word error rates in noise and rooms, by telephone, after codecs.",
     "curves": "Plot how trainings went.",
     "evaluate": "Recognise a test set and print its word error rates.",
     "experiment": "Compare networks that are trained alike.",
     "g2p": "Print pronunciations of words, known or not.",
+    "keywords": "Find words and phrases in recordings.",
     "lattice": "Write the lattices of a data set.",
     "lm": "Estimate, prune, mix, test and convert n-gram language models.",
     "model": "Show, check or change a model directory.",
@@ -36,6 +38,7 @@ COMMANDS = {
 
 _FOLDERS = {
     "alignment": ("align", "align-one", "alignments", "validate"),
+    "lattices": ("combine", "keywords", "lattice"),
     "training": ("augment", "curves", "experiment", "recipe", "retrain", "train"),
 }
 """Those of modules ``recognizer.cli.FOLDER.NAME``."""

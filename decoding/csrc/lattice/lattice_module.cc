@@ -162,35 +162,39 @@ nb::tuple ForwardBackward(const Vector<int32_t>& sources, const Vector<int32_t>&
 
 nb::tuple MinimumBayesRisk(const Vector<int32_t>& sources, const Vector<int32_t>& targets,
                            const Vector<int32_t>& words, const Vector<double>& costs,
-                           const Vector<double>& final_costs, const Vector<double>& times,
-                           const Vector<double>& end_times, const Vector<int32_t>& hypothesis,
+                           const Vector<double>& final_costs, const Vector<double>& begins,
+                           const Vector<double>& ends, const Vector<double>& final_begins,
+                           const Vector<double>& final_ends, const Vector<int32_t>& hypothesis,
                            bool decode) {
-  ExpectSize(times, final_costs.shape(0), "lattice: times");
-  ExpectSize(end_times, final_costs.shape(0), "lattice: end times");
+  ExpectSize(begins, sources.shape(0), "lattice: begins");
+  ExpectSize(ends, sources.shape(0), "lattice: ends");
+  ExpectSize(final_begins, final_costs.shape(0), "lattice: final begins");
+  ExpectSize(final_ends, final_costs.shape(0), "lattice: final ends");
   decoding::Sausage sausage;
   std::vector<int64_t> offsets{0};
   std::vector<int32_t> bin_words;
   std::vector<double> posteriors;
-  std::vector<double> begins;
-  std::vector<double> ends;
+  std::vector<double> bin_begins;
+  std::vector<double> bin_ends;
   {
     nb::gil_scoped_release release;
     sausage = decoding::MinimumBayesRisk(
-        Arcs(sources, targets, words, costs, final_costs), times.data(), end_times.data(),
+        Arcs(sources, targets, words, costs, final_costs), begins.data(), ends.data(),
+        final_begins.data(), final_ends.data(),
         {hypothesis.data(), hypothesis.data() + hypothesis.shape(0)}, decode);
     for (const std::vector<decoding::BinWord>& bin : sausage.bins) {
       for (const decoding::BinWord& one : bin) {
         bin_words.push_back(one.word);
         posteriors.push_back(one.posterior);
-        begins.push_back(one.begin);
-        ends.push_back(one.end);
+        bin_begins.push_back(one.begin);
+        bin_ends.push_back(one.end);
       }
       offsets.push_back(static_cast<int64_t>(bin_words.size()));
     }
   }
   return nb::make_tuple(sausage.risk, Give(std::move(sausage.chosen)), Give(std::move(offsets)),
                         Give(std::move(bin_words)), Give(std::move(posteriors)),
-                        Give(std::move(begins)), Give(std::move(ends)));
+                        Give(std::move(bin_begins)), Give(std::move(bin_ends)));
 }
 
 nb::tuple Oracle(const Vector<int32_t>& sources, const Vector<int32_t>& targets,
@@ -218,7 +222,8 @@ NB_MODULE(_lattice, m) {
   m.def("forward_backward", &ForwardBackward, "sources"_a, "targets"_a, "words"_a, "costs"_a,
         "final_costs"_a);
   m.def("minimum_bayes_risk", &MinimumBayesRisk, "sources"_a, "targets"_a, "words"_a, "costs"_a,
-        "final_costs"_a, "times"_a, "end_times"_a, "hypothesis"_a, "decode"_a);
+        "final_costs"_a, "begins"_a, "ends"_a, "final_begins"_a, "final_ends"_a, "hypothesis"_a,
+        "decode"_a);
   m.def("oracle", &Oracle, "sources"_a, "targets"_a, "words"_a, "costs"_a, "final_costs"_a,
         "reference"_a);
 }

@@ -23,25 +23,24 @@ double Loss(int32_t a, int32_t b) { return a == b ? 0.0 : 1.0; }
 // q counts the bins from 1, as in the paper; bin q has word hypothesis_[q - 1] or none.
 class BayesRisk {
  public:
-  BayesRisk(const ArcList& lattice, const double* times, const double* end_times)
-      : num_nodes_(static_cast<size_t>(lattice.num_states) + 1), times_(num_nodes_) {
+  BayesRisk(const ArcList& lattice, const double* begins, const double* ends,
+            const double* final_begins, const double* final_ends)
+      : num_nodes_(static_cast<size_t>(lattice.num_states) + 1) {
     const PathSums sums = ForwardBackward(lattice);
     const double total = sums.backward[0];
-    std::copy_n(times, num_nodes_ - 1, times_.begin());
     for (size_t a = 0; a < lattice.num_arcs; ++a) {
       const int32_t source = lattice.sources[a];
       const int32_t target = lattice.targets[a];
       // What is on no complete path has no influence.
       if (sums.forward[source] == kInfinity || sums.backward[target] == kInfinity) continue;
       const double share = std::exp(sums.forward[target] - sums.forward[source] - lattice.costs[a]);
-      arcs_.push_back({source, target, lattice.words[a], share});
+      arcs_.push_back({source, target, lattice.words[a], share, begins[a], ends[a]});
     }
     const int32_t end = lattice.num_states;
     for (int32_t s = 0; s < lattice.num_states; ++s) {
       if (lattice.final_costs[s] == kInfinity || sums.forward[s] == kInfinity) continue;
       const double share = std::exp(total - sums.forward[s] - lattice.final_costs[s]);
-      arcs_.push_back({s, end, 0, share});
-      times_[end] += share * end_times[s];
+      arcs_.push_back({s, end, 0, share, final_begins[s], final_ends[s]});
     }
     std::stable_sort(arcs_.begin(), arcs_.end(),
                      [](const Arc& a, const Arc& b) { return a.target < b.target; });
@@ -64,6 +63,8 @@ class BayesRisk {
     int32_t target;
     int32_t word;
     double share;  // of the paths into the target, those by this arc
+    double begin;
+    double end;
   };
   enum class Step : char { kBoth, kInsertion, kDeletion };
   using Matrix = std::vector<double>;  // [num_nodes_, Q + 1]
@@ -147,27 +148,25 @@ class BayesRisk {
       const double* const after = beta.data() + arc.target * width;
       double* const before = beta.data() + arc.source * width;
       for (size_t q = 0; q < width; ++q) passing[q] = arc.share * after[q];
-      const double begin = times_[arc.source];
-      const double end = times_[arc.target];
       for (size_t q = width - 1; q >= 1; --q) {
         switch (steps_[q]) {
           case Step::kBoth:
             before[q - 1] += passing[q];
-            Add(q, arc.word, passing[q], begin, end);
+            Add(q, arc.word, passing[q], arc.begin, arc.end);
             break;
           case Step::kInsertion:
             before[q] += passing[q];
             break;
           case Step::kDeletion:
             passing[q - 1] += passing[q];
-            Add(q, 0, passing[q], end, end);
+            Add(q, 0, passing[q], arc.end, arc.end);
             break;
         }
       }
       before[0] += passing[0];
     }
     for (size_t q = width - 1; q >= 1; --q) {
-      Add(q, 0, beta[q], times_[0], times_[0]);
+      Add(q, 0, beta[q], 0.0, 0.0);
       beta[q - 1] += beta[q];
     }
     return risk;
@@ -191,7 +190,6 @@ class BayesRisk {
   }
 
   const size_t num_nodes_;  // the lattice's states and one end
-  std::vector<double> times_;
   std::vector<Arc> arcs_;  // by target
   std::vector<int32_t> hypothesis_;
   std::vector<double> by_arc_;
@@ -201,9 +199,10 @@ class BayesRisk {
 
 }  // namespace
 
-Sausage MinimumBayesRisk(const ArcList& lattice, const double* times, const double* end_times,
+Sausage MinimumBayesRisk(const ArcList& lattice, const double* begins, const double* ends,
+                         const double* final_begins, const double* final_ends,
                          const std::vector<int32_t>& words, bool decode) {
-  return BayesRisk(lattice, times, end_times).Run(words, decode);
+  return BayesRisk(lattice, begins, ends, final_begins, final_ends).Run(words, decode);
 }
 
 }  // namespace decoding

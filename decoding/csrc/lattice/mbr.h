@@ -28,9 +28,11 @@ struct Sausage {
 // MinimumBayesRisk.
 //
 // words: where to begin; if not `decode`, they are only aligned with the lattice, not changed.
-// times: [num_states], and end_times[s] is the time after what a final state still holds.
+// begins, ends: [num_arcs], times of the arcs' words.
+// final_begins, final_ends: [num_states], times of what a final state still holds.
 // Throws std::invalid_argument if no path leads to a final state.
-Sausage MinimumBayesRisk(const ArcList& lattice, const double* times, const double* end_times,
+Sausage MinimumBayesRisk(const ArcList& lattice, const double* begins, const double* ends,
+                         const double* final_begins, const double* final_ends,
                          const std::vector<int32_t>& words, bool decode);
 
 }  // namespace decoding

@@ -44,7 +44,8 @@ def test_an_archive_of_kaldi(command, toy_model, recogniser, data, tmp_path, thr
     options = ["--output-dir", out, "--model", toy_model, "--threads", threads]
     ran = command("recognizer", "lattice", data, *options)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
-    assert sorted(path.name for path in out.iterdir()) == ["lattices.txt.gz", "words.txt"]
+    names = ["lattices.json", "lattices.txt.gz", "words.txt"]
+    assert sorted(path.name for path in out.iterdir()) == names
     pairs = [line.split() for line in (out / "words.txt").read_text().splitlines()]
     symbols = tuple(word for word, _ in pairs)
     assert [int(index) for _, index in pairs] == list(range(len(symbols)))

@@ -45,11 +45,12 @@ def lattice(
 
     DATA is a Kaldi data directory (wav.scp, text, ...), a directory with Lhotse's manifests of
     recordings and supervisions (or the latter file), or a LibriSpeech tree. With --format kaldi
-    DIR holds lattices.txt.gz, a text archive of CompactLattices with word ids, and words.txt, the
-    ids' words; with --format slf a file UTTERANCE.slf.gz for each utterance. Scores are unscaled:
-    for Kaldi's tools the acoustic scale is the model's (recognizer model show). Lattices of a
-    model of pieces of words hold pieces, as recognizer lm units join takes them. In rescored
-    lattices the language model's scale and the word insertion penalty are in the graph scores.
+    DIR holds lattices.txt.gz, a text archive of CompactLattices with word ids, words.txt, the ids'
+    words, and lattices.json, which recognizer keywords and recognizer combine need; with --format
+    slf a file UTTERANCE.slf.gz for each utterance. Scores are unscaled: for Kaldi's tools the
+    acoustic scale is the model's (recognizer model show). Lattices of a model of pieces of words
+    hold pieces, as recognizer lm units join takes them. In rescored lattices the language model's
+    scale and the word insertion penalty are in the graph scores.
     An utterance that cannot be read is reported; the exit code is then 1.
 
     \b
@@ -69,6 +70,7 @@ def lattice(
     from recognizer.decoding.lattice.kaldi import write_kaldi_lattices
     from recognizer.decoding.lattice.lattice import CompactLattice
     from recognizer.decoding.lattice.slf import write_slf
+    from recognizer.lattices.settings import LatticeSettings
     from recognizer.recognizer import Recognizer
 
     target = Path(output_dir)
@@ -108,6 +110,7 @@ def lattice(
         with replace_text(target / "words.txt") as stream:
             words = recognizer.bundle.graph.words
             stream.writelines(f"{word} {index}\n" for index, word in enumerate(words))
+        LatticeSettings.of_recognizer(recognizer).write(target)
     else:
         shift = recognizer.bundle.acoustic_model.output_frame_shift
         scale = recognizer.search.acoustic_scale

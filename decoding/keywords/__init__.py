@@ -1,0 +1,1 @@
+"""Keyword search: an index over lattices, and words and phrases found in it."""

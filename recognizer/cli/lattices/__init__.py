@@ -1,0 +1,1 @@
+"""Commands about lattices, by name of their modules."""

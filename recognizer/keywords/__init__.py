@@ -1,0 +1,1 @@
+"""Keyword search in recordings: indexes of corpora, decisions, term-weighted values."""

@@ -1,0 +1,1 @@
+"""Directories of lattices, and combination of those of several systems."""
