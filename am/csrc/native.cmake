@@ -19,7 +19,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
 endif()
 
 add_native_module(am _inference am/csrc/network/bidirectional_network.cc am/csrc/kernels/cpu_level.cc
-                  am/csrc/layers/pooling_layer.cc
+                  am/csrc/layers/convolution_layer.cc am/csrc/layers/lookahead_layer.cc
+                  am/csrc/layers/pooling_layer.cc am/csrc/layers/recurrent_layer.cc
                   am/csrc/layers/tdnn_layer.cc am/csrc/network/inference_module.cc am/csrc/network/input_layer.cc am/csrc/layers/lstm_layer.cc
                   am/csrc/network/network.cc am/csrc/layers/output_layer.cc am/csrc/kernels/packed_matrix.cc
                   am/csrc/network/read_network.cc am/csrc/network/stage_schedule.cc am/csrc/network/stream_group.cc

@@ -225,12 +225,19 @@ class AcousticNetwork(ABC):
             SpeechError: wrong shape, NaN or inf.
         """
         if not self.streaming:
-            checked = [checked_features(utterance, self.input_dim) for utterance in features]
-            return self._run([Block(block, 0, self._initial_state()) for block in checked])
+            return self._run([self._whole(utterance) for utterance in features])
         sessions = [self.start() for _ in features]
         first = self.advance_all(sessions, features)
         rest = self.finish_all(sessions)
         return [np.concatenate(parts) for parts in zip(first, rest, strict=True)]
+
+    def _whole(self, features: npt.ArrayLike) -> Block:
+        """What there is to do for a whole utterance at once, see `NetworkSession`."""
+        block, options = checked_features(features, self.input_dim), self.options
+        if len(block):
+            added = -len(block) % options.frame_group + options.output_delay
+            block = np.concatenate([block, np.repeat(block[-1:], added, axis=0)])
+        return Block(block, min(options.output_delay, len(block)), self._initial_state())
 
     @abstractmethod
     def _initial_state(self) -> Any:

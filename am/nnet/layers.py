@@ -17,65 +17,19 @@ without one):
                                                     ``weight`` and ``bias``
 ``w_x``, ``w_r``, ``bias``, ...                     LSTMP, see `recognizer.am.nnet.options`
 =====================================  ===========  ==============================================
+
+Those of the layers of Deep Speech 2 are in `recognizer.am.nnet.convolution` and
+`recognizer.am.nnet.recurrent`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recognizer.data.errors import UsageError
-
-Shapes = dict[str, tuple[int, ...]]
-
-
-class LayerOptions(ABC):
-    """What a network must know of a layer."""
-
-    kind: str
-
-    @property
-    @abstractmethod
-    def stride(self) -> int:
-        """Frames from one output to the next."""
-
-    @property
-    @abstractmethod
-    def right_context(self) -> int:
-        """Frames by which an output is later than what it is about."""
-
-    @abstractmethod
-    def output_width(self, inputs: int) -> int:
-        """Outputs for each frame.
-
-        Args:
-            inputs: D.
-
-        Raises:
-            UsageError: the layer cannot have such inputs.
-        """
-
-    @abstractmethod
-    def shapes(self, inputs: int) -> Shapes:
-        """Shape of each tensor of the layer, see the head of this module."""
-
-    def _refuse(self, name: str, expected: str, found: object) -> None:
-        raise UsageError(f"{self.kind} layer: {name}: expected {expected}, found {found!r}")
-
-    def _check_integer(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            self._refuse(name, f"an integer >= {least}", value)
-
-    def _check_least_0(self, name: str) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not 0 <= value < float("inf"):
-            self._refuse(name, "a number >= 0", value)
-
-    def _check_flag(self, name: str) -> None:
-        if not isinstance(getattr(self, name), bool):
-            self._refuse(name, "true or false", getattr(self, name))
+from recognizer.am.nnet.convolution import ConvolutionOptions, LookaheadOptions
+from recognizer.am.nnet.layer import LayerOptions, Shapes
+from recognizer.am.nnet.recurrent import GruOptions, RnnOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,5 +224,13 @@ class PoolingOptions(LayerOptions):
         return {}
 
 
-AnyLayer = TdnnOptions | LstmpOptions | PoolingOptions
+AnyLayer = (
+    TdnnOptions
+    | LstmpOptions
+    | PoolingOptions
+    | ConvolutionOptions
+    | RnnOptions
+    | GruOptions
+    | LookaheadOptions
+)
 """A layer of any kind; a table says by ``kind`` which it is."""

@@ -19,6 +19,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from recognizer.am import _inference
+from recognizer.am.nnet.folding import folded
 from recognizer.am.nnet.inference import AcousticNetwork, Block, FloatArray
 from recognizer.am.nnet.network_file import Network
 from recognizer.data.errors import SpeechError, UsageError
@@ -50,7 +51,8 @@ class NativeNetwork(AcousticNetwork):
         level: one of `cpu_levels`; None is the environment's `LEVEL_VARIABLE`, or the fastest.
 
     Raises:
-        UsageError: an unknown precision or level, or an impossible number of threads.
+        UsageError: an unknown precision or level, an impossible number of threads, or a layered
+            network with a layer of both directions.
         SpeechError: a tensor of another shape or type, or with NaN or inf.
     """
 
@@ -74,6 +76,7 @@ class NativeNetwork(AcousticNetwork):
         self.threads = threads
         self.level = level
         options = network.options
+        options.check_native()
         try:
             self._native = _inference.Network(
                 _tensors(network, "input.") | _tensors(network, "output."),
@@ -106,7 +109,8 @@ def _layers(network: Network, direction: str) -> list[dict[str, FloatArray | flo
     options = network.options
     described: list[tuple[str, Mapping[str, float | str]]]
     if options.kind == "dnn":
-        dense = {"left": 0, "right": 0, "dilation": 1, "stride": 1, "bypass": 0.0}
+        dense: dict[str, float | str]
+        dense = {"kind": "tdnn", "left": 0, "right": 0, "dilation": 1, "stride": 1, "bypass": 0.0}
         layer = {**dense, "activation": options.activation}
         lowest = {**layer, "left": options.left_context, "right": options.right_context}
         described = [(f"layers.{n}.", layer if n else lowest) for n in range(options.depth)]
@@ -115,7 +119,7 @@ def _layers(network: Network, direction: str) -> list[dict[str, FloatArray | flo
     else:
         stack = options.stack or (options.lstmp,) * options.depth
         described = [(f"{direction}.{n}.", to_table(layer)) for n, layer in enumerate(stack)]
-    return [{**_tensors(network, prefix), **facts} for prefix, facts in described]
+    return [{**folded(_tensors(network, prefix)), **facts} for prefix, facts in described]
 
 
 def _tensors(network: Network, prefix: str) -> dict[str, FloatArray]:

@@ -91,6 +91,8 @@ def check_tensors(
             )
         if not np.isfinite(array).all():
             raise SpeechError(f"{at}: tensor {name}: expected finite numbers, found NaN or inf")
+        if name.endswith(".norm.variance") and array.min() < 0:
+            raise SpeechError(f"{at}: tensor {name}: expected variances, found {array.min()}")
     if options.mean_window and not tensors["input.mean"].any():
         raise SpeechError(
             f"{at}: tensor input.mean: expected the mean of the training features, with which the "

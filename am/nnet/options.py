@@ -27,7 +27,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from recognizer.am.nnet.layers import AnyLayer, LayerOptions, LstmpOptions
+from recognizer.am.nnet.layer import LayerOptions
+from recognizer.am.nnet.layers import AnyLayer, LstmpOptions
 from recognizer.data.errors import UsageError
 from recognizer.data.io.options import to_table
 
@@ -194,6 +195,17 @@ class NetworkShape:
         if self.subsampling != 1 and self.kind != "layered":
             _refuse("subsampling", f"1 in training of kind {self.kind}", self.subsampling)
 
+    def check_native(self) -> None:
+        """Refuse what native inference, and so recognition, cannot run.
+
+        Raises:
+            UsageError: a layered network has a layer of both directions.
+        """
+        for index, layer in enumerate(self.stack):
+            if layer.whole_utterances:
+                _refuse(f"layers[{index}]", "a layer of one direction, as native inference runs it",
+                        f"{layer.kind} of both")  # fmt: skip
+
     @property
     def stack(self) -> tuple[AnyLayer, ...]:
         """Layers of a layered network, lowest first; empty in other kinds."""
@@ -227,7 +239,7 @@ class NetworkShape:
     @property
     def streaming(self) -> bool:
         """Whether outputs can be had before the utterance has ended."""
-        return not self.bidirectional
+        return not self.bidirectional and not any(layer.whole_utterances for layer in self.stack)
 
 
 @dataclass(frozen=True)
@@ -322,8 +334,8 @@ class NetworkOptions(NetworkShape):
             math.prod(shape)
             for name, shape in self.shapes().items()
             if not name.startswith("input.")
-            and not name.endswith(".offset")
-            and (biases or not name.endswith("bias"))
+            and not name.endswith((".offset", ".norm.mean", ".norm.variance"))
+            and (biases or not name.endswith(("bias", ".norm.scale")))
         )
 
 

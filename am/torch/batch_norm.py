@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-EPSILON = 1e-3
-"""Added to variances, as in Kaldi's BatchNormComponent."""
+from recognizer.am.nnet.folding import EPSILON
 
 _MOMENTUM = 0.05
 """Share of a chunk without padding in the running statistics."""
@@ -59,6 +58,23 @@ class BatchNorm(nn.Module):
         """The running statistics as ``y = x * scale + offset``, both ``[U]``."""
         scale = torch.rsqrt(self.variance + EPSILON)
         return scale, -self.mean * scale
+
+
+class ScaledBatchNorm(BatchNorm):
+    """Batch normalisation whose outputs have a scale that is trained; the layer adds the offset.
+
+    Over all frames of all utterances of a chunk it is the sequence-wise normalisation of Amodei et
+    al. 2015, section 3.2. In a file its tensors stay apart from the weights, so that training can
+    go on from it.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor, kept: Tensor | None) -> Tensor:
+        """Normalise and scale, see `BatchNorm.forward`."""
+        return super().forward(x, kept) * self.scale.to(x.dtype)
 
 
 class _NormalisedRows(torch.autograd.Function):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from recognizer.am.torch.lstmp import LstmpLayer
 from recognizer.am.torch.network_module import NetworkModule, State
+from recognizer.am.torch.reversal import reorder, reversed_frames
 
 
 class BlstmNetwork(NetworkModule):
@@ -46,21 +47,9 @@ class BlstmNetwork(NetworkModule):
         lowest = self.layers[0]
         assert isinstance(lowest, LstmpLayer)
         c, r = lowest.initial_state(streams, self.precision)
-        order = _reversed_frames(frames, streams, lengths).to(self.device)
+        order = reversed_frames(frames, streams, lengths).to(self.device)
         for layer, reverse in zip(self.layers, self.reverse_layers, strict=True):
             forward, _, _ = layer(x, c, r)
-            backward, _, _ = reverse(_reorder(x, order), c, r)
-            x = self.drop(torch.cat((forward, _reorder(backward, order)), 2))
+            backward, _, _ = reverse(reorder(x, order), c, r)
+            x = self.drop(torch.cat((forward, reorder(backward, order)), 2))
         return x, state
-
-
-def _reversed_frames(frames: int, streams: int, lengths: Tensor | None) -> Tensor:
-    """Frame at each place of each stream read from its end ``[T, N]``; padding stays in place."""
-    t = torch.arange(frames).unsqueeze(1).expand(frames, streams)
-    if lengths is None:
-        return frames - 1 - t
-    return torch.where(t < lengths, lengths - 1 - t, t)
-
-
-def _reorder(x: Tensor, order: Tensor) -> Tensor:
-    return x.gather(0, order.unsqueeze(2).expand_as(x))

@@ -1,4 +1,4 @@
-"""Networks of layers of choice in torch: TDNN, factorised TDNN, LSTMP, pooling; with strides."""
+"""Networks of layers of choice in torch, of the kinds of `recognizer.am.nnet.layers`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from recognizer.am.nnet.convolution import ConvolutionOptions, LookaheadOptions
+from recognizer.am.nnet.folding import EPSILON
 from recognizer.am.nnet.layers import AnyLayer, PoolingOptions, TdnnOptions
-from recognizer.am.torch.batch_norm import EPSILON
+from recognizer.am.nnet.recurrent import GruOptions, RnnOptions
+from recognizer.am.torch.convolution import ConvolutionLayer, LookaheadLayer
 from recognizer.am.torch.lstmp import LstmpLayer
 from recognizer.am.torch.network_module import NetworkModule, State
 from recognizer.am.torch.pooling import PoolingLayer
+from recognizer.am.torch.recurrent import RecurrentLayer
 from recognizer.am.torch.tdnn import TdnnLayer
+
+AnyModule = (
+    TdnnLayer | LstmpLayer | PoolingLayer | ConvolutionLayer | RecurrentLayer | LookaheadLayer
+)
 
 _OFFSET, _MEAN, _VARIANCE = ".offset", ".norm.mean", ".norm.variance"
 
@@ -24,14 +32,17 @@ _OFFSET, _MEAN, _VARIANCE = ".offset", ".norm.mean", ".norm.variance"
 class LayeredNetwork(NetworkModule):
     """See `recognizer.am.nnet.layers`. Its state is that of each layer in turn.
 
-    In a file, batch normalisation is folded into the weights and one offset of each output. What
-    is read from a file therefore begins with running statistics of variance 1, and of the mean that
-    the offset says; in training, statistics of chunks take their place.
+    Where a layer runs in both directions, chunks are whole utterances, and there is no state.
+
+    In a file, the batch normalisation of TDNN layers is folded into the weights and one offset of
+    each output. What is read from a file therefore begins with running statistics of variance 1,
+    and of the mean that the offset says; in training, statistics of chunks take their place.
     """
 
     def add_hidden_layers(self) -> None:
         """The layers as the options list them."""
         options = self.options
+        self.whole_utterances = not options.streaming
         self.layers = nn.ModuleList(
             _make_layer(layer, options.layer_input(index))
             for index, layer in enumerate(options.stack)
@@ -42,19 +53,22 @@ class LayeredNetwork(NetworkModule):
         for layer in self._stack():
             if isinstance(layer, LstmpLayer):
                 layer.initialise(forget_bias)
-            elif isinstance(layer, TdnnLayer):
+            elif not isinstance(layer, PoolingLayer):
                 layer.initialise(generator)
 
     def initial_layer_state(self, streams: int) -> State:
-        """Zeros."""
+        """Zeros; nothing of a network of whole utterances."""
+        return [] if self.whole_utterances else self._layer_states(streams)
+
+    def _layer_states(self, streams: int) -> State:
         return [
             tensor.to(self.device)
             for layer in self._stack()
             for tensor in layer.initial_state(streams, self.precision)
         ]
 
-    def _stack(self) -> list[TdnnLayer | LstmpLayer | PoolingLayer]:
-        return cast("list[TdnnLayer | LstmpLayer | PoolingLayer]", list(self.layers))
+    def _stack(self) -> list[AnyModule]:
+        return cast("list[AnyModule]", list(self.layers))
 
     def run_layers(
         self, x: Tensor, state: State, lengths: Tensor | None = None
@@ -68,7 +82,7 @@ class LayeredNetwork(NetworkModule):
         if frames % n:
             raise ValueError(f"features: expected a multiple of {n} frames, found {frames}")
         after: State = []
-        left = iter(state)
+        left = iter(self._layer_states(x.shape[1]) if self.whole_utterances else state)
         kept = _Kept(frames, lengths, self.device)
         every = 1
         for layer in self._stack():
@@ -76,13 +90,20 @@ class LayeredNetwork(NetworkModule):
             if isinstance(layer, LstmpLayer):
                 x, *new = layer(x, *own)
                 x = self.drop(x, layer.dropout)
-            elif isinstance(layer, PoolingLayer):
+            elif isinstance(layer, PoolingLayer | LookaheadLayer):
                 x, new = layer(x, own)
+            elif isinstance(layer, RecurrentLayer):
+                x, new = layer(x, own, kept.at(every), kept.lengths(every))
+                x = self.drop(x, layer.options.dropout)
+            elif isinstance(layer, ConvolutionLayer):
+                every *= layer.options.stride
+                x, new = layer(x, own, kept.at(every))
+                x = self.drop(x, layer.options.dropout)
             else:
                 every *= layer.options.stride
                 x, new = layer(x, own, kept.at(every), self.drop)
             after += new
-        return x, after
+        return x, [] if self.whole_utterances else after
 
     def drop(self, x: Tensor, share: float = 1.0) -> Tensor:
         """Factors of 1 on average, for each output of a stream the same at all frames of a chunk.
@@ -160,10 +181,20 @@ class _Kept:
             self._made[every] = torch.nonzero(real.reshape(-1)).squeeze(1).to(self._device)
         return self._made[every]
 
+    def lengths(self, every: int) -> Tensor | None:
+        """How many of the frames 0, ``every``, ... each stream has ``[N]``; None for all."""
+        return None if self._lengths is None else -(-self._lengths // every)
 
-def _make_layer(options: AnyLayer, inputs: int) -> TdnnLayer | LstmpLayer | PoolingLayer:
+
+def _make_layer(options: AnyLayer, inputs: int) -> AnyModule:
     if isinstance(options, TdnnOptions):
         return TdnnLayer(options, inputs)
     if isinstance(options, PoolingOptions):
         return PoolingLayer(options, inputs)
+    if isinstance(options, ConvolutionOptions):
+        return ConvolutionLayer(options, inputs)
+    if isinstance(options, RnnOptions | GruOptions):
+        return RecurrentLayer(options, inputs)
+    if isinstance(options, LookaheadOptions):
+        return LookaheadLayer(options, inputs)
     return LstmpLayer(options, inputs)

@@ -92,12 +92,12 @@ class TdnnLayer(nn.Module):
             ``[T / stride, N, U]``, and the state after the chunk.
         """
         options = self.options
-        seen = [_with_history(state[0], x)]
+        seen = [with_history(state[0], x)]
         if self.linear is not None:
             factor = functional.linear(
                 self._windows[0].of(seen[0], len(x)), self.linear.to(x.dtype)
             )
-            seen.append(_with_history(state[1], factor))
+            seen.append(with_history(state[1], factor))
         frames = len(x) if self.linear is None else len(factor)
         bias = None if self.bias is None else self.bias.to(x.dtype)
         window = self._windows[-1].of(seen[-1], frames)
@@ -141,7 +141,7 @@ class _Window:
         return parts[0] if self.taps == 1 else torch.cat(parts, 2)
 
 
-def _with_history(history: Tensor, x: Tensor) -> Tensor:
+def with_history(history: Tensor, x: Tensor) -> Tensor:
     """A stream's earlier frames ``[N, frames * D]`` before its new ones ``[T, N, D]``."""
     if history.shape[1] == 0:
         return x

@@ -56,6 +56,18 @@ struct CellStep {
   float* m;
 };
 
+// One frame of one stream through a GRU's units; see am/nnet/recurrent.py.
+struct GruStep {
+  const float* sums;    // of what comes from below: z, r, candidate, `stride` apart
+  const float* before;  // of the outputs at the frame before, likewise
+  size_t stride;
+  size_t n;             // units, a multiple of `lanes`
+  bool tanh;            // of candidates; otherwise a ReLU that ends at `clip`
+  float clip;
+  const float* h;       // outputs at the frame before
+  float* result;
+};
+
 struct Kernels {
   const char* level;
   size_t lanes;
@@ -64,11 +76,14 @@ struct Kernels {
   void (*multiply_float)(const FloatProduct&);
   void (*multiply_int8)(const Int8Product&);
   void (*step_cells)(const CellStep&);
-  // max(x, 0) and 1 / (1 + exp(-x)) of x[n] in place, n a multiple of `lanes`.
-  void (*rectify)(float* x, size_t n);
+  void (*step_gru)(const GruStep&);
+  // min(max(x, 0), limit) and 1 / (1 + exp(-x)) of x[n] in place, n a multiple of `lanes`.
+  void (*rectify)(float* x, float limit, size_t n);
   void (*sigmoid)(float* x, size_t n);
   // y[n] += scale * x[n], n a multiple of `lanes`.
   void (*add_scaled)(const float* x, float scale, float* y, size_t n);
+  // y[n] += w[n] * x[n], n a multiple of `lanes`.
+  void (*add_products)(const float* w, const float* x, float* y, size_t n);
   // Quantises x[n], n a multiple of `lanes`, to integers of at most 127 times a scale.
   void (*quantise)(const float* x, size_t n, uint32_t* units, float* scale);
   // Largest of x[n], n a multiple of `lanes`, and the sum of exp(x - largest).

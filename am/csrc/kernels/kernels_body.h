@@ -189,8 +189,24 @@ inline void StepCells(const CellStep& s) {
   }
 }
 
-inline void Rectify(float* x, size_t n) {
-  for (size_t i = 0; i < n; i += kLanes) Store(x + i, Max(Load(x + i), Set(0.0f)));
+inline void StepGru(const GruStep& s) {
+  const Floats zero = Set(0.0f), clip = Set(s.clip);
+  for (size_t i = 0; i < s.n; i += kLanes) {
+    const Floats z = Sigmoid(Add(Load(s.sums + i), Load(s.before + i)));
+    const Floats r = Sigmoid(Add(Load(s.sums + s.stride + i), Load(s.before + s.stride + i)));
+    const size_t at = 2 * s.stride + i;
+    const Floats sum = Fma(r, Load(s.before + at), Load(s.sums + at));
+    const Floats candidate = s.tanh ? Tanh(sum) : Min(Max(sum, zero), clip);
+    const Floats h = Load(s.h + i);
+    Store(s.result + i, Fma(z, Sub(candidate, h), h));
+  }
+}
+
+inline void Rectify(float* x, float limit, size_t n) {
+  const Floats high = Set(limit);
+  for (size_t i = 0; i < n; i += kLanes) {
+    Store(x + i, Min(Max(Load(x + i), Set(0.0f)), high));
+  }
 }
 
 inline void ApplySigmoid(float* x, size_t n) {
@@ -200,6 +216,10 @@ inline void ApplySigmoid(float* x, size_t n) {
 inline void AddScaled(const float* x, float scale, float* y, size_t n) {
   const Floats factor = Set(scale);
   for (size_t i = 0; i < n; i += kLanes) Store(y + i, Fma(factor, Load(x + i), Load(y + i)));
+}
+
+inline void AddProducts(const float* w, const float* x, float* y, size_t n) {
+  for (size_t i = 0; i < n; i += kLanes) Store(y + i, Fma(Load(w + i), Load(x + i), Load(y + i)));
 }
 
 inline void Quantise(const float* x, size_t n, uint32_t* units, float* scale) {
@@ -241,8 +261,9 @@ inline void Functions(const float* x, size_t n, float* exp, float* sigmoid, floa
 }
 
 constexpr Kernels Table(const char* level) {
-  return {level,     kLanes,  kGroup,       kOffset,   MultiplyFloat, MultiplyInt8, StepCells,
-          Rectify,   ApplySigmoid,          AddScaled, Quantise,      SumExp,       Functions};
+  return {level,    kLanes,  kGroup,       kOffset,   MultiplyFloat, MultiplyInt8, StepCells,
+          StepGru,  Rectify, ApplySigmoid, AddScaled, AddProducts,   Quantise,     SumExp,
+          Functions};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "am/csrc/layers/tdnn_layer.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace inference {
 namespace {
@@ -97,7 +98,9 @@ void TdnnLayer::Run(const BlockRows& in, const BlockRows& out_rows, const Activa
     from = to;
   }
   const size_t stride = out->stride(), size = count * stride;
-  if (nonlinearity_ == Nonlinearity::kRelu) kernels_->rectify(out->row(0), size);
+  if (nonlinearity_ == Nonlinearity::kRelu) {
+    kernels_->rectify(out->row(0), std::numeric_limits<float>::infinity(), size);
+  }
   if (nonlinearity_ == Nonlinearity::kSigmoid) kernels_->sigmoid(out->row(0), size);
   if (!offset_.empty()) {
     for (size_t row = 0; row < count; ++row) {

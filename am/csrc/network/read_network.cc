@@ -10,8 +10,11 @@
 
 #include "am/csrc/network/bidirectional_network.h"
 #include "am/csrc/kernels/cpu_level.h"
+#include "am/csrc/layers/convolution_layer.h"
+#include "am/csrc/layers/lookahead_layer.h"
 #include "am/csrc/layers/lstm_layer.h"
 #include "am/csrc/layers/pooling_layer.h"
+#include "am/csrc/layers/recurrent_layer.h"
 #include "am/csrc/layers/tdnn_layer.h"
 #include "am/csrc/network/stream_network.h"
 #include "data/csrc/arrays.h"
@@ -175,6 +178,65 @@ TdnnTensors ReadTdnn(Tensors* tensors, const std::string& at, size_t inputs,
   return layer;
 }
 
+float GetClip(const Tensors& tensors, const char* name, const std::string& at) {
+  const float clip = tensors.GetNumber(name);
+  Expect(clip > 0, at + name + ": expected a number > 0");
+  return clip;
+}
+
+// Sizes as ConvolutionOptions of am/nnet/convolution.py makes them of its options and inputs.
+std::unique_ptr<const Layer> ReadConvolution(Tensors* tensors, const std::string& at, size_t inputs,
+                                             const Kernels& kernels, bool int8) {
+  ConvolutionShape shape{};
+  shape.window = tensors->GetSize("left", 0) + 1 + tensors->GetSize("right", 0);
+  shape.stride = tensors->GetSize("stride", 1);
+  shape.maps = tensors->GetSize("maps", 1);
+  shape.frequency_stride = tensors->GetSize("frequency_stride", 1);
+  shape.clip = GetClip(*tensors, "clip", at);
+  Expect(inputs % shape.maps == 0,
+         at + "maps: expected a divisor of its " + std::to_string(inputs) + " inputs");
+  shape.bins = inputs / shape.maps;
+  const size_t height = tensors->GetSize("height", 0);
+  shape.height = height == 0 ? shape.bins : height;
+  shape.output_bins =
+      height == 0 ? 1 : RoundUp(shape.bins, shape.frequency_stride) / shape.frequency_stride;
+  if (height > 0) {
+    shape.padding_low = (height - 1) / 2;
+    const size_t seen = (shape.output_bins - 1) * shape.frequency_stride + height;
+    const size_t there = shape.padding_low + shape.bins;
+    shape.padding_high = seen > there ? seen - there : 0;
+  }
+  const size_t filters = tensors->ShapeOf("weight").first;
+  Expect(filters * shape.output_bins <= kWidest,
+         at + "expected at most " + std::to_string(kWidest) + " outputs");
+  const MatrixView weight =
+      tensors->GetMatrix("weight", filters, shape.window * shape.height * shape.maps);
+  const float* const bias = tensors->GetVector("bias", filters);
+  nb::gil_scoped_release release;
+  return std::make_unique<ConvolutionLayer>(kernels, weight, bias, shape, int8);
+}
+
+RecurrentKind ReadRecurrentKind(const Tensors& tensors, const std::string& at,
+                                const std::string& kind) {
+  if (kind == "rnn") return RecurrentKind::kRnn;
+  const std::string activation = tensors.GetText("activation");
+  Expect(activation == "tanh" || activation == "relu",
+         at + "activation: expected tanh or relu, found " + activation);
+  return activation == "tanh" ? RecurrentKind::kGruTanh : RecurrentKind::kGruRelu;
+}
+
+RecurrentTensors ReadRecurrent(Tensors* tensors, const std::string& at, size_t inputs,
+                               size_t gates) {
+  const size_t units = tensors->ShapeOf("w_r").second, rows = gates * units;
+  Expect(rows <= kWidest, at + "w_r: expected at most " + std::to_string(kWidest) + " rows");
+  tensors->ShapeOf("w_x");  // neither empty nor too wide
+  RecurrentTensors layer{};
+  layer.w_x = tensors->GetMatrix("w_x", rows, inputs);
+  layer.w_r = tensors->GetMatrix("w_r", rows, units);
+  layer.bias = tensors->GetVector("bias", rows);
+  return layer;
+}
+
 // What all layers of a network share.
 struct Plan {
   const Kernels& kernels;
@@ -187,18 +249,37 @@ std::unique_ptr<const Layer> ReadLayer(const nb::handle& dict, const std::string
                                        size_t inputs, const Plan& plan) {
   Tensors tensors(nb::cast<nb::dict>(dict), at);
   const bool int8_inputs = plan.int8 && !first;
-  if (tensors.Has("window")) {
+  const std::string kind = tensors.GetText("kind");
+  if (kind == "pooling") {
     const size_t window = tensors.GetSize("window", 1), prior = tensors.GetSize("prior", 1);
     Expect(3 * inputs <= kWidest, at + "expected at most " + std::to_string(kWidest / 3) + " inputs");
     return std::make_unique<PoolingLayer>(plan.kernels, inputs, window, prior);
   }
-  if (!tensors.Has("weight")) {
+  if (kind == "lookahead") {
+    const size_t right = tensors.GetSize("right", 1);
+    const MatrixView weight = tensors.GetMatrix("weight", inputs, right + 1);
+    return std::make_unique<LookaheadLayer>(plan.kernels, weight);
+  }
+  if (kind == "convolution") {
+    return ReadConvolution(&tensors, at, inputs, plan.kernels, int8_inputs);
+  }
+  if (kind == "rnn" || kind == "gru") {
+    const RecurrentKind recurrent = ReadRecurrentKind(tensors, at, kind);
+    const RecurrentTensors layer =
+        ReadRecurrent(&tensors, at, inputs, recurrent == RecurrentKind::kRnn ? 1 : 3);
+    const float clip = GetClip(tensors, "clip", at);
+    nb::gil_scoped_release release;
+    return std::make_unique<RecurrentLayer>(plan.kernels, layer, recurrent, clip, plan.int8,
+                                            int8_inputs);
+  }
+  if (kind == "lstmp") {
     const LstmTensors lstm = ReadLstm(&tensors, at, inputs);
-    const float clip = tensors.GetNumber("cell_clip");
-    Expect(clip > 0, at + "cell_clip: expected a number > 0");
+    const float clip = GetClip(tensors, "cell_clip", at);
     nb::gil_scoped_release release;
     return std::make_unique<LstmLayer>(plan.kernels, lstm, clip, plan.int8, int8_inputs);
   }
+  Expect(kind == "tdnn", at + "kind: expected tdnn, lstmp, pooling, convolution, rnn, gru or "
+                              "lookahead, found " + kind);
   const TdnnShape shape = ReadTdnnShape(tensors, at);
   const TdnnTensors tdnn = ReadTdnn(&tensors, at, inputs, shape);
   nb::gil_scoped_release release;

@@ -86,6 +86,7 @@ class AcousticOptions:
     realign_training: TrainingOptions | None = None
 
     def __post_init__(self) -> None:
+        self.network.check_native()
         if self.lf_mmi is not None:
             for name, expected in (("realign", 0), ("priors", "labels")):
                 if (found := getattr(self, name)) != expected:

@@ -26,6 +26,7 @@ STREAMING = network_kinds.STREAMING | network_kinds.SUBSAMPLED_STREAMING | LAYER
 WHOLE = network_kinds.WHOLE | network_kinds.SUBSAMPLED_WHOLE
 KINDS = STREAMING | WHOLE
 NETWORKS = {kind: make_file(kind) for kind in KINDS}
+RNN = "convolution over time and rnn, every second"
 
 
 def make_features(*lengths: int, seed: int = 1) -> list[FloatArray]:
@@ -130,6 +131,27 @@ def test_batches_of_whole_utterances_leave_the_bits(
     for features, result in zip(utterances, MODELS[chosen].log_posteriors(utterances), strict=True):
         assert result.shape == (-(-len(features) // alone.subsampling), OUTPUTS)
         np.testing.assert_array_equal(result, log_posteriors(alone, features))
+
+
+@pytest.mark.parametrize("kind", network_kinds.LAYERED_WHOLE)
+def test_layers_of_both_directions(kind: str) -> None:
+    """Torch runs them; every output sees the last frame. Native inference says that it does not."""
+    network = make_file(kind)
+    options = network.options
+    assert not options.streaming and options.output_delay > 0
+    with pytest.raises(
+        UsageError, match=r"layers\[1\]: expected .* 'rnn of both'"
+    ):
+        NativeNetwork(network)
+    model = TorchNetwork(network)
+    with pytest.raises(UsageError, match="bidirectional: it cannot stream, only take whole"):
+        model.start()
+    for features in make_features(0, 1, 2, 3, 20, 41):
+        rows = log_posteriors(model, features)
+        assert rows.shape == (-(-len(features) // options.subsampling), OUTPUTS)
+        changed = features.copy()
+        changed[-1:] += 1
+        assert not len(rows) or (log_posteriors(model, changed) != rows).any(1).all()
 
 
 @pytest.mark.parametrize("engine", [NativeNetwork, TorchNetwork])
@@ -239,6 +261,19 @@ def test_wrong_parts_of_bidirectional_networks() -> None:
         ("tdnn and pooling, every third", 1, {"window": 0}, "layer 1: window: expected an"),
         ("tdnn and pooling, every third", 1, {"prior": -1}, "layer 1: prior: expected an"),
         ("tdnn and pooling, every third", 1, {"prior": None}, "layer 1: prior: expected"),
+        ("tdnn", 0, {"kind": "cnn"}, "layer 0: kind: expected tdnn, lstmp, pooling, convolution"),
+        ("tdnn", 0, {"kind": None}, "layer 0: kind: expected a string"),
+        (RNN, 0, {"clip": 0.0}, "layer 0: clip: expected a number > 0"),
+        (RNN, 0, {"maps": 4}, "layer 0: maps: expected a divisor of its 6 inputs"),
+        (RNN, 0, {"left": 1}, r"layer 0: weight: expected \[20, 24\], found \[20, 30\]"),
+        (RNN, 0, {"height": 3}, r"layer 0: weight: expected \[20, 15\], found \[20, 30\]"),
+        (RNN, 0, {"bias": None}, "layer 0: bias: missing"),
+        (RNN, 1, {"w_x": None}, "layer 1: w_x: missing"),
+        (RNN, 1, {"bias": np.zeros(18, np.float32)}, "layer 1: bias: expected 19 values"),
+        (RNN, 3, {"right": 2}, r"layer 3: weight: expected \[17, 3\], found \[17, 4\]"),
+        (RNN, 3, {"right": 0}, "layer 3: right: expected an integer, 1 to 65536"),
+        ("gru of features", 0, {"activation": "sigmoid"}, "expected tanh or relu, found sigmoid"),
+        ("gru of features", 0, {"kind": "rnn"}, r"w_x: expected \[24, 6\], found \[72, 6\]"),
         ("tdnn", 0, {"offset": np.zeros(32, np.float32)}, "offset: expected 33 values, found 32"),
         (
             "factorised, every sixth",

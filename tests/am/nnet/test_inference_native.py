@@ -124,6 +124,7 @@ def make_parts(
     parts = []
     for _ in range(layers):
         layer: dict[str, Any] = {
+            "kind": "lstmp",
             "cell_clip": cell_clip,
             "w_x": make(4 * cells, width),
             "w_r": make(4 * cells, recurrent),

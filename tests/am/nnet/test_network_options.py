@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from network_kinds import LAYERED
+from recognizer.am.nnet.convolution import ConvolutionOptions, LookaheadOptions
 from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, PoolingOptions, TdnnOptions
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
+from recognizer.am.nnet.recurrent import GruOptions, RnnOptions
 from recognizer.am.torch.networks import make_network
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml, to_toml
@@ -150,7 +152,8 @@ def test_trained_tensors_of_layered_networks(kind: str) -> None:
         model = make_network(options)
     trained = {name: tuple(value.shape) for name, value in model.named_parameters()}
     shapes = options.shapes()
-    others = {n for n in shapes if n.startswith("input.") or n.endswith(".offset")}
+    moved = (".offset", ".norm.mean", ".norm.variance")
+    others = {n for n in shapes if n.startswith("input.") or n.endswith(moved)}
     assert trained == {name: shape for name, shape in shapes.items() if name not in others}
     assert sum(p.numel() for p in model.parameters()) == options.parameter_count()
 
@@ -325,3 +328,70 @@ def test_tables_name_what_means_something(kind: str) -> None:
 def test_wrong_options(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=f"network option {message}"):
         NetworkOptions(**({"outputs": 7} | wrong))
+
+
+def deep_speech_2(*, bidirectional: bool, recurrent: type[RnnOptions | GruOptions], units: int,
+                  depth: int) -> NetworkOptions:  # fmt: skip
+    """3 convolutions, so many recurrent layers, a fully connected one, 28 characters and blank."""
+    layers = (
+        ConvolutionOptions(filters=32, left=5, right=5, height=41, frequency_stride=2),
+        ConvolutionOptions(filters=32, left=5, right=5, height=21, frequency_stride=2, maps=32,
+                           stride=3),
+        ConvolutionOptions(filters=96, left=5, right=5, height=21, frequency_stride=2, maps=32),
+        *(recurrent(units=units, bidirectional=bidirectional) for _ in range(depth)),
+        *(() if bidirectional else (LookaheadOptions(right=19),)),
+        TdnnOptions(units=units, batch_norm=False),
+    )  # fmt: skip
+    return NetworkOptions.of(NetworkShape(kind="layered", layers=layers), 29, 161)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize(("recurrent", "gates"), [(RnnOptions, 1), (GruOptions, 3)])
+@pytest.mark.parametrize("depth", [1, 7])
+def test_parameter_counts_of_deep_speech_2(
+    bidirectional: bool, recurrent: type[RnnOptions | GruOptions], gates: int, depth: int
+) -> None:
+    """By hand: 161 bins become 81, 41 and 21; directions share what comes from below."""
+    U = 60
+    options = deep_speech_2(bidirectional=bidirectional, recurrent=recurrent, units=U, depth=depth)
+    convolutions = 32 * 11 * 41 + 32 * 11 * 21 * 32 + 96 * 11 * 21 * 32
+    below = 96 * 21 + (depth - 1) * U
+    recurrences = gates * U * (below + (1 + bidirectional) * depth * U)
+    weights = convolutions + recurrences + (0 if bidirectional else 20 * U) + U * U + 29 * U
+    assert options.parameter_count(biases=False) == weights
+    norms = 2 * (32 + 32 + 96) + 2 * depth * gates * U
+    assert options.parameter_count() == weights + norms + U + 29
+    with torch.device("meta"):
+        model = make_network(options)
+    assert sum(p.numel() for p in model.parameters()) == options.parameter_count()
+    assert (options.subsampling, options.streaming) == (3, not bidirectional)
+    # 5 + 5 + 15 frames; the lookahead sees 19 more of 3 frames each; a group brings one.
+    assert options.output_delay == (24 if bidirectional else 81)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"height": 3, "maps": 4}, r"maps: expected a divisor of its 6 inputs, found 4"),
+        ({"frequency_stride": 2}, "frequency_stride: expected 1 where a filter sees all bins"),
+        ({"clip": 0.0}, "clip: expected a number > 0, found 0.0"),
+        ({"stride": 0}, "stride: expected an integer >= 1, found 0"),
+        ({"batch_norm": 1}, "batch_norm: expected true or false, found 1"),
+    ],
+)
+def test_wrong_convolutions(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=f"convolution layer: {message}"):
+        layer = ConvolutionOptions(filters=3, **options)
+        NetworkOptions.of(NetworkShape(kind="layered", layers=(layer,)), 5, 6)
+
+
+def test_wrong_recurrent_layers() -> None:
+    for make, message in (
+        (lambda: RnnOptions(units=0), "rnn layer: units: expected an integer >= 1, found 0"),
+        (lambda: RnnOptions(units=3, clip=-1), "rnn layer: clip: expected a number > 0, found -1"),
+        (lambda: GruOptions(units=3, activation="x"), "gru layer: activation: expected tanh or"),  # type: ignore[arg-type]
+        (lambda: GruOptions(units=3, bidirectional=1), "bidirectional: expected true or false"),  # type: ignore[arg-type]
+        (lambda: LookaheadOptions(right=0), "lookahead layer: right: expected an integer >= 1"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            make()

@@ -12,11 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from network_kinds import INPUTS, LAYERED, OUTPUTS, make_module
+from deep_speech_formulas import convolution, lookahead, recurrent
+from network_kinds import INPUTS, LAYERED, LAYERED_WHOLE, OUTPUTS, make_module
+from recognizer.am.nnet.convolution import ConvolutionOptions, LookaheadOptions
+from recognizer.am.nnet.folding import EPSILON
 from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, PoolingOptions, TdnnOptions
 from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
-from recognizer.am.torch.batch_norm import EPSILON, BatchNorm
+from recognizer.am.nnet.recurrent import RecurrentOptions
+from recognizer.am.torch.batch_norm import BatchNorm
 from recognizer.am.torch.layered import LayeredNetwork
 from recognizer.am.torch.network_module import NetworkModule
 from recognizer.am.torch.networks import from_network, make_network
@@ -111,6 +115,12 @@ def reference(network: Network, features: Rows) -> Rows:
         own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         if isinstance(layer, PoolingOptions):
             x = pooling(layer, x)
+        elif isinstance(layer, ConvolutionOptions):
+            x = convolution(layer, own, x)
+        elif isinstance(layer, RecurrentOptions):
+            x = recurrent(layer, own, x)
+        elif isinstance(layer, LookaheadOptions):
+            x = lookahead(own, x)
         else:
             x = tdnn(layer, own, x) if isinstance(layer, TdnnOptions) else lstmp(layer, own, x)
     logits = x @ tensors["output.weight"].T + tensors["output.bias"]
@@ -118,7 +128,10 @@ def reference(network: Network, features: Rows) -> Rows:
     return result
 
 
-@pytest.mark.parametrize("kind", [kind for kind in LAYERED if not LAYERED[kind].mean_window])
+EQUATIONS = [kind for kind in LAYERED if not LAYERED[kind].mean_window or "gru" in kind]
+
+
+@pytest.mark.parametrize("kind", [*EQUATIONS, *LAYERED_WHOLE])
 def test_equations(kind: str) -> None:
     model = make_module(kind)
     x = frames(24)
@@ -211,7 +224,7 @@ def test_running_statistics_become_those_of_the_frames() -> None:
     torch.testing.assert_close(training, evaluating, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("kind", LAYERED)
+@pytest.mark.parametrize("kind", LAYERED | LAYERED_WHOLE)
 def test_what_follows_an_utterance_changes_nothing(kind: str) -> None:
     """In training, where batch statistics could bring it in; gradients too."""
     lengths, group = torch.tensor([5, 12]), make_module(kind).options.subsampling
@@ -286,7 +299,8 @@ def test_dropout_is_one_factor_for_all_frames() -> None:
 def test_a_file_knows_no_batch_normalisation(kind: str) -> None:
     model = make_module(kind)
     network = model.to_network()
-    assert not any("norm" in name for name in network.tensors)
+    tdnn = {n for n, layer in enumerate(model.options.stack) if isinstance(layer, TdnnOptions)}
+    assert not any(f"layers.{n}.norm" in name for n in tdnn for name in network.tensors)
     copy = from_network(network).eval()
     x = frames(18)
     torch.testing.assert_close(
@@ -320,8 +334,6 @@ def test_running_statistics_are_named(kind: str) -> None:
     found = set(model.running_statistics())
     trained = {name for name, _ in model.named_parameters()}
     assert found | trained | {"input.mean", "input.inv_std"} == set(model.state_dict())
-    norms = sum(
-        isinstance(layer, TdnnOptions) and layer.batch_norm for layer in model.options.stack
-    )
+    norms = sum(getattr(layer, "batch_norm", False) for layer in model.options.stack)
     assert len(found) == 2 * norms
     assert not NetworkModule.running_statistics(model)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from recognizer.am.nnet.convolution import ConvolutionOptions, LookaheadOptions
 from recognizer.am.nnet.layers import LstmpOptions, PoolingOptions, TdnnOptions
 from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
+from recognizer.am.nnet.recurrent import GruOptions, RnnOptions
 from recognizer.am.torch.network_module import NetworkModule
 from recognizer.am.torch.networks import make_network
 
@@ -127,12 +129,57 @@ LAYERED = {
     ),
 }
 
+# The layers of Deep Speech 2, in one direction.
+LAYERED |= {
+    "convolution over time and rnn, every second": NetworkShape(
+        kind="layered",
+        layers=(
+            ConvolutionOptions(filters=20, left=2, right=2, stride=2, clip=2.0),
+            RnnOptions(units=19, clip=1.5),
+            RnnOptions(units=17, batch_norm=False),
+            LookaheadOptions(right=3),
+            TdnnOptions(units=15),
+        ),
+    ),
+    "convolution over time and frequency and gru, every sixth": NetworkShape(
+        kind="layered",
+        layers=(
+            ConvolutionOptions(filters=4, left=2, right=2, stride=2, height=3, frequency_stride=2),
+            ConvolutionOptions(
+                filters=5, left=1, right=1, stride=3, height=2, maps=4, clip=0.7, batch_norm=False
+            ),
+            GruOptions(units=17),
+            GruOptions(units=9, activation="relu", clip=0.9),
+            LookaheadOptions(right=2),
+        ),
+        mean_window=20,
+        mean_prior=7,
+    ),
+    "gru of features": NetworkShape(
+        kind="layered", layers=(GruOptions(units=24, batch_norm=False), LookaheadOptions(right=1))
+    ),
+}
+
+# In both directions: whole utterances, by torch only.
+LAYERED_WHOLE = {
+    "convolution and rnn of both directions, every second": NetworkShape(
+        kind="layered",
+        layers=(
+            ConvolutionOptions(filters=3, left=1, right=3, stride=2, height=3),
+            RnnOptions(units=12, bidirectional=True),
+            GruOptions(units=11, bidirectional=True, batch_norm=False),
+        ),
+    ),
+}
+
 INPUTS, OUTPUTS = 6, 23
 
 
 def make_module(kind: str, *, precision: torch.dtype = torch.float32) -> NetworkModule:
     """A network with weights large enough for every one to be heard."""
-    options = NetworkOptions.of((KINDS | SUBSAMPLED | LAYERED)[kind], OUTPUTS, INPUTS)
+    options = NetworkOptions.of(
+        (KINDS | SUBSAMPLED | LAYERED | LAYERED_WHOLE)[kind], OUTPUTS, INPUTS
+    )
     model = make_network(
         options,
         generator=torch.Generator().manual_seed(0),
@@ -142,9 +189,9 @@ def make_module(kind: str, *, precision: torch.dtype = torch.float32) -> Network
     )
     generator = torch.Generator().manual_seed(1)
     for name, value in model.state_dict().items():
-        if name.endswith((".bias", ".norm.mean")) and kind in LAYERED:
+        if name.endswith((".bias", ".norm.mean")) and kind in LAYERED | LAYERED_WHOLE:
             value.uniform_(-0.5, 0.5, generator=generator)
-        if name.endswith(".norm.variance"):
+        if name.endswith((".norm.variance", ".norm.scale")):
             value.uniform_(0.2, 2.0, generator=generator)
     model.input.mean.fill_(3.0)
     model.input.inv_std.fill_(0.7)
