@@ -11,14 +11,10 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from recognizer.am.nnet.ctc import BLANK, collapse
 from recognizer.am.torch.network_module import NetworkOutputs, State
 from recognizer.am.training.criteria.criterion import ChunkLoss, ChunkTargets, Criterion, Sums
 from recognizer.am.training.criteria.targets import Target, TokenSequence
-
-BLANK = 0
-"""Output that stands for no token."""
-
-IntArray = npt.NDArray[np.int64]
 
 
 class Ctc(Criterion):
@@ -76,13 +72,6 @@ class Ctc(Criterion):
         if needed > frames:
             return f"{frames} output frames, but CTC needs {needed} for its tokens"
         return ""
-
-
-def collapse(path: IntArray) -> IntArray:
-    """The tokens of a path ``[T]``: repeats are one, and blanks none."""
-    begins = np.diff(path, prepend=BLANK) != 0
-    tokens: IntArray = path[begins & (path != BLANK)]
-    return tokens
 
 
 def edit_distance(found: npt.NDArray[np.integer], expected: npt.NDArray[np.integer]) -> int:

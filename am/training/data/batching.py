@@ -18,7 +18,12 @@ import numpy.typing as npt
 
 from recognizer.am.training.criteria.criterion import ChunkTargets
 from recognizer.am.training.criteria.targets import Target, TokenSequence
-from recognizer.am.training.data.checked_data import TrainingUtterance, cut_features, epoch_order
+from recognizer.am.training.data.checked_data import (
+    TrainingUtterance,
+    cut_features,
+    epoch_by_length,
+    epoch_order,
+)
 from recognizer.am.training.data.sources import (
     Features,
     FeatureSource,
@@ -151,6 +156,8 @@ class StreamBatcher:
         shards_at_once: see `recognizer.am.training.data.checked_data.epoch_order`.
         processes: that read or compute features before they are needed; 0: that is done when an
             utterance is drawn.
+        sorted_epochs: the first so many passes take utterances by length, see
+            `recognizer.am.training.data.checked_data.epoch_by_length`.
         subsampling: n, input frames from one output to the next. Shuffled utterances then begin
             with their frame 0 to n - 1, which is drawn: the shifted copies of Peddinti et al. 2018
             ("Low latency acoustic modeling using temporal convolution and LSTMs").
@@ -169,6 +176,7 @@ class StreamBatcher:
         augment: Augment | None = None,
         shards_at_once: int = 0,
         processes: int = 0,
+        sorted_epochs: int = 0,
         subsampling: int = 1,
     ) -> None:
         if delay % subsampling or (chunk or 0) % subsampling:
@@ -182,6 +190,7 @@ class StreamBatcher:
         self._augment = augment
         self._shards_at_once = shards_at_once
         self._processes = processes
+        self._sorted_epochs = sorted_epochs
         self._prefetched: Generator[Features, None, None] | None = None
         self._streams = [_Stream(delay, subsampling) for _ in range(streams)]
         self._epoch = 0
@@ -250,6 +259,8 @@ class StreamBatcher:
     def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
         if not self._shuffle:
             return np.arange(len(self._utterances))
+        if epoch < self._sorted_epochs:
+            return epoch_by_length(self._utterances)
         return epoch_order(self._utterances, self._seed, epoch, self._shards_at_once)
 
     def _draw(self, stream: _Stream) -> bool:

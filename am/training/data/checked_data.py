@@ -260,6 +260,20 @@ def epoch_order(
     )
 
 
+def epoch_by_length(utterances: Sequence[TrainingUtterance]) -> npt.NDArray[np.int64]:
+    """Order of an epoch that takes the shortest utterances first.
+
+    SortaGrad, Amodei et al. 2015, section 3.3. Their lengths are the frames of their first
+    versions, or, where a source of features does not say how many it has, those of the targets.
+    """
+    sources = [utterance.features for utterance in utterances]
+    if all(isinstance(source, Sized) for source in sources):
+        lengths = [len(source) for source in sources if isinstance(source, Sized)]
+    else:
+        lengths = [len(utterance.target) for utterance in utterances]
+    return np.argsort(lengths, kind="stable")
+
+
 def cut_features(features: Features, target: Target, subsampling: int) -> Features:
     """The frames that the target is about."""
     frames = target.output_frames

@@ -66,6 +66,7 @@ class Learner:
             augment=augment,
             shards_at_once=options.shards_at_once,
             processes=options.feature_processes,
+            sorted_epochs=options.sorted_epochs,
             subsampling=model.network.options.subsampling,
         )
         self.states = model.initial_states(options.streams)

@@ -107,9 +107,12 @@ class TrainingOptions:
             utterances take them whole.
         shards_at_once: draw utterances from so many shards of the features before the next are
             begun, for corpora larger than memory; 0 shuffles over everything.
+        sorted_epochs: the first so many passes take the shortest utterances first (SortaGrad,
+            Amodei et al. 2015, section 3.3); the others shuffle them.
         feature_processes: processes that read or compute features before they are needed; in mode
             "ddp" each process has so many. 0: the training waits for them.
-        optimizer: "sgd" (without momentum) or "adam" (with decoupled weight decay).
+        optimizer: "sgd" or "adam" (with decoupled weight decay).
+        momentum: of "sgd", in Nesterov's form; 0 for none. Amodei et al. 2015 take 0.99.
         learning_rate: at the beginning.
         final_learning_rate: at the end; it decays exponentially with the frames seen.
         decay_frames: the final rate is reached after so many frames, and the decay goes on alike
@@ -153,8 +156,10 @@ class TrainingOptions:
     streams: int = 64
     chunk: int = 20
     shards_at_once: int = 0
+    sorted_epochs: int = 0
     feature_processes: int = 0
     optimizer: str = "adam"
+    momentum: float = 0.0
     learning_rate: float = 1e-3
     final_learning_rate: float = 5e-5
     decay_frames: int = 0
@@ -185,7 +190,7 @@ class TrainingOptions:
         for name in (
             "max_frames", "warmup_frames", "average_frames", "threads", "evaluate_frames",
             "patience", "decay_frames", "length_tolerance", "shards_at_once",
-            "feature_processes", "seed",
+            "feature_processes", "sorted_epochs", "seed",
         ):  # fmt: skip
             value = getattr(self, name)
             _require(name, value, "an integer >= 0", isinstance(value, int) and value >= 0)
@@ -197,6 +202,13 @@ class TrainingOptions:
             _require(name, value, "a number >= 0", math.isfinite(value) and value >= 0)
         value = self.held_out_fraction
         _require("held_out_fraction", value, "a number in [0, 1)", 0 <= value < 1)
+        _require("momentum", self.momentum, "a number in [0, 1)", 0 <= self.momentum < 1)
+        if self.optimizer != "sgd":
+            expected = '0 beside any optimizer but "sgd"'
+            _require("momentum", self.momentum, expected, not self.momentum)
+        if self.shards_at_once:
+            expected = "0 beside shards_at_once, as utterances are drawn from all shards by length"
+            _require("sorted_epochs", self.sorted_epochs, expected, not self.sorted_epochs)
         values = [value for _, value in self._dropout.points]
         expected = "values in [0, 1)"
         _require("dropout", self.dropout, expected, all(0 <= value < 1 for value in values))
@@ -225,7 +237,7 @@ class TrainingOptions:
             _require("dropout", self.dropout, expected, good)
             _require("device", self.device, f"cpu {where}", self.device == "cpu")
             _require("optimizer", self.optimizer, f"sgd {where}", self.optimizer == "sgd")
-            for name in ("average_frames", "patience", "feature_processes"):
+            for name in ("average_frames", "patience", "feature_processes", "momentum"):
                 value = getattr(self, name)
                 _require(name, value, f"0 {where}", not value)
         else:

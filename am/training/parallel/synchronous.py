@@ -229,7 +229,10 @@ def train_synchronously(
 
 def _optimizer(parameters: list[Tensor], options: TrainingOptions) -> torch.optim.Optimizer:
     if options.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=options.learning_rate)
+        nesterov = options.momentum > 0
+        return torch.optim.SGD(
+            parameters, lr=options.learning_rate, momentum=options.momentum, nesterov=nesterov
+        )
     return torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
     )

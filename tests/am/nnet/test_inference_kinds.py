@@ -139,9 +139,7 @@ def test_layers_of_both_directions(kind: str) -> None:
     network = make_file(kind)
     options = network.options
     assert not options.streaming and options.output_delay > 0
-    with pytest.raises(
-        UsageError, match=r"layers\[1\]: expected .* 'rnn of both'"
-    ):
+    with pytest.raises(UsageError, match=r"layers\[1\]: expected .* 'rnn of both'"):
         NativeNetwork(network)
     model = TorchNetwork(network)
     with pytest.raises(UsageError, match="bidirectional: it cannot stream, only take whole"):

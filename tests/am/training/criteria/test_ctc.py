@@ -13,10 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recognizer.am.nnet.convolution import ConvolutionOptions, LookaheadOptions
+from recognizer.am.nnet.ctc import BLANK, collapse, greedy_tokens
 from recognizer.am.nnet.network_file import read_network
+from recognizer.am.nnet.options import NetworkOptions, NetworkShape
+from recognizer.am.nnet.recurrent import RnnOptions
 from recognizer.am.torch.network_module import NetworkOutputs
 from recognizer.am.training.criteria.criterion import ChunkTargets
-from recognizer.am.training.criteria.ctc import BLANK, Ctc, collapse, edit_distance
+from recognizer.am.training.criteria.ctc import Ctc, edit_distance
 from recognizer.am.training.criteria.targets import TokenSequence
 from recognizer.am.training.data.batching import StreamBatcher
 from recognizer.am.training.parallel.synchronous import SyncTrainer
@@ -117,6 +121,17 @@ def test_collapse(path: list[int]) -> None:
     assert collapse(np.array(path)).tolist() == of_path(tuple(path))
 
 
+def test_greedy_tokens_are_those_of_the_best_path() -> None:
+    path = [0, 2, 2, 0, 2, 1, 1, 3, 0]
+    posteriors = np.full((len(path), 4), 0.1, np.float32)
+    posteriors[np.arange(len(path)), path] = 0.7
+    found = greedy_tokens(np.log(posteriors))
+    assert (found.tokens.tolist(), found.frames.tolist()) == ([2, 2, 1, 3], [1, 4, 5, 7])
+    np.testing.assert_allclose(found.log_prob, 9 * np.log(0.7), rtol=1e-6)
+    nothing = greedy_tokens(np.empty((0, 4), np.float32))
+    assert (len(nothing.tokens), nothing.log_prob) == (0, 0.0)
+
+
 def test_a_chunk_of_padding_has_no_loss() -> None:
     logits = torch.zeros(2, 2, 3, requires_grad=True)
     targets = chunk([0, 0], [None, None], delay=2)
@@ -192,6 +207,40 @@ def test_a_network_learns_tokens_and_a_resumed_run_ends_with_the_same_bits(tmp_p
     assert "log_priors" not in ours.tensors  # there are no frame labels to count
     for name, array in expected.tensors.items():
         np.testing.assert_array_equal(ours.tensors[name], array, err_msg=name)
+
+
+def deep_speech(directory: Path) -> SyncTrainer:
+    """A network of convolution, recurrent layers of both directions and lookahead."""
+    directory.mkdir(exist_ok=True)
+    layers = (
+        ConvolutionOptions(filters=24, left=2, right=2),
+        RnnOptions(units=24, bidirectional=True),
+        LookaheadOptions(right=2),
+    )
+    network = NetworkOptions.of(NetworkShape(kind="layered", layers=layers), STATES, DIM)
+    options = dataclasses.replace(
+        SGD, momentum=0.9, sorted_epochs=1, reduction="mean", learning_rate=3e-2,
+        final_learning_rate=1e-2, streams=4, epochs=12, max_gradient_norm=1.0,
+    )  # fmt: skip
+    utterances = make_utterances()
+    # Too short for its transcript: left out, and counted.
+    short = dataclasses.replace(utterances[0], id="short", features=np.ones((3, DIM), np.float32))
+    task = make_task(
+        [*utterances, short], network, options, directory, criterion=Ctc(), progress=False
+    )
+    (dropped,) = task.data.dropped
+    assert dropped.startswith("short: 3 output frames, but CTC needs ")
+    return SyncTrainer(task)
+
+
+def test_deep_speech_learns_with_momentum_and_resumes(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    whole = deep_speech(tmp_path / "whole").train()
+    assert whole.best is not None and whole.best["token_accuracy"] > 0.8
+    assert not deep_speech(tmp_path / "cut").train(max_chunks=13).finished
+    second = deep_speech(tmp_path / "cut")
+    second.restore()
+    assert second.train().last == whole.last
 
 
 def test_tokens_are_not_cut_into_chunks() -> None:

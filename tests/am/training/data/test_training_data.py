@@ -17,9 +17,11 @@ from recognizer.am.training.criteria.targets import (
     Target,
     TokenSequence,
 )
+from recognizer.am.training.data.batching import StreamBatcher
 from recognizer.am.training.data.checked_data import (
     CheckedData,
     TrainingUtterance,
+    epoch_by_length,
     epoch_order,
     is_held_out,
 )
@@ -210,3 +212,30 @@ def test_shards_come_in_another_order_each_epoch() -> None:
     utterances = [dataclasses.replace(APART, id=str(k), shard=k // 5) for k in range(50)]
     orders = {tuple(epoch_order(utterances, 0, epoch, 2).tolist()) for epoch in range(4)}
     assert len(orders) == 4
+
+
+def test_sorted_epochs_take_the_shortest_first() -> None:
+    lengths = [7, 3, 9, 3, 5]
+    utterances = [
+        TrainingUtterance(str(k), np.zeros((length, 2), np.float32), FrameLabels(np.zeros(20 - k)))
+        for k, length in enumerate(lengths)
+    ]
+    assert epoch_by_length(utterances).tolist() == [1, 3, 4, 0, 2]
+    # Features that do not say how many they are: by the targets.
+    unknown = [dataclasses.replace(u, features=lambda: np.zeros((4, 2))) for u in utterances]
+    assert epoch_by_length(unknown).tolist() == [4, 3, 2, 1, 0]
+
+
+def test_sorted_epochs_come_before_the_shuffled_ones() -> None:
+    utterances = [
+        TrainingUtterance(str(k), np.full((k + 1, 1), k, np.float32),
+                          FrameLabels(np.zeros(k + 1, np.int32)))
+        for k in reversed(range(12))
+    ]  # fmt: skip
+    batcher = StreamBatcher(
+        utterances, streams=1, chunk=None, delay=0, epochs=4, sorted_epochs=2, seed=3
+    )
+    drawn = [int(chunk.features[0, 0, 0]) for chunk in batcher]
+    epochs = [drawn[at : at + 12] for at in range(0, 48, 12)]
+    assert epochs[0] == epochs[1] == list(range(12))
+    assert all(sorted(epoch) == list(range(12)) != epoch for epoch in epochs[2:])
