@@ -117,7 +117,7 @@ def compose_graph(
     # Sorted on both sides, composition walks the arcs of whichever state has fewer.
     kaldifst.arcsort(g_fst, sort_type="ilabel")
     _report("G", g_fst)
-    lg = _reduced("LG", kaldifst.compose(l_fst, g_fst))
+    lg = reduced("LG", kaldifst.compose(l_fst, g_fst))
     del l_fst, g_fst
     clg, contexts = kaldifst.compose_context(list(dictionary.disambiguation), 3, 1, lg)
     del lg
@@ -125,7 +125,7 @@ def compose_graph(
     arrays = FstArrays.from_kaldifst(clg)
     del contexts
     clg = replace(arrays, ilabels=labels.relabel[arrays.ilabels]).to_kaldifst()
-    clg = _reduced(f"CLG of {len(labels.units)} units", clg)
+    clg = reduced(f"CLG of {len(labels.units)} units", clg)
     kaldifst.arcsort(clg, sort_type="ilabel")
     h_fst = hmm_fst(labels, transitions).to_kaldifst()
     kaldifst.arcsort(h_fst, sort_type="olabel")
@@ -135,7 +135,7 @@ def compose_graph(
     arrays = FstArrays.from_kaldifst(hclg)
     del hclg
     arrays = without_labels(arrays, transitions.num_transition_ids + 1)
-    arrays = _minimal(remove_epsilons_locally(arrays))
+    arrays = minimal(remove_epsilons_locally(arrays))
     arrays = add_self_loops(arrays, transitions, options.self_loop_scale, options.transition_scale)
     arrays = arrays.depth_first()
     _log.info("graph: %d states, %d arcs", arrays.num_states, arrays.num_arcs)
@@ -164,7 +164,8 @@ def _words(lexicon: Lexicon, model: NgramModel, allow_missing: bool) -> tuple[st
     return ("<eps>", *(word for word in known if word in lexicon))
 
 
-def _reduced(name: str, fst: Any) -> Any:
+def reduced(name: str, fst: Any) -> Any:
+    """The kaldifst transducer determinized and minimised, in place; ``name`` is for errors."""
     _determinize(name, fst)
     kaldifst.minimize_encoded(fst, delta=COST_STEP)
     _report(name, fst)
@@ -179,7 +180,8 @@ def _determinize(name: str, fst: Any) -> None:
         raise SpeechError(f"graph: {name}: expected at least one sentence, found none")
 
 
-def _minimal(arrays: FstArrays) -> FstArrays:
+def minimal(arrays: FstArrays) -> FstArrays:
+    """The transducer minimised, its labels and costs taken as one label."""
     fst = arrays.to_kaldifst()
     kaldifst.minimize_encoded(fst, delta=COST_STEP)
     return FstArrays.from_kaldifst(fst)

@@ -67,7 +67,7 @@ def lexicon_fst(
         SpeechError: if a pronunciation has a phone that the table lacks.
     """
     entries = _entries(lexicon, phones, word_ids)
-    symbols = _disambiguation([entry.phones for entry in entries])
+    symbols = disambiguation([entry.phones for entry in entries])
     first = len(phones)  # of the disambiguation symbols: #0, then those of words, then silence's
     count = max(symbols, default=0)
     silence_symbol = first + count + 1
@@ -134,7 +134,7 @@ def _entries(lexicon: Lexicon, phones: PhoneTable, word_ids: Mapping[str, int]) 
     return entries
 
 
-def _disambiguation(sequences: Sequence[tuple[int, ...]]) -> list[int]:
+def disambiguation(sequences: Sequence[tuple[int, ...]]) -> list[int]:
     """Number of the disambiguation symbol that each pronunciation needs, 0 for none."""
     count = Counter(sequences)
     prefixes = {sequence[:end] for sequence in count for end in range(1, len(sequence))}

@@ -1,0 +1,1 @@
+"""Decoding graphs of networks that were trained with CTC."""
