@@ -209,7 +209,7 @@ def test_layers_are_tables_of_toml(tmp_path: Path) -> None:
         ("[[layers]]\nunits = 3", r"n: layers\[0\]: expected a key kind, found {'units': 3}"),
         (
             '[[layers]]\nkind = "cnn"',
-            r"layers\[0\]: kind: expected 'tdnn' or 'lstmp' or 'pooling', found 'cnn'",
+            r"layers\[0\]: kind: expected 'tdnn' or 'lstmp' or 'pooling' or .*, found 'cnn'",
         ),
         ('[[layers]]\nkind = "tdnn"', r"layers\[0\]: the key 'units' is missing"),
         ('[[layers]]\nkind = "tdnn"\nunits = 3\ncells = 1', r"layers\[0\]: unknown key 'cells'"),
