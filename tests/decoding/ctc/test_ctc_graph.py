@@ -153,13 +153,13 @@ def prefix_beam_search(
 
 @pytest.mark.parametrize("seed", range(5))
 def test_characters_as_words_are_those_of_a_prefix_beam_search(seed: int, tmp_path: Path) -> None:
-    characters = CharacterSet(tuple("你好世界吗我"))
+    characters = CharacterSet(tuple("你好世界"))
     model = random_ngrams(seed, list(characters.characters), 3, tmp_path / "toy.arpa")
-    scores = log_posteriors(8, characters.num_outputs, seed)
+    scores = log_posteriors(6, characters.num_outputs, seed)
     options = SearchOptions(beam=1000.0, acoustic_scale=1.0, max_active=10**6)
     decoder = Decoder(build_tlg(characters, model), ctc_pdfs(characters.num_outputs), options)
     best = decoder.decode_best(scores)
-    text, cost = prefix_beam_search(scores, characters, model, beam=10**6 if seed < 1 else 3000)
+    text, cost = prefix_beam_search(scores, characters, model, beam=2000)
     assert ("".join(best.words), best.cost(1.0)) == (text, pytest.approx(cost, abs=1e-3))
 
 
