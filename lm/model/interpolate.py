@@ -49,7 +49,20 @@ def tune_weights(
     probs = _event_probs(models, sentences)
     if not len(probs):
         raise SpeechError("text to tune interpolation weights on: expected words, found none")
-    weights = np.full(len(models), 1 / len(models))
+    return mixture_weights(probs)
+
+
+def mixture_weights(probs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weights of a linear mixture by expectation maximisation, as `tune_weights` finds them.
+
+    Args:
+        probs: what each model gives each event, `[events, models]`, at least one event; an
+            event's may all be multiplied by the same number.
+
+    Returns:
+        float64 `[models]`, which sum to 1.
+    """
+    weights = np.full(probs.shape[1], 1 / probs.shape[1])
     for _ in range(_MAX_ROUNDS):
         # By what factor each weight grows: where all are at most 1, no other weights do better,
         # and the logarithm of the greatest bounds what is left to gain.

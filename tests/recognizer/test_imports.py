@@ -20,7 +20,13 @@ FLOORS = {"data": 0, "am": 1, "lm": 1, "decoding": 2, "recognizer": 3}
 TRAINING = (
     "recognizer.am.torch",
     "recognizer.am.training",
-    "recognizer.lm.neural",
+    "recognizer.lm.neural.addressing",
+    "recognizer.lm.neural.memory_step",
+    "recognizer.lm.neural.ntm",
+    "recognizer.lm.neural.rmsprop",
+    "recognizer.lm.neural.stacked_lstm",
+    "recognizer.lm.neural.word_network",
+    "recognizer.pipelines.language_model.training",
     "recognizer.experiments.ntm.training",
 )
 """Modules whose names begin so may import torch; all others must not, nor through others."""

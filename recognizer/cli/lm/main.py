@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recognizer.cli.lm.estimate import estimate
+from recognizer.cli.lm.neural import neural
 from recognizer.cli.lm.options import number_list, output_options, work_options, write_options_of
+from recognizer.cli.lm.perplexity_row import COLUMNS, perplexity_row
 from recognizer.cli.lm.progress import reading, stages, working
 from recognizer.cli.lm.units import units
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def lm() -> None:
-    """Estimate, prune, mix, test and convert n-gram language models.
+    """Estimate, prune, mix, test and convert n-gram language models; train neural ones.
 
     Models are ARPA files (.arpa, .arpa.gz; .xz and .zst are read too) or our binary (.ngram), which
     is mapped into memory and opens at once. Text is UTF-8, one sentence a line, words separated by
@@ -194,21 +196,14 @@ def perplexity(model: str, texts: tuple[str, ...]) -> None:
     with working(f"reading {model}"):
         opened = read_language_model(model, resident=worth_loading(model, texts))
     results: list[Perplexity] = []
-    click.echo("file\tsentences\twords\toov\tlog10_prob\tperplexity\tperplexity_with_oov")
+    click.echo(COLUMNS)
     for text in texts:
         with reading(text, [text], unknown_words=True) as lines:
             result = perplexity_of(opened, lines)
         results.append(result)
-        click.echo(_perplexity_row(text, result))
+        click.echo(perplexity_row(text, result))
     if len(results) > 1:
-        click.echo(_perplexity_row("total", total(results)))
-
-
-def _perplexity_row(name: str, result: Perplexity) -> str:
-    return (
-        f"{name}\t{result.sentences}\t{result.words}\t{result.oov}\t{result.log10_prob:.4f}\t"
-        f"{result.perplexity:.4f}\t{result.perplexity_with_oov:.4f}"
-    )
+        click.echo(perplexity_row("total", total(results)))
 
 
 @lm.command()
@@ -262,4 +257,5 @@ def check(models: tuple[str, ...]) -> None:
 
 
 lm.add_command(estimate)
+lm.add_command(neural)
 lm.add_command(units)
