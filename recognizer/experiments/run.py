@@ -88,16 +88,25 @@ class TablesRun:
             self.model.transitions.num_pdfs, self.model.config.features.num_bins
         )
 
+    def check(self) -> None:
+        """Tell what cannot work now, not after hours.
+
+        Raises:
+            SpeechError: a set is missing, or there is no torch.
+            UsageError: a network or its training that cannot be.
+        """
+        for candidate in self.candidates:
+            check_network(replace(self._options, network=candidate.shape))
+        for labels in (self._labels, self._dev_labels):
+            labels.check()
+
     def prepare(self) -> None:
         """Labels and features of all sets; a second process waits for the first.
 
         Raises:
             SpeechError: a set is missing, nothing of it can be aligned, or there is no torch.
         """
-        # What cannot work is told now, not after hours.
-        check_network(self._options)
-        for labels in (self._labels, self._dev_labels):
-            labels.check()
+        self.check()
         with locked(self._work / "prepare.lock", wait=True):
             run_stages(self._labels.stages(self._options), self._work)
             dev = self._dev_labels.stages(replace(self._options, speeds=(1.0,), augmentation=None))

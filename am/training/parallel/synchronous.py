@@ -143,8 +143,8 @@ class SyncTrainer:
         flags = total[-len(wishes) :]
         check_finite(sums.loss)
         alive, save, stop, impatient = (flag > 0 for flag in flags)
-        if not alive:
-            return False, False, False, False
+        if not alive or impatient:  # the weights stay as they were measured
+            return alive, False, False, impatient
         self.chunks += 1
         gradients = self.learner.gradients(result)
         if sums.units:

@@ -186,8 +186,10 @@ def test_patience_ends_the_run(tmp_path: Path) -> None:
     assert result.finished and result.best is not None
     accuracies = [entry["held_out_accuracy"] for entry in measurements(tmp_path)]
     best = accuracies.index(max(accuracies))
-    # Two measurements after the best, and the one that every training ends with.
-    assert len(accuracies) == best + 1 + 2 + 1
+    # Two measurements after the best, the second of which is of the network at the end.
+    assert len(accuracies) == best + 1 + 2
+    assert result.last is not None
+    assert accuracies[-1] == pytest.approx(result.last["accuracy"], abs=1e-5)
     # Nowhere before had it failed twice.
     records = [k for k in range(best) if accuracies[k] > max(accuracies[:k], default=0.0)]
     assert all(max(accuracies[k + 1 : k + 3]) > accuracies[k] for k in records)

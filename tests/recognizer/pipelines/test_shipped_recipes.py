@@ -11,6 +11,7 @@ from places import ROOT
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.experiments.options import TablesExperiment
+from recognizer.experiments.run import TablesRun
 from recognizer.model.files import DEFAULT_MODEL
 from recognizer.pipelines.recipe import read_recipe
 from recognizer.pipelines.recipe_stages import recipe_stages
@@ -41,7 +42,7 @@ def corpora_of(path: Path, root: Path) -> Path:
         write_set(root / one["data"])
         if teacher := one.get("teacher"):
             (root / teacher["path"]).mkdir(parents=True)
-    for name in table.get("tuning", {}).get("data", ()):
+    for name in (*table.get("tuning", {}).get("data", ()), *table.get("dev", ())):
         write_set(root / name)
     lm = table.get("lm", {})
     noise = table["acoustic"].get("augmentation", {}).get("noise", {})
@@ -97,9 +98,12 @@ def test_recipes_of_retraining_pass_all_checks(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_experiments_are_well_formed(name: str) -> None:
+def test_experiments_pass_all_checks(name: str, tmp_path: Path) -> None:
     path = FOLDER / f"{name}.toml"
-    assert from_table(TablesExperiment, read_toml(path), str(path))
+    made = from_table(TablesExperiment, read_toml(path), str(path))
+    run = TablesRun(made, corpora_of(path, tmp_path / "corpora"), tmp_path / "work")
+    run.check()
+    assert len(run.candidates) == len(made.kinds) * len(made.sizes) * len(made.depths)
 
 
 def test_a_network_of_another_shape_than_its_start_is_refused_at_once(tmp_path: Path) -> None:

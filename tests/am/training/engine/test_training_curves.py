@@ -126,6 +126,7 @@ def test_a_training_from_a_network_measures_it_first(tmp_path: Path, evaluate_fr
     assert result.best["accuracy"] == pytest.approx(log[0]["held_out_accuracy"], abs=1e-5)
     assert result.last["accuracy"] < result.best["accuracy"]
     assert result.frames < 10 * task.data.frames
+    assert len(log) == 3 and log[-1]["frames"] == result.frames
     best = read_network(result.best_path).tensors
     for name, tensor in read_network(start).tensors.items():
         np.testing.assert_array_equal(best[name], tensor)
