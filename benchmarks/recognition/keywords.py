@@ -57,11 +57,8 @@ def best_path_alone(lattice: CompactLattice, postings: Postings, acoustic_scale:
         first, end = int(offsets[state]), int(offsets[state + 1])
         arc = first + int(np.flatnonzero(lattice.words[first:end] == word)[0])
         on_path[arc], state = True, int(lattice.targets[arc])
-    kept = {
-        name: getattr(postings, name)[on_path]
-        for name in ("words", "sources", "targets", "begins", "ends", "posteriors")
-    }
-    return Postings(**kept, continuations=np.ones(int(on_path.sum()), dtype=np.float32))
+    kept = postings.part(on_path)
+    return replace(kept, continuations=np.ones_like(kept.continuations))
 
 
 def keywords_of(corpus: Corpus) -> list[str]:
@@ -97,12 +94,12 @@ def run(recognizer: Recognizer, corpus: Corpus, directory: Path) -> list[Row]:
             named = IndexedUtterance(
                 utterance.id, utterance.recording, utterance.start, len(samples) / SAMPLE_RATE
             )
-            builders["lattices"].add(named, postings, lattice)
+            builders["lattices"].add(named, postings, lattice.symbols, lattice.num_states)
             indexing += time.process_time() - recognised
             recognition += recognised - began
             audio += named.duration
             single = best_path_alone(lattice, lattice_postings(*arguments), known.acoustic_scale)
-            builders["best paths"].add(named, single, lattice)
+            builders["best paths"].add(named, single, lattice.symbols, lattice.num_states)
             advance()
     aligner, transcribed = read_aligner(recognizer.bundle, corpus)
     aligned = align_corpus(transcribed, aligner)

@@ -27,8 +27,7 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import check_directory, read_lines, replace_text
 from recognizer.data.io.json_io import read_json, write_json
 from recognizer.data.io.mapped_arrays import open_arrays, write_arrays
-from recognizer.decoding.keywords.postings import IntArray, LongArray, Postings
-from recognizer.decoding.lattice.lattice import CompactLattice
+from recognizer.decoding.keywords.postings import IntArray, LongArray, Postings, concatenated
 
 SETTINGS, UTTERANCES, WORDS, POSTINGS = "index.json", "utterances.tsv", "words.txt", "postings"
 _KIND = "keyword-index"
@@ -212,13 +211,20 @@ class IndexBuilder:
         self._parts: list[Postings] = []
         self._state_offsets = [0]
 
-    def add(self, utterance: IndexedUtterance, postings: Postings, lattice: CompactLattice) -> None:
+    def add(
+        self,
+        utterance: IndexedUtterance,
+        postings: Postings,
+        symbols: Sequence[str],
+        num_states: int,
+    ) -> None:
         """Add an utterance.
 
         Args:
             utterance: its names and times.
-            postings: of its lattice.
-            lattice: says what its word ids mean and how many states it has.
+            postings: of its lattice, or of several that follow each other.
+            symbols: word of each id of the postings.
+            num_states: above the number of each of the postings' states.
 
         Raises:
             SpeechError: an utterance of this name was added before, or its names have white space.
@@ -231,15 +237,9 @@ class IndexBuilder:
         self._names.add(utterance.id)
         self._utterances.append(utterance)
         first = self._state_offsets[-1]
-        self._parts.append(
-            replace(
-                postings,
-                words=self._own_ids(postings.words, lattice.symbols),
-                sources=postings.sources + first,
-                targets=postings.targets + first,
-            )
-        )
-        self._state_offsets.append(first + lattice.num_states)
+        words = self._own_ids(postings.words, symbols)
+        self._parts.append(replace(postings.moved(first, 0), words=words))
+        self._state_offsets.append(first + num_states)
 
     @property
     def num_utterances(self) -> int:
@@ -265,12 +265,9 @@ class IndexBuilder:
         """
         if not self._utterances:
             raise SpeechError("keyword index: expected utterances, found none")
-        columns = {
-            one.name: np.concatenate([getattr(part, one.name) for part in self._parts])
-            for one in fields(Postings)
-        }
-        order = np.lexsort((columns["targets"], columns["sources"], columns["words"]))
-        postings = Postings(**{name: column[order] for name, column in columns.items()})
+        found = concatenated(self._parts)
+        order = np.lexsort((found.targets, found.sources, found.words))
+        postings = Postings(*(getattr(found, one.name)[order] for one in fields(Postings)))
         bounds = np.arange(len(self._symbols) + 1)
         return KeywordIndex(
             settings=self._settings,

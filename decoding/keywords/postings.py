@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,26 @@ class Postings:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def part(self, kept: npt.NDArray[np.bool_]) -> Postings:
+        """Those that are marked in ``[K]``."""
+        return Postings(*(getattr(self, one.name)[kept] for one in fields(self)))
+
+    def moved(self, states: int, frames: int) -> Postings:
+        """The same behind so many other states and frames."""
+        return replace(
+            self,
+            sources=self.sources + states,
+            targets=self.targets + states,
+            begins=self.begins + np.int32(frames),
+            ends=self.ends + np.int32(frames),
+        )
+
+
+def concatenated(parts: Sequence[Postings]) -> Postings:
+    """The postings of all parts, one after the other; there is at least one part."""
+    names = [one.name for one in fields(Postings)]
+    return Postings(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def lattice_postings(

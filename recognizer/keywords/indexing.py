@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError, as_speech_error
@@ -15,15 +17,27 @@ from recognizer.decoding.keywords.index import (
     IndexSettings,
     KeywordIndex,
 )
-from recognizer.decoding.keywords.postings import Postings, lattice_postings
+from recognizer.decoding.keywords.postings import Postings, concatenated, lattice_postings
 from recognizer.decoding.lattice.arc_times import ArcTimes, arc_times
 from recognizer.decoding.lattice.lattice import CompactLattice
 from recognizer.lattices.directory import LatticeDirectory
 from recognizer.lattices.settings import LatticeSettings
+from recognizer.long.recognition import LONG_SECONDS, map_lattices
+from recognizer.long.segmentation import SegmentationOptions, Span
 from recognizer.recognizer import Recognizer
 
 MIN_POSTERIOR = 1e-5
 """Arcs less likely than this are left out of an index unless told otherwise."""
+
+_NONE = Postings(
+    words=np.zeros(0, dtype=np.int32),
+    sources=np.zeros(0, dtype=np.int64),
+    targets=np.zeros(0, dtype=np.int64),
+    begins=np.zeros(0, dtype=np.int32),
+    ends=np.zeros(0, dtype=np.int32),
+    posteriors=np.zeros(0, dtype=np.float32),
+    continuations=np.zeros(0, dtype=np.float32),
+)
 
 
 def index_corpus(
@@ -35,6 +49,9 @@ def index_corpus(
     progress: Callable[[Utterance, SpeechError | None], None] = lambda utterance, error: None,
 ) -> KeywordIndex:
     """Recognise utterances and index their lattices.
+
+    Those of more than a minute are recognised in segments, as by `Recognizer.recognize`; phrases
+    are found within segments, which mostly end at silences.
 
     Args:
         corpus: utterances; transcripts are not read.
@@ -49,21 +66,28 @@ def index_corpus(
     """
     known = LatticeSettings.of_recognizer(recognizer)
     settings = _index_settings(known, min_posterior)
-    builder = IndexBuilder(settings, recognizer.decoder.graph.words)
+    symbols = recognizer.decoder.graph.words
+    builder = IndexBuilder(settings, symbols)
     boundaries = known.boundaries
     assert boundaries is not None
 
+    def postings(lattice: CompactLattice) -> tuple[Postings, int]:
+        times = arc_times(lattice, boundaries, known.acoustic_scale)
+        return _postings(lattice, times, known, min_posterior), lattice.num_states
+
     def work(
         utterance: Utterance,
-    ) -> tuple[Utterance, tuple[float, CompactLattice, Postings] | SpeechError]:
+    ) -> tuple[Utterance, tuple[float, Postings, int] | SpeechError]:
         try:
             samples = utterance.samples()
-            lattice = recognizer.second_pass(
-                recognizer.first_pass(recognizer.acoustic_scores(samples))
-            ).lattice
-            times = arc_times(lattice, boundaries, known.acoustic_scale)
-            postings = _postings(lattice, times, known, min_posterior)
-            return utterance, (len(samples) / SAMPLE_RATE, lattice, postings)
+            duration = len(samples) / SAMPLE_RATE
+            if duration > LONG_SECONDS:
+                spans = map_lattices(recognizer, [samples], SegmentationOptions(), postings)
+                return utterance, (duration, *joined_spans(spans))
+            if recognizer.bundle.config.features.num_frames(len(samples)) == 0:
+                return utterance, (duration, _NONE, 0)
+            lattice = recognizer.first_pass(recognizer.acoustic_scores(samples))
+            return utterance, (duration, *postings(recognizer.second_pass(lattice).lattice))
         except Exception as error:
             return utterance, as_speech_error(error)
 
@@ -73,12 +97,9 @@ def index_corpus(
             progress(utterance, found)
             first = first or SpeechError(f"utterance {utterance.id}: {found}")
             continue
-        duration, lattice, postings = found
-        builder.add(
-            IndexedUtterance(utterance.id, utterance.recording, utterance.start, duration),
-            postings,
-            lattice,
-        )
+        duration, of_utterance, num_states = found
+        named = IndexedUtterance(utterance.id, utterance.recording, utterance.start, duration)
+        builder.add(named, of_utterance, symbols, num_states)
         progress(utterance, None)
     if first is not None and not builder.num_utterances:
         raise SpeechError(f"no utterance could be indexed; the first was {first}")
@@ -113,8 +134,28 @@ def index_lattices(
     for one in opened.lattices():
         postings = _postings(one.lattice, one.times, one.settings, min_posterior)
         utterance = IndexedUtterance(one.utterance, one.utterance, 0.0, one.duration)
-        builder.add(utterance, postings, one.lattice)
+        builder.add(utterance, postings, one.lattice.symbols, one.lattice.num_states)
     return builder.build()
+
+
+def joined_spans(spans: Iterable[tuple[Span, tuple[Postings, int]]]) -> tuple[Postings, int]:
+    """The postings of a recording's spans, and above which number there is no state.
+
+    Where a recording was cut without silence, both spans hear what is around the cut: a word is
+    taken from the one on whose side of the cut its middle lies.
+    """
+    parts = [_NONE]
+    states, cut = 0, 0
+    for span, (postings, num_states) in spans:
+        moved = postings.moved(states, span.begin)
+        states += num_states
+        middles = (moved.begins + moved.ends) / 2.0
+        kept = middles >= cut
+        if span.cut is not None:
+            kept &= middles < span.cut
+        parts.append(moved.part(kept))
+        cut = span.cut or 0
+    return concatenated(parts), states
 
 
 def _index_settings(settings: LatticeSettings, min_posterior: float) -> IndexSettings:

@@ -9,19 +9,23 @@ of what is asked for, and no further: nothing grows with the recording but the w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from recognizer.data.audio.reading import SAMPLE_RATE, Samples
 from recognizer.data.errors import SpeechError
 from recognizer.data.parallel.threads import thread_map
+from recognizer.decoding.lattice.lattice import CompactLattice
 from recognizer.long.audio_buffer import AudioBuffer
 from recognizer.long.segmentation import SegmentationOptions, Segmenter, Span
 from recognizer.long.silence import FloatArray, SilenceDetector
 from recognizer.recognition.passes import Passes
 from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
+
+Answer = TypeVar("Answer")
 
 LONG_SECONDS = 60.0
 """A recording above this length is recognised in segments."""
@@ -79,6 +83,41 @@ def recognize_segments(
         segment = recording.segment(span, result, taken)
         taken = segment.end if span.cut is not None else 0.0
         yield replace(result, words=segment.words, segments=(segment,))
+    if recording.error is not None:
+        raise recording.error
+
+
+def map_lattices(
+    passes: Passes,
+    pieces: Iterable[Samples],
+    options: SegmentationOptions,
+    use: Callable[[CompactLattice], Answer],
+    threads: int = 1,
+) -> Iterator[tuple[Span, Answer]]:
+    """What can be made of the lattices of a recording, which is recognised in segments.
+
+    Args:
+        passes: the model.
+        pieces: the samples at 16 kHz, from front to back, in pieces of any length.
+        options: where to cut.
+        use: makes something of a span's rescored lattice, whose frames count from the span's begin;
+            it is called by several threads, and no lattice is kept longer.
+        threads: spans that are recognised at a time.
+
+    Yields:
+        Each span, in order, and what `use` made of its lattice.
+
+    Raises:
+        SpeechError: as `recognize_segments`.
+    """
+    recording = _Recording(passes, pieces, options)
+
+    def work(item: tuple[Span, Samples]) -> tuple[Span, Answer]:
+        lattice = passes.first_pass(passes.acoustic_scores(item[1]))
+        return item[0], use(passes.second_pass(lattice).lattice)
+
+    odds = thread_map(recording.log_odds, recording.windows(), max(1, threads // 4))
+    yield from thread_map(work, recording.spans(odds), threads)
     if recording.error is not None:
         raise recording.error
 

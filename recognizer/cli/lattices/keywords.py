@@ -83,7 +83,7 @@ def index(
     """Index the words of DATA, which is recognised, or of LATTICES.
 
     DATA is a Kaldi data directory, which needs no text, or any other corpus that recognizer lattice
-    takes; utterances are best no longer than a few minutes. LATTICES is a directory that
+    takes; recordings of more than a minute are recognised in segments. LATTICES is a directory that
     recognizer lattice wrote, one with lattices.txt.gz and words.txt of Kaldi (which needs
     --acoustic-scale and --frame-shift), or one with files .slf or .slf.gz, of which each is a
     recording. Times are exact where lattices have transition-ids and lattices.json.

@@ -35,7 +35,7 @@ def index_of(*lattices: CompactLattice, min_posterior: float = 0.0) -> KeywordIn
         times = state_times(lattice)
         postings = lattice_postings(lattice, times, 0.5, 1.0, min_posterior)
         utterance = IndexedUtterance(f"u{number}", "r", 10.0 * number, lattice.num_frames * 0.01)
-        builder.add(utterance, postings, lattice)
+        builder.add(utterance, postings, lattice.symbols, lattice.num_states)
     return builder.build()
 
 
@@ -113,7 +113,7 @@ def test_words_of_a_phrase_may_be_only_so_far_apart() -> None:
     times = replace(times, begins=times.begins * 20, ends=times.begins * 20 + 10)
     builder = IndexBuilder(SETTINGS, SYMBOLS)
     postings = lattice_postings(lattice, times, 1.0)
-    builder.add(IndexedUtterance("u", "u", 0.0, 1.0), postings, lattice)
+    builder.add(IndexedUtterance("u", "u", 0.0, 1.0), postings, lattice.symbols, lattice.num_states)
     index, words = builder.build(), SYMBOLS[1:3]
     assert find(index, words, 0.09) == ()
     (hit,) = find(index, words, 0.1)
@@ -191,11 +191,15 @@ def test_impossible_additions_are_refused() -> None:
     builder = IndexBuilder(SETTINGS, SYMBOLS)
     with pytest.raises(SpeechError, match="expected utterances, found none"):
         builder.build()
-    builder.add(IndexedUtterance("u", "u", 0.0, 1.0), postings, lattice)
+    builder.add(IndexedUtterance("u", "u", 0.0, 1.0), postings, lattice.symbols, lattice.num_states)
     with pytest.raises(SpeechError, match="expected each once"):
-        builder.add(IndexedUtterance("u", "u", 0.0, 1.0), postings, lattice)
+        builder.add(
+            IndexedUtterance("u", "u", 0.0, 1.0), postings, lattice.symbols, lattice.num_states
+        )
     with pytest.raises(SpeechError, match="white space"):
-        builder.add(IndexedUtterance("a b", "u", 0.0, 1.0), postings, lattice)
+        builder.add(
+            IndexedUtterance("a b", "u", 0.0, 1.0), postings, lattice.symbols, lattice.num_states
+        )
     with pytest.raises(UsageError, match="frame_shift"):
         IndexSettings(frame_shift=0.0)
     with pytest.raises(UsageError, match="min_posterior"):

@@ -240,3 +240,25 @@ def test_wrong_use_of_combine_is_one_line(command, made, tmp_path, arguments, co
     assert (ran.code, ran.err.count("\n")) == (code, 1), ran.err
     assert message in ran.err
     assert not (tmp_path / "out").exists()
+
+
+def test_long_recordings_are_indexed_in_segments(command, toy_model, tmp_path):
+    """The words have the times of the recording, and none comes twice or is lost at a cut."""
+    text = " ".join(["go left", "stop", "now write"] * 30)
+    assert len(toy.whistle(text)) > 60.0 * 16000
+    (tmp_path / "data").mkdir()
+    soundfile.write(tmp_path / "data" / "long.flac", toy.whistle(text), 16000)
+    (tmp_path / "data" / "wav.scp").write_text("long long.flac\n")
+    arguments = ["--output", tmp_path / "index", "--model", toy_model]
+    ran = command("recognizer", "keywords", "index", tmp_path / "data", *arguments)
+    assert (ran.code, ran.err) == (0, "")
+    for keyword in ("stop", "go left"):
+        ran = command("recognizer", "keywords", "search", tmp_path / "index", keyword)
+        found = sorted(float(line.split("\t")[3]) for line in ran.out.splitlines()[1:])
+        starts = zip(text.split(), toy.word_starts(text), strict=True)
+        expected = [start for word, start in starts if word == keyword.split()[0]]
+        if keyword == "stop":
+            assert found == pytest.approx(expected, abs=0.05)
+        else:  # a segment may end between the words of a phrase
+            assert len(found) >= len(expected) - 8
+            assert all(min(abs(one - start) for start in expected) < 0.05 for one in found)

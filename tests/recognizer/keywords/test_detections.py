@@ -38,7 +38,12 @@ def index_of(text_rules: str = "") -> KeywordIndex:
     for number, weights in enumerate(({(1, 2): 0.9, (3,): 0.1}, {(1,): 0.4, (3,): 0.6})):
         lattice = word_tree(weights)
         postings = lattice_postings(lattice, state_times(lattice), 1.0)
-        builder.add(IndexedUtterance(f"u{number}", "r", 5.0 * number, 500.0), postings, lattice)
+        builder.add(
+            IndexedUtterance(f"u{number}", "r", 5.0 * number, 500.0),
+            postings,
+            lattice.symbols,
+            lattice.num_states,
+        )
     return builder.build()
 
 
