@@ -28,6 +28,10 @@ class CompactAutomatonModel(Model):
 class PythonModel(Model):
     def __init__(self, open: Callable[[], _Histories], num_words: int) -> None: ...
 
+class MixtureModel(Model):
+    def __init__(self) -> None: ...
+    def add(self, model: Model, weight: float, scores: npt.NDArray[np.bool_]) -> None: ...
+
 class Rescoring:
     def __init__(
         self,

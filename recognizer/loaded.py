@@ -16,12 +16,14 @@ def loaded_recognizer(
     minimum_bayes_risk: bool = False,
     words: tuple[NewWord, ...] = (),
     boost: tuple[Phrase, ...] = (),
+    lm: str | None = None,
+    lm_weight: float | None = None,
 ) -> Recognizer:
     """This process's recogniser: loaded once, not once an utterance."""
     config = (DEFAULT_MODEL if model is None else Path(model)) / CONFIG
     # A model that was tuned since is another one.
     stamp = config.stat().st_mtime_ns if config.is_file() else 0
-    return _loaded(model, minimum_bayes_risk, words, boost, stamp)
+    return _loaded(model, minimum_bayes_risk, words, boost, lm, lm_weight, stamp)
 
 
 @functools.lru_cache(maxsize=1)
@@ -30,6 +32,15 @@ def _loaded(
     minimum_bayes_risk: bool,
     words: tuple[NewWord, ...],
     boost: tuple[Phrase, ...],
+    lm: str | None,
+    lm_weight: float | None,
     stamp: int,
 ) -> Recognizer:
-    return Recognizer(model, minimum_bayes_risk=minimum_bayes_risk, words=words, boost=boost)
+    return Recognizer(
+        model,
+        minimum_bayes_risk=minimum_bayes_risk,
+        words=words,
+        boost=boost,
+        lm=lm,
+        lm_weight=lm_weight,
+    )

@@ -11,6 +11,7 @@ import numpy as np
 from recognizer.decoding import _rescore
 from recognizer.lm.automaton.automaton import COMPACT, NgramAutomaton
 from recognizer.lm.model.language_model import LanguageModel
+from recognizer.lm.model.mixture import LinearMixture
 from recognizer.lm.ngram.model import UNKNOWN
 
 
@@ -35,13 +36,21 @@ def native_model(
 ) -> _rescore.Model:
     """A model as the native module takes it.
 
-    Automata of both layouts are walked natively, without the interpreter lock. Other engines are
-    asked once for every (history, word) of a lattice, which takes the lock.
+    Automata of both layouts, and linear mixtures of them, are walked natively, without the
+    interpreter lock. Other engines are asked once for every (history, word) of a lattice, which
+    takes the lock.
 
     Args:
         model: what scores words.
         symbols: word of each id of the lattices; what the model does not know is its `<unk>`.
     """
+    if isinstance(model, LinearMixture):
+        mixture = _rescore.MixtureModel()
+        scoring = np.array([model.scoring(symbol) for symbol in symbols], dtype=np.bool_)
+        for number, (part, weight) in enumerate(zip(model.models, model.weights, strict=True)):
+            scores = np.ascontiguousarray(scoring[:, number])
+            mixture.add(native_model(part, symbols), weight, scores)
+        return mixture
     epsilon = isinstance(model, EpsilonBackoff)
     automaton = model.automaton if isinstance(model, EpsilonBackoff) else model
     if not isinstance(automaton, NgramAutomaton):

@@ -15,10 +15,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.decoding import _rescore
 from recognizer.decoding.lattice.lattice import BestPath, CompactLattice, check_scale
+from recognizer.decoding.lattice.relabelling import first_labels, relabelled
 from recognizer.decoding.rescoring.models import EpsilonBackoff, native_model
 from recognizer.lm.model.language_model import LanguageModel
 
@@ -96,12 +98,17 @@ class Rescored:
     hit_max_arcs: bool
     _source: CompactLattice = field(repr=False)
     _expansion: _rescore.Rescoring = field(repr=False)
+    _acoustic_scale: float = field(repr=False)
+    _labels: npt.NDArray[np.int32] | None = field(repr=False)
 
     @cached_property
     def lattice(self) -> CompactLattice:
         """The expanded lattice, every word sequence on one path, with the new graph costs."""
         beam = min(self._source.beam, self.beam) if self.num_dropped else self._source.beam
-        return _expanded(self._source, self._expansion, beam)
+        lattice = _expanded(self._source, self._expansion, beam)
+        if self._labels is None:
+            return lattice
+        return relabelled(lattice, self._labels, self._acoustic_scale)
 
 
 class Rescorer:
@@ -116,7 +123,8 @@ class Rescorer:
         symbols: the words of the lattices by id. A word that a model does not know is scored as
             its `<unk>`.
         scored_as: for each of the symbols the word of the models that stands for it, if they are
-            not the same.
+            not the same. A symbol may then stand there more than once, scored as different words;
+            rescored lattices have the first of its ids only.
     """
 
     def __init__(
@@ -127,6 +135,7 @@ class Rescorer:
         scored_as: Sequence[str] | None = None,
     ) -> None:
         self._symbols = symbols
+        self._labels = first_labels(symbols)
         self._old = native_model(old, scored_as or symbols)
         self._new = native_model(new, scored_as or symbols)
 
@@ -240,7 +249,16 @@ class Rescorer:
             complete=path.complete,
         )
         return Rescored(
-            best, num_states, num_arcs, num_dropped, beam, hit_max_arcs, lattice, native
+            best,
+            num_states,
+            num_arcs,
+            num_dropped,
+            beam,
+            hit_max_arcs,
+            lattice,
+            native,
+            acoustic_scale,
+            self._labels,
         )
 
 

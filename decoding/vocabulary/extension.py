@@ -25,6 +25,7 @@ from recognizer.decoding import _vocabulary
 from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.graph.options import GraphOptions
+from recognizer.lm.text.classes import is_class
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class AddedWord:
         phones: base phones.
         cost: natural log, negated, beside what the language model says.
         scored_as: the language model's word that stands for it; of no use for a word that the graph
-            has already.
+            has already, except for a class (`<city>`): then the graph has the word once more, with
+            another label.
     """
 
     word: str
@@ -133,7 +135,8 @@ class ExtendableGraph:
         """The graph with more words.
 
         Args:
-            words: pronunciations, at least one; a word may have several.
+            words: pronunciations, at least one; a word may have several. A word of a class has a
+                label of its own for each class.
 
         Raises:
             SpeechError: a pronunciation has a phone that the model lacks, or one word is to be
@@ -142,14 +145,15 @@ class ExtendableGraph:
         phones = self._transitions.phones
         symbols = list(self._graph.words)
         scored_as = list(symbols)
-        ids = dict(self._ids)
+        ids: dict[str | tuple[str, str], int] = {**self._ids}
         labels, sequences = [], []
         for one in words:
             try:
                 sequences.append(phones.word_phones(one.phones))
             except SpeechError as error:
                 raise SpeechError(f"word {one.word!r}: {error}") from None
-            label = ids.setdefault(one.word, len(symbols))
+            key = (one.word, one.scored_as) if is_class(one.scored_as) else one.word
+            label = ids.setdefault(key, len(symbols))
             if label == len(symbols):
                 symbols.append(one.word)
                 scored_as.append(one.scored_as)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import inf
 
 import numpy as np
@@ -39,13 +40,17 @@ def native_phrases(phrases: Sequence[WeightedPhrase], symbols: Sequence[str]) ->
 
     Args:
         phrases: at least one.
-        symbols: word of each id of the graph.
+        symbols: word of each id of the graph. Where several ids have the same word, all count.
 
     Raises:
         SpeechError: a word that the graph lacks; names phrase and word.
     """
-    ids = {word: index for index, word in enumerate(symbols) if index}
-    numbers: list[int] = []
+    ids: dict[str, list[int]] = {}
+    for index, word in enumerate(symbols):
+        if index:
+            ids.setdefault(word, []).append(index)
+    rows: list[tuple[int, ...]] = []
+    bonuses: list[float] = []
     for phrase in phrases:
         for word in phrase.words:
             if word not in ids:
@@ -53,11 +58,10 @@ def native_phrases(phrases: Sequence[WeightedPhrase], symbols: Sequence[str]) ->
                     f"phrase {' '.join(phrase.words)!r}: expected words that can be recognised, "
                     f"found {word!r}"
                 )
-            numbers.append(ids[word])
-    offsets = np.zeros(len(phrases) + 1, np.int64)
-    np.cumsum([len(phrase.words) for phrase in phrases], out=offsets[1:])
-    return _search.Phrases(
-        np.array(numbers, np.uint32),
-        offsets,
-        np.array([phrase.bonus for phrase in phrases], np.float32),
-    )
+        for row in product(*(ids[word] for word in phrase.words)):
+            rows.append(row)
+            bonuses.append(phrase.bonus)
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    numbers = np.array([index for row in rows for index in row], np.uint32)
+    return _search.Phrases(numbers, offsets, np.array(bonuses, np.float32))

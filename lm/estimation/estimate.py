@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -36,7 +36,13 @@ from recognizer.lm.estimation.work import open_work
 from recognizer.lm.model.model_files import WriteOptions, check_output
 from recognizer.lm.ngram.model import SPECIAL_WORDS, NgramModel
 from recognizer.lm.resources import Resources
-from recognizer.lm.text.text_files import STANDARD_INPUT, read_blocks, text_name
+from recognizer.lm.text.classes import with_classes
+from recognizer.lm.text.text_files import (
+    STANDARD_INPUT,
+    read_blocks,
+    read_sentences,
+    text_name,
+)
 from recognizer.lm.text.vocabulary import choose
 
 __all__ = [
@@ -152,6 +158,7 @@ def estimate_ngrams_of_files(
     *,
     vocabulary: Sequence[str] | None = None,
     min_count: int | None = None,
+    class_of: Mapping[str, str] | None = None,
     files: FileOptions | None = None,
 ) -> Summary:
     """Estimate a model as `estimate_ngrams` does, from files to a file, in bounded memory.
@@ -167,12 +174,15 @@ def estimate_ngrams_of_files(
         options: see `EstimateOptions`.
         vocabulary: see `estimate_ngrams`.
         min_count: instead, the words that occur at least so often, the most frequent first.
+        class_of: the classes (`<city>`) that words are replaced by; see
+            `recognizer.lm.text.classes.with_classes`.
         files: see `FileOptions`.
 
     Raises:
         SpeechError: as `estimate_ngrams`; also for files that cannot be read or written.
         UsageError: options that do not go together, or nothing to resume.
     """
+    class_of = class_of or {}
     options, files = options or EstimateOptions(), files or FileOptions()
     check_output(output)
     _check_vocabulary(vocabulary)
@@ -180,6 +190,8 @@ def estimate_ngrams_of_files(
         raise UsageError("expected either a vocabulary or a least count, found both")
     if sum(text == STANDARD_INPUT for text in texts) > 1:
         raise UsageError("standard input can be read once")
+    if class_of and files.cluster is not None:
+        raise UsageError("classes: expected none on a cluster, which counts the texts as they are")
 
     def words_of(words: Sequence[str], counts: NDArray[np.uint64]) -> Sequence[str] | None:
         if min_count is None:
@@ -203,6 +215,7 @@ def estimate_ngrams_of_files(
         "least count": min_count,
         "parts for a cluster": files.cluster and files.cluster.parts,
         "vocabulary": vocabulary and hashlib.sha256("\n".join(vocabulary).encode()).hexdigest(),
+        "classes": class_of and hashlib.sha256(repr(sorted(class_of.items())).encode()).hexdigest(),
     }
     parent = files.resources.temporary or Path(output).parent
     path = parent / f".{Path(output).name}.estimate"
@@ -213,7 +226,7 @@ def estimate_ngrams_of_files(
     ):
         counter: TextCounter
         if files.cluster is None:
-            blocks = [(text_name(text), read_blocks(text)) for text in texts]
+            blocks = [(text_name(text), _read_blocks(text, class_of)) for text in texts]
             counter = LocalCounter(blocks, total, files.resources)
         else:
             counter = stack.enter_context(on_cluster(texts, files.cluster, files.resources))
@@ -230,6 +243,12 @@ def _check_vocabulary(vocabulary: Sequence[str] | None) -> None:
         raise UsageError(f"vocabulary: expected no {', '.join(SPECIAL_WORDS)} in it")
     if len(set(vocabulary)) != len(vocabulary):
         raise UsageError("vocabulary: expected distinct words")
+
+
+def _read_blocks(text: str | os.PathLike[str], class_of: Mapping[str, str]) -> Iterator[bytes]:
+    if not class_of:
+        return read_blocks(text)
+    return _encoded(with_classes(read_sentences(text), class_of, text_name(text)))
 
 
 def _encoded(lines: Iterable[str]) -> Iterator[bytes]:

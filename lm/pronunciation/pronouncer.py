@@ -61,7 +61,9 @@ class Pronouncer:
             found = found.merged_with(self._model.lexicon(missing, count))
         return found
 
-    def pronounce(self, tokens: Sequence[str], count: int = 1) -> Lexicon:
+    def pronounce(
+        self, tokens: Sequence[str], count: int = 1, *, allow_missing: bool = False
+    ) -> Lexicon:
         """Pronunciations of tokens as people write them: `IBM`, `MP3`, `U.S.A.`, `O'Brien's`.
 
         The text rules say which words a token stands for ("mp three"), and they are said in a row.
@@ -70,6 +72,7 @@ class Pronouncer:
         Args:
             tokens: without white space.
             count: variants of a token that is not in the lexicon, at most.
+            allow_missing: leave out tokens that nothing can pronounce.
 
         Returns:
             Pronunciations under the tokens as they were given.
@@ -82,6 +85,7 @@ class Pronouncer:
         return Lexicon(
             entry
             for token, parts in words.items()
+            if not allow_missing or (parts and all(part in known for part in parts))
             for entry in self._joined(token, parts, known, count)
         )
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from recognizer.data.errors import SpeechError, UsageError, as_speech_error
+from recognizer.data.io.files import open_bytes
 from recognizer.data.parallel.cluster import cluster_map
 from recognizer.data.parallel.threads import thread_map
 from recognizer.loaded import loaded_recognizer
 from recognizer.model.files import CONFIG, DEFAULT_MODEL, read_config
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
+from recognizer.vocabulary.domain import LM_WEIGHT
 from recognizer.vocabulary.phrases import Phrase
 from recognizer.vocabulary.words import NewWord
 
@@ -37,6 +39,8 @@ class BatchOptions:
             this machine belongs to; "": one of this machine alone); None: this process does.
         words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
         boost: words and phrases that are expected, likewise.
+        lm: the file of a domain's language model, likewise.
+        lm_weight: its weight.
     """
 
     model: str | None = None
@@ -46,6 +50,8 @@ class BatchOptions:
     cluster: str | None = None
     words: tuple[NewWord, ...] = ()
     boost: tuple[Phrase, ...] = ()
+    lm: str | None = None
+    lm_weight: float | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -72,6 +78,9 @@ class BatchOptions:
             ]
         if self.boost:
             settings["boost"] = [[" ".join(one.words), one.log_weight] for one in self.boost]
+        if self.lm is not None:
+            weight = LM_WEIGHT if self.lm_weight is None else self.lm_weight
+            settings["lm"] = [_hash_of(self.lm), weight]
         return settings
 
 
@@ -114,9 +123,23 @@ def recognize_files(
     )
 
 
+def _hash_of(path: str) -> str:
+    """The hash of a file's content."""
+    found = hashlib.sha256()
+    with open_bytes(path) as stream:
+        while block := stream.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
 def _recognizer(options: BatchOptions) -> Recognizer:
     return loaded_recognizer(
-        options.model, options.minimum_bayes_risk, options.words, options.boost
+        options.model,
+        options.minimum_bayes_risk,
+        options.words,
+        options.boost,
+        options.lm,
+        options.lm_weight,
     )
 
 

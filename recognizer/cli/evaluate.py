@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recognizer.cli.vocabulary import check_lm_options, read_lists, vocabulary_options
+
 if TYPE_CHECKING:
     from recognizer.data.corpora.corpus import Corpus
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option("--channel", type=click.IntRange(min=1), metavar="N", help="As in recognize.")
 @click.option("--allow-pipes", is_flag=True, help="Run the commands that wav.scp names.")
+@vocabulary_options
 def evaluate(
     data: str,
     model: str | None,
@@ -43,6 +46,10 @@ def evaluate(
     cluster: str | None,
     channel: int | None,
     allow_pipes: bool,
+    words_file: str | None,
+    boost_file: str | None,
+    lm: str | None,
+    lm_weight: float | None,
 ) -> int:
     """Recognise the test set DATA and print word error rates.
 
@@ -60,16 +67,24 @@ def evaluate(
     compared with those of the transcripts' forced alignment. --out DIR gets ref.trn and hyp.trn of
     phones; --jobs are threads.
 
+    --words, --boost and --lm are those of recognize.
+
     \b
     Example:
       recognizer evaluate data/dev --out exp/dev --jobs 4
       recognizer evaluate data/dev --phones
+      recognizer evaluate data/dev --words names.txt --lm minutes.txt
       sctk sclite -r exp/dev/ref.trn trn -h exp/dev/hyp.trn trn -i rm -o sum stdout
     """
     if cluster is not None and jobs != 1:
         raise click.UsageError("--jobs does not go with --cluster")
     if phones and (speakers or cluster is not None):
         raise click.UsageError("--phones goes with neither --speakers nor --cluster")
+    given = {"--words": words_file, "--boost": boost_file, "--lm": lm}
+    for name, value in given.items():
+        if phones and value is not None:
+            raise click.UsageError(f"--phones does not go with {name}")
+    check_lm_options(lm, lm_weight)
 
     import sys
     from contextlib import nullcontext, redirect_stdout
@@ -90,6 +105,7 @@ def evaluate(
         corpus = corpus.of_channel(channel)
     if phones:
         return _evaluate_phones(corpus, model, out, jobs)
+    words, boost = read_lists(words_file, boost_file)
     held_back: list[UtteranceScore] = []
     recognised = False
     with progress_bar(corpus.name, len(corpus)) as advance:
@@ -109,7 +125,15 @@ def evaluate(
         # Ray prints messages of its own to standard output.
         with nullcontext() if cluster is None else redirect_stdout(sys.stderr):
             evaluation = evaluate_corpus(
-                corpus, model, jobs=jobs, progress=progress, cluster=cluster
+                corpus,
+                model,
+                jobs=jobs,
+                progress=progress,
+                cluster=cluster,
+                words=words,
+                boost=boost,
+                lm=lm,
+                lm_weight=lm_weight,
             )
     result = evaluation.result()
     if out is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recognizer.cli.run import report, run
+from recognizer.cli.vocabulary import check_lm_options, read_lists, vocabulary_options
 from recognizer.data.errors import SpeechError
 from recognizer.formats.names import FORMATS, format_names, output_format
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from recognizer.formats.cues import SubtitleOptions
     from recognizer.formats.recordings import Recording
     from recognizer.recognition.result import Result
-    from recognizer.vocabulary.phrases import Phrase
-    from recognizer.vocabulary.words import NewWord
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -102,21 +101,7 @@ if TYPE_CHECKING:
     help="Of raw samples, interleaved, or of the microphone [default: 1].",
 )
 @click.option("--encoding", metavar="NAME", help="Of raw samples: s16le or f32le [default: s16le].")
-@click.option(
-    "--words",
-    "words_file",
-    metavar="FILE",
-    type=click.Path(),
-    help="Words beside the model's own: one a line; after tabs, if you like, its pronunciation, a "
-    "word of the model that it is like, and a weight.",
-)
-@click.option(
-    "--boost",
-    "boost_file",
-    metavar="FILE",
-    type=click.Path(),
-    help="Words and phrases that are expected: one a line; after a tab, if you like, a bonus.",
-)
+@vocabulary_options
 @click.version_option(package_name="recognizer")
 def recognize(
     audio: tuple[str, ...],
@@ -134,6 +119,8 @@ def recognize(
     cluster: str | None,
     words_file: str | None,
     boost_file: str | None,
+    lm: str | None,
+    lm_weight: float | None,
     live: bool,
     microphone: bool,
     **sound: Any,
@@ -162,17 +149,21 @@ def recognize(
       recognize --threads 4 --output-dir subtitles --format srt,json *.mkv
       recognize --channel 2 call.wav
       recognize --words names.txt --boost phrases.txt meeting.wav
+      recognize --lm minutes.txt --lm-weight 0.3 meeting.wav
       sox talk.vox -t wav - | recognize -
       recognize --microphone
       arecord -f S16_LE -r 16000 | recognize --live -
     """
+    check_lm_options(lm, lm_weight)
     if live or microphone:
         other = {"--output-dir": output_dir, "--overwrite": overwrite, "--cluster": cluster}
         for name, value in other.items():
             if value:
                 raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
-        lists = (words_file, boost_file)
-        return _listen(audio, live, microphone, model, mbr, channel, form or "text", lists, sound)
+        files = (words_file, boost_file, lm)
+        return _listen(
+            audio, live, microphone, model, mbr, channel, form or "text", files, lm_weight, sound
+        )
     for name, value in sound.items():
         if value is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --live or --microphone")
@@ -192,27 +183,14 @@ def recognize(
         word_timestamps=word_timestamps,
         **{name: value for name, value in given.items() if value is not None},
     )
-    words, boost = _read_lists(words_file, boost_file)
-    options = BatchOptions(model, mbr, channel, threads, cluster, words, boost)
+    words, boost = read_lists(words_file, boost_file)
+    options = BatchOptions(model, mbr, channel, threads, cluster, words, boost, lm, lm_weight)
     named = recordings(audio, channel)
     if output_dir is None:
         if overwrite:
             raise click.UsageError("--overwrite goes with --output-dir")
         return _print(named, output_format(form or "text", len(audio)), subtitles, options)
     return _write(named, output_dir, form or "txt", subtitles, options, overwrite)
-
-
-def _read_lists(
-    words: str | None, boost: str | None
-) -> tuple[tuple[NewWord, ...], tuple[Phrase, ...]]:
-    """The words and the phrases of the files that were given."""
-    from recognizer.vocabulary.phrases import read_phrases
-    from recognizer.vocabulary.words import read_words
-
-    return (
-        () if words is None else read_words(words),
-        () if boost is None else read_phrases(boost),
-    )
 
 
 def _live_name(microphone: bool) -> str:
@@ -227,7 +205,8 @@ def _listen(
     mbr: bool,
     channel: int | None,
     form: str,
-    lists: tuple[str | None, str | None],
+    files: tuple[str | None, str | None, str | None],
+    lm_weight: float | None,
     sound: Mapping[str, Any],
 ) -> int:
     """Print what is said while it is said."""
@@ -253,8 +232,10 @@ def _listen(
         raise click.UsageError(f"--{wrong[0]} goes with {wrong[1]}")
     given = {key: value for key, value in sound.items() if value is not None}
     pcm = PcmFormat(**given) if live else None
-    words, boost = _read_lists(*lists)
-    recognizer = Recognizer(model, minimum_bayes_risk=mbr, words=words, boost=boost)
+    words, boost = read_lists(*files[:2])
+    recognizer = Recognizer(
+        model, minimum_bayes_risk=mbr, words=words, boost=boost, lm=files[2], lm_weight=lm_weight
+    )
     stream = recognizer.stream(channel=channel, partials=form == "json" or sys.stdout.isatty())
     with HeldInterrupts() as interrupts:
         source: PcmInput | Microphone

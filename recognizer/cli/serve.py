@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from recognizer.cli.run import report
+from recognizer.cli.vocabulary import check_lm_options, read_lists, vocabulary_options
 from recognizer.data.errors import SpeechError, UsageError
 
 _NAME = "recognizer serve"
@@ -20,13 +21,7 @@ _PACKAGES = ("prometheus_client", "python_multipart", "starlette", "uvicorn", "w
 @click.option(
     "--model", metavar="DIR", type=click.Path(), help="A model directory [default: English]."
 )
-@click.option(
-    "--words",
-    "words_file",
-    type=click.Path(),
-    metavar="FILE",
-    help="Words of your own, one a line, as of recognize --words.",
-)
+@vocabulary_options
 @click.option("--host", help="Address to listen on [default: 127.0.0.1].")
 @click.option(
     "--port", type=int, metavar="N", help="Port to listen on, 0 for any free one [default: 2700]."
@@ -80,6 +75,9 @@ _PACKAGES = ("prometheus_client", "python_multipart", "starlette", "uvicorn", "w
 def serve(
     model: str | None,
     words_file: str | None,
+    boost_file: str | None,
+    lm: str | None,
+    lm_weight: float | None,
     token_file: str | None,
     origins: tuple[str, ...],
     **given: str | int | float | None,
@@ -106,13 +104,13 @@ def serve(
     from recognizer.serving.options import ServerOptions
     from recognizer.serving.server import Server, listen
     from recognizer.serving.service import Service
-    from recognizer.vocabulary.words import read_words
 
     chosen = {name: value for name, value in given.items() if value is not None}
     options = ServerOptions(token=_token(token_file), origins=origins, **chosen)  # type: ignore[arg-type]
-    words = read_words(words_file) if words_file is not None else ()
+    check_lm_options(lm, lm_weight)
+    words, boost = read_lists(words_file, boost_file)
     with listen(options) as listening:  # before the model is read, which takes longer
-        recognizer = Recognizer(model, words=words)
+        recognizer = Recognizer(model, words=words, boost=boost, lm=lm, lm_weight=lm_weight)
         service = Service(recognizer, options, lambda message: report(_NAME, message))
         Server(service).run([listening])
 

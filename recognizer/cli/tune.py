@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from recognizer.cli.vocabulary import boost_option, lm_option, read_lists, words_option
+
 
 @click.command()
 @click.argument("model", type=click.Path())
@@ -14,6 +16,12 @@ import click
 @click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
 @click.option("--table", type=click.Path(), help="Write all combinations as a Markdown table.")
 @click.option("--dry-run", is_flag=True, help="Leave model.toml as it is.")
+@lm_option
+@click.option(
+    "--lm-weights", metavar="LIST", help="Tried weights of --lm [default: 0.1, 0.2 to 0.9]."
+)
+@boost_option
+@words_option
 def tune(
     model: str,
     data: tuple[str, ...],
@@ -23,6 +31,10 @@ def tune(
     jobs: int,
     table: str | None,
     dry_run: bool,
+    words_file: str | None,
+    boost_file: str | None,
+    lm: str | None,
+    lm_weights: str | None,
 ) -> None:
     """Choose scales and penalty of the model directory MODEL on the development sets DATA.
 
@@ -30,9 +42,14 @@ def tune(
     with the lowest mean word error rate over the sets, and writes it into MODEL/model.toml. Then
     chooses how sure words' confidences are, so that they fit the words that were right.
 
+    With --lm, the weight of a domain's language model is chosen as well. --words and --boost are
+    those of recognize. None of these is a part of the model: with them, model.toml stays as it is,
+    and scales and penalty are the model's own unless other values are given.
+
     \b
-    Example:
+    Examples:
       recognizer tune exp/english/model corpora/dev-a corpora/dev-b --jobs 4 --table tuning.md
+      recognizer tune exp/english/model corpora/minutes-dev --lm minutes.txt
     """
     from dataclasses import replace
     from pathlib import Path
@@ -41,9 +58,14 @@ def tune(
     from recognizer.data.io.console import progress_bar
     from recognizer.data.io.files import check_directory, replace_text
     from recognizer.evaluation.calibrate import calibrate, write_scale
-    from recognizer.evaluation.tune import Grid, write_choice
+    from recognizer.evaluation.tune import LM_WEIGHTS, Grid, write_choice
     from recognizer.evaluation.tune import tune as tune_model
+    from recognizer.model.bundle import ModelBundle
 
+    weights = _numbers(lm_weights, "--lm-weights")
+    if weights is not None and lm is None:
+        raise click.UsageError("--lm-weights goes with --lm")
+    with_more = any(name is not None for name in (words_file, boost_file, lm))
     given = {
         "acoustic_scales": _numbers(acoustic_scales, "--acoustic-scales"),
         "lm_scales": _numbers(lm_scales, "--lm-scales"),
@@ -51,22 +73,42 @@ def tune(
     }
     if table is not None:
         check_directory(Path(table).absolute().parent)
+    if with_more:
+        config = ModelBundle(model).config
+        own = {
+            "acoustic_scales": (config.search.acoustic_scale,),
+            "lm_scales": (config.rescoring.lm_scale,),
+            "word_insertion_penalties": (config.rescoring.word_insertion_penalty,),
+        }
+        given = {name: given[name] or values for name, values in own.items()}
+    words, boost = read_lists(words_file, boost_file)
     grid = Grid(**{name: values for name, values in given.items() if values is not None})
     # Many sets are called dev: what tells them apart is what the user called them.
     corpora = [replace(read_corpus(path), name=path) for path in data]
     with progress_bar("tuning", sum(len(corpus) for corpus in corpora)) as advance:
-        tuning = tune_model(corpora, model, grid, jobs=jobs, progress=advance)
+        tuning = tune_model(
+            corpora,
+            model,
+            grid,
+            jobs=jobs,
+            progress=advance,
+            words=words,
+            boost=boost,
+            lm=lm,
+            lm_weights=LM_WEIGHTS if weights is None else weights,
+        )
     if table is not None:
         with replace_text(table) as stream:
             stream.write(tuning.table())
     best = tuning.best
     for name, counts in zip(tuning.data, best.counts, strict=True):
         click.echo(f"{counts} {name}")
+    weight = "" if lm is None else f"LM weight {best.search.lm_weight:g}, "
     click.echo(
-        f"acoustic scale {best.acoustic_scale:g}, LM scale {best.rescoring.lm_scale:g}, "
+        f"{weight}acoustic scale {best.acoustic_scale:g}, LM scale {best.rescoring.lm_scale:g}, "
         f"word insertion penalty {best.rescoring.word_insertion_penalty:g}"
     )
-    if dry_run:
+    if dry_run or with_more:
         return
     write_choice(model, tuning)
     with progress_bar("confidences", sum(len(corpus) for corpus in corpora)) as advance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +32,9 @@ from recognizer.evaluation.error_counts import ErrorCounts, grouped, total
 from recognizer.evaluation.transcript_files import write_trn
 from recognizer.evaluation.word_alignment import alignment_text, count_errors
 from recognizer.loaded import loaded_recognizer
+from recognizer.recognizer import Recognizer
+from recognizer.vocabulary.phrases import Phrase, as_phrases
+from recognizer.vocabulary.words import NewWord, as_new_words
 
 Answer = TypeVar("Answer")
 
@@ -202,6 +205,10 @@ def evaluate(
     progress: Callable[[UtteranceScore], None] = lambda score: None,
     listen: Callable[[Utterance], Samples] = Utterance.samples,
     cluster: str | None = None,
+    words: Iterable[str | NewWord] = (),
+    boost: Iterable[str | Phrase] = (),
+    lm: str | None = None,
+    lm_weight: float | None = None,
 ) -> CorpusEvaluation:
     """Recognise and score every utterance of a corpus.
 
@@ -213,17 +220,30 @@ def evaluate(
         listen: gives the samples that are recognised; it goes to other processes.
         cluster: address of a Ray cluster that works instead of processes of this machine
             (`recognizer.data.parallel.cluster.cluster_map`).
+        words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
+        boost: words and phrases that are expected, likewise.
+        lm: the file of a domain's language model, likewise.
+        lm_weight: its weight.
 
     Raises:
+        UsageError: words and the like that the model cannot take.
         SpeechError: the corpus is empty, the model is damaged, or no utterance at all could be
             recognised. Where only some cannot be, they are scored as deleted and named in their
             `UtteranceScore.error`.
     """
     # Here too: a damaged model is found before any process starts.
-    recognizer = loaded_recognizer(model)
+    load = functools.partial(
+        loaded_recognizer,
+        model,
+        words=as_new_words(words),
+        boost=as_phrases(boost),
+        lm=lm,
+        lm_weight=lm_weight,
+    )
+    recognizer = load()
     corpus = corpus.normalized(recognizer.bundle.config.text_rules)
     scores = []
-    work = functools.partial(_score, model, listen)
+    work = functools.partial(_score, load, listen)
     if cluster is None:
         found = each_utterance(corpus, work, jobs)
     else:
@@ -258,9 +278,9 @@ def _utterances(corpus: Corpus) -> Corpus:
 
 
 def _score(
-    model: str | Path | None, listen: Callable[[Utterance], Samples], utterance: Utterance
+    load: Callable[[], Recognizer], listen: Callable[[Utterance], Samples], utterance: Utterance
 ) -> UtteranceScore:
-    recognizer = loaded_recognizer(model)
+    recognizer = load()
     reference = utterance.words
     start = time.perf_counter()
     try:

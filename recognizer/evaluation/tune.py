@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -17,6 +17,12 @@ from recognizer.evaluation.word_alignment import count_errors
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import ModelConfig
 from recognizer.recognizer import Recognizer
+from recognizer.vocabulary.domain import check_lm_weight, read_domain_lm
+from recognizer.vocabulary.phrases import Phrase, as_phrases
+from recognizer.vocabulary.words import NewWord, as_new_words
+
+LM_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Of a domain's language model: those that are tried where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,30 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Search:
+    """What a search of the development sets is made with.
+
+    Attributes:
+        acoustic_scale: of both passes.
+        lm_weight: of a domain's language model; None: there is none.
+    """
+
+    acoustic_scale: float
+    lm_weight: float | None = None
+
+
+@dataclass(frozen=True)
 class Point:
     """One combination and its errors on each development set."""
 
-    acoustic_scale: float
+    search: Search
     rescoring: RescoringOptions
     counts: tuple[ErrorCounts, ...]
+
+    @property
+    def acoustic_scale(self) -> float:
+        """Of both passes."""
+        return self.search.acoustic_scale
 
     @property
     def wer(self) -> float:
@@ -71,12 +95,12 @@ class Tuning:
 
     Attributes:
         data: names of the development sets.
-        first_pass: errors of the first pass on each set, for each acoustic scale.
+        first_pass: errors of the first pass on each set, for each search.
         points: every combination.
     """
 
     data: tuple[str, ...]
-    first_pass: dict[float, tuple[ErrorCounts, ...]]
+    first_pass: dict[Search, tuple[ErrorCounts, ...]]
     points: tuple[Point, ...]
 
     @property
@@ -88,21 +112,29 @@ class Tuning:
                 p.wer,
                 abs(p.rescoring.lm_scale - 1) + abs(p.rescoring.word_insertion_penalty),
                 p.acoustic_scale,
+                p.search.lm_weight or 0.0,
             ),
         )
 
     def table(self) -> str:
         """All combinations as a Markdown table, word error rates in percent."""
-        names = ("acoustic scale", "LM scale", "penalty", "pass", *self.data, "mean")
+        given = any(search.lm_weight is not None for search in self.first_pass)
+        weight = ("LM weight",) if given else ()
+        names = (*weight, "acoustic scale", "LM scale", "penalty", "pass", *self.data, "mean")
+
+        def of(search: Search) -> tuple[str, ...]:
+            shown = () if search.lm_weight is None else (f"{search.lm_weight:g}",)
+            return (*shown, f"{search.acoustic_scale:g}")
+
         rows = []
-        for scale, counts in self.first_pass.items():
+        for search, counts in self.first_pass.items():
             mean = sum(c.wer for c in counts) / len(counts)
-            rows.append((f"{scale:g}", "", "", "first", *_rates(counts), f"{mean:.2f}"))
+            rows.append((*of(search), "", "", "first", *_rates(counts), f"{mean:.2f}"))
         for point in sorted(self.points, key=lambda point: point.wer):
             options = point.rescoring
             rows.append(
                 (
-                    f"{point.acoustic_scale:g}",
+                    *of(point.search),
                     f"{options.lm_scale:g}",
                     f"{options.word_insertion_penalty:g}",
                     "rescored",
@@ -121,11 +153,16 @@ def tune(
     *,
     jobs: int = 1,
     progress: Callable[[], None] = lambda: None,
+    words: Iterable[str | NewWord] = (),
+    boost: Iterable[str | Phrase] = (),
+    lm: str | None = None,
+    lm_weights: Sequence[float] = LM_WEIGHTS,
 ) -> Tuning:
     """Score every combination of the grid on development sets.
 
-    Each utterance's network outputs are computed once, its lattice once for each acoustic scale;
-    all combinations for the second pass are scored on that lattice.
+    Each utterance's network outputs are computed once, its lattice once for each acoustic scale and
+    each weight of a domain's language model; all combinations for the second pass are scored on
+    that lattice.
 
     Args:
         corpora: the development sets.
@@ -133,23 +170,32 @@ def tune(
         grid: what to try.
         jobs: processes; each loads the model.
         progress: called after each utterance.
+        words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
+        boost: words and phrases that are expected, likewise.
+        lm: the file of a domain's language model, likewise.
+        lm_weights: weights of the domain's model to try.
 
     Raises:
-        UsageError: no development set.
+        UsageError: no development set; weights that are none.
         SpeechError: a set is empty or its audio cannot be read, or the model is damaged.
     """
     if not corpora:
         raise UsageError("expected a development set, found none")
     # A damaged model is found before any process starts.
     rules = ModelBundle(model).config.text_rules
-    first: dict[float, list[ErrorCounts]] = {scale: [] for scale in grid.acoustic_scales}
-    second: dict[tuple[float, RescoringOptions], list[ErrorCounts]] = {
-        pair: [] for pair in product(grid.acoustic_scales, grid.rescoring)
+    weights = _checked_weights(lm_weights) if lm is not None else (None,)
+    searches = tuple(
+        Search(scale, weight) for weight, scale in product(weights, grid.acoustic_scales)
+    )
+    first: dict[Search, list[ErrorCounts]] = {search: [] for search in searches}
+    second: dict[tuple[Search, RescoringOptions], list[ErrorCounts]] = {
+        pair: [] for pair in product(searches, grid.rescoring)
     }
+    given = _Given(Path(model), as_new_words(words), as_phrases(boost), lm)
     for corpus in corpora:
         for counts in (*first.values(), *second.values()):
             counts.append(ErrorCounts())
-        work = functools.partial(_score, Path(model), grid)
+        work = functools.partial(_score, given, searches, grid.rescoring)
         normalized = corpus.normalized(rules)
         for first_counts, second_counts in each_utterance(normalized, work, jobs):
             for counts, one in zip(first.values(), first_counts, strict=True):
@@ -159,8 +205,8 @@ def tune(
             progress()
     return Tuning(
         tuple(corpus.name for corpus in corpora),
-        {scale: tuple(counts) for scale, counts in first.items()},
-        tuple(Point(scale, options, tuple(c)) for (scale, options), c in second.items()),
+        {search: tuple(counts) for search, counts in first.items()},
+        tuple(Point(search, options, tuple(c)) for (search, options), c in second.items()),
     )
 
 
@@ -182,18 +228,51 @@ def write_choice(model: str | Path, tuning: Tuning) -> ModelConfig:
     return write_config(model, config).config
 
 
+def _checked_weights(weights: Sequence[float]) -> tuple[float, ...]:
+    if not weights or len(set(weights)) != len(weights):
+        raise UsageError(f"lm_weights: expected distinct values, found {list(weights)}")
+    for weight in weights:
+        check_lm_weight(weight)
+    return tuple(weights)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What recognisers are made of, whatever their search."""
+
+    model: Path
+    words: tuple[NewWord, ...]
+    boost: tuple[Phrase, ...]
+    lm: str | None
+
+
 @functools.lru_cache(maxsize=1)
-def _recognizers(model: Path, grid: Grid) -> tuple[Recognizer, ...]:
-    """This process's recognisers, one for each acoustic scale; they share the model's parts."""
-    bundle = ModelBundle(model)
-    return tuple(Recognizer(bundle, acoustic_scale=scale) for scale in grid.acoustic_scales)
+def _recognizers(given: _Given, searches: tuple[Search, ...]) -> tuple[Recognizer, ...]:
+    """This process's recognisers, one for each search; they share the model's parts."""
+    bundle = ModelBundle(given.model)
+    domain = None if given.lm is None else read_domain_lm(bundle, given.lm)
+    weights = dict.fromkeys(search.lm_weight for search in searches)
+    mixed = {weight: None if domain is None else domain.mixed(weight) for weight in weights}
+    return tuple(
+        Recognizer(
+            bundle,
+            acoustic_scale=search.acoustic_scale,
+            words=given.words,
+            boost=given.boost,
+            lm=mixed[search.lm_weight],
+        )
+        for search in searches
+    )
 
 
 def _score(
-    model: Path, grid: Grid, utterance: Utterance
+    given: _Given,
+    searches: tuple[Search, ...],
+    rescoring: tuple[RescoringOptions, ...],
+    utterance: Utterance,
 ) -> tuple[list[ErrorCounts], list[ErrorCounts]]:
-    """Errors of the first pass for each acoustic scale, and of every combination."""
-    recognizers = _recognizers(model, grid)
+    """Errors of the first pass for each search, and of every combination."""
+    recognizers = _recognizers(given, searches)
     scores = recognizers[0].acoustic_scores(utterance.samples())
     reference = utterance.words
     first, second = [], []
@@ -201,7 +280,7 @@ def _score(
     for recognizer in recognizers:
         lattice = recognizer.first_pass(scores)
         first.append(count(recognizer.path_words(recognizer.first_best(lattice))))
-        for words in recognizer.second_passes(lattice, grid.rescoring):
+        for words in recognizer.second_passes(lattice, rescoring):
             second.append(count(words))
     return first, second
 

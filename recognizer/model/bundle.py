@@ -260,6 +260,7 @@ class ModelBundle:
         search: SearchOptions | None = None,
         extended: ExtendedGraph | None = None,
         phrases: Sequence[WeightedPhrase] = (),
+        language_model: NgramAutomaton | None = None,
     ) -> Decoder:
         """A search of the model's own kind.
 
@@ -267,6 +268,8 @@ class ModelBundle:
             search: beams and acoustic scale in place of the model's.
             extended: the graph with more words, made of `extendable_graph`.
             phrases: words in a row that get a bonus.
+            language_model: in place of the first pass's own; not for a static graph, which holds
+                its language model.
 
         Raises:
             UsageError: phrases for a model that searches a static graph.
@@ -284,7 +287,7 @@ class ModelBundle:
         return OnTheFlyDecoder(
             self.graph if extended is None else extended.graph,
             None,
-            self.first_pass_lm,
+            self.first_pass_lm if language_model is None else language_model,
             search,
             kind.backoff,
             is_silence=is_silence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.am.features.fbank import fbank
+from recognizer.data.errors import UsageError
 from recognizer.decoding.lattice.lattice import BestPath, CompactLattice
 from recognizer.decoding.lattice.mbr import confidences, mbr
 from recognizer.decoding.lattice.paths import best_path, path_of_words
 from recognizer.decoding.lattice.word_times import word_times
 from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
 from recognizer.decoding.search.decoding import CompactDecoding
+from recognizer.lm.text.classes import is_class
 from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
 from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
+from recognizer.vocabulary.domain import MixedLm, check_lm_weight, read_domain_lm
 from recognizer.vocabulary.phrases import Phrase, as_phrases, weighted_phrases
-from recognizer.vocabulary.words import NewWord, added_words, as_new_words
+from recognizer.vocabulary.words import NewWord, added_words, as_new_words, classes_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,6 +53,8 @@ class Passes:
             of those of the best path.
         words: words beside the model's own, as `adapted` takes them.
         boost: words and phrases that are expected, as `adapted` takes them.
+        lm: a domain's language model, as `adapted` takes it.
+        lm_weight: its weight.
 
     Raises:
         UsageError: there is no such model directory, or an impossible option.
@@ -65,6 +71,8 @@ class Passes:
         minimum_bayes_risk: bool = False,
         words: Iterable[str | NewWord] = (),
         boost: Iterable[str | Phrase] = (),
+        lm: str | os.PathLike[str] | MixedLm | None = None,
+        lm_weight: float | None = None,
     ) -> None:
         bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
         search = bundle.config.search
@@ -79,40 +87,71 @@ class Passes:
         self._limits = bundle.config.lattice
         self._join = join_pieces if bundle.config.units == "pieces" else whole_words
         self.acoustic_model = bundle.acoustic_model
-        self._adapt(words, boost)
+        self._adapt(words, boost, lm, lm_weight)
 
     def adapted(
-        self, words: Iterable[str | NewWord] = (), boost: Iterable[str | Phrase] = ()
+        self,
+        words: Iterable[str | NewWord] = (),
+        boost: Iterable[str | Phrase] = (),
+        lm: str | os.PathLike[str] | MixedLm | None = None,
+        lm_weight: float | None = None,
     ) -> Self:
-        """The same recogniser with other words and phrases beside the model's own.
+        """The same recogniser with other words, phrases and n-grams beside the model's own.
 
         It shares the model with this one, which stays as it is, and is made in well under a second
-        for thousands of words, so that each utterance can have words of its own.
+        for thousands of words, so that each utterance can have words of its own. To mix a language
+        model into the model's own takes seconds.
 
         Args:
             words: words that the model does not have, or new pronunciations of words that it has.
             boost: words and phrases that get a bonus, in both passes. Words that neither the model
                 nor `words` has are added.
+            lm: the language model of a domain: a file as
+                `recognizer.vocabulary.domain.read_domain_lm` takes it, or the `lm` of another
+                recogniser of this model, which is mixed already. Its words are added.
+            lm_weight: weight of the domain's model beside the model's own, above 0 and below 1;
+                None: `recognizer.vocabulary.domain.LM_WEIGHT`.
 
         Raises:
-            UsageError: the model searches a static graph.
+            UsageError: the model searches a static graph; a weight without a file, or an impossible
+                one; an `lm` of another model.
             SpeechError: a phone that the model lacks, or a word that nothing can pronounce; a model
-                of pieces of words.
+                of pieces of words; a class of the domain's model that none of the words is in.
         """
         other = copy.copy(self)
-        other._adapt(words, boost)
+        other._adapt(words, boost, lm, lm_weight)
         return other
 
-    def _adapt(self, words: Iterable[str | NewWord], boost: Iterable[str | Phrase]) -> None:
+    @property
+    def lm(self) -> MixedLm | None:
+        """The model's language models with a domain's mixed in; None: it has its own alone."""
+        return self._lm
+
+    def _adapt(
+        self,
+        words: Iterable[str | NewWord],
+        boost: Iterable[str | Phrase],
+        lm: str | os.PathLike[str] | MixedLm | None,
+        lm_weight: float | None,
+    ) -> None:
         bundle = self.bundle
-        phrases, given = weighted_phrases(bundle, as_phrases(boost), as_new_words(words))
+        self._lm = mixed = _mixed(bundle, lm, lm_weight)
+        new_words = as_new_words(words)
+        of_domain = () if mixed is None else mixed.domain.words
+        if mixed is not None:
+            mixed.check_classes(classes_of(new_words))
+        others = {one.word for one in of_domain}
+        phrases, given = weighted_phrases(bundle, as_phrases(boost), new_words, others)
         # Without words to add, nothing is different from a recogniser that was given none.
-        added = added_words(bundle, given) if given else []
+        first_pass_lm = None if mixed is None else mixed.first_pass
+        added = added_words(bundle, given, first_pass_lm) if given else []
+        own = {one.word for one in added if not is_class(one.scored_as)}
+        added += [one for one in of_domain if one.word not in own]
         extended = bundle.extendable_graph.extend(added) if added else None
-        self.decoder = bundle.decoder(self.search, extended, phrases)
+        self.decoder = bundle.decoder(self.search, extended, phrases, first_pass_lm)
         self._rescorer = Rescorer(
-            bundle.first_pass_scores,
-            bundle.rescoring_lm,
+            bundle.first_pass_scores if mixed is None else mixed.first_pass_scores,
+            bundle.rescoring_lm if mixed is None else mixed.rescoring,
             self.decoder.graph.words,
             None if extended is None else extended.scored_as,
         )
@@ -239,3 +278,22 @@ class Passes:
 
     def _hypothesis(self, path: BestPath) -> Hypothesis:
         return Hypothesis(self.path_words(path), -path.acoustic_cost, -path.graph_cost)
+
+
+def _mixed(
+    bundle: ModelBundle, lm: str | os.PathLike[str] | MixedLm | None, weight: float | None
+) -> MixedLm | None:
+    """What `Passes.adapted` says of `lm` and `lm_weight`."""
+    if lm is None or isinstance(lm, MixedLm):
+        if weight is not None:
+            found = "none" if lm is None else "one that has its weight already"
+            raise UsageError(f"lm_weight: expected the file of a language model, found {found}")
+        if lm is not None and lm.domain.bundle is not bundle:
+            raise UsageError(
+                f"lm: expected one that was mixed for {bundle.path}, found one for "
+                f"{lm.domain.bundle.path}"
+            )
+        return lm
+    if weight is not None:
+        check_lm_weight(weight)
+    return read_domain_lm(bundle, lm).mixed(weight)

@@ -82,17 +82,27 @@ def as_phrases(phrases: Iterable[str | Phrase]) -> tuple[Phrase, ...]:
 
 
 def weighted_phrases(
-    bundle: ModelBundle, phrases: Sequence[Phrase], words: Sequence[NewWord]
+    bundle: ModelBundle,
+    phrases: Sequence[Phrase],
+    words: Sequence[NewWord],
+    others: Iterable[str] = (),
 ) -> tuple[list[WeightedPhrase], tuple[NewWord, ...]]:
     """Phrases in the words that a graph has or will have.
 
     A word that the model does not have as it is written stands for the words of its normal form
     ("MP3": "mp three"), if the model has these.
 
+    Args:
+        bundle: the model.
+        phrases: the phrases.
+        words: words that the graph will have beside the model's.
+        others: more of those, which have their pronunciations already.
+
     Returns:
         The phrases, and the given words with those that only phrases have.
     """
-    known, given = set(bundle.graph.words) if phrases else set(), {one.word for one in words}
+    known = set(bundle.graph.words) if phrases else set()
+    given = {*(one.word for one in words), *others}
     more: list[NewWord] = []
     weighted = []
     for phrase in phrases:

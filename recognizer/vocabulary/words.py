@@ -10,7 +10,9 @@ from math import inf, log
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import read_lines
 from recognizer.decoding.vocabulary.extension import AddedWord
+from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.ngram.model import UNKNOWN
+from recognizer.lm.text.classes import is_class
 from recognizer.model.bundle import ModelBundle
 
 # Of a new word's probability beside that of <unk>, natural log. A language model of a closed
@@ -30,9 +32,11 @@ class NewWord:
         word: as it shall be written in results, without white space.
         phones: in the model's phones; None: as the model's lexicon, its rules or its pronunciation
             model say.
-        like: a word of the model that has the same neighbours, as "london" for a town; None: any
-            word that is not in the model's vocabulary.
-        weight: factor of the word's probability, > 0.
+        like: a word of the model that has the same neighbours, as "london" for a town, or a class
+            of its language model, as "<city>"; None: any word that is not in the model's
+            vocabulary.
+        weight: factor of the word's probability, > 0; in a class, how likely the word is beside the
+            others.
         source: where it was read, for messages.
 
     Raises:
@@ -62,7 +66,8 @@ def read_words(path: str | os.PathLike[str]) -> tuple[NewWord, ...]:
     """Words of a file: a line for each pronunciation, in up to four columns between tabs.
 
     The columns are the word, its pronunciation (phones between blanks), a word of the model that
-    it is like, and its weight. Columns may be left empty. Empty lines are skipped.
+    it is like or a class that it is in, and its weight. Columns may be left empty. Empty lines are
+    skipped.
 
     Raises:
         SpeechError: the file cannot be read or a line is not like that; names file and line.
@@ -98,18 +103,54 @@ def as_new_words(words: Iterable[str | NewWord]) -> tuple[NewWord, ...]:
     return tuple(NewWord(word) if isinstance(word, str) else word for word in words)
 
 
-def added_words(bundle: ModelBundle, words: Sequence[NewWord]) -> list[AddedWord]:
+def classes_of(words: Iterable[NewWord]) -> dict[str, set[str]]:
+    """The words of each class."""
+    classes: dict[str, set[str]] = {}
+    for one in words:
+        if one.like is not None and is_class(one.like):
+            classes.setdefault(one.like, set()).add(one.word)
+    return classes
+
+
+def class_of_words(words: Iterable[NewWord]) -> dict[str, str]:
+    """The class of each word that is in one, as text is written with classes.
+
+    Raises:
+        SpeechError: a word is in two classes; names file and line.
+    """
+    class_of: dict[str, str] = {}
+    for one in words:
+        if one.like is None or not is_class(one.like):
+            continue
+        if class_of.setdefault(one.word, one.like) != one.like:
+            raise SpeechError(
+                f"{one.source}: word {one.word!r}: expected one class, "
+                f"found {class_of[one.word]} and {one.like}"
+            )
+    return class_of
+
+
+def added_words(
+    bundle: ModelBundle, words: Sequence[NewWord], lm: NgramAutomaton | None = None
+) -> list[AddedWord]:
     """What a model's graph lacks of these words, with their pronunciations and costs.
 
     A word that the model has gets pronunciations that are given, and is scored as itself. Without
-    one there is nothing to add.
+    one there is nothing to add. Words of a class are added in any case; their weights are scaled to
+    sum to 1 over the class, that of a word with several pronunciations being its highest.
+
+    Args:
+        bundle: the model.
+        words: the words.
+        lm: the language model of the first pass; None: the bundle's.
 
     Raises:
         SpeechError: a phone or a word that the model lacks, or a word that nothing can pronounce.
     """
     known = set(bundle.graph.words)
     rules = bundle.text_rules
-    phones, lm = set(bundle.phones.base_phones), bundle.first_pass_lm
+    phones, lm = set(bundle.phones.base_phones), bundle.first_pass_lm if lm is None else lm
+    totals = _class_totals(words)
     new = []
     for one in words:
         for phone in one.phones or ():
@@ -118,11 +159,14 @@ def added_words(bundle: ModelBundle, words: Sequence[NewWord]) -> list[AddedWord
                     f"{one.source}: word {one.word!r}: expected phones of the model "
                     f"({' '.join(sorted(phones))}), found {phone!r}"
                 )
-        if one.like is not None and (one.like not in lm or one.like.startswith("<")):
+        if one.like is not None and one.like not in lm:
+            what = "to be in a class" if is_class(one.like) else "to be like a word"
             raise SpeechError(
-                f"{one.source}: word {one.word!r}: expected to be like a word of the model, "
-                f"found {one.like!r}"
+                f"{one.source}: word {one.word!r}: expected {what} of the model, found {one.like!r}"
             )
+        if one.like in totals:
+            new.append(one)
+            continue
         has = one.word in known or (one.phones is None and rules.normalize(one.word) in known)
         if has and one.like is not None:
             raise SpeechError(
@@ -147,7 +191,7 @@ def added_words(bundle: ModelBundle, words: Sequence[NewWord]) -> list[AddedWord
     pronounced = _pronounced(bundle, [one for one in new if one.phones is None])
     added = []
     for one in new:
-        cost = -log(one.weight)
+        cost = log(totals.get(one.like, 1.0)) - log(one.weight)
         if one in unknown:
             cost -= UNKNOWN_LOG_WEIGHT
         scored_as = one.like or (UNKNOWN if one in unknown else one.word)
@@ -155,6 +199,19 @@ def added_words(bundle: ModelBundle, words: Sequence[NewWord]) -> list[AddedWord
         for sequence, probability in ways:
             added.append(AddedWord(one.word, sequence, cost - log(probability), scored_as))
     return added
+
+
+def _class_totals(words: Iterable[NewWord]) -> dict[str | None, float]:
+    """The sum of the weights of each class."""
+    highest: dict[tuple[str, str], float] = {}
+    for one in words:
+        if one.like is not None and is_class(one.like):
+            key = (one.like, one.word)
+            highest[key] = max(one.weight, highest.get(key, 0.0))
+    totals: dict[str | None, float] = {}
+    for (name, _), weight in highest.items():
+        totals[name] = totals.get(name, 0.0) + weight
+    return totals
 
 
 def _pronounced(

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "decoding/csrc/rescore/id_table.h"
@@ -168,6 +170,74 @@ class EpsilonModel : public HistoryModel {
   IdTable numbers_;
   std::vector<Reached> reached_;
   std::vector<Member> kept_;
+};
+
+// Models interpolated linearly: a history has one of each. A model gives no probability to the words
+// that its mask leaves out, but its history goes on with them.
+class MixtureModel : public HistoryModel {
+ public:
+  struct Part {
+    std::unique_ptr<HistoryModel> model;
+    double weight;        // above 0
+    const bool* scores;   // by word of the lattice: whether the model gives it its probability
+  };
+
+  explicit MixtureModel(std::vector<Part> parts)
+      : parts_(std::move(parts)), next_(parts_.size()), log_probs_(parts_.size()) {}
+
+  uint32_t Start() override {
+    for (size_t i = 0; i < parts_.size(); ++i) next_[i] = parts_[i].model->Start();
+    return Number();
+  }
+
+  double Score(uint32_t history, int32_t word, uint32_t* next) override {
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      next_[i] = 0;
+      const uint32_t own = histories_[history * parts_.size() + i];
+      const double log_prob = parts_[i].model->Score(own, word, &next_[i]);
+      log_probs_[i] = parts_[i].scores[word] ? log_prob : -std::numeric_limits<double>::infinity();
+    }
+    *next = Number();
+    return Sum();
+  }
+
+  double Final(uint32_t history) override {
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      log_probs_[i] = parts_[i].model->Final(histories_[history * parts_.size() + i]);
+    }
+    return Sum();
+  }
+
+ private:
+  double Sum() const {
+    const double best = *std::max_element(log_probs_.begin(), log_probs_.end());
+    if (!std::isfinite(best)) return best;
+    double sum = 0.0;
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      sum += parts_[i].weight * std::exp(log_probs_[i] - best);
+    }
+    return best + std::log(sum);
+  }
+
+  // The history that is made of next_.
+  uint32_t Number() {
+    uint64_t hash = next_.size();
+    for (const uint32_t own : next_) hash = MixHash(hash ^ own);
+    const auto same = [this](uint32_t history) {
+      return std::equal(next_.begin(), next_.end(),
+                        histories_.begin() + static_cast<std::ptrdiff_t>(history * next_.size()));
+    };
+    return numbers_.FindOrAdd(hash, same, [this] {
+      histories_.insert(histories_.end(), next_.begin(), next_.end());
+      return static_cast<uint32_t>(histories_.size() / next_.size() - 1);
+    });
+  }
+
+  const std::vector<Part> parts_;
+  std::vector<uint32_t> histories_;  // of all parts, by number
+  IdTable numbers_;
+  std::vector<uint32_t> next_;
+  std::vector<double> log_probs_;
 };
 
 }  // namespace decoding

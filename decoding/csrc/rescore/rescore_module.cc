@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "data/csrc/arrays.h"
 #include "lm/csrc/automaton/automaton_arrays.h"
@@ -110,6 +111,38 @@ class PythonModel : public Model {
  private:
   const nb::callable open_;
   const size_t num_words_;
+};
+
+class MixtureModel : public Model {
+ public:
+  void Add(nb::object part, double weight, Vector<bool> scores) {
+    const Model& model = nb::cast<const Model&>(part);
+    Expect(weight > 0.0 && weight <= 1.0, "weight: expected a number above 0, at most 1");
+    Expect(parts_.empty() || model.num_words() == num_words(),
+           "models: expected the same number of words");
+    ExpectSize(scores, model.num_words(), "scores");
+    parts_.push_back({&model, weight, std::move(scores), std::move(part)});
+  }
+
+  size_t num_words() const override { return parts_.empty() ? 0 : parts_[0].model->num_words(); }
+
+  std::unique_ptr<HistoryModel> Open() const override {
+    Expect(!parts_.empty(), "mixture: expected models, found none");
+    std::vector<decoding::MixtureModel::Part> parts;
+    for (const Part& part : parts_) {
+      parts.push_back({part.model->Open(), part.weight, part.scores.data()});
+    }
+    return std::make_unique<decoding::MixtureModel>(std::move(parts));
+  }
+
+ private:
+  struct Part {
+    const Model* model;
+    double weight;
+    Vector<bool> scores;
+    nb::object owner;  // of the model
+  };
+  std::vector<Part> parts_;
 };
 
 class Rescoring {
@@ -263,6 +296,9 @@ NB_MODULE(_rescore, m) {
   BindAutomatonModel<lm::CompactAutomatonArrays>(m, "CompactAutomatonModel");
   nb::class_<PythonModel, Model>(m, "PythonModel")
       .def(nb::init<nb::callable, size_t>(), "open"_a, "num_words"_a);
+  nb::class_<MixtureModel, Model>(m, "MixtureModel")
+      .def(nb::init<>())
+      .def("add", &MixtureModel::Add, "model"_a, "weight"_a, "scores"_a.noconvert());
   nb::class_<Rescoring>(m, "Rescoring")
       .def(nb::init<Vector<int64_t>, Vector<int32_t>, Vector<int32_t>, Vector<double>,
                     Vector<double>, Vector<double>, Vector<double>, bool, const Model&,

@@ -9,6 +9,7 @@ import click
 
 from recognizer.cli.lm.options import number_list, output_options, work_options, write_options_of
 from recognizer.cli.lm.progress import stages
+from recognizer.data.errors import SpeechError
 
 
 @click.command()
@@ -24,6 +25,14 @@ from recognizer.cli.lm.progress import stages
     metavar="N",
     type=click.IntRange(min=1),
     help="Instead: words that occur at least so often.",
+)
+@click.option(
+    "--words",
+    "words_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Word classes, as of recognize --words: words in the text that are like <CLASS> are "
+    "replaced by it.",
 )
 @click.option(
     "--cutoffs",
@@ -70,6 +79,7 @@ def estimate(
     order: int,
     vocabulary: str | None,
     min_count: int | None,
+    words_file: str | None,
     cutoffs: str | None,
     smoothing: str,
     discount_fallback: bool,
@@ -88,9 +98,13 @@ def estimate(
     --vocabulary and --min-count the model has all words of the text. Prints the number of n-grams
     and the discounts of each order.
 
+    With --words, the model has classes: what is said of one of the words of <city> holds for all of
+    them, and recognize --words says which they are. Names of classes may stand in the text, too.
+
     \b
-    Example:
+    Examples:
       recognizer lm estimate --order 3 --min-count 3 --output small.arpa.gz text.txt.gz
+      recognizer lm estimate --order 3 --words cities.txt --output travel.arpa travel.txt
     """
     from recognizer.lm.estimation.estimate import (
         DISCOUNT_FALLBACK,
@@ -101,6 +115,7 @@ def estimate(
     )
     from recognizer.lm.resources import Resources, available_threads
     from recognizer.lm.text.text_files import STANDARD_INPUT, read_word_list
+    from recognizer.vocabulary.words import class_of_words, read_words
 
     write_options = write_options_of(output, **write)
     if vocabulary is not None and min_count is not None:
@@ -115,6 +130,11 @@ def estimate(
     )
     if parts is not None and cluster is None:
         raise click.UsageError("--parts goes with --cluster")
+    class_of = {}
+    if words_file is not None:
+        class_of = class_of_words(read_words(words_file))
+        if not class_of:
+            raise SpeechError(f"{words_file}: expected words that are like a class, found none")
     words = None if vocabulary is None else read_word_list(vocabulary)
     with stages() as progress:
         summary = estimate_ngrams_of_files(
@@ -123,6 +143,7 @@ def estimate(
             options,
             vocabulary=words,
             min_count=min_count,
+            class_of=class_of,
             files=FileOptions(
                 write=write_options,
                 resources=Resources(
