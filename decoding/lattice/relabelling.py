@@ -70,6 +70,8 @@ def relabelled(lattice: CompactLattice, labels: IntArray, acoustic_scale: float)
         )
         if isfinite(graph)
     ]
-    states = assemble_state_level(0, arcs, ends, lattice.symbols, "lattice")
+    # Determinisation counts frames itself.
+    frames = dict(enumerate(lattice.state_frames.tolist()))
+    states = assemble_state_level(0, arcs, ends, lattice.symbols, "lattice", frames=frames)
     found = determinize(states, acoustic_scale, lattice.beam)
     return replace(found, reached_final=lattice.reached_final)

@@ -140,6 +140,8 @@ class Passes:
         of_domain = () if mixed is None else mixed.domain.words
         if mixed is not None:
             mixed.check_classes(classes_of(new_words))
+            if mixed is not lm:
+                mixed.domain.warn_of_missing({one.word for one in new_words})
         others = {one.word for one in of_domain}
         phrases, given = weighted_phrases(bundle, as_phrases(boost), new_words, others)
         # Without words to add, nothing is different from a recogniser that was given none.

@@ -53,6 +53,7 @@ class DomainLm:
         bundle: the model that it goes with.
         ngrams: its n-grams; what it says of words that it does not know is left out.
         words: pronunciations of its words that the model's graph lacks.
+        missing: those of these words that have no pronunciation in the model's phones.
         classes: where each of its word classes (`<city>`) stands first, for messages.
     """
 
@@ -60,6 +61,7 @@ class DomainLm:
     bundle: ModelBundle
     ngrams: NgramModel = field(repr=False)
     words: tuple[AddedWord, ...] = field(repr=False)
+    missing: tuple[str, ...] = field(repr=False)
     classes: Mapping[str, str] = field(repr=False)
 
     def mixed(self, weight: float | None = None) -> MixedLm:
@@ -78,6 +80,22 @@ class DomainLm:
         domain = NgramAutomaton.from_model(self.ngrams)
         rescoring = LinearMixture((bundle.rescoring_lm, domain), weights)
         return MixedLm(self, weight, NgramAutomaton.from_model(first), rescoring)
+
+    def warn_of_missing(self, given: Collection[str]) -> None:
+        """Log which words of the domain cannot be recognised.
+
+        Args:
+            given: words that have a pronunciation all the same.
+        """
+        missing = [word for word in self.missing if word not in given]
+        if missing:
+            shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+            _LOG.warning(
+                "%s: %d of its words cannot be recognised, for they have no pronunciation: %s",
+                self.path,
+                len(missing),
+                shown,
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,16 +185,14 @@ def read_domain_lm(bundle: ModelBundle, path: str | os.PathLike[str]) -> DomainL
     ]
     written = [word for word in new if _normal(bundle.text_rules, word)]
     found = bundle.pronouncer.pronounce(written, _VARIANTS, allow_missing=True) if written else ()
-    words = tuple(AddedWord(e.word, e.phones, -log(e.probability), e.word) for e in found)
-    if missing := sorted(set(new) - {one.word for one in words}):
-        shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
-        _LOG.warning(
-            "%s: %d of its words cannot be recognised, for they have no pronunciation: %s",
-            path,
-            len(missing),
-            shown,
-        )
-    return DomainLm(path, bundle, _without_unknown(ngrams), words, classes)
+    phones = set(bundle.phones.base_phones)
+    words = tuple(
+        AddedWord(e.word, e.phones, -log(e.probability), e.word)
+        for e in found
+        if phones.issuperset(e.phones)
+    )
+    missing = tuple(sorted(set(new) - {one.word for one in words}))
+    return DomainLm(path, bundle, _without_unknown(ngrams), words, missing, classes)
 
 
 def _is_arpa(path: str) -> bool:

@@ -100,12 +100,15 @@ def test_binaries_and_capital_letters_are_the_same_model(with_domain, toy_recogn
 
 def test_words_of_a_text_are_added(toy_recognizer, tmp_path, caplog):
     path = tmp_path / "text.txt"
-    path.write_text("Go tow, left!\n\nGo stops. Qwx.\n" * 3)
+    path.write_text("Go tow, left!\n\nGo stops. Qwx, tibo.\n" * 3)
     tow = NewWord("tow", ("T", "OW"))
     adapted = toy_recognizer.adapted([tow], lm=path)
-    # "stops" is pronounced by rule, "tow" is given; of "qwx" nobody knows how it is said.
+    # "stops" is pronounced by rule, "tow" is given; "qwx" has other phones, "tibo" nobody knows.
     assert {"tow", "stops"} < set(adapted.decoder.graph.words)
-    assert "1 of its words cannot be recognised, for they have no pronunciation: qwx" in caplog.text
+    assert (
+        ": 2 of its words cannot be recognised, for they have no pronunciation: qwx, tibo"
+        in caplog.text
+    )
     words = {**ALL, "stops": "S T AA P S"}
     assert adapted.recognize(toy.whistle("go tow left", words=words)).text == "go tow left"
     assert adapted.recognize(toy.whistle("go stops", words=words)).text == "go stops"
