@@ -93,7 +93,10 @@ class ExtendableGraph:
     ) -> None:
         options = options or GraphOptions()
         self._graph = graph.to_graph() if isinstance(graph, MappedGraph) else graph
-        self._ids = {word: index for index, word in enumerate(self._graph.words)}
+        # Of words, and of words in a class.
+        self._ids: dict[str | tuple[str, str], int] = {
+            word: index for index, word in enumerate(self._graph.words)
+        }
         self._transitions = transitions
         phones = transitions.phones
         none = -log(1.0 - options.silence_probability)
@@ -145,7 +148,7 @@ class ExtendableGraph:
         phones = self._transitions.phones
         symbols = list(self._graph.words)
         scored_as = list(symbols)
-        ids: dict[str | tuple[str, str], int] = {**self._ids}
+        ids = dict(self._ids)
         labels, sequences = [], []
         for one in words:
             try:

@@ -52,7 +52,7 @@ def test_every_point_is_what_evaluation_finds(model, dev_set):
         assert recognizer.rescoring == point.rescoring
         evaluation = evaluate(dev_set, str(model) + "/." * (1 + tuning.points.index(point)))
         assert point.counts == (evaluation.rescored, evaluation.rescored)
-        assert tuning.first_pass[point.acoustic_scale][0] == evaluation.first_pass
+        assert tuning.first_pass[point.search][0] == evaluation.first_pass
 
 
 def test_the_best_point_is_taken_and_recorded(model, dev_set):
