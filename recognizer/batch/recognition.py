@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from recognizer.data.errors import SpeechError, UsageError, as_speech_error
-from recognizer.data.io.files import open_bytes
 from recognizer.data.parallel.cluster import cluster_map
 from recognizer.data.parallel.threads import thread_map
 from recognizer.loaded import loaded_recognizer
-from recognizer.model.files import CONFIG, DEFAULT_MODEL, read_config
+from recognizer.model.files import CONFIG, DEFAULT_MODEL, file_record, read_config
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
 from recognizer.vocabulary.domain import LM_WEIGHT
@@ -62,7 +61,7 @@ class BatchOptions:
         """What the words depend on, as plain values; the model by the hash of its description.
 
         Raises:
-            SpeechError: there is no such model.
+            SpeechError: there is no such model, or a file cannot be read.
         """
         config = (DEFAULT_MODEL if self.model is None else Path(self.model)) / CONFIG
         read_config(config.parent)  # says what is wrong with a directory that is no model
@@ -80,7 +79,10 @@ class BatchOptions:
             settings["boost"] = [[" ".join(one.words), one.log_weight] for one in self.boost]
         if self.lm is not None:
             weight = LM_WEIGHT if self.lm_weight is None else self.lm_weight
-            settings["lm"] = [_hash_of(self.lm), weight]
+            try:
+                settings["lm"] = [file_record(Path(self.lm)).sha256, weight]
+            except OSError as error:
+                raise SpeechError(f"{self.lm}: cannot be read: {error.strerror}") from None
         return settings
 
 
@@ -121,15 +123,6 @@ def recognize_files(
         options.cluster,
         lambda path, error: SpeechError(f"{path}: {error}"),
     )
-
-
-def _hash_of(path: str) -> str:
-    """The hash of a file's content."""
-    found = hashlib.sha256()
-    with open_bytes(path) as stream:
-        while block := stream.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def _recognizer(options: BatchOptions) -> Recognizer:

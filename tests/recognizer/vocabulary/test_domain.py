@@ -12,6 +12,7 @@ import soundfile
 
 import toy
 from recognizer import NewWord, Recognizer, SpeechError, UsageError, read_words
+from recognizer.batch.recognition import BatchOptions
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.lattice.paths import n_best
 from recognizer.evaluation.tune import Grid, tune
@@ -238,6 +239,22 @@ def test_recognize_takes_a_domain(command, toy_model, whistled, domain):
     audio = whistled("go write left")
     ran = command("recognize", audio, "--model", toy_model, "--lm", domain, "--lm-weight", "0.4")
     assert (ran.code, ran.out, ran.err) == (0, "go write left\n", "")
+
+
+def test_written_results_are_known_by_their_domain(toy_model, domain, tmp_path):
+    settings = [
+        BatchOptions(str(toy_model), lm=lm, lm_weight=weight).settings().get("lm")
+        for lm, weight in (
+            (None, None),
+            (str(domain), None),
+            (str(domain), 0.5),
+            (str(domain), 0.4),
+        )
+    ]
+    assert settings[0] is None
+    assert settings[1] == settings[2] != settings[3]
+    with pytest.raises(SpeechError, match=r"gone\.arpa: cannot be read: No such file"):
+        BatchOptions(str(toy_model), lm=str(tmp_path / "gone.arpa")).settings()
 
 
 @pytest.mark.parametrize(
