@@ -5,7 +5,7 @@ they are. The output frames have a shift of their own, `AcousticModel.output_fra
 the only number that turns output frames into seconds.
 
 The kind of a model says what its outputs stand for, and so which other parts a model directory
-needs. `HybridModel` is the kind that this version has.
+needs: `HybridModel`, states of HMMs, or `CtcModel`, characters.
 """
 
 from __future__ import annotations
@@ -169,5 +169,21 @@ class HybridModel(AcousticModel):
         return log_posteriors
 
 
-KINDS: Mapping[str, type[AcousticModel]] = MappingProxyType({HybridModel.kind: HybridModel})
+class CtcModel(AcousticModel):
+    """A network that was trained with CTC: outputs are a blank and characters.
+
+    Scores are the log posteriors themselves: what a language model adds is a matter of scales, as
+    in Amodei et al. 2015, section 3.8.
+    """
+
+    kind = "ctc"
+    parts = ("characters",)
+
+    def _scores(self, log_posteriors: FloatArray) -> FloatArray:
+        return log_posteriors
+
+
+KINDS: Mapping[str, type[AcousticModel]] = MappingProxyType(
+    {kind.kind: kind for kind in (HybridModel, CtcModel)}
+)
 """The kinds of acoustic models that this version reads, by name."""

@@ -58,7 +58,7 @@ class LatticeSettings:
             acoustic_scale=passes.search.acoustic_scale,
             frame_shift=passes.acoustic_model.output_frame_shift,
             confidence_scale=config.lattice.confidence_scale,
-            boundaries=WordBoundaries.of_model(passes.bundle.transitions),
+            boundaries=passes.bundle.labels.boundaries,
             text_rules=config.text_rules,
             units=config.units,
             model=config.name,

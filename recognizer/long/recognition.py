@@ -145,7 +145,7 @@ class _Recording:
         self._shift = passes.acoustic_model.output_frame_shift
         self._frame_samples = round(self._shift * SAMPLE_RATE)
         self._detector = SilenceDetector(
-            passes.acoustic_model, passes.bundle.transitions.silence_pdfs
+            passes.acoustic_model, passes.bundle.labels.silence_outputs
         )
         self._segmenter = Segmenter(options, self._shift)
         self._audio = AudioBuffer()

@@ -1,4 +1,4 @@
-"""An acoustic model of a model directory: network, tree and transitions, and how they are scaled.
+"""An acoustic model of a model directory: network, what its outputs are, and how they are scaled.
 
 A directory has one for recognition, and may have another for alignment: outputs every 30 ms make
 recognition fast, and outputs every 10 ms find the boundaries of phones more exactly.
@@ -15,11 +15,14 @@ from typing import Any, TypeVar
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.nnet.acoustic_model import KINDS, AcousticModel
+from recognizer.am.nnet.acoustic_model import KINDS, AcousticModel, CtcModel, HybridModel
 from recognizer.am.nnet.native import NativeNetwork
 from recognizer.am.nnet.network_file import Network, read_network
 from recognizer.am.tree.decision_tree import Tree
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.text.characters import CharacterSet
+from recognizer.decoding.ctc.labels import CtcLabels
+from recognizer.decoding.lattice.labels import GraphLabels, HmmLabels
 from recognizer.model.config import AcousticSettings
 
 Part = TypeVar("Part")
@@ -55,10 +58,13 @@ class AcousticFiles:
     tree: str
     transitions: str
     phones: str
+    characters: str
 
 
 class AcousticParts:
-    """Network, tree, transitions and phones, read and checked when they are first asked for.
+    """Network, and tree, transitions and phones, or characters; read when they are asked for.
+
+    What a model of this kind does not have is refused with a `UsageError`.
 
     Args:
         directory: the model directory.
@@ -76,19 +82,57 @@ class AcousticParts:
         self._cache = cache
 
     @property
+    def is_ctc(self) -> bool:
+        """Whether the outputs are characters, and there are no phones, transitions and tree."""
+        return self.settings.acoustic.kind == CtcModel.kind
+
+    def expect(self, kind: str, part: str) -> None:
+        """Refuse to look for a part that only another kind of model has.
+
+        Raises:
+            UsageError: the model is not of this kind.
+        """
+        found = self.settings.acoustic.kind
+        if found != kind:
+            raise UsageError(
+                f"{self._directory}: expected a model of acoustic kind {kind!r}, which has {part}, "
+                f"found one of kind {found!r}"
+            )
+
+    @property
+    def characters(self) -> CharacterSet:
+        """The characters that the outputs of a CTC model are, beside its blank."""
+        self.expect(CtcModel.kind, "characters")
+        return self._read(self.files.characters, CharacterSet.read)
+
+    @property
+    def labels(self) -> GraphLabels:
+        """What the labels of its decoding graphs stand for."""
+
+        def make() -> GraphLabels:
+            if self.is_ctc:
+                return CtcLabels(self.characters)
+            return HmmLabels(self.transitions, self.phones)
+
+        return self._cache.get(f"labels of {self.files.network}", make)
+
+    @property
     def phones(self) -> PhoneTable:
         """The phone table."""
+        self.expect(HybridModel.kind, "phones")
         return self._read(self.files.phones, PhoneTable.read)
 
     @property
     def transitions(self) -> TransitionModel:
         """Transition-ids and their probabilities, pdf-ids, phones."""
+        self.expect(HybridModel.kind, "transitions")
         phones = self.phones
         return self._read(self.files.transitions, lambda path: TransitionModel.read(path, phones))
 
     @property
     def tree(self) -> Tree:
         """The phonetic decision tree (recognition does not need it: it is in the graph)."""
+        self.expect(HybridModel.kind, "a decision tree")
         name = self.files.tree
 
         def read(path: Path) -> Tree:
@@ -132,7 +176,7 @@ class AcousticParts:
         self._agree(name, "outputs", network.options.outputs)
         options, recorded = self.settings.acoustic, network.metadata.get("priors", {})
         for field, found, expected in (
-            ("log_priors", "log_priors" in network.tensors, True),
+            ("log_priors", "log_priors" in network.tensors, not self.is_ctc),
             ("input_dim", network.options.input_dim, self.settings.features.num_bins),
             ("output_delay", network.options.output_delay, options.output_delay),
             ("subsampling", network.options.subsampling, options.subsampling),
@@ -151,9 +195,10 @@ class AcousticParts:
         return self._cache.get(name, lambda: read(self._directory / name))
 
     def _agree(self, name: str, field: str, found: int) -> None:
-        expected = self.transitions.num_pdfs
+        expected = self.labels.num_outputs
         if found != expected:
+            source = self.files.characters if self.is_ctc else self.files.transitions
             raise SpeechError(
-                f"{self._directory / name}: {field}: expected {expected}, as in "
-                f"{self.files.transitions}, found {found}"
+                f"{self._directory / name}: {field}: expected {expected}, as in {source}, "
+                f"found {found}"
             )

@@ -12,7 +12,7 @@ import numpy as np
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.nnet.acoustic_model import AcousticModel
+from recognizer.am.nnet.acoustic_model import AcousticModel, HybridModel
 from recognizer.am.nnet.network_file import Network
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError, UsageError
@@ -20,9 +20,11 @@ from recognizer.data.io.files import replace_text
 from recognizer.data.io.mapped_arrays import open_arrays
 from recognizer.data.io.options import to_toml
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.text.characters import CharacterSet
 from recognizer.data.text.rules import TextRules, text_rules
 from recognizer.decoding.graph import mapped_graph
 from recognizer.decoding.graph.mapped_graph import MappedGraph
+from recognizer.decoding.lattice.labels import GraphLabels
 from recognizer.decoding.rescoring.models import EpsilonBackoff
 from recognizer.decoding.search.on_the_fly import OnTheFlyDecoder
 from recognizer.decoding.search.search import Decoder, SearchOptions
@@ -46,6 +48,7 @@ from recognizer.model.files import (
     ALIGNER_ACOUSTIC,
     ALIGNER_TRANSITIONS,
     ALIGNER_TREE,
+    CHARACTERS,
     CONFIG,
     DEFAULT_MODEL,
     FIRST_PASS,
@@ -68,8 +71,10 @@ _EXTENDABLE = "extendable graph"  # a part that is made, not read
 
 Part = TypeVar("Part")
 
-RECOGNITION_FILES = AcousticFiles(ACOUSTIC, TREE, TRANSITIONS, PHONES)
-ALIGNMENT_FILES = AcousticFiles(ALIGNER_ACOUSTIC, ALIGNER_TREE, ALIGNER_TRANSITIONS, PHONES)
+RECOGNITION_FILES = AcousticFiles(ACOUSTIC, TREE, TRANSITIONS, PHONES, CHARACTERS)
+ALIGNMENT_FILES = AcousticFiles(
+    ALIGNER_ACOUSTIC, ALIGNER_TREE, ALIGNER_TRANSITIONS, PHONES, CHARACTERS
+)
 
 
 class ModelBundle:
@@ -132,8 +137,19 @@ class ModelBundle:
         return self.recognition.tree
 
     @property
+    def characters(self) -> CharacterSet:
+        """The characters of a model of acoustic kind "ctc"."""
+        return self.recognition.characters
+
+    @property
+    def labels(self) -> GraphLabels:
+        """What the labels of the decoding graph stand for."""
+        return self.recognition.labels
+
+    @property
     def lexicon(self) -> Lexicon:
         """Pronunciations of all words (recognition does not need it: it is in the graph)."""
+        self.recognition.expect(HybridModel.kind, "a lexicon")
         return self._part(LEXICON, Lexicon.read)
 
     @property
@@ -181,7 +197,7 @@ class ModelBundle:
     @property
     def graph_file(self) -> str:
         """Name of the decoding graph's file."""
-        return graph_file(self.config.first_pass)
+        return graph_file(self.config.first_pass, self.config.acoustic.kind)
 
     @property
     def rescoring_file(self) -> str:
@@ -194,10 +210,12 @@ class ModelBundle:
 
         def read(path: Path) -> MappedGraph:
             graph = MappedGraph.open(path)
-            if not np.array_equal(graph.pdfs()[1:], self.transitions.pdf[1:]):
+            if not np.array_equal(graph.pdfs()[1:], self.labels.pdfs[1:]):
+                source = CHARACTERS if self.recognition.is_ctc else TRANSITIONS
+                what = "outputs" if self.recognition.is_ctc else "transition-ids"
                 raise SpeechError(
-                    f"{path}: expected the {self.transitions.num_transition_ids} transition-ids "
-                    f"of {TRANSITIONS} with their pdfs, found others"
+                    f"{path}: expected the {len(self.labels.pdfs) - 1} {what} of {source} with "
+                    f"their pdfs, found others"
                 )
             found = "pieces" if any_begins_word(graph.words) else "words"
             if found != self.config.units:
@@ -276,7 +294,7 @@ class ModelBundle:
         """
         search = search or self.config.search
         kind = self.config.first_pass
-        is_silence = self.transitions.is_silence
+        is_silence = self.labels.is_silence
         if kind.search == "static":
             if phrases:
                 raise UsageError(
@@ -316,15 +334,16 @@ class ModelBundle:
             if name in self.config.files:
                 open_arrays(self.path / name, kind=kind, version=version).verify()
         for acoustic in (self.recognition, self.alignment):
-            for part in (acoustic.tree, acoustic.network):
+            for part in (acoustic.network, acoustic.labels):
                 assert part is not None
+            assert acoustic.is_ctc or acoustic.tree is not None
         for name, optional in (
             (PRONUNCIATION, self.pronunciation_model),
             (PHONE_MODEL, self.phone_model),
         ):
             assert (optional is not None) == (name in self.config.files)
         for name, known in (
-            (LEXICON, self.lexicon),
+            *(() if self.recognition.is_ctc else ((LEXICON, self.lexicon),)),
             (FIRST_PASS, self.first_pass_lm),
             (self.rescoring_file, self.rescoring_lm),
         ):

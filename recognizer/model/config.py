@@ -29,19 +29,23 @@ class AcousticConfig:
         subsampling: frames of features from one output to the next.
         priors: what the log priors in the network's file are relative frequencies of: "labels" of
             training frames, or the network's "posteriors" (recorded, not made again); "none" where
-            lattice-free MMI trained it, whose outputs are scores already.
+            lattice-free MMI trained it, whose outputs are scores already, and of kind "ctc".
         silence_weight: divisor of the silence states' counts that is already in the log priors
             (recorded, not applied again).
         precision: of the weights in recognition, "float32" or "int8" (rounded when the network is
             read: its file holds more of them, see `recognizer.am.nnet.network_file`).
     """
 
-    kind: Literal["hybrid"] = "hybrid"
+    kind: Literal["hybrid", "ctc"] = "hybrid"
     output_delay: int = 5
     subsampling: int = 1
     priors: PriorSource = "labels"
     silence_weight: float = 2.7
     precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        if self.kind == "ctc" and self.priors != "none":
+            raise UsageError(f"priors: expected 'none' of kind 'ctc', found {self.priors!r}")
 
 
 @dataclass(frozen=True)
@@ -234,8 +238,14 @@ class ModelConfig:
     files: dict[str, FileRecord] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a rule set that does not exist."""
+        """Refuse a rule set that does not exist, and what a kind of model cannot have."""
         check_text_rules(self.text_rules)
+        if self.acoustic.kind == "ctc":
+            of_kind = "in a model of acoustic kind 'ctc'"
+            if self.aligner is not None:
+                raise UsageError(f"aligner: expected none {of_kind}, found one")
+            if self.units != "words":
+                raise UsageError(f"units: expected 'words' {of_kind}, found {self.units!r}")
 
     @property
     def recognition(self) -> AcousticSettings:

@@ -6,6 +6,8 @@
 ``phones.txt``               phone table
 ``transitions.json``         topology and transition probabilities
 ``lexicon.txt``              pronunciations, Kaldi's lexiconp form
+``characters.txt``           of a CTC model, instead of tree, phones, transitions and lexicon, and
+                             of all optional parts; its graphs are ``tl.graph``, ``tlg.graph``
 ``hcl.graph``                decoding graph without a language model, or
 ``hclg.graph``               the static one, with the first pass's language model in it
 ``first_pass.ngram``         the first pass's LM, which rescoring takes out again
@@ -18,9 +20,10 @@
 ``aligner_tree.json``        its tree,
 ``aligner_transitions.json`` its topology and transition probabilities, over the same phones
 
-The kind of the acoustic model says which files describe its outputs: tree, phones and transitions
-are those of a hybrid. Nothing is pickled; graphs and language models are mapped into memory, not
-read. ``model.toml`` is written last, so a directory that has one is complete.
+The kind of the acoustic model says which files describe its outputs: tree, phones, transitions and
+lexicon are those of a hybrid, characters those of a network that was trained with CTC. Nothing is
+pickled; graphs and language models are mapped into memory, not read. ``model.toml`` is written
+last, so a directory that has one is complete.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from recognizer.am.nnet.acoustic_model import KINDS
+from recognizer.am.nnet.acoustic_model import KINDS, CtcModel, HybridModel
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.model.config import FORMAT_VERSION, FileRecord, FirstPassOptions, ModelConfig
@@ -39,8 +42,11 @@ TREE = "tree.json"
 PHONES = "phones.txt"
 TRANSITIONS = "transitions.json"
 LEXICON = "lexicon.txt"
+CHARACTERS = "characters.txt"
 HCL = "hcl.graph"
 HCLG = "hclg.graph"
+TL = "tl.graph"
+TLG = "tlg.graph"
 FIRST_PASS = "first_pass.ngram"
 RESCORING = "rescoring.ngram"
 RESCORING_ARPA = "rescoring.arpa.gz"
@@ -51,7 +57,12 @@ ALIGNER_TREE = "aligner_tree.json"
 ALIGNER_TRANSITIONS = "aligner_transitions.json"
 
 # The files of the parts that kinds of acoustic models need (`AcousticModel.parts`).
-_OF_PART = {"tree": TREE, "phones": PHONES, "transitions": TRANSITIONS}
+_OF_PART = {
+    "tree": TREE,
+    "phones": PHONES,
+    "transitions": TRANSITIONS,
+    "characters": CHARACTERS,
+}
 
 DEFAULT_MODEL = Path(__file__).resolve().parents[1] / "models" / "english"
 """The model that comes with the package."""
@@ -63,9 +74,10 @@ def model_path(name: str) -> Path:
     return DEFAULT_MODEL if name == DEFAULT_MODEL.name and not path.exists() else path
 
 
-def graph_file(first_pass: FirstPassOptions) -> str:
-    """Name of the file of the graph that a kind of search needs."""
-    return HCLG if first_pass.search == "static" else HCL
+def graph_file(first_pass: FirstPassOptions, kind: str = HybridModel.kind) -> str:
+    """Name of the file of the graph that a kind of search needs, of a kind of acoustic model."""
+    on_the_fly, static = (TL, TLG) if kind == CtcModel.kind else (HCL, HCLG)
+    return static if first_pass.search == "static" else on_the_fly
 
 
 def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
@@ -83,12 +95,14 @@ def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
             f"{directory}: expected one of {RESCORING} and {RESCORING_ARPA}, "
             f"found {'both' if rescoring else 'none'}"
         )
-    of_kind = (_OF_PART[part] for part in KINDS[config.acoustic.kind].parts)
-    graph = graph_file(config.first_pass)
-    names = [ACOUSTIC, *of_kind, LEXICON, FIRST_PASS, graph, *rescoring]
+    kind = config.acoustic.kind
+    names = [ACOUSTIC, *(_OF_PART[part] for part in KINDS[kind].parts)]
+    if kind == HybridModel.kind:
+        names.append(LEXICON)
+    names += [FIRST_PASS, graph_file(config.first_pass, kind), *rescoring]
     if config.aligner is not None:
         names += [ALIGNER_ACOUSTIC, ALIGNER_TREE, ALIGNER_TRANSITIONS]
-    for name in (PRONUNCIATION, PHONE_MODEL):
+    for name in (PRONUNCIATION, PHONE_MODEL) if kind == HybridModel.kind else ():
         if name in config.files or (directory / name).is_file():
             names.append(name)
     return tuple(names)
@@ -137,7 +151,8 @@ def check_sizes(directory: Path, config: ModelConfig) -> None:
     for name, record in config.files.items():
         path = directory / name
         if name not in expected:
-            raise SpeechError(f"{place}: files: unknown key {name!r}")
+            kind = config.acoustic.kind
+            raise SpeechError(f"{place}: files: unknown key {name!r} in a model of kind {kind!r}")
         if not path.is_file():
             raise SpeechError(f"{path}: expected a file of the model, found none")
         found = path.stat().st_size

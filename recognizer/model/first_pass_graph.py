@@ -1,4 +1,4 @@
-"""The decoding graph of a model's first pass, made of its parts: HCL or HCLG."""
+"""The decoding graph of a model's first pass, made of its parts: HCL or HCLG, TL or TLG."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.text.characters import CharacterSet
+from recognizer.decoding.ctc.graph import build_tl, build_tlg
+from recognizer.decoding.ctc.topology import ctc_pdfs
 from recognizer.decoding.graph.build import build_graph
 from recognizer.decoding.graph.hcl import build_hcl
 from recognizer.decoding.graph.mapped_graph import MappedGraph
@@ -53,8 +56,31 @@ def first_pass_graph(
     return MappedGraph.from_graph(graph, transitions.pdf)
 
 
+def spelling_graph(
+    characters: CharacterSet, language_model: NgramAutomaton, first_pass: FirstPassOptions
+) -> MappedGraph:
+    """Builds the graph of a network that spells: TLG, or TL for the search on the fly.
+
+    Args:
+        characters: of the network.
+        language_model: of the first pass; TL takes from it what words there are.
+        first_pass: which search it is for.
+
+    Raises:
+        SpeechError: no word remains.
+    """
+    if first_pass.search == "static":
+        graph = build_tlg(characters, ngram_model(language_model))
+    else:
+        graph = build_tl(characters, language_model.words)
+    return MappedGraph.from_graph(graph, ctc_pdfs(characters.num_outputs))
+
+
 def graph_of_bundle(bundle: ModelBundle, first_pass: FirstPassOptions | None = None) -> MappedGraph:
     """The graph of a model directory built anew, also for another kind of search than its own."""
+    if bundle.recognition.is_ctc:
+        kind = first_pass or bundle.config.first_pass
+        return spelling_graph(bundle.characters, bundle.first_pass_lm, kind)
     return first_pass_graph(
         bundle.lexicon,
         bundle.phones,

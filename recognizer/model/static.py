@@ -9,14 +9,14 @@ from pathlib import Path
 from recognizer.data.errors import UsageError
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import FirstPassOptions
-from recognizer.model.files import CONFIG, HCLG
+from recognizer.model.files import CONFIG, graph_file
 from recognizer.model.first_pass_graph import graph_of_bundle
 
 STATIC = FirstPassOptions(search="static", backoff="epsilon")
 
 
 def make_static(model: str | Path | None, output: str | Path) -> ModelBundle:
-    """Copy a model, with HCLG instead of its graph.
+    """Copy a model, with HCLG (or TLG, of characters) instead of its graph.
 
     Args:
         model: the model directory; None is the English model of this package.
@@ -34,5 +34,5 @@ def make_static(model: str | Path | None, output: str | Path) -> ModelBundle:
     for name in bundle.config.files:
         if name != bundle.graph_file:
             shutil.copyfile(bundle.path / name, directory / name)
-    graph.save(directory / HCLG)
+    graph.save(directory / graph_file(STATIC, bundle.config.acoustic.kind))
     return write_config(directory, replace(bundle.config, first_pass=STATIC, results=()))

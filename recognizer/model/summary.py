@@ -20,6 +20,12 @@ def network_summary(bundle: ModelBundle) -> tuple[str, ...]:
     network = bundle.network
     options = network.options
     shift = bundle.acoustic_model.output_frame_shift
+    if bundle.recognition.is_ctc:
+        return (
+            f"network: {shape_name(options)}, {options.parameter_count():,} parameters, "
+            f"{options.outputs - 1:,} characters and the blank every {1000 * shift:g} ms",
+            "no tree, no phones, no transitions: trained with CTC, its outputs are characters",
+        )
     disabled = network.log_priors >= DISABLED_LOG_PRIOR
     # In the search's terms, after silence's counts were divided.
     mass = np.where(disabled, 0.0, np.exp(np.minimum(network.log_priors, 0.0), dtype=float))

@@ -17,7 +17,6 @@ from recognizer.data.errors import UsageError
 from recognizer.decoding.lattice.lattice import BestPath, CompactLattice
 from recognizer.decoding.lattice.mbr import confidences, mbr
 from recognizer.decoding.lattice.paths import best_path, path_of_words
-from recognizer.decoding.lattice.word_times import word_times
 from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
 from recognizer.decoding.search.decoding import CompactDecoding
 from recognizer.lm.text.classes import is_class
@@ -264,8 +263,7 @@ class Passes:
             (chosen.times[one.first][0], chosen.times[one.end - 1][1]) for one in joined
         ]
         if path is not None:
-            transitions, phones = self.bundle.transitions, self.bundle.phones
-            times = word_times(path, transitions, phones, [one.word for one in joined])
+            times = self.bundle.labels.word_times(path, [one.word for one in joined])
             spans = [(first, end) for _, first, end in times]
         shift = self.acoustic_model.output_frame_shift
         return tuple(

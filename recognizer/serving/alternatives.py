@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from recognizer.decoding.lattice.lattice import BestPath
 from recognizer.decoding.lattice.paths import n_best
-from recognizer.decoding.lattice.word_times import word_times
 from recognizer.recognition.passes import Passes
 from recognizer.streaming.events import Final
 
@@ -59,5 +58,5 @@ def _of_one(passes: Passes, final: Final, count: int) -> list[Alternative]:
 def _words(passes: Passes, path: BestPath, start: float) -> list[TimedWord]:
     shift = passes.acoustic_model.output_frame_shift
     joined = [one.word for one in passes.joined(path.words)]
-    times = word_times(path, passes.bundle.transitions, passes.bundle.phones, joined)
+    times = passes.bundle.labels.word_times(path, joined)
     return [(word, start + first * shift, start + end * shift) for word, first, end in times]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import network_kinds
 from network_kinds import INPUTS, OUTPUTS, make_file
 from recognizer.am.features.fbank import FbankOptions
-from recognizer.am.nnet.acoustic_model import KINDS, AcousticModel, HybridModel
+from recognizer.am.nnet.acoustic_model import KINDS, AcousticModel, CtcModel, HybridModel
 from recognizer.am.nnet.inference import log_posteriors
 from recognizer.am.nnet.native import NativeNetwork
 from recognizer.am.nnet.network_file import Network
@@ -115,6 +115,22 @@ def test_networks_that_do_not_fit_are_refused() -> None:
         HybridModel(NativeNetwork(Network(network.options, tensors)), FEATURES)
 
 
+def test_scores_of_characters_are_the_log_posteriors() -> None:
+    network = NETWORKS["lstmp"]
+    tensors = {name: array for name, array in network.tensors.items() if name != "log_priors"}
+    engine = NativeNetwork(Network(network.options, tensors))
+    model = CtcModel(engine, FEATURES)
+    features = np.random.default_rng(0).normal(3, 1, (20, network.options.input_dim))
+    expected = engine.log_posteriors([features])[0]
+    np.testing.assert_array_equal(model.scores(features), expected)
+    session = model.start()
+    pieces = [session.advance(features[:7]), session.advance(features[7:]), session.finish()]
+    np.testing.assert_array_equal(np.concatenate(pieces), expected)
+
+
 def test_a_kind_has_one_name() -> None:
-    assert {name: kind.kind for name, kind in KINDS.items()} == {"hybrid": "hybrid"}
+    assert {name: kind.kind for name, kind in KINDS.items()} == {
+        "hybrid": "hybrid",
+        "ctc": "ctc",
+    }
     assert all(issubclass(kind, AcousticModel) for kind in KINDS.values())
