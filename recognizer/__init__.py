@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from recognizer.data.text.rules import TextRules as TextRules
     from recognizer.data.text.rules import text_rules as text_rules
     from recognizer.decoding.alignment.tolerance import Tolerance as Tolerance
+    from recognizer.decoding.keywords.index import KeywordIndex as KeywordIndex
+    from recognizer.decoding.lattice.combination import SystemLattice as SystemLattice
+    from recognizer.decoding.lattice.combination import combine as combine
     from recognizer.decoding.lattice.kaldi import read_kaldi_lattices as read_kaldi_lattices
     from recognizer.decoding.lattice.kaldi import write_kaldi_lattices as write_kaldi_lattices
     from recognizer.decoding.lattice.lattice import BestPath as BestPath
@@ -64,6 +67,13 @@ if TYPE_CHECKING:
     from recognizer.formats.cues import SubtitleOptions as SubtitleOptions
     from recognizer.formats.subtitles import srt as srt
     from recognizer.formats.subtitles import vtt as vtt
+    from recognizer.keywords.detections import Detection as Detection
+    from recognizer.keywords.detections import DetectionOptions as DetectionOptions
+    from recognizer.keywords.detections import detections as detections
+    from recognizer.keywords.indexing import index_corpus as index_corpus
+    from recognizer.keywords.indexing import index_lattices as index_lattices
+    from recognizer.keywords.scoring import score_keywords as score_keywords
+    from recognizer.keywords.term_weighted_value import TermWeightedValues as TermWeightedValues
     from recognizer.lm.automaton.automaton import NgramAutomaton as NgramAutomaton
     from recognizer.lm.estimation.estimate import Estimate as Estimate
     from recognizer.lm.estimation.estimate import estimate_ngrams as estimate_ngrams
@@ -126,6 +136,8 @@ _MODULES = {
     "data.lexicon.lexicon": "Lexicon",
     "data.text.rules": "TextRules text_rules",
     "decoding.alignment.tolerance": "Tolerance",
+    "decoding.keywords.index": "KeywordIndex",
+    "decoding.lattice.combination": "SystemLattice combine",
     "decoding.lattice.kaldi": "read_kaldi_lattices write_kaldi_lattices",
     "decoding.lattice.lattice": "BestPath CompactLattice",
     "decoding.lattice.mbr": "MbrResult mbr",
@@ -142,6 +154,10 @@ _MODULES = {
     "evaluation.word_alignment": "count_errors word_error_rate",
     "formats.cues": "SubtitleOptions",
     "formats.subtitles": "srt vtt",
+    "keywords.detections": "Detection DetectionOptions detections",
+    "keywords.indexing": "index_corpus index_lattices",
+    "keywords.scoring": "score_keywords",
+    "keywords.term_weighted_value": "TermWeightedValues",
     "lm.automaton.automaton": "NgramAutomaton",
     "lm.estimation.estimate": "Estimate estimate_ngrams estimate_ngrams_of_files",
     "lm.estimation.options": "EstimateOptions",
