@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy.typing as npt
 
 from recognizer.am.features.fbank import FbankOptions
+from recognizer.am.nnet.ctc import CtcPruning
 from recognizer.am.nnet.inference import AcousticNetwork, FloatArray, NetworkSession
 from recognizer.data.errors import SpeechError
 
@@ -174,12 +175,25 @@ class CtcModel(AcousticModel):
 
     Scores are the log posteriors themselves: what a language model adds is a matter of scales, as
     in Amodei et al. 2015, section 3.8.
+
+    Args:
+        network: gives log posteriors.
+        features: options of the filter bank that the network takes.
+        pruning: which outputs of a frame the search considers; None for all.
     """
 
     kind = "ctc"
     parts = ("characters",)
 
+    def __init__(
+        self, network: AcousticNetwork, features: FbankOptions, pruning: CtcPruning | None = None
+    ) -> None:
+        super().__init__(network, features)
+        self.pruning = pruning
+
     def _scores(self, log_posteriors: FloatArray) -> FloatArray:
+        if self.pruning is not None and len(log_posteriors):
+            self.pruning.prune(log_posteriors)
         return log_posteriors
 
 

@@ -11,10 +11,54 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recognizer.data.errors import UsageError
+
+PRUNED = -1e4
+"""Score of an output that is not considered: finite, and beyond every beam."""
+
 BLANK = 0
 """Output that stands for no token."""
 
 IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CtcPruning:
+    """Which outputs the search considers in a frame: the likeliest ones.
+
+    Amodei et al. 2015, "Deep Speech 2", section 7.3 (beam search): of thousands of characters only
+    a few are worth looking at.
+
+    Attributes:
+        share: the fewest whose probabilities add up to at least this (the paper: 0.99).
+        most: but no more than so many (the paper: 40).
+    """
+
+    share: float = 0.99
+    most: int = 40
+
+    def __post_init__(self) -> None:
+        if isinstance(self.share, bool) or not 0 < self.share <= 1:
+            raise UsageError(f"share: expected a number above 0, at most 1, found {self.share!r}")
+        if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
+            raise UsageError(f"most: expected an integer >= 1, found {self.most!r}")
+
+    def prune(self, log_posteriors: npt.NDArray[np.float32]) -> None:
+        """Give the other outputs of each frame the score `PRUNED`, in place.
+
+        Args:
+            log_posteriors: ``[T, S]``, natural log.
+        """
+        most = min(self.most, log_posteriors.shape[1])
+        best = np.argpartition(-log_posteriors, most - 1, axis=1)[:, :most]
+        scores = np.take_along_axis(log_posteriors, best, 1)
+        order = np.argsort(-scores, axis=1, kind="stable")
+        best, scores = (np.take_along_axis(one, order, 1) for one in (best, scores))
+        shares = np.exp(scores, dtype=np.float64)
+        # Of the likelier ones together: where that is enough, an output is not needed.
+        enough = np.cumsum(shares, axis=1) - shares >= self.share
+        log_posteriors[:] = PRUNED
+        np.put_along_axis(log_posteriors, best, np.where(enough, PRUNED, scores), 1)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.nnet.acoustic_model import KINDS, AcousticModel, CtcModel, HybridModel
+from recognizer.am.nnet.acoustic_model import AcousticModel, CtcModel, HybridModel
 from recognizer.am.nnet.native import NativeNetwork
 from recognizer.am.nnet.network_file import Network, read_network
 from recognizer.am.tree.decision_tree import Tree
@@ -156,7 +156,9 @@ class AcousticParts:
             network = self._read_network(self._directory / self.files.network)
             options = self.settings.acoustic
             engine = NativeNetwork(network, options.precision)
-            return KINDS[options.kind](engine, self.settings.features)
+            if options.kind == "ctc":
+                return CtcModel(engine, self.settings.features, options.pruning)
+            return HybridModel(engine, self.settings.features)
 
         return self._cache.get(f"engine of {self.files.network}", make)
 

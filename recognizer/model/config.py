@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from recognizer.am.features.fbank import FbankOptions
+from recognizer.am.nnet.ctc import CtcPruning
 from recognizer.am.nnet.native import Precision
 from recognizer.am.nnet.priors import PriorSource
 from recognizer.data.errors import UsageError
@@ -34,6 +35,7 @@ class AcousticConfig:
             (recorded, not applied again).
         precision: of the weights in recognition, "float32" or "int8" (rounded when the network is
             read: its file holds more of them, see `recognizer.am.nnet.network_file`).
+        pruning: of kind "ctc", which outputs of a frame the search considers; None for all.
     """
 
     kind: Literal["hybrid", "ctc"] = "hybrid"
@@ -42,10 +44,13 @@ class AcousticConfig:
     priors: PriorSource = "labels"
     silence_weight: float = 2.7
     precision: Precision = "float32"
+    pruning: CtcPruning | None = None
 
     def __post_init__(self) -> None:
         if self.kind == "ctc" and self.priors != "none":
             raise UsageError(f"priors: expected 'none' of kind 'ctc', found {self.priors!r}")
+        if self.kind != "ctc" and self.pruning is not None:
+            raise UsageError(f"pruning: expected none of kind {self.kind!r}, found one")
 
 
 @dataclass(frozen=True)

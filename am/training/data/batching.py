@@ -21,9 +21,8 @@ from recognizer.am.training.criteria.targets import Target, TokenSequence
 from recognizer.am.training.data.checked_data import (
     TrainingUtterance,
     cut_features,
-    epoch_by_length,
-    epoch_order,
 )
+from recognizer.am.training.data.orders import epoch_by_length, epoch_in_buckets, epoch_order
 from recognizer.am.training.data.sources import (
     Features,
     FeatureSource,
@@ -153,11 +152,13 @@ class StreamBatcher:
         seed: of everything random.
         shuffle: without it, utterances come in order and only their first versions.
         augment: applied to an utterance when it is drawn.
-        shards_at_once: see `recognizer.am.training.data.checked_data.epoch_order`.
+        shards_at_once: see `recognizer.am.training.data.orders.epoch_order`.
         processes: that read or compute features before they are needed; 0: that is done when an
             utterance is drawn.
         sorted_epochs: the first so many passes take utterances by length, see
-            `recognizer.am.training.data.checked_data.epoch_by_length`.
+            `recognizer.am.training.data.orders.epoch_by_length`.
+        length_buckets: the others take them from so many, see
+            `recognizer.am.training.data.orders.epoch_in_buckets`; 0 for an order of all.
         subsampling: n, input frames from one output to the next. Shuffled utterances then begin
             with their frame 0 to n - 1, which is drawn: the shifted copies of Peddinti et al. 2018
             ("Low latency acoustic modeling using temporal convolution and LSTMs").
@@ -177,6 +178,7 @@ class StreamBatcher:
         shards_at_once: int = 0,
         processes: int = 0,
         sorted_epochs: int = 0,
+        length_buckets: int = 0,
         subsampling: int = 1,
     ) -> None:
         if delay % subsampling or (chunk or 0) % subsampling:
@@ -191,6 +193,7 @@ class StreamBatcher:
         self._shards_at_once = shards_at_once
         self._processes = processes
         self._sorted_epochs = sorted_epochs
+        self._length_buckets = length_buckets
         self._prefetched: Generator[Features, None, None] | None = None
         self._streams = [_Stream(delay, subsampling) for _ in range(streams)]
         self._epoch = 0
@@ -261,6 +264,11 @@ class StreamBatcher:
             return np.arange(len(self._utterances))
         if epoch < self._sorted_epochs:
             return epoch_by_length(self._utterances)
+        if self._length_buckets:
+            streams = len(self._streams)
+            return epoch_in_buckets(
+                self._utterances, self._seed, epoch, self._length_buckets, streams
+            )
         return epoch_order(self._utterances, self._seed, epoch, self._shards_at_once)
 
     def _draw(self, stream: _Stream) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -231,47 +231,6 @@ def is_held_out(utterance_id: str, fraction: float) -> bool:
     """Whether an utterance belongs to the held-out part: a hash of its id decides, nothing else."""
     digest = hashlib.sha256(utterance_id.encode()).digest()
     return int.from_bytes(digest[:8], "big") < fraction * 2**64
-
-
-def epoch_order(
-    utterances: Sequence[TrainingUtterance], seed: int, epoch: int, shards_at_once: int = 0
-) -> npt.NDArray[np.int64]:
-    """Order in which an epoch draws utterances: it follows from seed and epoch alone.
-
-    Args:
-        utterances: to be drawn, each once.
-        seed: of the run.
-        epoch: from 0.
-        shards_at_once: draw from so many shards, themselves in random order, before the next are
-            begun, so that so many need be near; 0 shuffles over everything.
-    """
-    rng = np.random.default_rng([seed, epoch])
-    if not shards_at_once:
-        return rng.permutation(len(utterances))
-    shard_of = np.array([utterance.shard for utterance in utterances])
-    shards = rng.permutation(np.unique(shard_of))
-    return np.concatenate(
-        [
-            rng.permutation(
-                np.flatnonzero(np.isin(shard_of, shards[begin : begin + shards_at_once]))
-            )
-            for begin in range(0, len(shards), shards_at_once)
-        ]
-    )
-
-
-def epoch_by_length(utterances: Sequence[TrainingUtterance]) -> npt.NDArray[np.int64]:
-    """Order of an epoch that takes the shortest utterances first.
-
-    SortaGrad, Amodei et al. 2015, section 3.3. Their lengths are the frames of their first
-    versions, or, where a source of features does not say how many it has, those of the targets.
-    """
-    sources = [utterance.features for utterance in utterances]
-    if all(isinstance(source, Sized) for source in sources):
-        lengths = [len(source) for source in sources if isinstance(source, Sized)]
-    else:
-        lengths = [len(utterance.target) for utterance in utterances]
-    return np.argsort(lengths, kind="stable")
 
 
 def cut_features(features: Features, target: Target, subsampling: int) -> Features:

@@ -67,6 +67,7 @@ class Learner:
             shards_at_once=options.shards_at_once,
             processes=options.feature_processes,
             sorted_epochs=options.sorted_epochs,
+            length_buckets=options.length_buckets,
             subsampling=model.network.options.subsampling,
         )
         self.states = model.initial_states(options.streams)

@@ -109,6 +109,9 @@ class TrainingOptions:
             begun, for corpora larger than memory; 0 shuffles over everything.
         sorted_epochs: the first so many passes take the shortest utterances first (SortaGrad,
             Amodei et al. 2015, section 3.3); the others shuffle them.
+        length_buckets: the utterances are dealt into so many buckets by length, and as many as
+            there are streams are drawn from one bucket: little padding where chunks are whole
+            utterances. 0: streams draw from all.
         feature_processes: processes that read or compute features before they are needed; in mode
             "ddp" each process has so many. 0: the training waits for them.
         optimizer: "sgd" or "adam" (with decoupled weight decay).
@@ -157,6 +160,7 @@ class TrainingOptions:
     chunk: int = 20
     shards_at_once: int = 0
     sorted_epochs: int = 0
+    length_buckets: int = 0
     feature_processes: int = 0
     optimizer: str = "adam"
     momentum: float = 0.0
@@ -190,7 +194,7 @@ class TrainingOptions:
         for name in (
             "max_frames", "warmup_frames", "average_frames", "threads", "evaluate_frames",
             "patience", "decay_frames", "length_tolerance", "shards_at_once",
-            "feature_processes", "sorted_epochs", "seed",
+            "feature_processes", "sorted_epochs", "length_buckets", "seed",
         ):  # fmt: skip
             value = getattr(self, name)
             _require(name, value, "an integer >= 0", isinstance(value, int) and value >= 0)
@@ -208,7 +212,8 @@ class TrainingOptions:
             _require("momentum", self.momentum, expected, not self.momentum)
         if self.shards_at_once:
             expected = "0 beside shards_at_once, as utterances are drawn from all shards by length"
-            _require("sorted_epochs", self.sorted_epochs, expected, not self.sorted_epochs)
+            for name in ("sorted_epochs", "length_buckets"):
+                _require(name, getattr(self, name), expected, not getattr(self, name))
         values = [value for _, value in self._dropout.points]
         expected = "values in [0, 1)"
         _require("dropout", self.dropout, expected, all(0 <= value < 1 for value in values))

@@ -11,7 +11,7 @@ import pytest
 
 import toy
 import toy_ctc
-from recognizer.am.nnet.ctc import greedy_tokens
+from recognizer.am.nnet.ctc import PRUNED, CtcPruning, greedy_tokens
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.text.characters import CharacterSet
 from recognizer.decoding.ctc.labels import CtcLabels
@@ -95,6 +95,16 @@ def test_a_static_variant(bundle: ModelBundle, tmp_path: Path) -> None:
     assert Recognizer(static).recognize_samples(samples).text == TEXTS[1]
 
 
+def test_pruning_leaves_the_words(bundle: ModelBundle, model: Path) -> None:
+    acoustic = replace(bundle.config.acoustic, pruning=CtcPruning(most=5))
+    pruned = Recognizer(write_config(model, replace(bundle.config, acoustic=acoustic)))
+    assert pruned.bundle.config.acoustic.pruning == CtcPruning(0.99, 5)
+    samples = toy_ctc.whistle(TEXTS[0])
+    scores = pruned.acoustic_scores(samples)
+    assert ((scores > PRUNED).sum(1) <= 5).all() and (scores <= PRUNED).any()
+    assert pruned.recognize_samples(samples).text == TEXTS[0]
+
+
 def test_what_only_hybrid_models_have_is_refused(bundle: ModelBundle) -> None:
     for part, name in (
         ("tree", "a decision tree"), ("phones", "phones"), ("transitions", "transitions"),
@@ -142,6 +152,8 @@ def test_options_that_do_not_fit() -> None:
         AcousticConfig(kind="ctc")
     with pytest.raises(UsageError, match="units: expected 'words' in a model of acoustic kind"):
         ModelConfig(name="x", language="x", licence="x", acoustic=ctc, units="pieces")
+    with pytest.raises(UsageError, match="pruning: expected none of kind 'hybrid', found one"):
+        AcousticConfig(pruning=CtcPruning())
     config = toy_ctc.config()
     with pytest.raises(UsageError, match="aligner: expected none in a model of acoustic kind"):
         replace(config, acoustic=ctc, aligner=config.recognition)

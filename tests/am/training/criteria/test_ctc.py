@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recognizer.am.nnet.convolution import ConvolutionOptions, LookaheadOptions
-from recognizer.am.nnet.ctc import BLANK, collapse, greedy_tokens
+from recognizer.am.nnet.ctc import BLANK, PRUNED, CtcPruning, collapse, greedy_tokens
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
 from recognizer.am.nnet.recurrent import RnnOptions
@@ -25,6 +25,7 @@ from recognizer.am.training.criteria.targets import TokenSequence
 from recognizer.am.training.data.batching import StreamBatcher
 from recognizer.am.training.parallel.synchronous import SyncTrainer
 from recognizer.am.training.train import TrainingUtterance, make_task
+from recognizer.data.errors import UsageError
 from toy_training import DIM, NETWORK, SGD, STATES
 
 
@@ -119,6 +120,40 @@ def test_edit_distance(found: list[int], wanted: list[int]) -> None:
 @given(path=st.lists(st.integers(0, 2), min_size=1, max_size=8))
 def test_collapse(path: list[int]) -> None:
     assert collapse(np.array(path)).tolist() == of_path(tuple(path))
+
+
+@given(
+    frames=st.integers(1, 4), outputs=st.integers(1, 9), most=st.integers(1, 12),
+    share=st.sampled_from([0.2, 0.7, 0.99, 1.0]), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_pruning_keeps_the_fewest_that_are_likely_enough(
+    frames: int, outputs: int, most: int, share: float, seed: int
+) -> None:
+    logits = torch.randn(frames, outputs, generator=torch.Generator().manual_seed(seed)) * 2
+    rows = logits.log_softmax(1).numpy()
+    pruned = rows.copy()
+    CtcPruning(share, most).prune(pruned)
+    for row, found in zip(rows, pruned, strict=True):
+        kept: list[int] = []
+        for output in np.argsort(-row).tolist():
+            if len(kept) < most and np.exp(row[kept].astype(np.float64)).sum() < share:
+                kept.append(output)
+        assert sorted(kept) == np.flatnonzero(found > PRUNED).tolist()
+        np.testing.assert_array_equal(found[kept], row[kept])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"share": 0.0}, "share: expected a number above 0, at most 1, found 0.0"),
+        ({"share": 1.5}, "share: expected a number above 0, at most 1, found 1.5"),
+        ({"most": 0}, "most: expected an integer >= 1, found 0"),
+        ({"most": True}, "most: expected an integer >= 1, found True"),
+    ],
+)
+def test_wrong_pruning(options: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        CtcPruning(**options)  # type: ignore[arg-type]
 
 
 def test_greedy_tokens_are_those_of_the_best_path() -> None:

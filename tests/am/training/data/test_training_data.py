@@ -6,8 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recognizer.am.training.criteria.criterion import Criterion
 from recognizer.am.training.criteria.cross_entropy import CrossEntropy
@@ -17,12 +15,9 @@ from recognizer.am.training.criteria.targets import (
     Target,
     TokenSequence,
 )
-from recognizer.am.training.data.batching import StreamBatcher
 from recognizer.am.training.data.checked_data import (
     CheckedData,
     TrainingUtterance,
-    epoch_by_length,
-    epoch_order,
     is_held_out,
 )
 from recognizer.data.errors import SpeechError
@@ -185,57 +180,3 @@ def test_held_out_is_a_stable_share() -> None:
     assert 140 <= len(held) <= 260
     assert held <= {name for name in names if is_held_out(name, 0.1)}
     assert not any(is_held_out(name, 0.0) for name in names)
-
-
-@given(
-    shards=st.lists(st.integers(0, 6), min_size=1, max_size=40),
-    at_once=st.integers(0, 4),
-    epoch=st.integers(0, 3),
-)
-def test_an_epoch_draws_shard_by_shard(shards: list[int], at_once: int, epoch: int) -> None:
-    utterances = [
-        dataclasses.replace(APART, id=str(k), shard=shard) for k, shard in enumerate(shards)
-    ]
-    order = epoch_order(utterances, 5, epoch, at_once)
-    np.testing.assert_array_equal(order, epoch_order(utterances, 5, epoch, at_once))
-    assert sorted(order.tolist()) == list(range(len(shards)))
-    if at_once:
-        begun: list[int] = []
-        for index in order:
-            if shards[index] not in begun:
-                begun.append(shards[index])
-            # Never older than the window, and windows do not overlap.
-            assert begun.index(shards[index]) // at_once == (len(begun) - 1) // at_once
-
-
-def test_shards_come_in_another_order_each_epoch() -> None:
-    utterances = [dataclasses.replace(APART, id=str(k), shard=k // 5) for k in range(50)]
-    orders = {tuple(epoch_order(utterances, 0, epoch, 2).tolist()) for epoch in range(4)}
-    assert len(orders) == 4
-
-
-def test_sorted_epochs_take_the_shortest_first() -> None:
-    lengths = [7, 3, 9, 3, 5]
-    utterances = [
-        TrainingUtterance(str(k), np.zeros((length, 2), np.float32), FrameLabels(np.zeros(20 - k)))
-        for k, length in enumerate(lengths)
-    ]
-    assert epoch_by_length(utterances).tolist() == [1, 3, 4, 0, 2]
-    # Features that do not say how many they are: by the targets.
-    unknown = [dataclasses.replace(u, features=lambda: np.zeros((4, 2))) for u in utterances]
-    assert epoch_by_length(unknown).tolist() == [4, 3, 2, 1, 0]
-
-
-def test_sorted_epochs_come_before_the_shuffled_ones() -> None:
-    utterances = [
-        TrainingUtterance(str(k), np.full((k + 1, 1), k, np.float32),
-                          FrameLabels(np.zeros(k + 1, np.int32)))
-        for k in reversed(range(12))
-    ]  # fmt: skip
-    batcher = StreamBatcher(
-        utterances, streams=1, chunk=None, delay=0, epochs=4, sorted_epochs=2, seed=3
-    )
-    drawn = [int(chunk.features[0, 0, 0]) for chunk in batcher]
-    epochs = [drawn[at : at + 12] for at in range(0, 48, 12)]
-    assert epochs[0] == epochs[1] == list(range(12))
-    assert all(sorted(epoch) == list(range(12)) != epoch for epoch in epochs[2:])
