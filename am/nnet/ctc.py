@@ -53,7 +53,8 @@ class CtcPruning:
         best = np.argpartition(-log_posteriors, most - 1, axis=1)[:, :most]
         scores = np.take_along_axis(log_posteriors, best, 1)
         order = np.argsort(-scores, axis=1, kind="stable")
-        best, scores = (np.take_along_axis(one, order, 1) for one in (best, scores))
+        best = np.take_along_axis(best, order, 1)
+        scores = np.take_along_axis(scores, order, 1)
         shares = np.exp(scores, dtype=np.float64)
         # Of the likelier ones together: where that is enough, an output is not needed.
         enough = np.cumsum(shares, axis=1) - shares >= self.share
