@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from recognizer.decoding.lattice.posteriors import posteriors as posteriors
     from recognizer.decoding.lattice.slf import read_slf as read_slf
     from recognizer.decoding.lattice.slf import write_slf as write_slf
+    from recognizer.decoding.rescoring.neural import (
+        NeuralRescoringOptions as NeuralRescoringOptions,
+    )
     from recognizer.decoding.rescoring.rescore import RescoringOptions as RescoringOptions
     from recognizer.decoding.search.search import SearchOptions as SearchOptions
     from recognizer.evaluation.bootstrap import Interval as Interval
@@ -90,6 +93,7 @@ if TYPE_CHECKING:
     from recognizer.lm.model.perplexity import Perplexity as Perplexity
     from recognizer.lm.model.perplexity import perplexity as perplexity
     from recognizer.lm.model.prune import prune_ngrams as prune_ngrams
+    from recognizer.lm.neural.word_model import NeuralLanguageModel as NeuralLanguageModel
     from recognizer.lm.ngram.model import NgramModel as NgramModel
     from recognizer.lm.pronunciation.model import Guess as Guess
     from recognizer.lm.pronunciation.model import PronunciationModel as PronunciationModel
@@ -145,6 +149,7 @@ _MODULES = {
     "decoding.lattice.paths": "best_path n_best",
     "decoding.lattice.posteriors": "Posteriors posteriors",
     "decoding.lattice.slf": "read_slf write_slf",
+    "decoding.rescoring.neural": "NeuralRescoringOptions",
     "decoding.rescoring.rescore": "RescoringOptions",
     "decoding.search.search": "SearchOptions",
     "evaluation.bootstrap": "Interval PairedDifference paired_difference wer_interval",
@@ -166,6 +171,7 @@ _MODULES = {
     "lm.model.model_files": "read_ngrams write_ngrams",
     "lm.model.perplexity": "Perplexity perplexity",
     "lm.model.prune": "prune_ngrams",
+    "lm.neural.word_model": "NeuralLanguageModel",
     "lm.ngram.model": "NgramModel",
     "lm.pronunciation.model": "Guess PronunciationModel",
     "lm.pronunciation.training": "PronunciationOptions train_pronunciations",

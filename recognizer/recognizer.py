@@ -54,6 +54,9 @@ class Recognizer(Passes):
         boost: words and phrases that are expected; see `adapted`, too.
         lm: the language model of a domain, mixed with the model's own; see `adapted`, too.
         lm_weight: its weight.
+        neural_lm: a neural language model or its file (``recognizer lm neural train``), which
+            rescores the lattices of the second pass; None: nothing does.
+        neural_rescoring: replaces the model's own options of that.
 
     Raises:
         UsageError: there is no such model directory, or an impossible option.

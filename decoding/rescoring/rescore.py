@@ -105,7 +105,10 @@ class Rescored:
     def lattice(self) -> CompactLattice:
         """The expanded lattice, every word sequence on one path, with the new graph costs."""
         beam = min(self._source.beam, self.beam) if self.num_dropped else self._source.beam
-        lattice = _expanded(self._source, self._expansion, beam)
+        states, final_costs, sources, targets, arcs, graph_costs = self._expansion.lattice()
+        lattice = split_lattice(
+            self._source, states, sources, targets, arcs, graph_costs, final_costs, beam
+        )
         if self._labels is None:
             return lattice
         return relabelled(lattice, self._labels, self._acoustic_scale)
@@ -262,11 +265,28 @@ class Rescorer:
         )
 
 
-def _expanded(
-    lattice: CompactLattice, expansion: _rescore.Rescoring, beam: float
+def split_lattice(
+    lattice: CompactLattice,
+    states: npt.NDArray[np.signedinteger[Any]],
+    sources: npt.NDArray[np.int32],
+    targets: npt.NDArray[np.int32],
+    arcs: npt.NDArray[np.signedinteger[Any]],
+    graph_costs: npt.NDArray[np.float64],
+    final_graph_costs: npt.NDArray[np.float64],
+    beam: float,
 ) -> CompactLattice:
-    """What is left of the lattice, its states split, with the new graph costs."""
-    states, final_graph_costs, sources, targets, arcs, graph_costs = expansion.lattice()
+    """What is left of a lattice, its states split, with new graph costs.
+
+    Args:
+        lattice: where all else is from.
+        states: of each of the S new states, the lattice's state.
+        sources: of each of the A new arcs.
+        targets: of each of the new arcs.
+        arcs: of each of the new arcs, the lattice's arc.
+        graph_costs: ``[A]``.
+        final_graph_costs: ``[S]``, inf where a state is not final.
+        beam: of the new lattice.
+    """
     tids, tid_offsets = _gather(lattice.tids, lattice.tid_offsets, arcs)
     final_tids, final_tid_offsets = _gather(lattice.final_tids, lattice.final_tid_offsets, states)
     return CompactLattice(

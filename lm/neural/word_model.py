@@ -30,6 +30,7 @@ class NeuralLanguageModel:
         model: as `recognizer.lm.neural.word_file.read_word_network` returns it.
 
     Attributes:
+        options: its shape.
         words: by number; see `recognizer.lm.neural.word_options`.
     """
 

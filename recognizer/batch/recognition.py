@@ -40,6 +40,8 @@ class BatchOptions:
         boost: words and phrases that are expected, likewise.
         lm: the file of a domain's language model, likewise.
         lm_weight: its weight.
+        neural_lm: file of a neural language model, likewise.
+        neural_weight: of it, instead of the model's own.
     """
 
     model: str | None = None
@@ -51,6 +53,8 @@ class BatchOptions:
     boost: tuple[Phrase, ...] = ()
     lm: str | None = None
     lm_weight: float | None = None
+    neural_lm: str | None = None
+    neural_weight: float | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -83,6 +87,14 @@ class BatchOptions:
                 settings["lm"] = [file_record(Path(self.lm)).sha256, weight]
             except OSError as error:
                 raise SpeechError(f"{self.lm}: cannot be read: {error.strerror}") from None
+        if self.neural_lm is not None:
+            try:
+                settings["neural_lm"] = [
+                    file_record(Path(self.neural_lm)).sha256,
+                    self.neural_weight,
+                ]
+            except OSError as error:
+                raise SpeechError(f"{self.neural_lm}: cannot be read: {error.strerror}") from None
         return settings
 
 
@@ -133,6 +145,8 @@ def _recognizer(options: BatchOptions) -> Recognizer:
         options.boost,
         options.lm,
         options.lm_weight,
+        options.neural_lm,
+        options.neural_weight,
     )
 
 

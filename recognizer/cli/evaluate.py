@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recognizer.cli.neural_options import check_neural_options, neural_options
 from recognizer.cli.vocabulary import check_lm_options, read_lists, vocabulary_options
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     help="Recognise on a Ray cluster (auto: the one that this machine belongs to), whose machines "
     "all have DATA and the model under the same names.",
 )
+@neural_options
 @click.option("--channel", type=click.IntRange(min=1), metavar="N", help="As in recognize.")
 @click.option("--allow-pipes", is_flag=True, help="Run the commands that wav.scp names.")
 @vocabulary_options
@@ -44,6 +46,8 @@ def evaluate(
     phones: bool,
     jobs: int,
     cluster: str | None,
+    neural_lm: str | None,
+    neural_weight: float | None,
     channel: int | None,
     allow_pipes: bool,
     words_file: str | None,
@@ -58,6 +62,9 @@ def evaluate(
     are Kaldi's %WER lines of the first pass and of the rescored pass; errors are counted as
     sclite does. An utterance that cannot be read counts as deleted, and the exit code is then 1;
     where none can be, that is all that is printed.
+
+    With --neural-lm, "rescored" is the third pass: the second one's lattices are rescored with
+    the neural language model.
 
     --out DIR gets result.json (rates with intervals, calibration of confidences), ref.trn,
     hyp.trn and utt2spk, speakers.md (a table of speakers), and alignments.txt; recognizer compare
@@ -85,6 +92,9 @@ def evaluate(
         if phones and value is not None:
             raise click.UsageError(f"--phones does not go with {name}")
     check_lm_options(lm, lm_weight)
+    check_neural_options(neural_lm, neural_weight)
+    if phones and neural_lm is not None:
+        raise click.UsageError("--phones does not go with --neural-lm")
 
     import sys
     from contextlib import nullcontext, redirect_stdout
@@ -134,6 +144,8 @@ def evaluate(
                 boost=boost,
                 lm=lm,
                 lm_weight=lm_weight,
+                neural_lm=neural_lm,
+                neural_weight=neural_weight,
             )
     result = evaluation.result()
     if out is not None:

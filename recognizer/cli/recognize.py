@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recognizer.cli.neural_options import check_neural_options, neural_options
 from recognizer.cli.run import report, run
 from recognizer.cli.vocabulary import check_lm_options, read_lists, vocabulary_options
 from recognizer.data.errors import SpeechError
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
 )
 @click.option("--encoding", metavar="NAME", help="Of raw samples: s16le or f32le [default: s16le].")
 @vocabulary_options
+@neural_options
 @click.version_option(package_name="recognizer")
 def recognize(
     audio: tuple[str, ...],
@@ -121,6 +123,8 @@ def recognize(
     boost_file: str | None,
     lm: str | None,
     lm_weight: float | None,
+    neural_lm: str | None,
+    neural_weight: float | None,
     live: bool,
     microphone: bool,
     **sound: Any,
@@ -155,8 +159,10 @@ def recognize(
       arecord -f S16_LE -r 16000 | recognize --live -
     """
     check_lm_options(lm, lm_weight)
+    check_neural_options(neural_lm, neural_weight)
     if live or microphone:
         other = {"--output-dir": output_dir, "--overwrite": overwrite, "--cluster": cluster}
+        other["--neural-lm"] = neural_lm
         for name, value in other.items():
             if value:
                 raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
@@ -184,7 +190,19 @@ def recognize(
         **{name: value for name, value in given.items() if value is not None},
     )
     words, boost = read_lists(words_file, boost_file)
-    options = BatchOptions(model, mbr, channel, threads, cluster, words, boost, lm, lm_weight)
+    options = BatchOptions(
+        model,
+        mbr,
+        channel,
+        threads,
+        cluster,
+        words,
+        boost,
+        lm,
+        lm_weight,
+        neural_lm,
+        neural_weight,
+    )
     named = recordings(audio, channel)
     if output_dir is None:
         if overwrite:

@@ -13,6 +13,11 @@ from recognizer.cli.vocabulary import boost_option, lm_option, read_lists, words
 @click.option("--acoustic-scales", metavar="LIST", help="Tried values, separated by commas.")
 @click.option("--lm-scales", metavar="LIST", help="Tried values, separated by commas.")
 @click.option("--penalties", metavar="LIST", help="Tried word insertion penalties.")
+@click.option(
+    "--neural-lm", metavar="FILE", type=click.Path(),
+    help="A neural language model, whose weight in the third pass is chosen too.",
+)  # fmt: skip
+@click.option("--neural-weights", metavar="LIST", help="Tried weights of it.")
 @click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
 @click.option("--table", type=click.Path(), help="Write all combinations as a Markdown table.")
 @click.option("--dry-run", is_flag=True, help="Leave model.toml as it is.")
@@ -28,6 +33,8 @@ def tune(
     acoustic_scales: str | None,
     lm_scales: str | None,
     penalties: str | None,
+    neural_lm: str | None,
+    neural_weights: str | None,
     jobs: int,
     table: str | None,
     dry_run: bool,
@@ -40,7 +47,9 @@ def tune(
 
     Tries every combination of acoustic scale, LM scale and word insertion penalty, takes the one
     with the lowest mean word error rate over the sets, and writes it into MODEL/model.toml. Then
-    chooses how sure words' confidences are, so that they fit the words that were right.
+    chooses how sure words' confidences are, so that they fit the words that were right. With
+    --neural-lm, the weight of the neural model beside the n-gram model is chosen last, at these
+    scales.
 
     With --lm, the weight of a domain's language model is chosen as well. --words and --boost are
     those of recognize. None of these is a part of the model: with them, model.toml stays as it is,
@@ -60,6 +69,7 @@ def tune(
     from recognizer.evaluation.calibrate import calibrate, write_scale
     from recognizer.evaluation.tune import LM_WEIGHTS, Grid, write_choice
     from recognizer.evaluation.tune import tune as tune_model
+    from recognizer.evaluation.tune_neural import NEURAL_WEIGHTS, tune_neural, write_weight
     from recognizer.model.bundle import ModelBundle
 
     weights = _numbers(lm_weights, "--lm-weights")
@@ -71,6 +81,11 @@ def tune(
         "lm_scales": _numbers(lm_scales, "--lm-scales"),
         "word_insertion_penalties": _numbers(penalties, "--penalties"),
     }
+    tried_neural = _numbers(neural_weights, "--neural-weights")
+    if tried_neural is not None and neural_lm is None:
+        raise click.UsageError("--neural-weights goes with --neural-lm")
+    if neural_lm is not None and with_more:
+        raise click.UsageError("--neural-lm goes with none of --words, --boost and --lm")
     if table is not None:
         check_directory(Path(table).absolute().parent)
     if with_more:
@@ -108,9 +123,27 @@ def tune(
         f"{weight}acoustic scale {best.acoustic_scale:g}, LM scale {best.rescoring.lm_scale:g}, "
         f"word insertion penalty {best.rescoring.word_insertion_penalty:g}"
     )
+    neural_tuning = None
+    if neural_lm is not None:
+        with progress_bar("neural weights", sum(len(corpus) for corpus in corpora)) as advance:
+            neural_tuning = tune_neural(
+                corpora,
+                model,
+                neural_lm,
+                tried_neural or NEURAL_WEIGHTS,
+                acoustic_scale=best.acoustic_scale,
+                rescoring=best.rescoring,
+                jobs=jobs,
+                progress=advance,
+            )
+        for one in neural_tuning.counts:
+            click.echo(f"neural weight {one:g}: mean WER {neural_tuning.wer(one):.2f}")
+        click.echo(f"neural weight {neural_tuning.best:g}")
     if dry_run or with_more:
         return
     write_choice(model, tuning)
+    if neural_tuning is not None:
+        write_weight(model, neural_tuning)
     with progress_bar("confidences", sum(len(corpus) for corpus in corpora)) as advance:
         calibration = calibrate(corpora, model, jobs=jobs, progress=advance)
     write_scale(model, calibration)

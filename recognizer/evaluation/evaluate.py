@@ -209,6 +209,8 @@ def evaluate(
     boost: Iterable[str | Phrase] = (),
     lm: str | None = None,
     lm_weight: float | None = None,
+    neural_lm: str | None = None,
+    neural_weight: float | None = None,
 ) -> CorpusEvaluation:
     """Recognise and score every utterance of a corpus.
 
@@ -224,6 +226,8 @@ def evaluate(
         boost: words and phrases that are expected, likewise.
         lm: the file of a domain's language model, likewise.
         lm_weight: its weight.
+        neural_lm: file of a neural language model; the words are then those of the third pass.
+        neural_weight: of it, instead of the model's own.
 
     Raises:
         UsageError: words and the like that the model cannot take.
@@ -239,6 +243,8 @@ def evaluate(
         boost=as_phrases(boost),
         lm=lm,
         lm_weight=lm_weight,
+        neural_lm=neural_lm,
+        neural_weight=neural_weight,
     )
     recognizer = load()
     corpus = corpus.normalized(recognizer.bundle.config.text_rules)

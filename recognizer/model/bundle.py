@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from recognizer.lm.automaton import automaton
 from recognizer.lm.automaton.automaton import FAST, NgramAutomaton
 from recognizer.lm.estimation.acceptor import NgramAcceptor
 from recognizer.lm.model.language_model import LanguageModel, read_language_model
+from recognizer.lm.neural.word_model import NeuralLanguageModel
 from recognizer.lm.pronunciation.model import PronunciationModel
 from recognizer.lm.pronunciation.pronouncer import Pronouncer
 from recognizer.lm.units.pieces import any_begins_word
@@ -248,6 +250,26 @@ class ModelBundle:
     def rescoring_lm(self) -> LanguageModel[Any]:
         """The large language model."""
         return self._part(self.rescoring_file, read_language_model)
+
+    def neural_lm(self, model: str | os.PathLike[str] | NeuralLanguageModel) -> NeuralLanguageModel:
+        """A neural language model for this model's lattices, which is no part of the directory.
+
+        Args:
+            model: its file, or the model itself.
+
+        Raises:
+            SpeechError: it is damaged, or lacks a word of the decoding graph.
+        """
+        name = "neural language model" if isinstance(model, NeuralLanguageModel) else str(model)
+        if not isinstance(model, NeuralLanguageModel):
+            model = NeuralLanguageModel.open(model)
+        for word in self.graph.words[1:]:
+            if word not in model:
+                raise SpeechError(
+                    f"{name}: expected the vocabulary of {self.path}, found none of its word "
+                    f"{word!r}: a neural language model of another vocabulary"
+                )
+        return model
 
     @property
     def extendable_graph(self) -> ExtendableGraph:

@@ -12,6 +12,7 @@ from recognizer.am.nnet.priors import PriorSource
 from recognizer.data.errors import UsageError
 from recognizer.data.text.rules import DEFAULT_RULES, check_text_rules
 from recognizer.decoding.graph.options import GraphOptions
+from recognizer.decoding.rescoring.neural import NeuralRescoringOptions
 from recognizer.decoding.rescoring.rescore import RescoringLimits, RescoringOptions
 from recognizer.decoding.search.on_the_fly import BackoffMode
 from recognizer.decoding.search.search import SearchOptions
@@ -216,6 +217,7 @@ class ModelConfig:
         search: its beams; its acoustic scale is also the second pass's.
         lattice: limits of the second pass.
         rescoring: second pass.
+        neural_rescoring: third pass, where a neural language model is given.
         training_data: what the model was trained on.
         results: what was measured with it.
         record: how it was trained (free: recipe options, versions).
@@ -237,6 +239,7 @@ class ModelConfig:
     search: SearchOptions = SearchOptions()
     lattice: LatticeOptions = LatticeOptions()
     rescoring: RescoringOptions = RescoringOptions()
+    neural_rescoring: NeuralRescoringOptions = NeuralRescoringOptions()
     training_data: tuple[TrainingData, ...] = ()
     results: tuple[ErrorRates, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)

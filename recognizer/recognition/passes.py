@@ -17,8 +17,14 @@ from recognizer.data.errors import UsageError
 from recognizer.decoding.lattice.lattice import BestPath, CompactLattice
 from recognizer.decoding.lattice.mbr import confidences, mbr
 from recognizer.decoding.lattice.paths import best_path, path_of_words
+from recognizer.decoding.rescoring.neural import (
+    NeuralRescored,
+    NeuralRescorer,
+    NeuralRescoringOptions,
+)
 from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
 from recognizer.decoding.search.decoding import CompactDecoding
+from recognizer.lm.neural.word_model import NeuralLanguageModel
 from recognizer.lm.text.classes import is_class
 from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
@@ -42,6 +48,7 @@ class Passes:
         decoder: the search of the first pass.
         search: its options.
         rescoring: LM scale and word insertion penalty of the second pass.
+        neural_rescoring: options of the third pass, if there is one.
 
     Args:
         model: a model directory or an open bundle; None is the English model of this package.
@@ -54,10 +61,13 @@ class Passes:
         boost: words and phrases that are expected, as `adapted` takes them.
         lm: a domain's language model, as `adapted` takes it.
         lm_weight: its weight.
+        neural_lm: a neural language model or its file, for a third pass; None: there is none.
+        neural_rescoring: replaces the model's own options of the third pass.
 
     Raises:
         UsageError: there is no such model directory, or an impossible option.
-        SpeechError: the model is damaged; names the file and the field.
+        SpeechError: the model is damaged; names the file and the field. The neural language model
+            is, or lacks a word of the model.
     """
 
     def __init__(
@@ -72,7 +82,11 @@ class Passes:
         boost: Iterable[str | Phrase] = (),
         lm: str | os.PathLike[str] | MixedLm | None = None,
         lm_weight: float | None = None,
+        neural_lm: str | os.PathLike[str] | NeuralLanguageModel | None = None,
+        neural_rescoring: NeuralRescoringOptions | None = None,
     ) -> None:
+        if neural_rescoring is not None and neural_lm is None:
+            raise UsageError("neural_rescoring: expected with neural_lm, found it alone")
         bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
         search = bundle.config.search
         if acoustic_scale is not None:
@@ -82,6 +96,8 @@ class Passes:
         self.bundle = bundle
         self.search = search
         self.rescoring = rescoring or bundle.config.rescoring
+        self.neural_rescoring = neural_rescoring or bundle.config.neural_rescoring
+        self._neural_lm = None if neural_lm is None else bundle.neural_lm(neural_lm)
         self._minimum_bayes_risk = minimum_bayes_risk
         self._limits = bundle.config.lattice
         self._join = join_pieces if bundle.config.units == "pieces" else whole_words
@@ -150,11 +166,19 @@ class Passes:
         added += [one for one in of_domain if one.word not in own]
         extended = bundle.extendable_graph.extend(added) if added else None
         self.decoder = bundle.decoder(self.search, extended, phrases, first_pass_lm)
+        ngram = bundle.rescoring_lm if mixed is None else mixed.rescoring
+        symbols = self.decoder.graph.words
+        scored_as = None if extended is None else extended.scored_as
         self._rescorer = Rescorer(
             bundle.first_pass_scores if mixed is None else mixed.first_pass_scores,
-            bundle.rescoring_lm if mixed is None else mixed.rescoring,
-            self.decoder.graph.words,
-            None if extended is None else extended.scored_as,
+            ngram,
+            symbols,
+            scored_as,
+        )
+        self._neural_rescorer = (
+            None
+            if self._neural_lm is None
+            else NeuralRescorer(self._neural_lm, ngram, symbols, scored_as)
         )
 
     def acoustic_scores(self, samples: FloatArray) -> FloatArray:
@@ -191,6 +215,32 @@ class Passes:
             lattice, self.search.acoustic_scale, self.rescoring, self._limits.rescoring
         )
 
+    def third_pass(
+        self, rescored: Rescored, options: NeuralRescoringOptions | None = None
+    ) -> NeuralRescored:
+        """Mix the neural language model into the scores of the second pass.
+
+        Args:
+            rescored: what `second_pass` found.
+            options: instead of the recogniser's own.
+
+        Raises:
+            UsageError: the recogniser has no neural language model.
+        """
+        if self._neural_rescorer is None:
+            raise UsageError("third pass: expected a recogniser with neural_lm, found none")
+        return self._neural_rescorer.rescore(
+            rescored.lattice,
+            self.search.acoustic_scale,
+            self.rescoring.lm_scale,
+            options or self.neural_rescoring,
+        )
+
+    def last_pass(self, lattice: CompactLattice) -> Rescored | NeuralRescored:
+        """The second pass, and the third one if there is a neural language model."""
+        rescored = self.second_pass(lattice)
+        return rescored if self._neural_rescorer is None else self.third_pass(rescored)
+
     def second_passes(
         self, lattice: CompactLattice, options: Sequence[RescoringOptions]
     ) -> list[tuple[str, ...]]:
@@ -210,7 +260,7 @@ class Passes:
             num_frames: output frames of the acoustic model.
             start: seconds before the utterance, which the times of words count from.
         """
-        rescored = self.second_pass(lattice)
+        rescored = self.last_pass(lattice)
         words = self.words(rescored, start=start)
         return Result(
             words=words,
@@ -237,7 +287,11 @@ class Passes:
         return tuple(joined.word for joined in self._join(path.words))
 
     def words(
-        self, rescored: Rescored, confidence_scale: float | None = None, *, start: float = 0.0
+        self,
+        rescored: Rescored | NeuralRescored,
+        confidence_scale: float | None = None,
+        *,
+        start: float = 0.0,
     ) -> tuple[Word, ...]:
         """The chosen words with their times in seconds and their confidences.
 
@@ -245,7 +299,7 @@ class Passes:
         right or wrong together, so that their product would be far too low.
 
         Args:
-            rescored: what `second_pass` found.
+            rescored: what `second_pass` or `third_pass` found.
             confidence_scale: instead of the model's own.
             start: seconds before the utterance, which times count from.
         """
