@@ -13,7 +13,17 @@ import pytest
 
 from places import ROOT
 
-FOLDERS = ("alignment", "am", "endpointing", "lm", "long", "recognition", "search", "serving")
+FOLDERS = (
+    "alignment",
+    "am",
+    "endpointing",
+    "lm",
+    "long",
+    "recognition",
+    "search",
+    "serving",
+    "vocabulary",
+)
 
 
 def programs() -> list[str]:
