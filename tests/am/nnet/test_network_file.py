@@ -145,6 +145,10 @@ def test_every_kind_through_its_file(tmp_path: Path) -> None:
             name: rng.normal(size=size).astype(np.float32)
             for name, size in options.shapes().items()
         }
+        for name in [name for name in tensors if name.endswith(".variance")]:
+            with pytest.raises(SpeechError, match=f"{name}: expected variances, found -"):
+                Network(options, tensors)
+            tensors[name] = np.abs(tensors[name])
         write_network(Network(options, tensors), path)
         again = read_network(path)
         assert again.options == options
