@@ -227,13 +227,13 @@ class IndexBuilder:
             num_states: above the number of each of the postings' states.
 
         Raises:
-            SpeechError: an utterance of this name was added before, or its names have white space.
+            SpeechError: an utterance of this name was added before, or its names have tabs.
         """
         if utterance.id in self._names:
             raise SpeechError(f"utterance {utterance.id!r}: expected each once, found it twice")
         for name in (utterance.id, utterance.recording):
-            if not name or name != "".join(name.split()):
-                raise SpeechError(f"expected a name without white space, found {name!r}")
+            if not name or "\t" in name or len(name.splitlines()) != 1:
+                raise SpeechError(f"expected a name of one line without tabs, found {name!r}")
         self._names.add(utterance.id)
         self._utterances.append(utterance)
         first = self._state_offsets[-1]

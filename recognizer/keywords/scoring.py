@@ -40,13 +40,16 @@ def score_keywords(
             that occurs in it.
     """
     options = options or DetectionOptions()
-    alignments = read_ctm(reference)
-    known = {one.recording for one in index.utterances}
-    for name in alignments:
-        if name not in known:
+    # CTM that recognizer align writes has "_" in the place of white space.
+    recordings = {"_".join(one.recording.split()): one.recording for one in index.utterances}
+    recordings |= {one.recording: one.recording for one in index.utterances}
+    alignments = {}
+    for name, alignment in read_ctm(reference).items():
+        if name not in recordings:
             raise SpeechError(
                 f"{reference}: expected recordings of the index, found {name!r}, which it has not"
             )
+        alignments[recordings[name]] = alignment
     words = reference_words(alignments, index.settings.text_rules)
     found = []
     for keyword in keywords:

@@ -82,11 +82,11 @@ def index(
 ) -> int:
     """Index the words of DATA, which is recognised, or of LATTICES.
 
-    DATA is a Kaldi data directory, which needs no text, or any other corpus that recognizer lattice
-    takes; recordings of more than a minute are recognised in segments. LATTICES is a directory that
-    recognizer lattice wrote, one with lattices.txt.gz and words.txt of Kaldi (which needs
-    --acoustic-scale and --frame-shift), or one with files .slf or .slf.gz, of which each is a
-    recording. Times are exact where lattices have transition-ids and lattices.json.
+    DATA is a folder of recordings, a Kaldi data directory, which needs no text, or any other corpus
+    that recognizer lattice takes; recordings of more than a minute are recognised in segments.
+    LATTICES is a directory that recognizer lattice wrote, one with lattices.txt.gz and words.txt of
+    Kaldi (which needs --acoustic-scale and --frame-shift), or one with files .slf or .slf.gz, of
+    which each is a recording. Times are exact where lattices have transition-ids and lattices.json.
 
     Words that the model does not have cannot be found: --words gives it those that will be asked
     for. An utterance that cannot be read is reported; the exit code is then 1.

@@ -196,9 +196,9 @@ def test_impossible_additions_are_refused() -> None:
         builder.add(
             IndexedUtterance("u", "u", 0.0, 1.0), postings, lattice.symbols, lattice.num_states
         )
-    with pytest.raises(SpeechError, match="white space"):
+    with pytest.raises(SpeechError, match="without tabs"):
         builder.add(
-            IndexedUtterance("a b", "u", 0.0, 1.0), postings, lattice.symbols, lattice.num_states
+            IndexedUtterance("a\tb", "u", 0.0, 1.0), postings, lattice.symbols, lattice.num_states
         )
     with pytest.raises(UsageError, match="frame_shift"):
         IndexSettings(frame_shift=0.0)

@@ -262,3 +262,20 @@ def test_long_recordings_are_indexed_in_segments(command, toy_model, tmp_path):
         else:  # a segment may end between the words of a phrase
             assert len(found) >= len(expected) - 8
             assert all(min(abs(one - start) for start in expected) < 0.05 for one in found)
+
+
+def test_a_folder_of_recordings_whose_names_have_spaces(command, toy_model, tmp_path):
+    folder, index = tmp_path / "talks" / "first day", tmp_path / "index"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "one two.flac", toy.whistle("go stop"), 16000)
+    arguments = ["--output", index, "--model", toy_model]
+    ran = command("recognizer", "keywords", "index", tmp_path / "talks", *arguments)
+    assert (ran.code, ran.err) == (0, "")
+    (_, row) = command("recognizer", "keywords", "search", index, "stop").out.splitlines()
+    recording = row.split("\t")[2]
+    assert recording.endswith("one two")
+    start, name = toy.word_starts("go stop")[1], "_".join(recording.split())
+    (tmp_path / "words.ctm").write_text(f"{name} 1 {start} 0.4 stop\n")
+    ran = command("recognizer", "keywords", "score", index, tmp_path / "words.ctm", "stop")
+    assert (ran.code, ran.err) == (0, "")
+    assert "| 1 | 0 | 0.00 | 1.0000 | 1.0000 |" in ran.out
