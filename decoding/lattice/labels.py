@@ -39,7 +39,10 @@ class GraphLabels(ABC):
     @property
     @abstractmethod
     def boundaries(self) -> WordBoundaries | None:
-        """Labels at which words begin and end; None where no label alone says so."""
+        """Labels at which words begin and end; None where no label alone says so.
+
+        The times of a lattice's arcs are then those of its states, between which the words lie.
+        """
 
     @abstractmethod
     def word_times(

@@ -18,7 +18,7 @@ from recognizer.decoding.keywords.index import (
     KeywordIndex,
 )
 from recognizer.decoding.keywords.postings import Postings, concatenated, lattice_postings
-from recognizer.decoding.lattice.arc_times import ArcTimes, arc_times
+from recognizer.decoding.lattice.arc_times import ArcTimes, arc_times, state_times
 from recognizer.decoding.lattice.lattice import CompactLattice
 from recognizer.lattices.directory import LatticeDirectory
 from recognizer.lattices.settings import LatticeSettings
@@ -69,10 +69,12 @@ def index_corpus(
     symbols = recognizer.decoder.graph.words
     builder = IndexBuilder(settings, symbols)
     boundaries = known.boundaries
-    assert boundaries is not None
 
     def postings(lattice: CompactLattice) -> tuple[Postings, int]:
-        times = arc_times(lattice, boundaries, known.acoustic_scale)
+        if boundaries is None:
+            times = state_times(lattice)
+        else:
+            times = arc_times(lattice, boundaries, known.acoustic_scale)
         return _postings(lattice, times, known, min_posterior), lattice.num_states
 
     def work(

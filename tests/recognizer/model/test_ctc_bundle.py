@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import toy
 import toy_ctc
 from recognizer.am.nnet.ctc import PRUNED, CtcPruning, greedy_tokens
+from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.text.characters import CharacterSet
 from recognizer.decoding.ctc.labels import CtcLabels
 from recognizer.decoding.lattice.lattice import BestPath
+from recognizer.keywords.indexing import index_corpus
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import AcousticConfig, ModelConfig
 from recognizer.model.ctc import write_ctc_model
@@ -93,6 +96,20 @@ def test_a_static_variant(bundle: ModelBundle, tmp_path: Path) -> None:
     assert TLG in static.config.files and TL not in static.config.files
     samples = toy_ctc.whistle(TEXTS[1])
     assert Recognizer(static).recognize_samples(samples).text == TEXTS[1]
+
+
+def test_keywords_are_indexed_about_where_they_are(bundle: ModelBundle, tmp_path: Path) -> None:
+    path = tmp_path / "one.wav"
+    soundfile.write(path, toy_ctc.whistle(TEXTS[3]), 16000)
+    index = index_corpus([Utterance("one", path, "someone", "")], Recognizer(bundle))
+    starts = zip(TEXTS[3].split(), toy_ctc.word_starts(TEXTS[3]), strict=True)
+    for word, start in starts:
+        postings = index.postings_of(index.symbols.index(word))
+        likeliest = int(postings.posteriors.argmax())
+        assert postings.posteriors[likeliest] > 0.5
+        # Times are those of the lattice's states: the word lies between them.
+        assert 0.01 * postings.begins[likeliest] < start + 0.05
+        assert 0.01 * postings.ends[likeliest] > start
 
 
 def test_pruning_leaves_the_words(bundle: ModelBundle, model: Path) -> None:
