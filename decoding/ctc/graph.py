@@ -92,7 +92,8 @@ def _compose(
     g_fst = grammar(ids, backoff).to_kaldifst()
     kaldifst.arcsort(g_fst, sort_type="ilabel")
     lg = FstArrays.from_kaldifst(reduced("LG", kaldifst.compose(l_fst, g_fst)))
-    lg = remove_epsilons_locally(without_labels(lg, characters.num_outputs))
-    arrays = minimal(compose_topology(lg)).depth_first()
+    outputs = characters.num_outputs
+    lg = remove_epsilons_locally(without_labels(lg, 2 * outputs - 1))  # disambiguation symbols
+    arrays = minimal(compose_topology(lg, outputs)).depth_first()
     _log.info("graph: %d states, %d arcs", arrays.num_states, arrays.num_arcs)
     return DecodingGraph.from_arrays(arrays, words)

@@ -1,4 +1,4 @@
-"""Labels of graphs of networks that spell: outputs + 1, and when words are said."""
+"""Labels of graphs of networks that spell, and when words are said."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from recognizer.am.nnet.ctc import BLANK
 from recognizer.data.errors import SpeechError
 from recognizer.data.text.characters import CharacterSet
 from recognizer.decoding.ctc.topology import ctc_pdfs
+from recognizer.decoding.lattice.arc_times import WordBoundaries
 from recognizer.decoding.lattice.labels import GraphLabels
 from recognizer.decoding.lattice.lattice import BestPath
 
@@ -30,9 +31,12 @@ class CtcLabels(GraphLabels):
         self.is_silence = np.isin(self.pdfs, silent)
 
     @property
-    def boundaries(self) -> None:
-        """A character may stand anywhere in a word."""
-        return None
+    def boundaries(self) -> WordBoundaries:
+        """Characters that begin a word, and the space; a blank belongs to the word before it."""
+        spaces = np.flatnonzero(self.is_silence & (self.pdfs != BLANK))
+        begins = np.arange(1 + self._characters.num_outputs, len(self.pdfs))
+        begins = begins[~self.is_silence[begins]]
+        return WordBoundaries(begins.astype(np.int32), spaces.astype(np.int32))
 
     def word_times(
         self, path: BestPath, words: Sequence[str] | None = None

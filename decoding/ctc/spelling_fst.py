@@ -1,8 +1,10 @@
 """L of a network that spells: a transducer from characters to words, with disambiguation symbols.
 
-Every word is a chain of its characters. Where the characters have a space, one stands between two
-words, and none at the ends of a sentence. Words that begin longer ones end in a disambiguation
-symbol, without which the composition with a grammar could not be determinized.
+Every word is a chain of its characters, the first of which is told from the same character within
+a word (see `recognizer.decoding.ctc.topology` about these tokens). Where the characters have a
+space, one stands between two words, and none at the ends of a sentence. Words that begin longer
+ones end in a disambiguation symbol, without which the composition with a grammar could not be
+determinized.
 """
 
 from __future__ import annotations
@@ -24,16 +26,20 @@ def spelling_fst(
     """Builds L.
 
     Args:
-        characters: their outputs label the input; disambiguation symbols follow them.
+        characters: their tokens label the input; disambiguation symbols follow them.
         word_ids: id of every word that L shall have.
         backoff_label: output label of the grammar's `#0`.
 
     Raises:
         SpeechError: a word has a character that the set lacks.
     """
-    spellings = [tuple(characters.encode(word).tolist()) for word in word_ids]
+    size = len(characters.characters)
+    spellings: list[tuple[int, ...]] = []
+    for text in word_ids:
+        head, *tail = characters.encode(text).tolist()
+        spellings.append((size + head, *tail))
     symbols = disambiguation(spellings)
-    first = characters.num_outputs  # of the disambiguation symbols, which is #0
+    first = 2 * size + 1  # of the disambiguation symbols, which is #0
     arcs: list[tuple[int, int, int, int]] = []  # source, input, output, destination
     if " " in characters.characters:
         # Back-off stands before the first word and behind each, so that no path is there twice.

@@ -9,8 +9,12 @@ state q of a graph of tokens is entered
   leads to q, and any of its tokens but a may follow.
 
 This is the composition with the T of Miao et al. 2015, "EESEN", section 3.2, made state by state,
-so that T need not be built, which has an arc for each pair of tokens. Labels of the result are
-outputs of the network + 1 in the place of transition-ids, since 0 is epsilon.
+so that T need not be built, which has an arc for each pair of tokens.
+
+With S characters, tokens 1 ... S are characters within a word (or the space between two), and
+S + 1 ... 2 S the same characters where they begin a word. Labels of the result, in the place of
+transition-ids, are tokens + 1, since 0 is epsilon and 1 the blank; the first frame of a character
+that begins a word alone has the label of that. So lattices know where words begin.
 """
 
 from __future__ import annotations
@@ -30,23 +34,28 @@ _AFTER_BLANK = 0
 
 
 def ctc_pdfs(outputs: int) -> npt.NDArray[np.int32]:
-    """The network's output of each label ``[1 + outputs]``; index 0 is unused (-1)."""
-    return np.arange(-1, outputs, dtype=np.int32)
+    """The network's output of each label ``[2 outputs]``; index 0 is unused (-1)."""
+    return np.concatenate((np.arange(-1, outputs), np.arange(1, outputs))).astype(np.int32)
 
 
-def compose_topology(fst: FstArrays) -> FstArrays:
-    """T composed with a transducer whose input labels are tokens, which are above 0, and epsilon.
+def compose_topology(fst: FstArrays, outputs: int) -> FstArrays:
+    """T composed with a transducer whose input labels are tokens and epsilon.
 
     Costs are those of the transducer; T has none. Epsilon arcs must form no cycle.
+
+    Args:
+        fst: the transducer.
+        outputs: of the network, the blank among them.
     """
-    return _Composition(fst).result()
+    return _Composition(fst, outputs).result()
 
 
 class _Composition:
-    """States (q, last) are numbered as they are found; last 0 is after a blank."""
+    """States (q, last) are numbered as they are found; last is an output, 0 after a blank."""
 
-    def __init__(self, fst: FstArrays) -> None:
+    def __init__(self, fst: FstArrays, outputs: int) -> None:
         self._fst = fst
+        self._outputs = ctc_pdfs(outputs)[1:].tolist()  # of the tokens
         self._offsets = fst.offsets.tolist()
         self._tokens = fst.ilabels.tolist()
         self._words = fst.olabels.tolist()
@@ -84,8 +93,8 @@ class _Composition:
             if token == 0:
                 to = self._number(self._targets[arc], last)
                 yield 0, self._words[arc], self._costs[arc], to
-            elif token != last:
-                to = self._number(self._targets[arc], token)
+            elif self._outputs[token] != last:
+                to = self._number(self._targets[arc], self._outputs[token])
                 yield token + 1, self._words[arc], self._costs[arc], to
         yield BLANK + 1, 0, 0.0, self._number(state, _AFTER_BLANK)
         if last:
@@ -94,8 +103,8 @@ class _Composition:
     def _by_epsilon(self, state: int, last: int) -> bool:
         """Whether all that may follow after a blank may also follow without, and is much."""
         begin, end = self._offsets[state], self._offsets[state + 1]
-        tokens = self._tokens[begin:end]
-        return len(tokens) > _MAX_REPEATED and last not in tokens and 0 not in tokens
+        outputs = [self._outputs[token] for token in self._tokens[begin:end]]
+        return len(outputs) > _MAX_REPEATED and last not in outputs and BLANK not in outputs
 
     def _number(self, state: int, last: int) -> int:
         number = self._numbers.setdefault((state, last), len(self._found))

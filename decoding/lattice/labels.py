@@ -38,11 +38,8 @@ class GraphLabels(ABC):
 
     @property
     @abstractmethod
-    def boundaries(self) -> WordBoundaries | None:
-        """Labels at which words begin and end; None where no label alone says so.
-
-        The times of a lattice's arcs are then those of its states, between which the words lie.
-        """
+    def boundaries(self) -> WordBoundaries:
+        """Labels at which words begin and end."""
 
     @abstractmethod
     def word_times(

@@ -18,7 +18,7 @@ from recognizer.decoding.keywords.index import (
     KeywordIndex,
 )
 from recognizer.decoding.keywords.postings import Postings, concatenated, lattice_postings
-from recognizer.decoding.lattice.arc_times import ArcTimes, arc_times, state_times
+from recognizer.decoding.lattice.arc_times import ArcTimes, arc_times
 from recognizer.decoding.lattice.lattice import CompactLattice
 from recognizer.lattices.directory import LatticeDirectory
 from recognizer.lattices.settings import LatticeSettings
@@ -68,13 +68,10 @@ def index_corpus(
     settings = _index_settings(known, min_posterior)
     symbols = recognizer.decoder.graph.words
     builder = IndexBuilder(settings, symbols)
-    boundaries = known.boundaries
+    boundaries = recognizer.bundle.labels.boundaries
 
     def postings(lattice: CompactLattice) -> tuple[Postings, int]:
-        if boundaries is None:
-            times = state_times(lattice)
-        else:
-            times = arc_times(lattice, boundaries, known.acoustic_scale)
+        times = arc_times(lattice, boundaries, known.acoustic_scale)
         return _postings(lattice, times, known, min_posterior), lattice.num_states
 
     def work(

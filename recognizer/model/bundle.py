@@ -214,7 +214,7 @@ class ModelBundle:
             graph = MappedGraph.open(path)
             if not np.array_equal(graph.pdfs()[1:], self.labels.pdfs[1:]):
                 source = CHARACTERS if self.recognition.is_ctc else TRANSITIONS
-                what = "outputs" if self.recognition.is_ctc else "transition-ids"
+                what = "labels" if self.recognition.is_ctc else "transition-ids"
                 raise SpeechError(
                     f"{path}: expected the {len(self.labels.pdfs) - 1} {what} of {source} with "
                     f"their pdfs, found others"

@@ -30,7 +30,7 @@ EVERYTHING = SearchOptions(
     beam=inf, lattice_beam=inf, max_active=10**6, min_active=0, acoustic_scale=1.0
 )
 Scores = npt.NDArray[np.float32]
-Found = dict[tuple[tuple[int, ...], tuple[str, ...]], float]  # of labels and words: graph cost
+Found = dict[tuple[tuple[int, ...], tuple[str, ...]], float]  # of outputs and words: graph cost
 
 # Words apart, some of which begin others and have the same letter twice; and words without spaces
 # between them, so that a text has several divisions.
@@ -76,15 +76,15 @@ def enumeration(
     for path in product(range(characters.num_outputs), repeat=frames):
         text = characters.decode(collapse(np.array(path)).tolist())
         for division in divisions(text, words, " " in characters.characters):
-            labels = tuple(output + 1 for output in path)
-            found[labels, division] = cost_of(lm, division)
+            found[path, division] = cost_of(lm, division)
     return found
 
 
-def paths_of(lattice: Lattice) -> Found:
+def paths_of(lattice: Lattice, pdfs: npt.NDArray[np.int32]) -> Found:
     found: Found = {}
     for path in lattice_paths(lattice):
-        key = (path.tids, tuple(lattice.symbols[word] for word in path.words))
+        outputs = tuple(pdfs[list(path.tids)].tolist())
+        key = (outputs, tuple(lattice.symbols[word] for word in path.words))
         found[key] = min(found.get(key, inf), path.graph)
     return found
 
@@ -109,16 +109,18 @@ def test_all_paths_and_costs_are_those_of_enumeration(
     lattice = decoder.decode(scores)
     assert lattice.reached_final
     expected = enumeration(characters, words, frames, model, mode)
-    found = paths_of(lattice)
+    found = paths_of(lattice, pdfs)
     assert found.keys() == expected.keys()
     assert [found[key] for key in expected] == pytest.approx(list(expected.values()), abs=1e-3)
     costs = {
-        key: cost - sum(scores[t, label - 1] for t, label in enumerate(key[0]))
+        key: cost - sum(scores[t, output] for t, output in enumerate(key[0]))
         for key, cost in expected.items()
     }
     best = decoder.decode_best(scores)
     assert best.cost(1.0) == pytest.approx(min(costs.values()), abs=1e-3)
-    assert costs[tuple(best.tids.tolist()), best.words] == pytest.approx(best.cost(1.0), abs=1e-3)
+    assert costs[tuple(pdfs[best.tids].tolist()), best.words] == pytest.approx(
+        best.cost(1.0), abs=1e-3
+    )
 
 
 def prefix_beam_search(
@@ -173,7 +175,7 @@ def test_without_a_language_model_the_best_path_is_the_greedy_one() -> None:
         greedy, best = greedy_tokens(scores), decoder.decode_best(scores)
         assert "".join(best.words) == characters.decode(greedy.tokens.tolist())
         assert best.cost(1.0) == pytest.approx(-greedy.log_prob, abs=1e-3)
-        assert (best.tids - 1).tolist() == scores.argmax(1).tolist()
+        assert pdfs[best.tids].tolist() == scores.argmax(1).tolist()
 
 
 def test_repeating_arcs_or_not_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +186,9 @@ def test_repeating_arcs_or_not_is_the_same(tmp_path: Path, monkeypatch: pytest.M
     for most in (0, 2, 100):
         monkeypatch.setattr(topology, "_MAX_REPEATED", most)
         graph = build_tlg(characters, model)
-        decoder = Decoder(graph, ctc_pdfs(characters.num_outputs), EVERYTHING)
-        found.append((graph.num_arcs, paths_of(decoder.decode(scores))))
+        pdfs = ctc_pdfs(characters.num_outputs)
+        decoder = Decoder(graph, pdfs, EVERYTHING)
+        found.append((graph.num_arcs, paths_of(decoder.decode(scores), pdfs)))
     assert found[0][0] < found[2][0]
     for _, paths in found[1:]:
         assert paths == pytest.approx(found[0][1], abs=1e-3)

@@ -98,18 +98,14 @@ def test_a_static_variant(bundle: ModelBundle, tmp_path: Path) -> None:
     assert Recognizer(static).recognize_samples(samples).text == TEXTS[1]
 
 
-def test_keywords_are_indexed_about_where_they_are(bundle: ModelBundle, tmp_path: Path) -> None:
+def test_keywords_are_indexed_where_they_are(bundle: ModelBundle, tmp_path: Path) -> None:
     path = tmp_path / "one.wav"
     soundfile.write(path, toy_ctc.whistle(TEXTS[3]), 16000)
     index = index_corpus([Utterance("one", path, "someone", "")], Recognizer(bundle))
     starts = zip(TEXTS[3].split(), toy_ctc.word_starts(TEXTS[3]), strict=True)
     for word, start in starts:
         postings = index.postings_of(index.symbols.index(word))
-        likeliest = int(postings.posteriors.argmax())
-        assert postings.posteriors[likeliest] > 0.5
-        # Times are those of the lattice's states: the word lies between them.
-        assert 0.01 * postings.begins[likeliest] < start + 0.05
-        assert 0.01 * postings.ends[likeliest] > start
+        assert np.abs(0.01 * postings.begins - start).min() < 0.04
 
 
 def test_pruning_leaves_the_words(bundle: ModelBundle, model: Path) -> None:
@@ -159,7 +155,7 @@ def test_parts_that_do_not_fit(model: Path) -> None:
     changed = write_config(model, bundle.config)
     with pytest.raises(SpeechError, match=r"outputs: expected 14, as in characters.txt, found 15"):
         assert changed.network
-    with pytest.raises(SpeechError, match=r"the 14 outputs of characters.txt with their pdfs"):
+    with pytest.raises(SpeechError, match=r"the 27 labels of characters.txt with their pdfs"):
         assert changed.graph
 
 
@@ -201,8 +197,10 @@ def test_times_of_words() -> None:
     said = path([0, 2, 2, 3, 0, 1, 0, 2, 0, 2, 2, 0], "ab", "aa")
     assert LABELS.word_times(said) == (("ab", 1, 4), ("aa", 7, 11))
     assert LABELS.word_times(path([0, 0])) == ()
-    assert LABELS.is_silence.tolist() == [False, True, True, False, False, False]
-    assert LABELS.silence_outputs == {0, 1} and LABELS.boundaries is None
+    assert LABELS.silence_outputs == {0, 1} and LABELS.num_outputs == 5
+    # Of "a", "b", "c" where they begin a word; the space is 1 + 1, and no word's beginning.
+    assert LABELS.boundaries.begins.tolist() == [7, 8, 9]
+    assert LABELS.boundaries.pauses.tolist() == [2, 6]
     unspaced = CtcLabels(CharacterSet(("a", "b")))
     assert unspaced.word_times(path([1, 2, 2, 1], "ab", "a")) == (("ab", 0, 3), ("a", 3, 4))
 
