@@ -123,6 +123,8 @@ if TYPE_CHECKING:
     from recognizer.streaming.scheduler import BacklogError as BacklogError
     from recognizer.streaming.scheduler import GroupOptions as GroupOptions
     from recognizer.streaming.stream import Stream as Stream
+    from recognizer.vocabulary.grammar import Grammar as Grammar
+    from recognizer.vocabulary.grammar import read_grammar as read_grammar
     from recognizer.vocabulary.phrases import Phrase as Phrase
     from recognizer.vocabulary.phrases import read_phrases as read_phrases
     from recognizer.vocabulary.words import NewWord as NewWord
@@ -186,6 +188,7 @@ _MODULES = {
     "recognizer": "Recognizer",
     "streaming.aio": "AsyncStream",
     "streaming.endpointing": "EndpointOptions EndpointRule",
+    "vocabulary.grammar": "Grammar read_grammar",
     "vocabulary.phrases": "Phrase read_phrases",
     "vocabulary.words": "NewWord read_words",
     "streaming.events": "Final Partial",

@@ -9,6 +9,7 @@ from pathlib import Path
 from recognizer.model.bundle import ModelBundle
 from recognizer.model.files import CONFIG, DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
+from recognizer.vocabulary.grammar import Grammar
 from recognizer.vocabulary.phrases import Phrase
 from recognizer.vocabulary.words import NewWord
 
@@ -18,6 +19,7 @@ def loaded_recognizer(
     minimum_bayes_risk: bool = False,
     words: tuple[NewWord, ...] = (),
     boost: tuple[Phrase, ...] = (),
+    grammar: Grammar | None = None,
     lm: str | None = None,
     lm_weight: float | None = None,
     neural_lm: str | None = None,
@@ -32,6 +34,7 @@ def loaded_recognizer(
         minimum_bayes_risk,
         words,
         boost,
+        grammar,
         lm,
         lm_weight,
         neural_lm,
@@ -46,6 +49,7 @@ def _loaded(
     minimum_bayes_risk: bool,
     words: tuple[NewWord, ...],
     boost: tuple[Phrase, ...],
+    grammar: Grammar | None,
     lm: str | None,
     lm_weight: float | None,
     neural_lm: str | None,
@@ -61,6 +65,7 @@ def _loaded(
         minimum_bayes_risk=minimum_bayes_risk,
         words=words,
         boost=boost,
+        grammar=grammar,
         lm=lm,
         lm_weight=lm_weight,
         neural_lm=neural_lm,

@@ -52,6 +52,7 @@ class Recognizer(Passes):
         words: words that the model does not have, or pronunciations of words that it has; see
             `adapted`, which gives single recordings words of their own.
         boost: words and phrases that are expected; see `adapted`, too.
+        grammar: what may be said, in place of the language models; see `adapted`, too.
         lm: the language model of a domain, mixed with the model's own; see `adapted`, too.
         lm_weight: its weight.
         neural_lm: a neural language model or its file (``recognizer lm neural train``), which

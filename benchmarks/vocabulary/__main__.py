@@ -3,12 +3,14 @@ r"""Words at run time: recall, precision, errors elsewhere, time and memory.
     python -m benchmarks.vocabulary mini-librispeech/dev excerpts80/dev --corpora CORPORA \
         --json vocabulary.json
 
-Four parts, each on the same acoustic scores:
+Five parts:
 
 ``unknown``: the words of the sets that the model lacks are added without pronunciations.
 ``distractors``: beside them, random words of the language's dictionary that nobody says.
 ``removed``: random words are taken out of the graph and added again.
 ``time``: how long it takes to add words and to search with them; memory that a list takes.
+``grammar``: 100 commands, spoken by programs, through a grammar of them, and 100 utterances of the
+sets, which are to be rejected; how long it takes to compile a list of sentences.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common.report import Row, add_json_option, output, print_rows, write_json
+from benchmarks.vocabulary.grammar import OUTSIDE, compile_times, grammar
+from recognizer.data.audio.reading import Samples
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.text.rules import text_rules
 from recognizer.decoding.graph.hcl import build_hcl
@@ -36,7 +40,7 @@ from recognizer.evaluation.word_alignment import align
 from recognizer.recognizer import Recognizer
 from recognizer.vocabulary.words import NewWord, added_words
 
-PARTS = ("unknown", "distractors", "removed", "time")
+PARTS = ("unknown", "distractors", "removed", "time", "grammar")
 
 
 @dataclass(frozen=True)
@@ -216,10 +220,15 @@ def main() -> None:
     options = parser.parse_args()
     recognizer = Recognizer(options.model)
     known = set(recognizer.bundle.graph.words)
-    spoken = []
+    spoken: list[Spoken] = []
+    outside: list[Samples] = []
     for name in options.sets:
         taken = 0
         for utterance in read_corpus(options.corpora / name).utterances:
+            if len(outside) < OUTSIDE:
+                outside.append(utterance.samples())
+            if options.parts == ["grammar"]:
+                continue
             words = tuple(text_rules(utterance.text_rules).normalize(utterance.text).split())
             if options.unknown_only and known.issuperset(words):
                 continue
@@ -239,6 +248,9 @@ def main() -> None:
         )
     if "time" in options.parts:
         tables["time and memory"] = times(recognizer, spoken, options.seed)
+    if "grammar" in options.parts:
+        tables["a grammar of 100 commands"] = grammar(recognizer, outside)
+        tables["compiling a list of sentences"] = compile_times(recognizer)
     for title, rows in tables.items():
         print_rows(title, rows)
     write_json(options.json, tables)

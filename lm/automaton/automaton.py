@@ -322,7 +322,7 @@ class NgramAutomaton:
             SpeechError: a symbol holds a line feed, or the model's vocabulary is damaged.
         """
         self._check_vocabulary()
-        text = "".join(f"{symbol}\n" for symbol in symbols).encode()
+        text = "\n".join((*symbols, "")).encode()
         ids = _automaton.word_ids(self._vocabulary, np.frombuffer(text, dtype=np.uint8))
         if len(ids) != len(symbols):
             raise SpeechError("words: expected no line feed in a word, found one")

@@ -17,6 +17,7 @@ from recognizer.model.files import CONFIG, DEFAULT_MODEL, file_record, read_conf
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
 from recognizer.vocabulary.domain import LM_WEIGHT
+from recognizer.vocabulary.grammar import Grammar
 from recognizer.vocabulary.phrases import Phrase
 from recognizer.vocabulary.words import NewWord
 
@@ -38,6 +39,7 @@ class BatchOptions:
             this machine belongs to; "": one of this machine alone); None: this process does.
         words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
         boost: words and phrases that are expected, likewise.
+        grammar: what may be said, likewise.
         lm: the file of a domain's language model, likewise.
         lm_weight: its weight.
         neural_lm: file of a neural language model, likewise.
@@ -51,6 +53,7 @@ class BatchOptions:
     cluster: str | None = None
     words: tuple[NewWord, ...] = ()
     boost: tuple[Phrase, ...] = ()
+    grammar: Grammar | None = None
     lm: str | None = None
     lm_weight: float | None = None
     neural_lm: str | None = None
@@ -81,6 +84,8 @@ class BatchOptions:
             ]
         if self.boost:
             settings["boost"] = [[" ".join(one.words), one.log_weight] for one in self.boost]
+        if self.grammar is not None:
+            settings["grammar"] = [self.grammar.text, self.grammar.rejection_cost]
         if self.lm is not None:
             weight = LM_WEIGHT if self.lm_weight is None else self.lm_weight
             try:
@@ -143,6 +148,7 @@ def _recognizer(options: BatchOptions) -> Recognizer:
         options.minimum_bayes_risk,
         options.words,
         options.boost,
+        options.grammar,
         options.lm,
         options.lm_weight,
         options.neural_lm,

@@ -11,7 +11,14 @@ import click
 
 from recognizer.cli.neural_options import check_neural_options, neural_options
 from recognizer.cli.run import report, run
-from recognizer.cli.vocabulary import check_lm_options, read_lists, vocabulary_options
+from recognizer.cli.vocabulary import (
+    check_grammar_options,
+    check_lm_options,
+    given_grammar,
+    grammar_options,
+    read_lists,
+    vocabulary_options,
+)
 from recognizer.data.errors import SpeechError
 from recognizer.formats.names import FORMATS, format_names, output_format
 
@@ -103,6 +110,7 @@ if TYPE_CHECKING:
 )
 @click.option("--encoding", metavar="NAME", help="Of raw samples: s16le or f32le [default: s16le].")
 @vocabulary_options
+@grammar_options
 @neural_options
 @click.version_option(package_name="recognizer")
 def recognize(
@@ -123,6 +131,8 @@ def recognize(
     boost_file: str | None,
     lm: str | None,
     lm_weight: float | None,
+    grammar_file: str | None,
+    rejection_cost: float | None,
     neural_lm: str | None,
     neural_weight: float | None,
     live: bool,
@@ -154,21 +164,35 @@ def recognize(
       recognize --channel 2 call.wav
       recognize --words names.txt --boost phrases.txt meeting.wav
       recognize --lm minutes.txt --lm-weight 0.3 meeting.wav
+      recognize --grammar commands.gram --format json command.wav
       sox talk.vox -t wav - | recognize -
       recognize --microphone
       arecord -f S16_LE -r 16000 | recognize --live -
     """
     check_lm_options(lm, lm_weight)
     check_neural_options(neural_lm, neural_weight)
+    others = {"--mbr": mbr, "--lm": lm, "--neural-lm": neural_lm}
+    check_grammar_options(grammar_file, rejection_cost, others)
+
+    def vocabulary() -> dict[str, Any]:
+        words, boost = read_lists(words_file, boost_file)
+        grammar = given_grammar(grammar_file, rejection_cost)
+        return {
+            "words": words,
+            "boost": boost,
+            "grammar": grammar,
+            "lm": lm,
+            "lm_weight": lm_weight,
+        }
+
     if live or microphone:
         other = {"--output-dir": output_dir, "--overwrite": overwrite, "--cluster": cluster}
         other["--neural-lm"] = neural_lm
         for name, value in other.items():
             if value:
                 raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
-        files = (words_file, boost_file, lm)
         return _listen(
-            audio, live, microphone, model, mbr, channel, form or "text", files, lm_weight, sound
+            audio, live, microphone, model, mbr, channel, form or "text", vocabulary, sound
         )
     for name, value in sound.items():
         if value is not None:
@@ -189,19 +213,15 @@ def recognize(
         word_timestamps=word_timestamps,
         **{name: value for name, value in given.items() if value is not None},
     )
-    words, boost = read_lists(words_file, boost_file)
     options = BatchOptions(
         model,
         mbr,
         channel,
         threads,
         cluster,
-        words,
-        boost,
-        lm,
-        lm_weight,
-        neural_lm,
-        neural_weight,
+        **vocabulary(),
+        neural_lm=neural_lm,
+        neural_weight=neural_weight,
     )
     named = recordings(audio, channel)
     if output_dir is None:
@@ -223,8 +243,7 @@ def _listen(
     mbr: bool,
     channel: int | None,
     form: str,
-    files: tuple[str | None, str | None, str | None],
-    lm_weight: float | None,
+    vocabulary: Callable[[], dict[str, Any]],
     sound: Mapping[str, Any],
 ) -> int:
     """Print what is said while it is said."""
@@ -250,10 +269,7 @@ def _listen(
         raise click.UsageError(f"--{wrong[0]} goes with {wrong[1]}")
     given = {key: value for key, value in sound.items() if value is not None}
     pcm = PcmFormat(**given) if live else None
-    words, boost = read_lists(*files[:2])
-    recognizer = Recognizer(
-        model, minimum_bayes_risk=mbr, words=words, boost=boost, lm=files[2], lm_weight=lm_weight
-    )
+    recognizer = Recognizer(model, minimum_bayes_risk=mbr, **vocabulary())
     stream = recognizer.stream(channel=channel, partials=form == "json" or sys.stdout.isatty())
     with HeldInterrupts() as interrupts:
         source: PcmInput | Microphone
@@ -364,7 +380,10 @@ def _remark(recording: Recording, result: Result) -> None:
             "recognize",
             f"{recording.path}: no path to a sentence's end, the best beginning is given",
         )
-    if not result.words:
+    if any(one.match is not None and one.match.rejected for one in result.segments):
+        what = "what was said" if result.rejected else "some of what was said"
+        report("recognize", f"{recording.path}: rejected: {what} is not in the grammar")
+    elif not result.words:
         report("recognize", f"{recording.path}: no words were recognised")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from recognizer.vocabulary.grammar import Grammar
     from recognizer.vocabulary.phrases import Phrase
     from recognizer.vocabulary.words import NewWord
 
@@ -40,6 +41,21 @@ lm_weight_option = click.option(
     metavar="X",
     type=float,
     help="Of --lm, above 0 and below 1; that of the model's own is the rest [default: 0.5].",
+)
+
+grammar_option = click.option(
+    "--grammar",
+    "grammar_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="The sentences that may be said: one a line, or JSGF. All else is rejected.",
+)
+rejection_cost_option = click.option(
+    "--rejection-cost",
+    type=float,
+    metavar="X",
+    help="With --grammar: a larger number rejects less, a smaller one more, a natural logarithm "
+    "[default: 0].",
 )
 
 
@@ -75,3 +91,34 @@ def check_lm_options(lm: str | None, weight: float | None) -> None:
         raise click.UsageError("--lm-weight goes with --lm")
     if not 0.0 < weight < 1.0:
         raise click.UsageError(f"--lm-weight: expected above 0 and below 1, found {weight}")
+
+
+def grammar_options(command: Command) -> Command:
+    """--grammar and --rejection-cost."""
+    for option in (rejection_cost_option, grammar_option):
+        command = option(command)
+    return command
+
+
+def check_grammar_options(
+    grammar: str | None, rejection_cost: float | None, others: Mapping[str, object]
+) -> None:
+    """Refuse a cost without a grammar, and what does not go with one.
+
+    Raises:
+        click.UsageError: there is such a thing.
+    """
+    if grammar is None:
+        if rejection_cost is not None:
+            raise click.UsageError("--rejection-cost goes with --grammar")
+        return
+    for name, value in others.items():
+        if value:
+            raise click.UsageError(f"{name} does not go with --grammar")
+
+
+def given_grammar(grammar: str | None, rejection_cost: float | None) -> Grammar | None:
+    """The grammar of the file that was given."""
+    from recognizer.vocabulary.grammar import read_grammar
+
+    return None if grammar is None else read_grammar(grammar, rejection_cost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from recognizer.formats.recordings import Recording
@@ -15,18 +16,32 @@ def json_line(recording: Recording, result: Result) -> str:
 
     Times are in seconds from the recording's beginning, to the millisecond. A word has ``word``,
     ``start``, ``end`` and ``confidence`` in [0, 1]; a segment ``start``, ``end`` and ``text``.
+    With a grammar, the object and each of its segments have ``rejected`` and ``tags`` too.
     """
     fields = {
         "audio": recording.path,
         "duration": round(result.duration, 3),
         "text": result.text,
         "words": word_objects(result.words),
+        **match_fields(result),
         "segments": [
-            {"start": round(one.start, 3), "end": round(one.end, 3), "text": one.text}
+            {
+                "start": round(one.start, 3),
+                "end": round(one.end, 3),
+                "text": one.text,
+                **match_fields(replace(result, words=one.words, segments=(one,))),
+            }
             for one in result.segments
         ],
     }
     return json.dumps(fields) + "\n"
+
+
+def match_fields(result: Result) -> dict[str, Any]:
+    """``rejected`` and ``tags`` where a grammar says what may be said; nothing elsewhere."""
+    if not any(one.match is not None for one in result.segments):
+        return {}
+    return {"rejected": result.rejected, "tags": list(result.tags)}
 
 
 def word_objects(words: Iterable[Word]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-from recognizer.formats.json_line import word_objects
+from recognizer.formats.json_line import match_fields, word_objects
 from recognizer.streaming.events import Event, Final, Partial
 
 
@@ -16,7 +16,7 @@ class Display(Protocol):
     """Shows the events of a stream."""
 
     def show(self, event: Event) -> None:
-        """Show one event; finals without words are nothing to show."""
+        """Show one event; finals without words are nothing to show, unless rejected."""
 
 
 class LineDisplay:
@@ -37,7 +37,7 @@ class JsonDisplay:
 
     ``{"event": "partial", "start", "committed", "tentative"}`` and ``{"event": "final", "start",
     "end", "text", "words"}``; times in seconds from the beginning, words as
-    `recognizer.formats.json_line` has them.
+    `recognizer.formats.json_line` has them. With a grammar, finals have ``rejected`` and ``tags``.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -52,13 +52,14 @@ class JsonDisplay:
                 "committed": " ".join(event.committed),
                 "tentative": " ".join(event.tentative),
             }
-        elif event.words:
+        elif event.words or event.result.rejected:
             fields = {
                 "event": "final",
                 "start": round(event.start, 3),
                 "end": round(event.end, 3),
                 "text": event.text,
                 "words": word_objects(event.result.words),
+                **match_fields(event.result),
             }
         else:
             return

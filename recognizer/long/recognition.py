@@ -237,7 +237,8 @@ class _Recording:
                     end = word.end if _middle(word) < end else word.start
                     break
             words = [word for word in words if _middle(word) < end]
-        return TranscriptSegment(start, end, tuple(_from(word, start) for word in words))
+        kept = tuple(_from(word, start) for word in words)
+        return TranscriptSegment(start, end, kept, whole.match)
 
 
 def _middle(word: Word) -> float:

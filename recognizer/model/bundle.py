@@ -273,7 +273,19 @@ class ModelBundle:
 
     @property
     def extendable_graph(self) -> ExtendableGraph:
-        """The decoding graph as words can be added to it.
+        """The decoding graph as words can be added to it; errors as of `check_extendable`."""
+        self.check_extendable("to add words to")
+        options = self.config.graph
+        return self._cache.get(
+            _EXTENDABLE,
+            lambda: ExtendableGraph(self.graph, self.tree, self.transitions, options),
+        )
+
+    def check_extendable(self, purpose: str) -> None:
+        """Refuse a model whose words cannot be changed at run time.
+
+        Args:
+            purpose: what that would be good for, for messages.
 
         Raises:
             UsageError: the model searches a static graph, which holds its language model.
@@ -281,19 +293,14 @@ class ModelBundle:
         """
         if self.config.first_pass.search == "static":
             raise UsageError(
-                f"{self.path}: expected a model that searches on the fly, to add words to: "
+                f"{self.path}: expected a model that searches on the fly, {purpose}: "
                 f"found one with a static graph"
             )
         if self.config.units == "pieces":
             raise SpeechError(
-                f"{self.path}: expected a model of whole words, to add words to: found one of "
+                f"{self.path}: expected a model of whole words, {purpose}: found one of "
                 f"pieces, which can spell any word"
             )
-        options = self.config.graph
-        return self._cache.get(
-            _EXTENDABLE,
-            lambda: ExtendableGraph(self.graph, self.tree, self.transitions, options),
-        )
 
     def decoder(
         self,
@@ -301,6 +308,8 @@ class ModelBundle:
         extended: ExtendedGraph | None = None,
         phrases: Sequence[WeightedPhrase] = (),
         language_model: NgramAutomaton | None = None,
+        *,
+        is_grammar: bool = False,
     ) -> Decoder:
         """A search of the model's own kind.
 
@@ -310,6 +319,8 @@ class ModelBundle:
             phrases: words in a row that get a bonus.
             language_model: in place of the first pass's own; not for a static graph, which holds
                 its language model.
+            is_grammar: whether that is a grammar, whose words are those of the graph
+                (`recognizer.decoding.vocabulary.grammar.grammar_automaton`).
 
         Raises:
             UsageError: phrases for a model that searches a static graph.
@@ -319,19 +330,17 @@ class ModelBundle:
         is_silence = self.labels.is_silence
         if kind.search == "static":
             if phrases:
-                raise UsageError(
-                    f"{self.path}: expected a model that searches on the fly, to boost phrases: "
-                    f"found one with a static graph"
-                )
+                self.check_extendable("to boost phrases")
             return Decoder(self.graph, None, search, is_silence=is_silence)
         return OnTheFlyDecoder(
             self.graph if extended is None else extended.graph,
             None,
             self.first_pass_lm if language_model is None else language_model,
             search,
-            kind.backoff,
+            # By backing off too early, the sentences of a grammar would leave it.
+            "exact" if is_grammar else kind.backoff,
             is_silence=is_silence,
-            lm_words=None if extended is None else extended.scored_as,
+            lm_words=None if extended is None or is_grammar else extended.scored_as,
             num_own_words=None if extended is None else extended.num_own_words,
             phrases=phrases,
         )

@@ -24,14 +24,22 @@ from recognizer.decoding.rescoring.neural import (
 )
 from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
 from recognizer.decoding.search.decoding import CompactDecoding
+from recognizer.decoding.vocabulary.phrases import WeightedPhrase
 from recognizer.lm.neural.word_model import NeuralLanguageModel
 from recognizer.lm.text.classes import is_class
 from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
 from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
 from recognizer.vocabulary.domain import MixedLm, check_lm_weight, read_domain_lm
+from recognizer.vocabulary.grammar import Grammar, ModelGrammar, as_grammar
 from recognizer.vocabulary.phrases import Phrase, as_phrases, weighted_phrases
-from recognizer.vocabulary.words import NewWord, added_words, as_new_words, classes_of
+from recognizer.vocabulary.words import (
+    NewWord,
+    SpokenWords,
+    added_words,
+    as_new_words,
+    classes_of,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,6 +57,7 @@ class Passes:
         search: its options.
         rescoring: LM scale and word insertion penalty of the second pass.
         neural_rescoring: options of the third pass, if there is one.
+        grammar: what may be said, if not anything.
 
     Args:
         model: a model directory or an open bundle; None is the English model of this package.
@@ -61,6 +70,7 @@ class Passes:
         boost: words and phrases that are expected, as `adapted` takes them.
         lm: a domain's language model, as `adapted` takes it.
         lm_weight: its weight.
+        grammar: what may be said, as `adapted` takes it.
         neural_lm: a neural language model or its file, for a third pass; None: there is none.
         neural_rescoring: replaces the model's own options of the third pass.
 
@@ -82,6 +92,7 @@ class Passes:
         boost: Iterable[str | Phrase] = (),
         lm: str | os.PathLike[str] | MixedLm | None = None,
         lm_weight: float | None = None,
+        grammar: str | Grammar | None = None,
         neural_lm: str | os.PathLike[str] | NeuralLanguageModel | None = None,
         neural_rescoring: NeuralRescoringOptions | None = None,
     ) -> None:
@@ -95,14 +106,14 @@ class Passes:
             search = replace(search, beam=beam)
         self.bundle = bundle
         self.search = search
-        self.rescoring = rescoring or bundle.config.rescoring
+        self._given_rescoring = rescoring
         self.neural_rescoring = neural_rescoring or bundle.config.neural_rescoring
         self._neural_lm = None if neural_lm is None else bundle.neural_lm(neural_lm)
         self._minimum_bayes_risk = minimum_bayes_risk
         self._limits = bundle.config.lattice
         self._join = join_pieces if bundle.config.units == "pieces" else whole_words
         self.acoustic_model = bundle.acoustic_model
-        self._adapt(words, boost, lm, lm_weight)
+        self._adapt(words, boost, lm, lm_weight, grammar)
 
     def adapted(
         self,
@@ -110,6 +121,7 @@ class Passes:
         boost: Iterable[str | Phrase] = (),
         lm: str | os.PathLike[str] | MixedLm | None = None,
         lm_weight: float | None = None,
+        grammar: str | Grammar | None = None,
     ) -> Self:
         """The same recogniser with other words, phrases and n-grams beside the model's own.
 
@@ -126,15 +138,22 @@ class Passes:
                 recogniser of this model, which is mixed already. Its words are added.
             lm_weight: weight of the domain's model beside the model's own, above 0 and below 1;
                 None: `recognizer.vocabulary.domain.LM_WEIGHT`.
+            grammar: the sentences that may be said: JSGF or a list, as text or as a `Grammar`. It
+                stands in place of the language models of both passes. Words that neither the model
+                nor `words` has are added. What is said outside of it is rejected
+                (`Result.rejected`).
 
         Raises:
             UsageError: the model searches a static graph; a weight without a file, or an impossible
-                one; an `lm` of another model.
-            SpeechError: a phone that the model lacks, or a word that nothing can pronounce; a model
-                of pieces of words; a class of the domain's model that none of the words is in.
+                one; an `lm` of another model; a grammar beside what it takes the place of: another
+                language model or words of its classes, or beside the minimum-Bayes-risk choice of
+                words, which need not be a sentence of it.
+            SpeechError: a phone that the model lacks, or a word that nothing can pronounce; a
+                grammar that is wrong; a model of pieces of words; a class of the domain's model
+                that none of the words is in.
         """
         other = copy.copy(self)
-        other._adapt(words, boost, lm, lm_weight)
+        other._adapt(words, boost, lm, lm_weight, grammar)
         return other
 
     @property
@@ -148,20 +167,30 @@ class Passes:
         boost: Iterable[str | Phrase],
         lm: str | os.PathLike[str] | MixedLm | None,
         lm_weight: float | None,
+        grammar: str | Grammar | None,
     ) -> None:
         bundle = self.bundle
-        self._lm = mixed = _mixed(bundle, lm, lm_weight)
         new_words = as_new_words(words)
+        if grammar is not None:
+            self._check_with_grammar(new_words, lm)
+        self._lm = mixed = _mixed(bundle, lm, lm_weight)
         of_domain = () if mixed is None else mixed.domain.words
         if mixed is not None:
             mixed.check_classes(classes_of(new_words))
             if mixed is not lm:
                 mixed.domain.warn_of_missing({one.word for one in new_words})
-        others = {one.word for one in of_domain}
-        phrases, given = weighted_phrases(bundle, as_phrases(boost), new_words, others)
+        spoken = SpokenWords(bundle, new_words, (one.word for one in of_domain))
+        phrases = weighted_phrases(as_phrases(boost), spoken)
+        self.grammar = None
+        self.rescoring = self._given_rescoring or bundle.config.rescoring
+        if grammar is not None:
+            self.grammar = ModelGrammar(bundle, as_grammar(grammar), spoken)
+            self.rescoring = self._given_rescoring or RescoringOptions()
+            self._adapt_to_grammar(self.grammar, phrases, spoken.new)
+            return
         # Without words to add, nothing is different from a recogniser that was given none.
         first_pass_lm = None if mixed is None else mixed.first_pass
-        added = added_words(bundle, given, first_pass_lm) if given else []
+        added = added_words(bundle, spoken.new, first_pass_lm) if spoken.new else []
         own = {one.word for one in added if not is_class(one.scored_as)}
         added += [one for one in of_domain if one.word not in own]
         extended = bundle.extendable_graph.extend(added) if added else None
@@ -180,6 +209,32 @@ class Passes:
             if self._neural_lm is None
             else NeuralRescorer(self._neural_lm, ngram, symbols, scored_as)
         )
+
+    def _check_with_grammar(
+        self, words: Sequence[NewWord], lm: str | os.PathLike[str] | MixedLm | None
+    ) -> None:
+        """Refuse what does not go with a grammar."""
+        for name, found in (
+            ("minimum Bayes risk", self._minimum_bayes_risk),
+            ("lm", lm is not None),
+            ("neural_lm", self._neural_lm is not None),
+            ("words of a class", bool(classes_of(words))),
+        ):
+            if found:
+                raise UsageError(f"{name}: expected none with a grammar, found one")
+
+    def _adapt_to_grammar(
+        self, grammar: ModelGrammar, phrases: Sequence[WeightedPhrase], words: Sequence[NewWord]
+    ) -> None:
+        bundle = self.bundle
+        # Words of a grammar are not scored as <unk>.
+        added = added_words(bundle, words, unknown_log_weight=0.0) if words else []
+        extended = bundle.extendable_graph.extend(added) if added else None
+        symbols = bundle.graph.words if extended is None else extended.graph.words
+        automaton = grammar.automaton(symbols)
+        self.decoder = bundle.decoder(self.search, extended, phrases, automaton, is_grammar=True)
+        self._rescorer = Rescorer(automaton, automaton, symbols)
+        self._neural_rescorer = None
 
     def acoustic_scores(self, samples: FloatArray) -> FloatArray:
         """Scores of the acoustic model ``[T, S]``, natural log, for 16 kHz samples ``[N]``.
@@ -261,7 +316,9 @@ class Passes:
             start: seconds before the utterance, which the times of words count from.
         """
         rescored = self.last_pass(lattice)
-        words = self.words(rescored, start=start)
+        match = None if self.grammar is None else self.grammar.match(rescored.best.words)
+        rejected = match is not None and match.rejected
+        words = () if rejected else self.words(rescored, start=start)
         return Result(
             words=words,
             duration=duration,
@@ -269,13 +326,15 @@ class Passes:
             first_pass=self._hypothesis(self.first_best(lattice)),
             rescored=self._hypothesis(rescored.best),
             complete=rescored.best.complete,
-            segments=(TranscriptSegment(start, start + duration, words),),
+            segments=(TranscriptSegment(start, start + duration, words, match),),
             lattice=rescored.lattice,
         )
 
     def no_result(self, duration: float, start: float = 0.0) -> Result:
         """The result of an utterance that is too short for a frame; arguments as of `result`."""
-        nothing, whole = Hypothesis((), 0.0, 0.0), TranscriptSegment(start, start + duration, ())
+        match = None if self.grammar is None else self.grammar.match(())
+        nothing = Hypothesis((), 0.0, 0.0)
+        whole = TranscriptSegment(start, start + duration, (), match)
         return Result((), duration, 0, nothing, nothing, complete=False, segments=(whole,))
 
     def joined(self, units: Sequence[str]) -> tuple[JoinedWord, ...]:

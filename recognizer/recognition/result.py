@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from recognizer.vocabulary.match import GrammarMatch
+
 if TYPE_CHECKING:
     from recognizer.decoding.lattice.lattice import CompactLattice
 
@@ -36,11 +38,13 @@ class TranscriptSegment:
         end: seconds from the recording's beginning. Segments follow each other in order of time
             and do not overlap; what lies between two of them holds no speech.
         words: what was said in it, with times from the recording's beginning; may be empty.
+        match: of a recogniser with a grammar; None: it has none.
     """
 
     start: float
     end: float
     words: tuple[Word, ...]
+    match: GrammarMatch | None = None
 
     @property
     def text(self) -> str:
@@ -79,7 +83,8 @@ class Result:
         duration: seconds of audio.
         num_frames: output frames of the acoustic model.
         first_pass: best path of the first pass alone.
-        rescored: best path with the large language model.
+        rescored: best path with the large language model. With a grammar, both passes have its
+            costs, and of what is rejected the words are guessed with the first pass's model.
         complete: False if no path reached the end of a sentence, so that the best partial one
             was taken (audio cut off, or far too short for any word).
         segments: the stretches that were recognised one by one, with all of the words; a short
@@ -103,3 +108,16 @@ class Result:
     def text(self) -> str:
         """The transcript: the words separated by single spaces."""
         return " ".join(word.word for word in self.words)
+
+    @property
+    def rejected(self) -> bool:
+        """Whether no words are left, for what was said is not in the recogniser's grammar."""
+        matches = [one.match for one in self.segments if one.match is not None]
+        return not self.words and any(match.rejected for match in matches)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the sentences of the recogniser's grammar, in order."""
+        return tuple(
+            tag for one in self.segments if one.match is not None for tag in one.match.tags
+        )

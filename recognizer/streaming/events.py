@@ -13,6 +13,7 @@ class Partial:
 
     The next partial result of the same utterance begins with this one's committed words. The
     utterance's `Final` comes of rescoring with the large language model, which may change any word.
+    With a grammar, only words that a sentence of it begins with are told.
 
     Attributes:
         start: seconds from the stream's beginning to the utterance's.

@@ -133,4 +133,6 @@ class Utterances:
         if not count and tentative == self._told.tentative:
             return []
         self._told = Partial(self._told.start, committed, tentative)
-        return [self._told]
+        grammar = self._passes.grammar
+        # What will be rejected is not told.
+        return [self._told] if grammar is None or grammar.begins(self._told.words) else []

@@ -10,8 +10,7 @@ from math import inf
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import read_lines
 from recognizer.decoding.vocabulary.phrases import WeightedPhrase
-from recognizer.model.bundle import ModelBundle
-from recognizer.vocabulary.words import NewWord
+from recognizer.vocabulary.words import SpokenWords
 
 # Natural log, of a word: chosen on development sets (docs/guides/vocabulary.md).
 BONUS_OF_A_WORD = 3.0
@@ -81,40 +80,12 @@ def as_phrases(phrases: Iterable[str | Phrase]) -> tuple[Phrase, ...]:
     return tuple(Phrase(tuple(one.split())) if isinstance(one, str) else one for one in phrases)
 
 
-def weighted_phrases(
-    bundle: ModelBundle,
-    phrases: Sequence[Phrase],
-    words: Sequence[NewWord],
-    others: Iterable[str] = (),
-) -> tuple[list[WeightedPhrase], tuple[NewWord, ...]]:
-    """Phrases in the words that a graph has or will have.
-
-    A word that the model does not have as it is written stands for the words of its normal form
-    ("MP3": "mp three"), if the model has these.
-
-    Args:
-        bundle: the model.
-        phrases: the phrases.
-        words: words that the graph will have beside the model's.
-        others: more of those, which have their pronunciations already.
-
-    Returns:
-        The phrases, and the given words with those that only phrases have.
-    """
-    known = set(bundle.graph.words) if phrases else set()
-    given = {*(one.word for one in words), *others}
-    more: list[NewWord] = []
-    weighted = []
-    for phrase in phrases:
-        found: list[str] = []
-        for word in phrase.words:
-            normal = [word] if word in known or word in given else []
-            if not normal:
-                normal = bundle.text_rules.normalize(word).split()
-                if not normal or not known.issuperset(normal):
-                    more.append(NewWord(word, source=phrase.source))
-                    given.add(word)
-                    normal = [word]
-            found += normal
-        weighted.append(WeightedPhrase(tuple(found), phrase.log_weight))
-    return weighted, (*words, *more)
+def weighted_phrases(phrases: Sequence[Phrase], spoken: SpokenWords) -> list[WeightedPhrase]:
+    """Phrases in the words that a graph has or will have."""
+    return [
+        WeightedPhrase(
+            tuple(found for word in phrase.words for found in spoken.find(word, phrase.source)),
+            phrase.log_weight,
+        )
+        for phrase in phrases
+    ]

@@ -130,8 +130,46 @@ def class_of_words(words: Iterable[NewWord]) -> dict[str, str]:
     return class_of
 
 
+class SpokenWords:
+    """The words that a graph has, or will have, for words as they are written.
+
+    A word that the model does not have as it is written stands for the words of its normal form
+    ("MP3": "mp three"), if the model has these. Others are new.
+
+    Args:
+        bundle: the model.
+        words: those that it is given.
+        others: more words that the graph will have, with their pronunciations already.
+
+    Attributes:
+        new: the given words, and then those that were asked for and are new.
+    """
+
+    def __init__(
+        self, bundle: ModelBundle, words: Sequence[NewWord], others: Iterable[str] = ()
+    ) -> None:
+        self.new = list(words)
+        self._known = set(bundle.graph.words)
+        self._given = {*(one.word for one in words), *others}
+        self._rules = bundle.text_rules
+
+    def find(self, word: str, source: str) -> tuple[str, ...]:
+        """The words for a written one that stands in a source."""
+        if word in self._known or word in self._given:
+            return (word,)
+        normal = tuple(self._rules.normalize(word).split())
+        if normal and self._known.issuperset(normal):
+            return normal
+        self.new.append(NewWord(word, source=source))
+        self._given.add(word)
+        return (word,)
+
+
 def added_words(
-    bundle: ModelBundle, words: Sequence[NewWord], lm: NgramAutomaton | None = None
+    bundle: ModelBundle,
+    words: Sequence[NewWord],
+    lm: NgramAutomaton | None = None,
+    unknown_log_weight: float = UNKNOWN_LOG_WEIGHT,
 ) -> list[AddedWord]:
     """What a model's graph lacks of these words, with their pronunciations and costs.
 
@@ -143,6 +181,7 @@ def added_words(
         bundle: the model.
         words: the words.
         lm: the language model of the first pass; None: the bundle's.
+        unknown_log_weight: natural log, of a word that is scored as `<unk>`.
 
     Raises:
         SpeechError: a phone or a word that the model lacks, or a word that nothing can pronounce.
@@ -193,7 +232,7 @@ def added_words(
     for one in new:
         cost = log(totals.get(one.like, 1.0)) - log(one.weight)
         if one in unknown:
-            cost -= UNKNOWN_LOG_WEIGHT
+            cost -= unknown_log_weight
         scored_as = one.like or (UNKNOWN if one in unknown else one.word)
         ways = pronounced[one.word] if one.phones is None else [(one.phones, 1.0)]
         for sequence, probability in ways:

@@ -66,6 +66,23 @@ def test_the_sample_is_recognised_without_an_error(recognizer: Recognizer) -> No
     assert (result.text, result.first_pass.text) == (said, said)
 
 
+def test_the_sample_is_in_its_grammar_and_rejected_by_others(recognizer: Recognizer) -> None:
+    sample = ROOT / "recognizer" / "samples" / "synthetic.flac"
+    text = """#JSGF V1.0;
+    grammar scene;
+    public <scene> = she (opened | closed {shut}) the <thing> (and looked <where>)+ {looked}
+        [but there was (nobody {nobody} | Rotherhithe) there];
+    <thing> = door {door} | window;
+    <where> = out into the garden {garden} | back;
+    """
+    result = recognizer.adapted(grammar=text).recognize(sample)
+    assert result.text == recognizer.recognize(sample).text
+    assert result.tags == ("door", "garden", "looked", "nobody")
+    others = "she opened the door\nshe closed the window\nthere was nobody there"
+    rejected = recognizer.adapted(grammar=others).recognize(sample)
+    assert (rejected.text, rejected.rejected) == ("", True)
+
+
 def utterances(corpora: Path, name: str) -> dict[str, Utterance]:
     return {utterance.id: utterance for utterance in read_corpus(corpora / name)}
 
