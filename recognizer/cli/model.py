@@ -14,6 +14,7 @@ def model() -> None:
       recognizer model show
       recognizer model check exp/english/model
       recognizer model static exp/english/model --output exp/english/static
+      recognizer model aligner --output exp/english_aligner
     """
 
 
@@ -77,6 +78,25 @@ def static(directory: str | None, output: str) -> None:
     click.echo(
         f"{bundle.path}: {bundle.graph_file}: {bundle.graph.num_arcs:,} arcs, {size / 1e6:.1f} MB"
     )
+
+
+@model.command()
+@click.argument("directory", required=False, type=click.Path())
+@click.option("--output", metavar="DIR", type=click.Path(), required=True, help="The new model.")
+def aligner(directory: str | None, output: str) -> None:
+    """Make a model that recognises with the aligner of the one in DIRECTORY [default: English].
+
+    Trainings that go on from a model (recognizer retrain, recognizer experiment) need one whose
+    network gives labels to every frame and recognises, too. Its scales are still to be tuned.
+
+    \b
+    Example:
+      recognizer model aligner --output exp/english_aligner
+    """
+    from recognizer.model.of_aligner import make_of_aligner
+
+    bundle = make_of_aligner(directory, output)
+    click.echo(f"{bundle.path}: {bundle.recognition.network.options}")
 
 
 @model.command()

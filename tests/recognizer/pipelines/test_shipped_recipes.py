@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from places import ROOT
+from recognizer import Recognizer
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
+from recognizer.decoding.rescoring.rescore import RescoringOptions
 from recognizer.experiments.options import TablesExperiment
 from recognizer.experiments.run import TablesRun
 from recognizer.model.files import DEFAULT_MODEL
+from recognizer.model.of_aligner import make_of_aligner
 from recognizer.pipelines.recipe import read_recipe
 from recognizer.pipelines.recipe_stages import recipe_stages
 from recognizer.pipelines.retrain import RetrainRecipe, retrain_stages
@@ -32,6 +35,36 @@ def trainable() -> None:
     pytest.importorskip("torch", reason="training needs torch")
     if not (DEFAULT_MODEL / "model.toml").is_file():
         pytest.skip(f"no model at {DEFAULT_MODEL}")
+
+
+@pytest.fixture(scope="module")
+def aligner_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with the model that some recipes start from, as they say to make it."""
+    directory = tmp_path_factory.mktemp("working")
+    model = make_of_aligner(None, directory / "exp" / "english_aligner")
+    model.check()
+    assert model.alignment is model.recognition
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def working_directory(aligner_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(aligner_model)
+
+
+def test_the_aligner_alone_recognises() -> None:
+    recognizer = Recognizer("exp/english_aligner")
+    assert recognizer.acoustic_model.output_frame_shift == pytest.approx(0.01)
+    said = "she opened the door and looked out into the garden but there was nobody there"
+    options = RescoringOptions(lm_scale=1.3, word_insertion_penalty=-0.5)
+    tuned = Recognizer(recognizer.bundle, rescoring=options)
+    assert tuned.recognize(ROOT / "recognizer" / "samples" / "synthetic.flac").text == said
+
+
+def test_a_model_without_a_second_network_has_no_aligner_to_take() -> None:
+    with pytest.raises(UsageError, match="expected a model with another network for alignment"):
+        make_of_aligner("exp/english_aligner", "exp/again")
+    assert not Path("exp/again").exists()
 
 
 def corpora_of(path: Path, root: Path) -> Path:
