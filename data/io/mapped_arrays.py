@@ -53,16 +53,26 @@ class MappedArrays:
         arrays: by name; pages are read from disk when they are first looked at.
         metadata: strings stored beside them.
         checksums: CRC-32 of every array's bytes.
+        memory: the mapped file.
     """
 
     path: Path
     arrays: Mapping[str, npt.NDArray[Any]]
     metadata: Mapping[str, str]
     checksums: Mapping[str, int]
+    memory: mmap.mmap
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """An array by name; KeyError where there is none."""
         return self.arrays[name]
+
+    def release(self) -> None:
+        """Give back the memory of all pages read so far; those that are looked at again come back.
+
+        For what has looked at the whole file once, but will need little of it.
+        """
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.memory.madvise(mmap.MADV_DONTNEED)
 
     def verify(self) -> None:
         """Read everything and compare the checksums.
@@ -197,6 +207,11 @@ def open_arrays(path: str | os.PathLike[str], *, kind: str, version: int) -> Map
     end = data + max((place[4] for place in places), default=0)
     if end != size:
         raise SpeechError(f"{path}: expected {end} bytes, as its header says, found {size}")
+    try:
+        with path.open("rb") as stream:
+            memory = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise SpeechError(f"{path}: cannot be read: {error.strerror or error}") from error
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, dtype, shape, begin, stop in places:
         count = int(np.prod(shape, dtype=np.int64))
@@ -206,13 +221,8 @@ def open_arrays(path: str | os.PathLike[str], *, kind: str, version: int) -> Map
             raise SpeechError(f"{path}: {name}: expected {dtype} {list(shape)} in its place")
         if begin % dtype.itemsize:
             raise SpeechError(f"{path}: {name}: expected an aligned array, found one at {begin}")
-        # An empty array cannot be mapped.
-        array: npt.NDArray[Any] = np.empty(shape, dtype)
-        if count:
-            array = np.asarray(np.memmap(path, dtype, "r", data + begin, shape))
-        array.flags.writeable = False
-        arrays[name] = array
-    return MappedArrays(path, arrays, fields, checksums)
+        arrays[name] = np.frombuffer(memory, dtype, count, data + begin).reshape(shape)
+    return MappedArrays(path, arrays, fields, checksums, memory)
 
 
 def large_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recognizer.data.errors import SpeechError
-from recognizer.data.io.mapped_arrays import open_arrays, write_arrays
+from recognizer.data.io.mapped_arrays import MappedArrays, open_arrays, write_arrays
 from recognizer.decoding import _search
 from recognizer.decoding.graph.graph import DecodingGraph
 
@@ -50,13 +50,13 @@ class MappedGraph:
         start: the start state.
         arrays: as the module describes.
         words: word of each id; id 0 is ``<eps>``.
-        path: the file, if it came from one.
+        file: that it came from, if it came from one.
     """
 
     start: int
     arrays: Mapping[str, npt.NDArray[Any]]
     words: tuple[str, ...]
-    path: Path | None = None
+    file: MappedArrays | None = None
 
     @classmethod
     def from_graph(cls, graph: DecodingGraph, pdfs: npt.NDArray[np.int32]) -> MappedGraph:
@@ -113,7 +113,7 @@ class MappedGraph:
             words = tuple(arrays.pop("words").tobytes().decode().split("\n"))
         except (KeyError, ValueError) as error:
             raise SpeechError(f"{path}: expected a decoding graph, found {error!r}") from None
-        graph = cls(start, arrays, words, mapped.path)
+        graph = cls(start, arrays, words, mapped)
         graph._native(validate=validate)
         return graph
 
@@ -127,6 +127,16 @@ class MappedGraph:
             version=VERSION,
             metadata={"start": str(self.start)},
         )
+
+    @property
+    def path(self) -> Path | None:
+        """The file, if it came from one."""
+        return None if self.file is None else self.file.path
+
+    def release(self) -> None:
+        """Give back the memory of a file's pages; see `MappedArrays.release`."""
+        if self.file is not None:
+            self.file.release()
 
     @property
     def num_states(self) -> int:

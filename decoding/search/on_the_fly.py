@@ -110,7 +110,7 @@ class OnTheFlyDecoder(Decoder):
             ahead,
             max(_FEW_WORDS, int(_MAX_SHARE * ahead)),
         )
-
+        self.graph.release()  # the composed graph has arcs of its own
         self._pool = _search.CompositionPool(
             self._composed, mode == "epsilon", look_ahead_bytes, self._phrases
         )

@@ -170,6 +170,8 @@ class NgramAutomaton:
         try:
             vocabulary = arrays.pop("vocabulary")
             mapped = cls(arrays, vocabulary, file.metadata, validate=validate)
+            if validate:
+                file.release()  # the search needs a small part of what was checked
             return mapped.resident() if resident else mapped
         except KeyError as error:
             raise SpeechError(f"{path}: expected an array {error.args[0]}, found none") from None

@@ -103,3 +103,24 @@ def test_a_header_that_lies_about_sizes_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content.replace(old, new))
         with pytest.raises(SpeechError, match="costs: expected float32"):
             open_arrays(path, kind="test", version=1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux' memory maps")
+def test_released_pages_leave_memory_and_come_back(tmp_path: Path) -> None:
+    """As a model's files do, which are checked as a whole when they are opened."""
+
+    def resident() -> int:
+        """Kilobytes of the file in this process's memory."""
+        _, _, entry = Path("/proc/self/smaps").read_text().partition(str(path))
+        _, _, size = entry.partition("Rss:")
+        return int(size.split()[0])
+
+    path = tmp_path / "file"
+    numbers = np.arange(1 << 20, dtype=np.uint32)
+    write_arrays(path, {"numbers": numbers}, kind="test", version=1)
+    mapped = open_arrays(path, kind="test", version=1)
+    mapped.verify()
+    assert resident() >= numbers.nbytes >> 10
+    mapped.release()
+    assert resident() == 0
+    assert (mapped["numbers"] == numbers).all()
