@@ -105,12 +105,18 @@ def test_both_language_models_are_5_grams_of_the_promised_sizes() -> None:
 
 def test_the_record_names_data_licences_and_options() -> None:
     config = ModelBundle().config
-    assert config.acoustic.output_delay == 5
-    assert config.acoustic.silence_weight == 2.7
+    assert config.acoustic.subsampling == 3
     assert config.features.num_bins == 40
+    assert config.aligner is not None
+    assert config.aligner.acoustic.subsampling == 1
+    assert config.aligner.acoustic.silence_weight == 2.7
+    teachers = [data.teacher for data in config.training_data if data.teacher is not None]
+    assert [teacher.name for teacher in teachers] == ["Whisper base"]
     assert any(data.name == "mini-librispeech/train" for data in config.training_data)
     assert all(data.licence for data in config.training_data)
-    assert config.record["tuning_result"]["data"] == ["mini-librispeech/dev", "excerpts80/dev"]
+    assert config.record["tuning_result"]["data"] == [
+        "mini-librispeech/dev", "excerpts80/dev", "cv-english/dev", "speechocean762/dev"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -189,6 +195,13 @@ def test_words_have_times_inside_the_recording_in_order(
     assert sum(word.end - word.start for word in result.words) < result.duration
 
 
+def test_quiet_speech_is_recognised(corpora: Path, recognizer: Recognizer) -> None:
+    utterance = next(iter(read_corpus(corpora / "mini-librispeech" / "dev")))
+    loud = recognizer.recognize(utterance.audio).text
+    quiet = recognizer.recognize(read_audio(utterance.audio) * np.float32(0.01)).text
+    assert count_errors(loud.split(), quiet.split()).errors <= 1
+
+
 def test_eight_kilohertz_stereo_is_read(
     corpora: Path, recognizer: Recognizer, tmp_path: Path
 ) -> None:
@@ -197,9 +210,9 @@ def test_eight_kilohertz_stereo_is_read(
     soundfile.write(tmp_path / "telephone.wav", np.stack([samples, samples], axis=1), 8000)
     result = recognizer.recognize(tmp_path / "telephone.wav")
     assert result.duration == pytest.approx(utterance.duration, abs=0.01)
-    # Half the spectrum is missing and the model never heard such speech, yet some of it is right.
+    # Half the spectrum is missing; a part of the training recordings was like that.
     counts = count_errors(utterance.words, result.rescored.words)
-    assert counts.deletions + counts.substitutions < len(utterance.words)
+    assert counts.deletions + counts.substitutions < 0.3 * len(utterance.words)
 
 
 @pytest.mark.parametrize("name", ["mini-librispeech/dev", "excerpts80/dev"])
