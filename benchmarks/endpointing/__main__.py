@@ -44,7 +44,7 @@ def silence_odds(model: ModelBundle, options: SegmentationOptions, samples: Samp
     makes a frame silence at any threshold where it is part of such a stretch.
     """
     shift = model.acoustic_model.output_frame_shift
-    detector = SilenceDetector(model.acoustic_model, model.transitions.silence_pdfs)
+    detector = SilenceDetector.of(model)
     mean = RunningMean(round(options.smoothing / shift / 2))
     odds = np.concatenate([mean.accept(detector.log_odds(samples)), mean.finish()])
     length = round(options.min_silence / shift)

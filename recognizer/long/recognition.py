@@ -144,9 +144,7 @@ class _Recording:
         self._passes, self._pieces = passes, pieces
         self._shift = passes.acoustic_model.output_frame_shift
         self._frame_samples = round(self._shift * SAMPLE_RATE)
-        self._detector = SilenceDetector(
-            passes.acoustic_model, passes.bundle.labels.silence_outputs
-        )
+        self._detector = SilenceDetector.of(passes.bundle)
         self._segmenter = Segmenter(options, self._shift)
         self._audio = AudioBuffer()
         self._windowed = 0  # frames given to the detector

@@ -59,6 +59,7 @@ def make_of_aligner(model: str | Path | None, output: str | Path) -> ModelBundle
         search=replace(config.search, acoustic_scale=aligner.acoustic_scale),
         aligner=None,
         results=(),
+        files={},  # as they are in the directory
     )
     return write_config(directory, changed)
 

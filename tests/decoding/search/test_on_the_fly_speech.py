@@ -26,7 +26,7 @@ from recognizer.lm.automaton.ngrams import ngram_model
 from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 
-OPTIONS = SearchOptions(beam=14.0, lattice_beam=6.0, max_active=7000, acoustic_scale=0.1)
+OPTIONS = SearchOptions(beam=14.0, lattice_beam=6.0, max_active=7000, acoustic_scale=1.0)
 SCALE = OPTIONS.acoustic_scale
 
 
@@ -102,7 +102,8 @@ def test_graph_costs_are_the_lexicons_and_the_models(
     log_prob += old.final(state)  # type: ignore[arg-type]
     rest = path.graph_cost + log_prob
     # The same words and transition-ids in the graph without language model.
-    scaled = recognizer.bundle.transitions.scaled_log_probs(0.1, 1.0)
+    loops = recognizer.bundle.config.graph.self_loop_scale
+    scaled = recognizer.bundle.transitions.scaled_log_probs(loops, 1.0)
     transitions = -float(scaled[path.tids].sum())
     lexicon = rest - transitions
     # Silence or none, of probability one half, at the start and after each word, and

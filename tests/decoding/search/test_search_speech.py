@@ -22,7 +22,7 @@ from recognizer.model.files import DEFAULT_MODEL
 from recognizer.recognizer import Recognizer
 
 # What the model was tuned to does not matter here; the peer's search takes long with wide beams.
-OPTIONS = SearchOptions(beam=12.0, lattice_beam=6.0, max_active=3000, acoustic_scale=0.1)
+OPTIONS = SearchOptions(beam=12.0, lattice_beam=6.0, max_active=3000, acoustic_scale=1.0)
 SCALE = OPTIONS.acoustic_scale
 
 

@@ -35,7 +35,7 @@ def aligners() -> tuple[Aligner, Aligner]:
 
 
 def log_likelihoods(samples: np.ndarray) -> np.ndarray:
-    model = ModelBundle(None).acoustic_model
+    model = ModelBundle(None).alignment.acoustic_model
     return model.scores(fbank(samples, model.features))
 
 
@@ -147,14 +147,13 @@ def test_the_pronunciation_is_the_one_that_was_said(aligners: tuple[Aligner, Ali
     """Scores that are certain of one variant's phones: the aligner takes that one."""
     strict, _ = aligners
     bundle = ModelBundle(None)
+    transitions = bundle.alignment.transitions
     variants = bundle.lexicon["either"]
     assert len(variants) > 1
     for entry in variants:
-        row = np.full((len(entry.phones) * 6, bundle.transitions.num_pdfs), -100.0, np.float32)
+        row = np.full((len(entry.phones) * 6, transitions.num_pdfs), -100.0, np.float32)
         for at, base in enumerate(entry.phones):
-            members = [
-                pdf for p, _, pdf in bundle.transitions.tuples if bundle.phones.base(p) == base
-            ]
+            members = [pdf for p, _, pdf in transitions.tuples if bundle.phones.base(p) == base]
             row[at * 6 : at * 6 + 6, members] = 0.0
         found = strict.segments(("either",), strict.path(("either",), row))
         assert tuple(bundle.phones.base(p.phone) for p in found.phones) == entry.phones

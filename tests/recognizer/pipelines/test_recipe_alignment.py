@@ -49,7 +49,7 @@ def test_a_model_aligns_instead_of_a_flat_start(tmp_path: Path) -> None:
     inputs = alignment.aligned()
     model = ModelBundle(DEFAULT_MODEL)
     assert inputs.phones == model.phones
-    assert inputs.topology == model.transitions.topology
+    assert inputs.topology == model.alignment.transitions.topology
     (corpus,) = inputs.corpora
     assert len(corpus.utterances) == 12
     for utterance in corpus.utterances:

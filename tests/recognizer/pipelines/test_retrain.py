@@ -374,9 +374,9 @@ def test_a_model_that_is_not_there(
     assert "expected a model directory" in ran.err
 
 
-def test_the_built_in_recipe_goes_on_from_the_shipped_network() -> None:
+def test_the_built_in_recipe_goes_on_from_the_shipped_aligner() -> None:
     path = find_recipe("english_retrained")
     recipe = from_table(RetrainRecipe, read_toml(path), str(path))
-    assert recipe.model == "english"
+    assert recipe.model == "exp/english_aligner"  # of recognizer model aligner
     assert not recipe.fresh
     assert "mini-librispeech/train" in [one.data for one in recipe.training]

@@ -173,7 +173,7 @@ def test_hidden_layers_of_another_network_are_a_start(made: Path) -> None:
     ("initial", "fault"),
     [
         ("none.safetensors", "none.safetensors: expected a network file, found none"),
-        ("english", "acoustic.safetensors: layers: expected 1, found 3"),
+        ("english", "acoustic.safetensors: kind: expected lstm, found layered"),
     ],
 )
 def test_a_start_that_does_not_fit_is_found_before_any_work(
