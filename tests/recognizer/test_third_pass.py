@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Command
 
 import toy
+from commands_run import Command
 from neural_models import random_network
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.decoding.rescoring.neural import NeuralRescoringOptions

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ran
 
+from commands_run import Ran
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.am.training.engine.errors import DivergedError
 from recognizer.data.errors import SpeechError, UsageError

@@ -12,10 +12,10 @@ import click
 import numpy as np
 import pytest
 import soundfile
-from conftest import Ran
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands_run import Ran
 from recognizer.alignment.flat_start_options import FlatStartOptions
 from recognizer.data.alignments.alignment import Segment
 from recognizer.data.alignments.textgrid import write_grid_tiers

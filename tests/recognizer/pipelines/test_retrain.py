@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Ran
 
+from commands_run import Ran
 from recognizer.am.nnet.adaptation import mixed_networks
 from recognizer.am.nnet.network_file import read_network
 from recognizer.data.errors import SpeechError, UsageError

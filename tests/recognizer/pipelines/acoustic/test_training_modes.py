@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import Ran
 
 import babble
+from commands_run import Ran
 from descendants import wait_until
 from places import ROOT
 from recognizer.am.nnet.network_file import read_network
