@@ -35,6 +35,7 @@ def test_a_word_of_pieces_is_committed_when_the_next_piece_cannot_go_on_with_it(
         start=lambda: decoding,
         decoder=SimpleNamespace(start=lambda: decoding),
         joined=join_pieces,
+        grammar=None,
     )
     utterances = Utterances(passes, endpointing=None, partials=True)
     found = [utterances.accept(np.zeros((1, 1), np.float32)) for _ in range(6)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import io
 import json
 from pathlib import Path
@@ -24,6 +25,12 @@ from toy_training import toy_task
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training with event files that went on from before its latest measurement."""
+    if importlib.util.find_spec("tensorboard") is not None:
+        from tensorboard.summary.writer import event_file_writer
+
+        # TensorBoard reads files in the order of their names, which end in a number that counts
+        # those of a process: of the same second, 10 would come before 9.
+        event_file_writer._global_uid = event_file_writer.AtomicCounter(0)
     task = toy_task(tmp_path_factory.mktemp("run"), evaluate_frames=300, epochs=2, tensorboard=True)
     trainer = SyncTrainer(task)
     trainer.train(max_chunks=12)
