@@ -19,7 +19,7 @@ from recognizer.model.bundle import ModelBundle
 from recognizer.vocabulary.match import GrammarMatch
 from recognizer.vocabulary.words import SpokenWords
 
-# Natural log: chosen on development sets (docs/guides/vocabulary.md).
+# Natural log. What it finds and rejects is measured in docs/guides/vocabulary.md.
 REJECTION_COST = 0.0
 
 
