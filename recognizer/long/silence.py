@@ -17,9 +17,9 @@ FloatArray = npt.NDArray[np.float32]
 _SEQUENCE_SCALE = 6.0
 """Log odds for a unit of the difference of two outputs of a network trained with lattice-free MMI.
 
-In the pauses of our development sets the best output of silence is 0.3 to 1.3 above the best one of
-speech, and within words it is about 1 below: this scale makes them as far apart as the log odds of
-posteriors are, for which the thresholds are.
+In pauses of faint noise beside a recording of LibriSpeech, the best output of silence is 0.3 to 1.3
+above the best one of speech, and within the recording about 1 below: this scale makes them as far
+apart as the log odds of posteriors are, for which the thresholds are.
 """
 
 
