@@ -5,37 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognizer.am.hmm.phones import PhoneTable
-from recognizer.am.hmm.topology import Topology
-from recognizer.am.hmm.transitions import TransitionModel
-from recognizer.am.tree.decision_tree import monophone_tree
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.lattice.lattice import BestPath
 from recognizer.decoding.lattice.word_times import phone_times, word_times
+from spoken_toys import PHONES, TOPOLOGY, TRANSITIONS, tids_of
 
-PHONES = PhoneTable.from_base(["AH", "B", "T"])
-TOPOLOGY = Topology.standard(PHONES)
-TRANSITIONS = TransitionModel(TOPOLOGY, PHONES, monophone_tree(PHONES, TOPOLOGY).tuples())
 WORDS = {"a": ["AH"], "but": ["B", "AH", "T"], "tub": ["T", "AH", "B"], "<unk>": ["SPN"]}
-
-
-def tids_of(phone: int, lengths: list[int]) -> list[int]:
-    """A visit of the phone: frames of its states in turn, forward transition first."""
-    tids = []
-    states = TOPOLOGY.states(phone)
-    for state, length in enumerate(lengths):
-        last = state + 1 == len(lengths)
-        goal = len(states) if last and len(lengths) == len(states) else state + 1
-        arcs = {to: arc for arc, (to, _) in enumerate(states[state].transitions)}
-        found = [
-            tid
-            for tid in range(1, TRANSITIONS.num_transition_ids + 1)
-            if TRANSITIONS.phone[tid] == phone and TRANSITIONS.hmm_state[tid] == state
-        ]
-        forward = next(tid for tid in found if TRANSITIONS.arc[tid] == arcs[goal])
-        loop = next(tid for tid in found if TRANSITIONS.is_self_loop[tid])
-        tids += [forward] + [loop] * (length - 1)
-    return tids
 
 
 def path_of(words: list[str], tids: list[int], *, complete: bool = True) -> BestPath:
