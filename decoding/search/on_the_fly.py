@@ -71,7 +71,7 @@ class OnTheFlyDecoder(Decoder):
         automaton: NgramAutomaton,
         options: SearchOptions | None = None,
         mode: BackoffMode = "exact",
-        look_ahead_bytes: int = 32 << 20,
+        look_ahead_bytes: int = 64 << 20,
         *,
         is_silence: npt.NDArray[np.bool_] | None = None,
         lm_words: Sequence[str] | None = None,

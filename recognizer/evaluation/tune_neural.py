@@ -13,7 +13,6 @@ from recognizer.decoding.rescoring.rescore import RescoringOptions
 from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.evaluation.evaluate import each_utterance
 from recognizer.evaluation.word_alignment import count_errors
-from recognizer.lm.neural.word_model import NeuralLanguageModel
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import ModelConfig
 from recognizer.recognizer import Recognizer
@@ -47,7 +46,7 @@ class NeuralTuning:
 def tune_neural(
     corpora: Sequence[Corpus],
     model: str | Path,
-    neural_lm: str | NeuralLanguageModel,
+    neural_lm: str,
     weights: Sequence[float] = NEURAL_WEIGHTS,
     *,
     acoustic_scale: float | None = None,
@@ -63,7 +62,7 @@ def tune_neural(
     Args:
         corpora: the development sets.
         model: the model directory.
-        neural_lm: the neural model's file; or the model itself, where this process alone works.
+        neural_lm: the neural model's file.
         weights: what to try.
         acoustic_scale: instead of the model's own.
         rescoring: LM scale and penalty of the second pass, instead of the model's own.
@@ -118,17 +117,18 @@ def write_weight(model: str | Path, tuning: NeuralTuning) -> ModelConfig:
 @functools.lru_cache(maxsize=1)
 def _recognizer(
     model: Path,
-    neural_lm: str | NeuralLanguageModel,
+    neural_lm: str,
     weight: float,
     acoustic_scale: float | None,
     rescoring: RescoringOptions | None,
 ) -> Recognizer:
+    bundle = ModelBundle(model)
     return Recognizer(
-        model,
+        bundle,
         acoustic_scale=acoustic_scale,
         rescoring=rescoring,
         neural_lm=neural_lm,
-        neural_weight=weight,
+        neural_rescoring=replace(bundle.config.neural_rescoring, weight=weight),
     )
 
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "decoding/csrc/on_the_fly/arc_words.h"
 #include "decoding/csrc/on_the_fly/hcl_graph.h"
 #include "decoding/csrc/on_the_fly/look_ahead.h"
 #include "decoding/csrc/on_the_fly/phrase_histories.h"
@@ -27,30 +28,33 @@ struct ComposedState {
 class Composition {
  public:
   // Automata may have n-grams of this order at most: a level takes the 5 bits below the highest of
-  // ComposedTransition::arc, which is free.
-  static constexpr unsigned kMaxOrder = 32;
+  // ComposedTransition::arc, which is free, and a state has a list of transitions for each level.
+  static constexpr unsigned kMaxOrder = TransitionChain::kMaxLists;
 
   // epsilon: whether every word may be reached by backing off first, as by epsilon arcs. Then a
   // word has a transition for each back-off of the history where it is explicit, numbered by level,
   // except where a transition before, to a longer history, is as cheap with backing off later.
   // max_bytes bounds what is cached between frames. histories: where phrases have a bonus, or
   // nullptr; shared by all compositions that a search may use.
-  Composition(const HclGraph& graph, const LookAheadClasses& classes, bool epsilon,
-              size_t max_bytes, PhraseHistories* histories);
+  Composition(const HclGraph& graph, const LookAheadClasses& classes, const ArcWords& lm_arc_words,
+              const ArcWords& epsilon_words, bool epsilon, size_t max_bytes,
+              PhraseHistories* histories);
   Composition(const Composition&) = delete;
   Composition& operator=(const Composition&) = delete;
 
   ComposedState Start();
-  // The number of the state's transitions, emitting ones cheapest first. Valid until Trim.
-  uint32_t FindTransitions(const ComposedState& state);
-  // TransitionCache::kUnknown if they have not been asked for before.
-  uint32_t CachedTransitions(const ComposedState& state) const {
+  // The number of the state's list of transitions, emitting ones cheapest first. Valid until Trim.
+  uint32_t FindTransitions(uint32_t graph_state, uint32_t history);
+  // TransitionCache::kUnknown if it has not been asked for before.
+  uint32_t CachedTransitions(const ComposedState& state) {
     return cache_.Find(state.graph, state.history);
   }
   void PrefetchTransitions(const ComposedState& state) const {
     cache_.Prefetch(state.graph, state.history);
   }
   const TransitionList& transitions(uint32_t number) const { return cache_.list(number); }
+  // With the transitions that the list inherits.
+  TransitionChain chain(uint32_t number) const { return TransitionChain(cache_, number); }
   // The graph's arc of a transition.
   const HclGraph::LmArc& Arc(uint32_t graph_state, bool epsilon, uint32_t transition_arc) const {
     const HclGraph::State& state = graph_.state(graph_state);
@@ -73,22 +77,34 @@ class Composition {
   static constexpr uint32_t kArcMask = (1u << kLevelShift) - 1;
   using Transitions = std::vector<ComposedTransition>;
 
-  void Compose(const ComposedState& state, const HclGraph::LmArc* arcs, uint32_t count,
+  struct Arcs {  // of one kind, that leave a state
+    const HclGraph::LmArc* begin;
+    uint32_t count;
+  };
+
+  bool MarkOwn(uint32_t history, const LookAhead::Range& words, const ArcWords& arc_words,
+               uint32_t first, const Arcs& arcs, uint64_t* bits);
+  void Compose(uint32_t graph_state, uint32_t history, const Arcs& arcs, const uint64_t* bits,
                Transitions* out);
-  void ComposeWord(const ComposedState& state, const HclGraph::LmArc& arc, uint32_t number,
+  void ComposeWord(uint32_t state_history, const HclGraph::LmArc& arc, uint32_t number,
                    Transitions* out);
-  void Add(const ComposedState& state, const HclGraph::LmArc& arc, uint32_t transition_arc,
-           float cost, const LookAheadScore& score, Transitions* out);
+  void Add(const HclGraph::LmArc& arc, uint32_t transition_arc, float cost,
+           const LookAheadScore& score, Transitions* out);
   LookAheadScore FindScore(uint32_t history, uint32_t of_class);
   float BackOff(uint32_t history, uint32_t to) const;
-  void AddWord(const ComposedState& state, const HclGraph::LmArc& arc, uint32_t transition_arc,
+  const ComposedTransition& Find(const ComposedState& state, bool epsilon,
+                                 uint32_t transition_arc);
+  void AddWord(uint32_t state_history, const HclGraph::LmArc& arc, uint32_t transition_arc,
                float cost, uint32_t history, Transitions* out);
   uint32_t LmHistory(uint32_t history) const {
     return histories_ == nullptr ? history : histories_->lm_history(history);
   }
 
   const HclGraph& graph_;
+  const LookAheadClasses& classes_;
   const lm::Automaton& automaton_;
+  const ArcWords& lm_arc_words_;
+  const ArcWords& epsilon_words_;
   const bool epsilon_;
   uint64_t generation_;
   PhraseHistories* const histories_;  // nullptr: there are no phrases
@@ -96,6 +112,7 @@ class Composition {
   TransitionCache cache_;
   Transitions epsilons_;
   Transitions emitting_;
+  std::vector<uint64_t> bits_;
   std::vector<uint32_t> asked_;
   std::vector<LookAheadScore> scores_;
 };

@@ -19,10 +19,13 @@ class CompositionPool {
  public:
   // Arguments are those of Composition. phrases: with a bonus, or nullptr. Graph, classes and
   // phrases must outlive this.
-  CompositionPool(const HclGraph& graph, const LookAheadClasses& classes, bool epsilon,
+  CompositionPool(const HclGraph& graph, const LookAheadClasses& classes,
+                  const ArcWords& lm_arc_words, const ArcWords& epsilon_words, bool epsilon,
                   size_t max_bytes, const Phrases* phrases)
       : graph_(graph),
         classes_(classes),
+        lm_arc_words_(lm_arc_words),
+        epsilon_words_(epsilon_words),
         epsilon_(epsilon),
         max_bytes_(max_bytes),
         histories_(phrases == nullptr ? nullptr
@@ -39,7 +42,8 @@ class CompositionPool {
         return composition;
       }
     }
-    return std::make_unique<Composition>(graph_, classes_, epsilon_, max_bytes_, histories_.get());
+    return std::make_unique<Composition>(graph_, classes_, lm_arc_words_, epsilon_words_, epsilon_,
+                                         max_bytes_, histories_.get());
   }
 
   void GiveBack(std::unique_ptr<Composition> composition) {
@@ -52,6 +56,8 @@ class CompositionPool {
  private:
   const HclGraph& graph_;
   const LookAheadClasses& classes_;
+  const ArcWords& lm_arc_words_;
+  const ArcWords& epsilon_words_;
   const bool epsilon_;
   const size_t max_bytes_;
   const std::unique_ptr<PhraseHistories> histories_;

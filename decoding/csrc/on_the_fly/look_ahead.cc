@@ -12,8 +12,6 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr unsigned kFirstBits = 12;
-// So few explicit words are searched one by one.
-constexpr std::ptrdiff_t kFew = 8;
 constexpr std::ptrdiff_t kFewIntervals = 3;
 constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15u;
 
@@ -116,13 +114,22 @@ void LookAhead::ResizeKnown(unsigned bits) {
   }
 }
 
+// From the first to the last word of a class.
+LookAheadClasses::Interval LookAhead::HullOf(uint32_t of_class) const {
+  if (of_class == WordClasses::kAnything) return {0, static_cast<uint32_t>(-1)};
+  const LookAheadClasses::Interval* const first = classes_.begin(of_class);
+  const LookAheadClasses::Interval* const last = classes_.end(of_class);
+  return first == last ? LookAheadClasses::Interval{0, 0}
+                       : LookAheadClasses::Interval{first->begin, (last - 1)->end};
+}
+
+LookAhead::Range LookAhead::FindExplicit(uint32_t history, uint32_t within) {
+  return FindExplicit(history, HullOf(within));
+}
+
 void LookAhead::Find(uint32_t history, uint32_t within, const uint32_t* classes, size_t count,
                      LookAheadScore* scores) {
-  const uint32_t all = static_cast<uint32_t>(-1);
-  const LookAheadClasses::Interval* const first = classes_.begin(within);
-  const LookAheadClasses::Interval* const last = classes_.end(within);
-  LookAheadClasses::Interval hull{0, within == WordClasses::kAnything ? all : 0};
-  if (first != last) hull = {first->begin, (last - 1)->end};
+  const LookAheadClasses::Interval hull = HullOf(within);
   for (size_t i = 0; i < count; ++i) {
     scores[i] = classes[i] == WordClasses::kAnything
                       ? classes_.FindAnything(history)
@@ -132,7 +139,7 @@ void LookAhead::Find(uint32_t history, uint32_t within, const uint32_t* classes,
   float backed_off = 0.0f;  // cost of backing off so far
   for (;;) {
     const bool empty = history == lm::Automaton::kEmpty;
-    const Range range = empty ? Range{nullptr, 0, 0, nullptr} : FindExplicit(history, hull);
+    const Range range = empty ? Range{nullptr, 0, 0, nullptr, false} : FindExplicit(history, hull);
     const float backoff = -automaton_.backoff(history);
     for (size_t i = 0; i < count; ++i) {
       if (classes[i] == WordClasses::kAnything) continue;
@@ -158,7 +165,7 @@ void LookAhead::Find(uint32_t history, uint32_t within, const uint32_t* classes,
 LookAhead::Range LookAhead::FindExplicit(uint32_t history, LookAheadClasses::Interval hull) {
   const lm::Arc* const begin = automaton_.begin(history);
   const lm::Arc* const end = automaton_.end(history);
-  if (end - begin <= kFew) {
+  if (static_cast<size_t>(end - begin) <= kFew) {
     few_.clear();
     for (const lm::Arc* arc = begin; arc != end; ++arc) {
       const uint32_t position = classes_.position(arc->word);
@@ -166,7 +173,7 @@ LookAhead::Range LookAhead::FindExplicit(uint32_t history, LookAheadClasses::Int
         few_.push_back({position, -arc->log_prob});
       }
     }
-    return {few_.data(), 0, few_.size(), nullptr};
+    return {few_.data(), 0, few_.size(), nullptr, false};
   }
   const List& list = FindList(history);
   const Word* const words = words_.data() + list.begin;
@@ -176,14 +183,14 @@ LookAhead::Range LookAhead::FindExplicit(uint32_t history, LookAheadClasses::Int
                              ? words + list.count
                              : std::lower_bound(from, words + list.count, hull.end, before);
   return {words, static_cast<size_t>(from - words), static_cast<size_t>(to - words),
-          minima_.data() + list.minima};
+          minima_.data() + list.minima, true};
 }
 
 // The classes at the beginning of words are many intervals, and all histories ask for them and
 // back off to the same ones with long lists.
 inline float LookAhead::FindLowestCost(uint32_t history, const Range& range, uint32_t of_class) {
   const std::ptrdiff_t num_intervals = classes_.end(of_class) - classes_.begin(of_class);
-  if (num_intervals < kFewIntervals || range.end - range.begin <= static_cast<size_t>(kFew)) {
+  if (num_intervals < kFewIntervals || range.end - range.begin <= kFew) {
     return LowestCost(range, of_class);
   }
   size_t slot = KnownSlot(history, of_class);
@@ -197,12 +204,16 @@ inline float LookAhead::FindLowestCost(uint32_t history, const Range& range, uin
   return cost;
 }
 
+bool LookAhead::HasExplicit(uint32_t history, const Range& range, uint32_t of_class) {
+  return FindLowestCost(history, range, of_class) < kInfinity;
+}
+
 // Infinity if no word of the class is in the range.
 float LookAhead::LowestCost(const Range& range, uint32_t of_class) const {
   const LookAheadClasses::Interval* const first = classes_.begin(of_class);
   const LookAheadClasses::Interval* const last = classes_.end(of_class);
   float lowest = kInfinity;
-  if (range.end - range.begin <= static_cast<size_t>(kFew * (last - first))) {
+  if (range.end - range.begin <= kFew * static_cast<size_t>(last - first)) {
     // Fewer words than intervals: the word decides where to look.
     for (size_t i = range.begin; i < range.end; ++i) {
       const Word word = range.words[i];

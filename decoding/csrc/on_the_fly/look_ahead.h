@@ -78,33 +78,44 @@ class LookAhead {
   // Empties the caches if they exceed max_bytes. To be called between frames.
   void Trim();
 
- private:
-  static constexpr uint32_t kNone = UINT32_MAX;  // history of a free slot; no state yet
-  static constexpr size_t kBlock = 32;
-
   struct Word {
     uint32_t position;
     float cost;
   };
+  struct Range {  // explicit words of a history
+    const Word* words;
+    size_t begin;
+    size_t end;
+    const float* minima;
+    bool is_sorted;  // by position
+  };
+
+  // A range that is not sorted has at most so many words.
+  static constexpr size_t kFew = 8;
+
+  // The explicit words of a history, at least those of a class. Valid until the next call of this or
+  // of Find.
+  Range FindExplicit(uint32_t history, uint32_t within);
+  // Whether any of them is in the class.
+  bool HasExplicit(uint32_t history, const Range& range, uint32_t of_class);
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;  // history of a free slot; no state yet
+  static constexpr size_t kBlock = 32;
+
   struct List {  // the explicit words of a history by position
     uint32_t history;
     uint32_t count;
     size_t begin;   // in words_
     size_t minima;  // in minima_: the lowest cost of each block of kBlock words
   };
-  struct Range {  // words of a history by position; of a list if there are more than a few
-    const Word* words;
-    size_t begin;
-    size_t end;
-    const float* minima;
-  };
-
   struct Known {  // a lowest cost that took long to find
     uint32_t history;
     uint32_t of_class;
     float cost;
   };
 
+  LookAheadClasses::Interval HullOf(uint32_t of_class) const;
   Range FindExplicit(uint32_t history, LookAheadClasses::Interval hull);
   float FindLowestCost(uint32_t history, const Range& range, uint32_t of_class);
   float LowestCost(const Range& range, uint32_t of_class) const;

@@ -19,6 +19,7 @@
 #include "decoding/csrc/graph/mapped_graph_arrays.h"
 #include "decoding/csrc/on_the_fly/composition_pool.h"
 #include "decoding/csrc/on_the_fly/hcl_graph.h"
+#include "decoding/csrc/on_the_fly/arc_words.h"
 #include "decoding/csrc/on_the_fly/look_ahead.h"
 #include "decoding/csrc/on_the_fly/on_the_fly_search.h"
 #include "decoding/csrc/on_the_fly/phrases.h"
@@ -58,6 +59,11 @@ class ComposedGraph {
           classes, automaton_.view(), words.data());
       graph_ = std::make_unique<decoding::HclGraph>(mapped_.view(), classes, words.data());
     }
+    const decoding::HclGraph::State& end = graph_->state(mapped_.view().num_states());
+    lm_arc_words_ = std::make_unique<decoding::ArcWords>(graph_->lm_arcs(), end.lm_arcs,
+                                                         *look_ahead_classes_);
+    epsilon_words_ = std::make_unique<decoding::ArcWords>(graph_->epsilons(), end.epsilons,
+                                                          *look_ahead_classes_);
 #ifdef __GLIBC__
     malloc_trim(0);  // making it took more memory than it holds
 #endif
@@ -67,6 +73,8 @@ class ComposedGraph {
   size_t num_ahead() const { return num_ahead_; }
   const decoding::HclGraph& get() const { return *graph_; }
   const decoding::LookAheadClasses& look_ahead_classes() const { return *look_ahead_classes_; }
+  const decoding::ArcWords& lm_arc_words() const { return *lm_arc_words_; }
+  const decoding::ArcWords& epsilon_words() const { return *epsilon_words_; }
 
  private:
   decoding::MappedGraphArrays mapped_;
@@ -74,6 +82,8 @@ class ComposedGraph {
   const size_t num_ahead_;
   std::unique_ptr<decoding::LookAheadClasses> look_ahead_classes_;
   std::unique_ptr<decoding::HclGraph> graph_;
+  std::unique_ptr<decoding::ArcWords> lm_arc_words_;
+  std::unique_ptr<decoding::ArcWords> epsilon_words_;
 };
 
 // For inspection: class of each state, offsets, the words of each class ascending, and the order.
@@ -166,8 +176,9 @@ void decoding::BindOnTheFlySearch(nb::module_& m) {
           "__init__",
           [](CompositionPool* self, const ComposedGraph& graph, bool epsilon, size_t max_bytes,
              const Phrases* phrases) {
-            new (self) CompositionPool(graph.get(), graph.look_ahead_classes(), epsilon, max_bytes,
-                                       phrases);
+            new (self) CompositionPool(graph.get(), graph.look_ahead_classes(),
+                                       graph.lm_arc_words(), graph.epsilon_words(), epsilon,
+                                       max_bytes, phrases);
           },
           "graph"_a, "epsilon"_a, "max_bytes"_a, "phrases"_a.none(), nb::keep_alive<1, 2>(),
           nb::keep_alive<1, 5>());

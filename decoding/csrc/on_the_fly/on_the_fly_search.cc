@@ -1,5 +1,6 @@
 #include "decoding/csrc/on_the_fly/on_the_fly_search.h"
 
+#include <limits>
 #include <utility>
 
 namespace decoding {
@@ -12,6 +13,7 @@ constexpr size_t kStatesAhead = 24;
 constexpr size_t kNumbersAhead = 16;
 constexpr size_t kArcsAhead = 8;
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr uint32_t kNone = TransitionCache::kNone;
 constexpr uint32_t kUnknown = TransitionCache::kUnknown;
 
@@ -132,25 +134,34 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
     ++num_expanded;
     num_arcs += num_plain;
     if (after.lm_arcs == here.lm_arcs) continue;
-    if (state.transitions == kUnknown) state.transitions = composition.FindTransitions(state);
-    const TransitionList& list = composition.transitions(state.transitions);
-    const ComposedTransition* const end = list.end();
-    const ComposedTransition* transition = list.emitting();
-    // Cheapest first: none that follows can pass.
-    for (; transition != end && transition->cost <= bound - base - lowest; ++transition) {
-      const float total = base + transition->cost + scaled[transition->pdf];
-      composed_links_.Reserve(1);
-      ComposedLink* const link = composed_links_.end();
-      link->source = static_cast<uint32_t>(i);
-      link->arc = transition->arc;
-      link->total = total;
-      link->next = transition->next;
-      link->history = transition->history;
-      link->look_ahead = transition->look_ahead;
-      composed_links_.SetSize(composed_links_.size() + (total <= bound));
-      bound = std::min(bound, total + cutoff.adaptive_beam);
+    if (state.transitions == kUnknown) {
+      state.transitions = composition.FindTransitions(state.graph, state.history);
     }
-    num_arcs += static_cast<uint64_t>(transition - list.emitting());
+    TransitionChain lists = composition.chain(state.transitions);
+    for (float lowest_left = -kInfinity; lowest_left <= bound - base - lowest;) {
+      const TransitionList& list = lists.list();
+      const float before = base - state.look_ahead + lists.backoff();
+      const ComposedTransition* const end = list.end();
+      const ComposedTransition* transition = list.emitting();
+      // Cheapest first: none that follows can pass.
+      for (; transition != end && transition->cost <= bound - before - lowest; ++transition) {
+        if (lists.IsReplaced(false, transition->arc)) continue;
+        const float total = before + transition->cost + scaled[transition->pdf];
+        composed_links_.Reserve(1);
+        ComposedLink* const link = composed_links_.end();
+        link->source = static_cast<uint32_t>(i);
+        link->arc = transition->arc;
+        link->total = total;
+        link->next = transition->next;
+        link->history = transition->history;
+        link->look_ahead = transition->look_ahead;
+        composed_links_.SetSize(composed_links_.size() + (total <= bound));
+        bound = std::min(bound, total + cutoff.adaptive_beam);
+      }
+      num_arcs += static_cast<uint64_t>(transition - list.emitting());
+      lowest_left = before - base + list.lowest_shorter;
+      if (!lists.Next()) break;
+    }
   }
   stats_.tokens += num_expanded;
   stats_.arcs += num_arcs;
@@ -192,22 +203,27 @@ void OnTheFlySearch::CloseEpsilons(float cutoff, RawFrame* frame) {
       Token& token = frame->tokens[bucket[i]];
       if (token.cost > cutoff || token.state.transitions == kNone) continue;
       if (token.state.transitions == kUnknown) {
-        token.state.transitions = composition.FindTransitions(token.state);
+        token.state.transitions =
+            composition.FindTransitions(token.state.graph, token.state.history);
       }
-      num_transitions += composition.transitions(token.state.transitions).num_epsilons;
+      num_transitions += composition.transitions(token.state.transitions).all_epsilons;
     }
     TokenAdder adder(this, frame, num_transitions);
     for (const uint32_t source : bucket) {  // those of higher ranks may grow
       const Token token = frame->tokens[source];
       // None: words of all of the state's arcs are not in the automaton.
       if (token.cost > cutoff || token.state.transitions == kNone) continue;
-      const TransitionList& list = composition.transitions(token.state.transitions);
-      for (const ComposedTransition* arc = list.epsilons(); arc != list.emitting(); ++arc) {
-        const float total = token.cost + arc->cost;
-        if (total > cutoff) continue;
-        AddEpsilon<kLattice>(StateOf(arc->next, arc->history, arc->look_ahead), source, arc->arc,
-                             total, &adder, frame);
-      }
+      TransitionChain lists = composition.chain(token.state.transitions);
+      do {
+        const TransitionList& list = lists.list();
+        const float before = token.cost - token.state.look_ahead + lists.backoff();
+        for (const ComposedTransition* arc = list.epsilons(); arc != list.emitting(); ++arc) {
+          const float total = before + arc->cost;
+          if (total > cutoff || lists.IsReplaced(true, arc->arc)) continue;
+          AddEpsilon<kLattice>(StateOf(arc->next, arc->history, arc->look_ahead), source, arc->arc,
+                               total, &adder, frame);
+        }
+      } while (lists.Next());
     }
     adder.Close();
     bucket.clear();

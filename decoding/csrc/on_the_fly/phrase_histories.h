@@ -39,6 +39,11 @@ class PhraseHistories {
   Phrases::Step Next(uint32_t history, uint32_t word) const {
     return phrases_.Next(node(history), word);
   }
+  // Whether the word has a bonus where no phrase has begun.
+  bool Begins(uint32_t word) const {
+    const Phrases::Step step = phrases_.Next(Phrases::kRoot, word);
+    return step.node != Phrases::kRoot || step.bonus != 0.0f;
+  }
   float advance(uint32_t history) const { return phrases_.advance(node(history)); }
 
  private:
