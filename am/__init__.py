@@ -1,1 +1,1 @@
-"""Floor 1: features, HMM topology, phonetic decision tree, acoustic networks, priors, training."""
+"""Level 1: features, HMM topology, phonetic decision tree, acoustic networks, priors, training."""

@@ -1,1 +1,1 @@
-"""Floor 0: audio, corpora, alignments, lexicons and text; imports none of the other packages."""
+"""Level 0: audio, corpora, alignments, lexicons and text; imports none of the other packages."""

@@ -1,1 +1,1 @@
-"""Floor 2: decoding graphs, beam search, lattices, rescoring and forced alignment."""
+"""Level 2: decoding graphs, beam search, lattices, rescoring and forced alignment."""

@@ -1,1 +1,1 @@
-"""Floor 1: n-gram counting, modified Kneser-Ney estimation, entropy pruning, ARPA files."""
+"""Level 1: n-gram counting, modified Kneser-Ney estimation, entropy pruning, ARPA files."""

@@ -5,7 +5,7 @@ The arithmetic is Kaldi's (`compute-fbank-feats`, `compute-mfcc-feats`, `add-del
 dither by default, and instead a floor under the mel energies, so that digital silence does not
 fall to log(1.2e-7), far outside anything that occurs in training.
 
-Samples are floats in [-1, 1] at the border of this module and on the 16-bit integer scale inside,
+Samples are floats in [-1, 1] in this module's arguments and on the 16-bit integer scale inside,
 as in Kaldi. All logarithms are natural.
 """
 

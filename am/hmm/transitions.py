@@ -151,10 +151,6 @@ class TransitionModel:
             )
         return int(self._first[state]) + arc_index
 
-    def self_loop_of(self, transition_id: int) -> int:
-        """Transition-id of the self-loop of this transition-id's state, 0 if it has none."""
-        return int(self.self_loop[transition_id])
-
     def scaled_log_probs(
         self, self_loop_scale: float = 0.1, transition_scale: float = 1.0
     ) -> FloatArray:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from recognizer.data.errors import SpeechError
-from recognizer.data.io.files import DAMAGE, open_bytes, replace_file
+from recognizer.data.io.files import DAMAGE, open_bytes
 
 IntArray = npt.NDArray[np.int32]
 
@@ -43,39 +43,6 @@ def read_int_vectors(path: str | os.PathLike[str]) -> Iterator[tuple[str, IntArr
                     yield key, _text(where, key, line)
     except DAMAGE as error:
         raise SpeechError(f"{where}: damaged: {error}") from error
-
-
-def write_int_vectors(
-    path: str | os.PathLike[str], vectors: Mapping[str, npt.ArrayLike], *, text: bool = False
-) -> None:
-    """Write an archive of int32 vectors, gzipped if its name ends in .gz.
-
-    Raises:
-        SpeechError: a key with white space, a vector of other shape or with larger numbers.
-    """
-    import gzip
-
-    with replace_file(path) as temporary, temporary.open("wb") as raw:
-        packed = os.fspath(path).endswith(".gz")
-        # Without name and time in it, the same vectors make the same file.
-        stream = gzip.GzipFile("", "wb", 9, raw, mtime=0) if packed else raw
-        for key, given in vectors.items():
-            vector = np.asarray(given)
-            if key.split() != [key] or vector.ndim != 1:
-                raise SpeechError(f"{os.fspath(path)}: {key!r}: expected a key and a vector [T]")
-            values = vector.astype(np.int32)
-            if not np.array_equal(values, vector):
-                raise SpeechError(f"{os.fspath(path)}: {key}: expected 32-bit integers")
-            if text:
-                line = "".join(f"{value} " for value in values.tolist())
-                stream.write(f"{key} {line}\n".encode())
-                continue
-            entries = np.empty(len(values), _ENTRY)
-            entries["size"], entries["value"] = _SIZE, values
-            head = np.array([(_SIZE, len(values))], _ENTRY)
-            stream.write(f"{key} ".encode() + b"\0B" + head.tobytes() + entries.tobytes())
-        if packed:
-            stream.close()
 
 
 def _key(where: str, stream: BinaryIO) -> str | None:

@@ -114,7 +114,7 @@ def compose_graph(
     l_fst = dictionary.fst.to_kaldifst()
     kaldifst.arcsort(l_fst, sort_type="olabel")
     g_fst = grammar(ids, backoff).to_kaldifst()
-    # Sorted on both sides, composition walks the arcs of whichever state has fewer.
+    # Sorted on both sides, composition goes through the arcs of whichever state has fewer.
     kaldifst.arcsort(g_fst, sort_type="ilabel")
     _report("G", g_fst)
     lg = reduced("LG", kaldifst.compose(l_fst, g_fst))

@@ -1,6 +1,6 @@
 """Weighted transducers as arrays, and their way into kaldifst and back.
 
-kaldifst (OpenFst) does the algebra of graphs; walking its objects arc by arc from Python would take
+kaldifst (OpenFst) does the algebra of graphs; reading its objects arc by arc from Python would take
 minutes for millions of arcs. OpenFst's own binary format holds the same in one block, which numpy
 lays out and takes apart.
 """

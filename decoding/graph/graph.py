@@ -1,7 +1,7 @@
 """The decoding graph as graph algebra makes it: HCLG or HCL in contiguous arrays.
 
 Input labels are transition-ids, output labels word ids, weights costs (negated natural logs). Arcs
-of a state that consume a frame (emitting) stand before those that do not, so that a search walks
+of a state that consume a frame (emitting) stand before those that do not, so that a search reads
 each kind without looking at the other. `recognizer.decoding.graph.mapped_graph` lays it out for the
 search and keeps it in a file.
 """

@@ -1,4 +1,4 @@
-"""The decoding graph as the search walks it: contiguous arrays in one memory-mapped file.
+"""The decoding graph as the search reads it: contiguous arrays in one memory-mapped file.
 
 A `DecodingGraph` is what graph algebra makes and exports; a `MappedGraph` is made of one, once.
 Opening its file parses nothing: pages are read from disk when the search first looks at them.

@@ -53,27 +53,3 @@ def word_times(
             f"path: expected {len(words)} words in the transition-ids, found {len(spans)}"
         )
     return tuple((word, *span) for word, span in zip(words, spans, strict=True))
-
-
-def phone_times(
-    path: BestPath, transitions: TransitionModel, phones: PhoneTable
-) -> tuple[tuple[str, int, int], ...]:
-    """The phones of a path with their frames, silence left out.
-
-    Args:
-        path: as for `word_times`.
-        transitions: the transition model of the graph.
-        phones: its phone table.
-
-    Returns:
-        For each phone: its name without word position, its first frame, and the frame after its
-        last one.
-
-    Raises:
-        SpeechError: unknown transition-ids, or a path that begins within a phone.
-    """
-    return tuple(
-        (phones.base(segment.phone), segment.start, segment.end)
-        for segment in phone_segments(path.tids, transitions, phones)
-        if segment.phone != phones.optional_silence
-    )

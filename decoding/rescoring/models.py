@@ -36,7 +36,7 @@ def native_model(
 ) -> _rescore.Model:
     """A model as the native module takes it.
 
-    Automata of both layouts, and linear mixtures of them, are walked natively, without the
+    Automata of both layouts, and linear mixtures of them, are queried natively, without the
     interpreter lock. Other engines are asked once for every (history, word) of a lattice, which
     takes the lock.
 

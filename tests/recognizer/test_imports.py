@@ -14,8 +14,8 @@ import pytest
 import recognizer
 from places import ROOT
 
-FLOORS = {"data": 0, "am": 1, "lm": 1, "decoding": 2, "recognizer": 3}
-"""The five source folders: one imports only from folders of lower floors."""
+LEVELS = {"data": 0, "am": 1, "lm": 1, "decoding": 2, "recognizer": 3}
+"""The five source folders: one imports only from folders of lower levels."""
 
 TRAINING = (
     "recognizer.am.torch",
@@ -42,7 +42,7 @@ def sources(*folders: str) -> list[Path]:
 def file_of(module: str) -> Path | None:
     """The file or folder of a module, relative to the repository; None if it is no module."""
     parts = module.split(".")[1:]
-    if not parts or parts[0] not in FLOORS:
+    if not parts or parts[0] not in LEVELS:
         parts = ["recognizer", *parts]
     path = Path(*parts)
     for found in (path.with_suffix(".py"), path, path.with_suffix(".pyi")):
@@ -77,11 +77,11 @@ def folder_of(module: str) -> str | None:
 def folder_imports() -> dict[str, dict[str, str]]:
     """For every folder, the other folders that its files import from, each with one such file."""
     found: dict[str, dict[str, str]] = {}
-    for path in sources(*FLOORS):
+    for path in sources(*LEVELS):
         relative = path.relative_to(ROOT)
         if relative == Path("recognizer/__init__.py"):
             continue  # the list of public names, each imported when it is first used
-        if path.is_relative_to(ROOT / "recognizer") and relative.parts[1] in FLOORS:
+        if path.is_relative_to(ROOT / "recognizer") and relative.parts[1] in LEVELS:
             continue  # a link to a folder that is read under its own name
         own = str(relative.parent)
         for name in imported(path):
@@ -91,11 +91,11 @@ def folder_imports() -> dict[str, dict[str, str]]:
     return found
 
 
-def test_floors_import_downward():
+def test_levels_import_downward():
     for own, others in folder_imports().items():
         for other, why in others.items():
             first, second = own.split("/")[0], other.split("/")[0]
-            assert first == second or FLOORS[second] < FLOORS[first], why
+            assert first == second or LEVELS[second] < LEVELS[first], why
 
 
 def test_folders_import_without_circles():
@@ -109,19 +109,19 @@ def test_folders_import_without_circles():
         pytest.fail("\n".join(imports[own][other] for own, other in pairs))
 
 
-@pytest.mark.parametrize("path", sources(*FLOORS, *AROUND), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", sources(*LEVELS, *AROUND), ids=lambda p: str(p.relative_to(ROOT)))
 def test_all_that_is_ours_has_one_name(path: Path):
     """`import data` would find the folder here, but a user's own file after installing."""
     for name in imported(path):
-        assert name.split(".")[0] not in FLOORS.keys() - {"recognizer"}, f"{path} imports {name}"
+        assert name.split(".")[0] not in LEVELS.keys() - {"recognizer"}, f"{path} imports {name}"
 
 
 def test_public_classes_have_names_of_their_own():
     """A reader who meets a class's name knows which class it is."""
     files: dict[str, list[str]] = {}
-    for path in sources(*FLOORS):
+    for path in sources(*LEVELS):
         relative = path.relative_to(ROOT)
-        if path.is_relative_to(ROOT / "recognizer") and relative.parts[1] in FLOORS:
+        if path.is_relative_to(ROOT / "recognizer") and relative.parts[1] in LEVELS:
             continue  # a link to a folder that is read under its own name
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):

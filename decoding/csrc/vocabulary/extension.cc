@@ -31,8 +31,8 @@ Extension::Extension(const WordBoundaries& boundaries, HmmUnits* units, const Wo
       words_(words) {}
 
 uint32_t Extension::FindOrAdd(const PlaceKey& key, bool* is_new) {
-  const auto [found, added] = numbers_.try_emplace(key, static_cast<uint32_t>(places_.size()));
-  if (added) places_.emplace_back();
+  const auto [found, added] = numbers_.try_emplace(key, static_cast<uint32_t>(contexts_.size()));
+  if (added) contexts_.emplace_back();
   *is_new = added;
   return found->second;
 }
@@ -40,8 +40,8 @@ uint32_t Extension::FindOrAdd(const PlaceKey& key, bool* is_new) {
 // In a word, before the phone of a node of the tree.
 uint32_t Extension::InWord(int32_t left, uint32_t node) {
   bool is_new = false;
-  const uint32_t place = FindOrAdd({kInWord, left, static_cast<int32_t>(node), {}}, &is_new);
-  if (!is_new) return place;
+  const uint32_t context = FindOrAdd({kInWord, left, static_cast<int32_t>(node), {}}, &is_new);
+  if (!is_new) return context;
   const int32_t phone = words_.node(node).phone;
   const int32_t depth = words_.node(node).depth;
   const float paid = PaidAhead(depth);
@@ -49,53 +49,53 @@ uint32_t Extension::InWord(int32_t left, uint32_t node) {
     const uint32_t unit = units_->Find(left, phone, words_.node(child).phone);
     for (const WordTree::Word& word : words_.node(child).words) {
       const uint32_t end = End(phone, words_.node(child).phone);
-      places_[place].branches.push_back({unit, end, word.label, word.cost - paid});
+      contexts_[context].branches.push_back({unit, end, word.label, word.cost - paid});
     }
     if (words_.node(child).children.empty()) continue;
     const uint32_t deeper = InWord(phone, child);
-    places_[place].branches.push_back({unit, deeper, 0, PaidAhead(depth + 1) - paid});
+    contexts_[context].branches.push_back({unit, deeper, 0, PaidAhead(depth + 1) - paid});
   }
-  return place;
+  return context;
 }
 
 uint32_t Extension::Final() {
   bool is_new = false;
-  const uint32_t place = FindOrAdd({kFinal, 0, 0, {}}, &is_new);
-  if (is_new) places_[place].final_cost = 0.0f;
-  return place;
+  const uint32_t context = FindOrAdd({kFinal, 0, 0, {}}, &is_new);
+  if (is_new) contexts_[context].final_cost = 0.0f;
+  return context;
 }
 
 // To say a word without input, then go on.
-uint32_t Extension::Saying(int32_t word, uint32_t place) {
+uint32_t Extension::Saying(int32_t word, uint32_t context) {
   bool is_new = false;
-  const uint32_t before = FindOrAdd({kSaying, word, static_cast<int32_t>(place), {}}, &is_new);
-  if (is_new) places_[before].own.push_back({0, word, 0.0f, State(place, 0)});
+  const uint32_t before = FindOrAdd({kSaying, word, static_cast<int32_t>(context), {}}, &is_new);
+  if (is_new) contexts_[before].own.push_back({0, word, 0.0f, State(context, 0)});
   return before;
 }
 
-uint32_t Extension::AfterWords(const std::vector<int32_t>& words, size_t first, uint32_t place) {
-  for (size_t i = words.size(); i > first; --i) place = Saying(words[i - 1], place);
-  return place;
+uint32_t Extension::AfterWords(const std::vector<int32_t>& words, size_t first, uint32_t context) {
+  for (size_t i = words.size(); i > first; --i) context = Saying(words[i - 1], context);
+  return context;
 }
 
-// Branches of a place with a phone to come, to all words that are added.
+// Branches of a context with a phone to come, to all words that are added.
 void Extension::AddWords(int32_t left, int32_t phone, int32_t word_before, float cost,
-                         uint32_t place) {
+                         uint32_t context) {
   for (const uint32_t node : words_.first_nodes()) {
     const int32_t first = words_.node(node).phone;
     const uint32_t unit = units_->Find(left, phone, first);
     if (!words_.node(node).children.empty()) {
       const uint32_t next = InWord(phone, node);
-      places_[place].branches.push_back({unit, next, word_before, cost + PaidAhead(1)});
+      contexts_[context].branches.push_back({unit, next, word_before, cost + PaidAhead(1)});
     }
     for (const WordTree::Word& word : words_.node(node).words) {
       const uint32_t end = End(phone, first);
       const float total = cost + word.cost;
       if (word_before == 0) {
-        places_[place].branches.push_back({unit, end, word.label, total});
+        contexts_[context].branches.push_back({unit, end, word.label, total});
       } else {
         const uint32_t next = Saying(word.label, end);
-        places_[place].branches.push_back({unit, next, word_before, total});
+        contexts_[context].branches.push_back({unit, next, word_before, total});
       }
     }
   }
@@ -113,9 +113,9 @@ uint32_t Extension::Words(int32_t left, int32_t phone) {
     units.push_back(units_->Find(left, phone, words_.node(node).phone));
   }
   bool is_new = false;
-  const uint32_t place = FindOrAdd({kWords, phone, 0, units}, &is_new);
-  if (is_new) AddWords(left, phone, 0, 0.0f, place);
-  return place;
+  const uint32_t context = FindOrAdd({kWords, phone, 0, units}, &is_new);
+  if (is_new) AddWords(left, phone, 0, 0.0f, context);
+  return context;
 }
 
 // After an added word but for its last phone. The lower cost of silence or none is on the way to it.
@@ -132,8 +132,8 @@ uint32_t Extension::EndInGraph(const WordBoundaries::Boundary& boundary, int32_t
   const uint32_t words = Words(left, phone);
   const PlaceKey key{kEndInGraph, static_cast<int32_t>(boundary.state), phone,
                      {words, static_cast<uint32_t>(boundary.word)}};
-  const uint32_t place = FindOrAdd(key, &is_new);
-  if (!is_new) return place;
+  const uint32_t context = FindOrAdd(key, &is_new);
+  if (!is_new) return context;
   const auto end = static_cast<size_t>(graph_.offsets[boundary.state + 1]);
   for (auto arc = static_cast<size_t>(graph_.offsets[boundary.state]); arc < end; ++arc) {
     const int32_t tid = graph_.ilabels[arc];
@@ -142,11 +142,11 @@ uint32_t Extension::EndInGraph(const WordBoundaries::Boundary& boundary, int32_t
     }
     if (boundary.word != 0 && graph_.olabels[arc] != boundary.word) continue;
     const int32_t word = boundary.word != 0 ? 0 : graph_.olabels[arc];
-    places_[place].own.push_back({tid, word, graph_.costs[arc] - boundary.cost,
+    contexts_[context].own.push_back({tid, word, graph_.costs[arc] - boundary.cost,
                                   static_cast<uint32_t>(graph_.next_states[arc])});
   }
-  AddWords(left, phone, 0, Extra(phone), place);
-  return place;
+  AddWords(left, phone, 0, Extra(phone), context);
+  return context;
 }
 
 // No word of the graph ends like that. Two phones on, the context is within the graph again.
@@ -154,24 +154,24 @@ uint32_t Extension::NewEnd(int32_t left, int32_t phone, const std::vector<uint32
   bool is_new = false;
   std::vector<uint32_t> all = units;
   all.push_back(Words(left, phone));
-  const uint32_t place = FindOrAdd({kNewEnd, phone, 0, all}, &is_new);
-  if (!is_new) return place;
+  const uint32_t context = FindOrAdd({kNewEnd, phone, 0, all}, &is_new);
+  if (!is_new) return context;
   for (const int32_t next : boundaries_.first_phones()) {
     const uint32_t opened = Opened(phone, next);
-    places_[place].branches.push_back({units_->Find(left, phone, next), opened, 0, 0.0f});
+    contexts_[context].branches.push_back({units_->Find(left, phone, next), opened, 0, 0.0f});
   }
   const uint32_t final = Final();
-  places_[place].branches.push_back({units_->Find(left, phone, kEdge), final, 0, Extra(phone)});
-  AddWords(left, phone, 0, Extra(phone), place);
-  return place;
+  contexts_[context].branches.push_back({units_->Find(left, phone, kEdge), final, 0, Extra(phone)});
+  AddWords(left, phone, 0, Extra(phone), context);
+  return context;
 }
 
 // A word of the graph, or a silence, has begun after an added word; its first phone is still to
 // come.
 uint32_t Extension::Opened(int32_t left, int32_t phone) {
   bool is_new = false;
-  const uint32_t place = FindOrAdd({kOpened, left, phone, {}}, &is_new);
-  if (!is_new) return place;
+  const uint32_t context = FindOrAdd({kOpened, left, phone, {}}, &is_new);
+  if (!is_new) return context;
   std::map<int32_t, float> whole;  // words of the phone alone, with their costs
   const float shared = boundaries_.silence().shared;
   for (const WordBoundaries::Opening& opening : boundaries_.openings()) {
@@ -182,7 +182,7 @@ uint32_t Extension::Opened(int32_t left, int32_t phone) {
     const float cost = opening.cost - shared;
     const int32_t word = opening.words.empty() ? 0 : opening.words.front();
     const uint32_t next = AfterWords(opening.words, 1, after);
-    places_[place].branches.push_back({unit, next, word, cost});
+    contexts_[context].branches.push_back({unit, next, word, cost});
     if (boundaries_.roles().ends[phone]) {
       const auto [found, added] = whole.try_emplace(word, cost);
       if (!added) found->second = std::min(found->second, cost);
@@ -190,52 +190,52 @@ uint32_t Extension::Opened(int32_t left, int32_t phone) {
   }
   if (phone == boundaries_.roles().silence) {
     float lowest = std::numeric_limits<float>::infinity();
-    for (const Branch& branch : places_[place].branches) lowest = std::min(lowest, branch.cost);
-    AddWords(left, phone, 0, lowest, place);
+    for (const Branch& branch : contexts_[context].branches) lowest = std::min(lowest, branch.cost);
+    AddWords(left, phone, 0, lowest, context);
   }
   for (const auto& [word, cost] : whole) {
-    AddWords(left, phone, word, cost + Extra(phone), place);
+    AddWords(left, phone, word, cost + Extra(phone), context);
   }
-  return place;
+  return context;
 }
 
 // The arcs of one of a state's phones; where it is the last one of a word, added words may follow.
 uint32_t Extension::Onward(uint32_t state, int32_t left, int32_t phone) {
   bool is_new = false;
   const PlaceKey key{kOnward, left, phone, {state}};
-  const uint32_t place = FindOrAdd(key, &is_new);
-  if (!is_new) return place;
+  const uint32_t context = FindOrAdd(key, &is_new);
+  if (!is_new) return context;
   const auto end = static_cast<size_t>(graph_.offsets[state + 1]);
   for (auto arc = static_cast<size_t>(graph_.offsets[state]); arc < end; ++arc) {
     const int32_t tid = graph_.ilabels[arc];
     if (!units_->Enters(tid) || static_cast<int32_t>(units_->PhoneOf(tid)) != phone) continue;
-    places_[place].own.push_back({tid, graph_.olabels[arc], graph_.costs[arc],
+    contexts_[context].own.push_back({tid, graph_.olabels[arc], graph_.costs[arc],
                                   static_cast<uint32_t>(graph_.next_states[arc])});
   }
   for (const WordBoundaries::Boundary* boundary = boundaries_.begin(state);
        boundary != boundaries_.end(state); ++boundary) {
     if (boundary->phone == phone) {
-      AddWords(left, phone, boundary->word, boundary->cost + Extra(phone), place);
+      AddWords(left, phone, boundary->word, boundary->cost + Extra(phone), context);
     }
   }
-  return place;
+  return context;
 }
 
-uint32_t Extension::State(uint32_t place, int32_t self_loop) {
+uint32_t Extension::State(uint32_t context, int32_t self_loop) {
   const auto number = static_cast<uint32_t>(graph_.num_states + new_states_.size());
-  const auto [found, added] = state_of_.try_emplace({place, self_loop}, number);
+  const auto [found, added] = state_of_.try_emplace({context, self_loop}, number);
   if (added) {
-    new_states_.emplace_back(place, self_loop);
+    new_states_.emplace_back(context, self_loop);
     arcs_.emplace_back();
-    finals_.push_back(places_[place].final_cost);
+    finals_.push_back(contexts_[context].final_cost);
   }
   return found->second;
 }
 
-// The arcs from a place into the HMMs of its branches; makes the states within them.
-const std::vector<Extension::Arc>& Extension::FirstArcs(uint32_t place) {
-  if (places_[place].expanded) return places_[place].first;
-  const std::vector<Branch> branches = places_[place].branches;
+// The arcs from a context into the HMMs of its branches; makes the states within them.
+const std::vector<Extension::Arc>& Extension::FirstArcs(uint32_t context) {
+  if (contexts_[context].expanded) return contexts_[context].first;
+  const std::vector<Branch> branches = contexts_[context].branches;
   std::map<Within, uint32_t> states;
   std::vector<Within> open;
   std::vector<uint32_t> all(branches.size());
@@ -270,7 +270,7 @@ const std::vector<Extension::Arc>& Extension::FirstArcs(uint32_t place) {
       if (units_->Leaves(tid)) {
         for (const uint32_t number : group) {
           const Branch& branch = branches[number];
-          add({tid, branch.word, cost + branch.cost, State(branch.place, loop)});
+          add({tid, branch.word, cost + branch.cost, State(branch.context, loop)});
         }
         continue;
       }
@@ -287,28 +287,28 @@ const std::vector<Extension::Arc>& Extension::FirstArcs(uint32_t place) {
       add({tid, 0, cost, found->second});
     }
   }
-  places_[place].first = std::move(first);
-  places_[place].expanded = true;
-  return places_[place].first;
+  contexts_[context].first = std::move(first);
+  contexts_[context].expanded = true;
+  return contexts_[context].first;
 }
 
 // The arcs of a new state.
 void Extension::Finish(uint32_t state) {
-  const auto [place, self_loop] = new_states_[state - graph_.num_states];
-  if (place == kNone) return;
+  const auto [context, self_loop] = new_states_[state - graph_.num_states];
+  if (context == kNone) return;
   if (self_loop != 0) AddArc(state, {self_loop, 0, transitions_.cost[self_loop], state});
-  for (const Arc& arc : places_[place].own) AddArc(state, arc);
-  FirstArcs(place);
-  for (const Arc& arc : places_[place].first) AddArc(state, arc);
+  for (const Arc& arc : contexts_[context].own) AddArc(state, arc);
+  FirstArcs(context);
+  for (const Arc& arc : contexts_[context].first) AddArc(state, arc);
 }
 
-void Extension::AddEntry(uint32_t state, uint32_t place, int32_t word, float cost) {
+void Extension::AddEntry(uint32_t state, uint32_t context, int32_t word, float cost) {
   if (word != 0) {
-    AddArc(state, {0, word, cost, State(place, 0)});
+    AddArc(state, {0, word, cost, State(context, 0)});
     return;
   }
-  FirstArcs(place);
-  for (const Arc& arc : places_[place].first) {
+  FirstArcs(context);
+  for (const Arc& arc : contexts_[context].first) {
     AddArc(state, {arc.tid, arc.word, arc.cost + cost, arc.next});
   }
 }

@@ -5,7 +5,7 @@
 // depends on words alone: from every word of the sentences the n-grams that begin there are matched
 // arc by arc, each match by one arc in turn, so that their look-ups wait for the memory together. The
 // longest n-gram that ends in a word gives its log probability; the longest history that ends
-// before it backs off to the history of that n-gram, as in Advance, and pays for it.
+// before it backs off to the history of that n-gram, as in Advance, whose back-off weights are added.
 #ifndef LM_CSRC_AUTOMATON_SENTENCE_SCORER_H_
 #define LM_CSRC_AUTOMATON_SENTENCE_SCORER_H_
 

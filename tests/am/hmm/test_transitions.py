@@ -47,7 +47,7 @@ def test_ids_are_numbered_over_sorted_states_and_arcs() -> None:
         assert MODEL.ends_phone[tid] == (to == TOPOLOGY.num_states(phone))
         assert MODEL.transition_id(phone, state, pdf, arc) == tid
         assert MODEL.tuples[MODEL.transition_state[tid] - 1] == (phone, state, pdf)
-        loop = MODEL.self_loop_of(tid)
+        loop = int(MODEL.self_loop[tid])
         assert MODEL.is_self_loop[loop]
         assert MODEL.transition_state[loop] == MODEL.transition_state[tid]
 
@@ -124,7 +124,7 @@ def test_scaled_log_probs(counts: np.ndarray, loop_scale: float, scale: float) -
     assert scaled.dtype == np.float32 and scaled[0] == 0
     for tid in range(1, model.num_transition_ids + 1):
         p = np.exp(np.float64(model.log_prob[tid]))
-        loop = np.exp(np.float64(model.log_prob[model.self_loop_of(tid)]))
+        loop = np.exp(np.float64(model.log_prob[int(model.self_loop[tid])]))
         if model.is_self_loop[tid]:
             expected = loop_scale * np.log(loop)
         else:

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kaldi_archives import write_int_vectors
 from places import KALDI
 from recognizer.am.kaldi.alignments import kaldi_alignment, phone_starts, read_kaldi_alignments
 from recognizer.am.kaldi.model import KaldiTransitions, read_kaldi_transitions, read_symbols
 from recognizer.data.alignments.alignment import Segment
 from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.errors import SpeechError
-from recognizer.data.io.kaldi_archive import write_int_vectors
 
 MODEL = read_kaldi_transitions(KALDI / "final.mdl")
 CHAIN = read_kaldi_transitions(KALDI / "chain.mdl")

@@ -66,7 +66,7 @@ def all_paths(
             if to == state:
                 continue
             forward = model.transition_id(phone, state, pdf, arc)
-            loop = model.self_loop_of(forward)
+            loop = int(model.self_loop[forward])
             for stay in range(frames - len(tids) if loop else 1):
                 extend(
                     (*tids, forward, *[loop] * stay),

@@ -45,7 +45,7 @@ def test_any_path_may_stay_in_each_of_its_states(seed: int, tmp_path: Path) -> N
             expected[inputs, said] = min(cost, expected.get((inputs, said), inf))
             return
         for stays in range(length - len(inputs) - len(rest) + 1):
-            loops = (toy.transitions.self_loop_of(rest[0]),) * stays
+            loops = (int(toy.transitions.self_loop[rest[0]]),) * stays
             stay((*inputs, rest[0], *loops), rest[1:], said)
 
     for (forward, outputs), base in all_paths(fst, length).items():  # noqa: B007 (stay uses it)

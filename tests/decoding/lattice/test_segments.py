@@ -24,7 +24,7 @@ def path_of(
     for name, state, arc, frames in visits:
         phone = PHONES.id(name)
         forward = model.transition_id(phone, state, pdf[phone, state], arc)
-        tids += [forward, *[model.self_loop_of(forward)] * (frames - 1)]
+        tids += [forward, *[int(model.self_loop[forward])] * (frames - 1)]
     return np.array(tids, dtype=np.int32)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.lattice.lattice import BestPath
-from recognizer.decoding.lattice.word_times import phone_times, word_times
+from recognizer.decoding.lattice.word_times import word_times
 from spoken_toys import PHONES, TOPOLOGY, TRANSITIONS, tids_of
 
 WORDS = {"a": ["AH"], "but": ["B", "AH", "T"], "tub": ["T", "AH", "B"], "<unk>": ["SPN"]}
@@ -39,20 +39,16 @@ items = st.tuples(st.sampled_from(["", *WORDS]), st.integers(1, 4))
 @given(st.lists(items, max_size=8))
 def test_words_begin_and_end_where_they_were_put(sequence: list[tuple[str, int]]) -> None:
     tids: list[int] = []
-    words, phones = [], []
+    words = []
     for word, length in sequence:
         begin = len(tids)
         if not word:
             tids += tids_of(SILENCE, [length, 1, length, 1, 1])
             continue
-        for name, phone in zip(WORDS[word], PHONES.word_phones(WORDS[word]), strict=True):
-            first = len(tids)
-            tids += tids_of(phone, [length] + [1] * (TOPOLOGY.num_states(phone) - 1))
-            phones.append((name, first, len(tids)))
+        tids += spoken(word, length)
         words.append((word, begin, len(tids)))
     path = path_of([word for word, _, _ in words], tids)
     assert word_times(path, TRANSITIONS, PHONES) == tuple(words)
-    assert phone_times(path, TRANSITIONS, PHONES) == tuple(phones)
 
 
 def test_a_word_that_is_cut_off_ends_with_the_path() -> None:

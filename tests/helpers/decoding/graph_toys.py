@@ -200,7 +200,7 @@ def random_path(toy: Toy, phones: tuple[int, ...], rng: np.random.Generator) -> 
             arc = arcs[int(rng.integers(len(arcs)))]
             tid = toy.transitions.transition_id(context[1], state, pdfs[state], arc)
             # The stays follow the forward transition.
-            loop = toy.transitions.self_loop_of(tid)
+            loop = int(toy.transitions.self_loop[tid])
             path += [tid] + [loop] * int(rng.integers(0, 3) if loop else 0)
             state = states[state].transitions[arc][0]
     return tuple(path)

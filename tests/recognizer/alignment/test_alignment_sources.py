@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kaldi_archives import write_int_vectors
 from places import KALDI
 from recognizer.alignment.sources import KINDS, AlignmentSource, SourceOptions
 from recognizer.am.kaldi.model import read_kaldi_transitions
@@ -19,7 +20,6 @@ from recognizer.data.alignments.mlf import write_mlf
 from recognizer.data.alignments.textgrid import write_textgrid
 from recognizer.data.alignments.timit import write_timit
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.data.io.kaldi_archive import write_int_vectors
 
 ONE = Alignment(
     "one",

@@ -109,7 +109,7 @@ def build(
     graph.save(directory / files.graph_file(first_pass))
     bins = {letter.translate(script): mel_bin for letter, mel_bin in BINS.items()}
     toy.write_network(toy.network(phones, tree, transitions, bins), directory / files.ACOUSTIC)
-    # The ear is trusted more than the small text.
+    # The acoustic scores count more than the language model of a small text.
     search = SearchOptions(acoustic_scale=1.0, beam=40.0)
     text_rules = "unicode" if script else "english"
     config = replace(toy.config(first_pass), units="pieces", search=search, text_rules=text_rules)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import babble
+from kaldi_archives import write_int_vectors
 from places import KALDI
 from recognizer.alignment.alignment_file import read_paths
 from recognizer.am.kaldi.model import read_kaldi_transitions
@@ -22,7 +23,6 @@ from recognizer.data.alignments.textgrid import read_textgrid, write_textgrid
 from recognizer.data.alignments.timit import write_timit
 from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.data.errors import SpeechError
-from recognizer.data.io.kaldi_archive import write_int_vectors
 from recognizer.pipelines.acoustic.network_stages import NETWORK_FILE
 from recognizer.pipelines.acoustic.stages import STATES_FILE
 from recognizer.pipelines.acoustic.state_labels import StateInventory

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from kaldi_archives import write_int_vectors
 from places import KALDI
 from recognizer.alignment.sources import AlignmentSource, SourceOptions
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.alignments.exclusions import Exclusions
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
-from recognizer.data.io.kaldi_archive import write_int_vectors
 from recognizer.pipelines.acoustic.state_labels import (
     StateInventory,
     label_corpus,

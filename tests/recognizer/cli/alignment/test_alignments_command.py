@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from kaldi_archives import write_int_vectors
 from places import KALDI
 from recognizer.alignment.sources import AlignmentSource
 from recognizer.cli.main import main
 from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.alignments.textgrid import write_textgrid
-from recognizer.data.io.kaldi_archive import write_int_vectors
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
