@@ -77,7 +77,7 @@ def _pool_map(
         waiting: deque[Future[Answer]] = deque()
         for item in items:
             others = set(multiprocessing.active_children())
-            with _interrupts_wait():  # a process is started where all others are busy
+            with interrupts_wait():  # a process is started where all others are busy
                 waiting.append(pool.submit(work, item))
             own |= set(multiprocessing.active_children()) - others
             if len(waiting) == ahead:
@@ -116,7 +116,7 @@ def _watch_parent() -> None:
 
 
 @contextmanager
-def _interrupts_wait() -> Iterator[None]:
+def interrupts_wait() -> Iterator[None]:
     """Holds SIGINT back; processes started meanwhile never see it.
 
     The terminal interrupts all processes, but one is enough to end them all, and a process that

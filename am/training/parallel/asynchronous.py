@@ -17,7 +17,6 @@ import contextlib
 import signal
 import traceback
 from collections.abc import Iterator
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -37,6 +36,7 @@ from recognizer.am.training.engine.run import TrainingResult, TrainingRun
 from recognizer.am.training.engine.runtime import fast_arithmetic
 from recognizer.am.training.engine.task import TrainingTask
 from recognizer.data.errors import SpeechError
+from recognizer.data.parallel.processes import interrupts_wait
 
 _POLL_SECONDS = 0.1
 
@@ -106,7 +106,7 @@ class _Workers:
         context.set_forkserver_preload([__name__])
         task = self._run.task
         try:
-            with _interrupts_wait():
+            with interrupts_wait():
                 for index, position in enumerate(self._positions):
                     ours, theirs = context.Pipe()
                     part = task.part(index, len(self._positions))
@@ -189,17 +189,6 @@ def _send(connection: Connection, message: str) -> None:
     """A worker that has died meanwhile is noticed where it is heard."""
     with contextlib.suppress(BrokenPipeError, ConnectionError):
         connection.send(message)
-
-
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Holds SIGINT back; processes started meanwhile never see it, their leader ends them."""
-    resource_tracker.ensure_running()  # starting it lets signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(
