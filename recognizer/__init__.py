@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from recognizer.streaming.scheduler import BacklogError as BacklogError
     from recognizer.streaming.scheduler import GroupOptions as GroupOptions
     from recognizer.streaming.stream import Stream as Stream
+    from recognizer.vocabulary.adaptation import Adaptation as Adaptation
     from recognizer.vocabulary.grammar import Grammar as Grammar
     from recognizer.vocabulary.grammar import read_grammar as read_grammar
     from recognizer.vocabulary.phrases import Phrase as Phrase
@@ -188,6 +189,7 @@ _MODULES = {
     "recognizer": "Recognizer",
     "streaming.aio": "AsyncStream",
     "streaming.endpointing": "EndpointOptions EndpointRule",
+    "vocabulary.adaptation": "Adaptation",
     "vocabulary.grammar": "Grammar read_grammar",
     "vocabulary.phrases": "Phrase read_phrases",
     "vocabulary.words": "NewWord read_words",

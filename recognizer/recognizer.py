@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,10 @@ from recognizer.recognition.passes import FloatArray, Passes
 from recognizer.recognition.result import Result, TranscriptSegment
 from recognizer.streaming.endpointing import ENDPOINTING, EndpointOptions
 from recognizer.streaming.stream import Stream
+from recognizer.vocabulary.adaptation import Adaptation, AdaptationArguments
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Audio = str | os.PathLike[str] | BinaryIO | npt.ArrayLike
 Progress = Callable[[float, float | None], None]
@@ -49,19 +53,17 @@ class Recognizer(Passes):
         rescoring: replaces the model's own tuned LM scale and word insertion penalty.
         minimum_bayes_risk: choose the words that are expected to have the fewest errors instead
             of those of the best path.
-        words: words that the model does not have, or pronunciations of words that it has; see
-            `adapted`, which gives single recordings words of their own.
-        boost: words and phrases that are expected; see `adapted`, too.
-        grammar: what may be said, in place of the language models; see `adapted`, too.
-        lm: the language model of a domain, mixed with the model's own; see `adapted`, too.
-        lm_weight: its weight.
-        neural_lm: a neural language model or its file (``recognizer lm neural train``), which
-            rescores the lattices of the second pass; None: nothing does.
-        neural_rescoring: replaces the model's own options of that.
+        neural_rescoring: replaces the model's own options of rescoring with a `neural_lm`.
+        adaptation: words, phrases, language models and a grammar that are given at run time;
+            `adapted` gives single recordings their own.
+        given: fields of `recognizer.vocabulary.adaptation.Adaptation` (words, boost, grammar, lm,
+            lm_weight, neural_lm, neural_weight), in place of those of `adaptation`.
+
+    >>> Recognizer(words=["Rotherhithe"], boost=["oaken door"], lm="minutes.txt", lm_weight=0.3)
 
     Raises:
-        UsageError: there is no such model directory, or an impossible option.
-        SpeechError: the model is damaged; names the file and the field.
+        UsageError: there is no such model directory, or an impossible option; as of `adapted`.
+        SpeechError: the model is damaged; names the file and the field. As of `adapted`.
     """
 
     def recognize(
@@ -196,6 +198,8 @@ class Recognizer(Passes):
         endpointing: EndpointOptions | None = ENDPOINTING,
         channel: int | None = None,
         partials: bool = True,
+        adaptation: Adaptation | None = None,
+        **given: Unpack[AdaptationArguments],
     ) -> Stream:
         """Begin to recognise audio that arrives piece by piece.
 
@@ -210,8 +214,15 @@ class Recognizer(Passes):
             endpointing: when an utterance ends; None: at the stream's end only.
             channel: which channel to take, counted from 1; None is the mean of the channels.
             partials: whether to give `Partial` events.
+            adaptation: what this stream is given at run time, as of `adapted`; None: what the
+                recogniser was given.
+            given: fields of `recognizer.vocabulary.adaptation.Adaptation`, as of `adapted`:
+                ``recognizer.stream(words=["Rotherhithe"])``.
 
         Raises:
-            UsageError: the model takes whole utterances only, or a channel below 1.
+            UsageError: the model takes whole utterances only, or a channel below 1; as of
+                `adapted`.
+            SpeechError: as of `adapted`.
         """
-        return Stream(self, endpointing=endpointing, channel=channel, partials=partials)
+        passes = self if adaptation is None and not given else self.adapted(adaptation, **given)
+        return Stream(passes, endpointing=endpointing, channel=channel, partials=partials)

@@ -53,6 +53,6 @@ WITHIN = 0.02 + 1e-6, 0.05 + 1e-6
 
 
 def _matches(reference: Sequence[Segment], found: Sequence[Segment]) -> list[tuple[int, int, int]]:
-    labels = [[segment.label for segment in segments] for segments in (reference, found)]
-    matcher = difflib.SequenceMatcher(None, *labels, autojunk=False)
+    first, second = ([segment.label for segment in segments] for segments in (reference, found))
+    matcher = difflib.SequenceMatcher(None, first, second, autojunk=False)
     return [(block.a, block.b, block.size) for block in matcher.get_matching_blocks()]

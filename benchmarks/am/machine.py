@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-Step = Callable[[], None]
+Step = Callable[[], object]
 
 # Sizes of the recurrent weights of 2x800/512 in float32 and int8.
 FOOTPRINTS = {"float32": 16_400_000, "int8": 4_100_000}

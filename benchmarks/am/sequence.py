@@ -104,7 +104,7 @@ def torch_step(graph: DenominatorGraph, logits: Tensor) -> Tensor:
         total = alpha.sum(1, keepdim=True)
         value = value + (total.log() + top).squeeze(1)
         alpha = alpha / total
-    value.sum().backward()
+    value.sum().backward()  # type: ignore[no-untyped-call]
     return value
 
 

@@ -105,7 +105,7 @@ def torch_step(options: NetworkOptions, streams: int, dtype: torch.dtype) -> Ste
         logits = model.output(hidden.reshape(-1, options.projection))
         loss = nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
         model.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
 
     return step
 

@@ -124,7 +124,7 @@ def recognise(process: subprocess.Popen[str], path: Path) -> dict[str, Any]:
     process.stdin.flush()
     line = process.stdout.readline()
     if not line:
-        raise SystemExit(f"{path}: the worker failed: {process.args}")
+        raise SystemExit(f"{path}: the worker failed: {process.args!r}")
     answer: dict[str, Any] = json.loads(line)
     return answer
 

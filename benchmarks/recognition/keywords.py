@@ -117,7 +117,7 @@ def run(recognizer: Recognizer, corpus: Corpus, directory: Path) -> list[Row]:
         searched = time.process_time() - began
         size = sum(path.stat().st_size for path in (directory / name).iterdir())
         for thresholds in ("single", "keyword"):
-            options = DetectionOptions(thresholds)  # type: ignore[arg-type]
+            options = DetectionOptions(thresholds)
             values = score_keywords(index, directory / "aligned" / "words.ctm", wanted, options)
             row: Row = {
                 "data": corpus.name,

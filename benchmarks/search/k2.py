@@ -79,7 +79,8 @@ def compare(
         "k2_preparation_seconds": round(time.process_time() - begin, 2),
     }
     seconds, errors = {native: 0.0, k2: 0.0}, {native: 0, k2: 0}
-    differences, same_words, same_end = [], 0, 0
+    differences: list[float] = []
+    same_words = same_end = 0
     for scores, reference in scored:
         lattices = {}
         for decoder in (native, k2):
@@ -93,12 +94,13 @@ def compare(
         same_end += other.complete == path.complete
     frames = sum(len(scores) for scores, _ in scored)
     words = sum(len(reference) for _, reference in scored)
+    largest = max(differences, key=abs)
     return row | {
         "frames": frames,
         "same_cost": int(np.sum(np.abs(differences) <= TOLERANCE)),
         "k2_lower_cost": int(np.sum(np.array(differences) < -TOLERANCE)),
         "k2_higher_cost": int(np.sum(np.array(differences) > TOLERANCE)),
-        "largest_difference": round(max(differences, key=abs), 3) + 0.0,
+        "largest_difference": round(largest, 3) + 0.0,
         "same_words": same_words,
         "same_reached_final": same_end,
         "native_oracle_wer": round(100 * errors[native] / words, 2),

@@ -85,7 +85,9 @@ async def _stalled_upload(connection: Connection) -> None:
 
 async def _never_reads(connection: Connection) -> None:
     """Asks again and again, and reads nothing."""
-    connection[1].transport.pause_reading()
+    transport = connection[1].transport
+    assert isinstance(transport, asyncio.Transport)  # of a socket, it goes both ways
+    transport.pause_reading()
     for _ in range(200):
         connection[1].write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
     await asyncio.sleep(2 * IDLE_SECONDS)

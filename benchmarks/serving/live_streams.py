@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
@@ -164,4 +165,5 @@ async def _speak(
 
 def pcm(samples: np.ndarray) -> bytes:
     """16-bit samples of floats ``[N]``."""
-    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+    integers: npt.NDArray[np.int16] = (np.clip(samples, -1, 1) * 32767).astype("<i2")
+    return integers.tobytes()

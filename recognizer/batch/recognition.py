@@ -13,13 +13,10 @@ from recognizer.data.errors import SpeechError, UsageError, as_speech_error
 from recognizer.data.parallel.cluster import cluster_map
 from recognizer.data.parallel.threads import thread_map
 from recognizer.loaded import loaded_recognizer
-from recognizer.model.files import CONFIG, DEFAULT_MODEL, file_record, read_config
+from recognizer.model.files import CONFIG, DEFAULT_MODEL, read_config
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
-from recognizer.vocabulary.domain import LM_WEIGHT
-from recognizer.vocabulary.grammar import Grammar
-from recognizer.vocabulary.phrases import Phrase
-from recognizer.vocabulary.words import NewWord
+from recognizer.vocabulary.adaptation import Adaptation
 
 FileProgress = Callable[[str, float, float | None], None]
 """Is told of a file's path, the seconds that are done, and those of the whole file."""
@@ -37,13 +34,7 @@ class BatchOptions:
             them, segments of long ones; None: one file, its segments on all processors.
         cluster: address of a Ray cluster that recognises the files instead ("auto": the one that
             this machine belongs to; "": one of this machine alone); None: this process does.
-        words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
-        boost: words and phrases that are expected, likewise.
-        grammar: what may be said, likewise.
-        lm: the file of a domain's language model, likewise.
-        lm_weight: its weight.
-        neural_lm: file of a neural language model, likewise.
-        neural_weight: of it, instead of the model's own.
+        adaptation: words, phrases and language models that are given at run time.
     """
 
     model: str | None = None
@@ -51,13 +42,7 @@ class BatchOptions:
     channel: int | None = None
     threads: int | None = None
     cluster: str | None = None
-    words: tuple[NewWord, ...] = ()
-    boost: tuple[Phrase, ...] = ()
-    grammar: Grammar | None = None
-    lm: str | None = None
-    lm_weight: float | None = None
-    neural_lm: str | None = None
-    neural_weight: float | None = None
+    adaptation: Adaptation = Adaptation()
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -68,39 +53,17 @@ class BatchOptions:
         """What the words depend on, as plain values; the model by the hash of its description.
 
         Raises:
+            UsageError: a language model of `adaptation` that is no file.
             SpeechError: there is no such model, or a file cannot be read.
         """
         config = (DEFAULT_MODEL if self.model is None else Path(self.model)) / CONFIG
         read_config(config.parent)  # says what is wrong with a directory that is no model
-        settings: dict[str, Any] = {
+        return {
             "model": hashlib.sha256(config.read_bytes()).hexdigest(),
             "mbr": self.minimum_bayes_risk,
             "channel": self.channel,
+            **self.adaptation.settings(),
         }
-        if self.words:
-            settings["words"] = [
-                [one.word, " ".join(one.phones or ()), one.like or "", one.weight]
-                for one in self.words
-            ]
-        if self.boost:
-            settings["boost"] = [[" ".join(one.words), one.log_weight] for one in self.boost]
-        if self.grammar is not None:
-            settings["grammar"] = [self.grammar.text, self.grammar.rejection_cost]
-        if self.lm is not None:
-            weight = LM_WEIGHT if self.lm_weight is None else self.lm_weight
-            try:
-                settings["lm"] = [file_record(Path(self.lm)).sha256, weight]
-            except OSError as error:
-                raise SpeechError(f"{self.lm}: cannot be read: {error.strerror}") from None
-        if self.neural_lm is not None:
-            try:
-                settings["neural_lm"] = [
-                    file_record(Path(self.neural_lm)).sha256,
-                    self.neural_weight,
-                ]
-            except OSError as error:
-                raise SpeechError(f"{self.neural_lm}: cannot be read: {error.strerror}") from None
-        return settings
 
 
 def recognize_files(
@@ -143,17 +106,7 @@ def recognize_files(
 
 
 def _recognizer(options: BatchOptions) -> Recognizer:
-    return loaded_recognizer(
-        options.model,
-        options.minimum_bayes_risk,
-        options.words,
-        options.boost,
-        options.grammar,
-        options.lm,
-        options.lm_weight,
-        options.neural_lm,
-        options.neural_weight,
-    )
+    return loaded_recognizer(options.model, options.minimum_bayes_risk, options.adaptation)
 
 
 def _recognized(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recognizer.cli.neural_options import check_neural_options, neural_options
-from recognizer.cli.vocabulary import check_lm_options, read_lists, vocabulary_options
+from recognizer.cli.adaptation import adaptation_options
 
 if TYPE_CHECKING:
     from recognizer.data.corpora.corpus import Corpus
+    from recognizer.vocabulary.adaptation import Adaptation
 
 
 @click.command()
@@ -34,10 +34,9 @@ if TYPE_CHECKING:
     help="Recognise on a Ray cluster (auto: the one that this machine belongs to), whose machines "
     "all have DATA and the model under the same names.",
 )
-@neural_options
 @click.option("--channel", type=click.IntRange(min=1), metavar="N", help="As in recognize.")
 @click.option("--allow-pipes", is_flag=True, help="Run the commands that wav.scp names.")
-@vocabulary_options
+@adaptation_options(neural=True)
 def evaluate(
     data: str,
     model: str | None,
@@ -46,14 +45,9 @@ def evaluate(
     phones: bool,
     jobs: int,
     cluster: str | None,
-    neural_lm: str | None,
-    neural_weight: float | None,
     channel: int | None,
     allow_pipes: bool,
-    words_file: str | None,
-    boost_file: str | None,
-    lm: str | None,
-    lm_weight: float | None,
+    adaptation: Adaptation,
 ) -> int:
     """Recognise the test set DATA and print word error rates.
 
@@ -87,14 +81,9 @@ def evaluate(
         raise click.UsageError("--jobs does not go with --cluster")
     if phones and (speakers or cluster is not None):
         raise click.UsageError("--phones goes with neither --speakers nor --cluster")
-    given = {"--words": words_file, "--boost": boost_file, "--lm": lm}
-    for name, value in given.items():
-        if phones and value is not None:
-            raise click.UsageError(f"--phones does not go with {name}")
-    check_lm_options(lm, lm_weight)
-    check_neural_options(neural_lm, neural_weight)
-    if phones and neural_lm is not None:
-        raise click.UsageError("--phones does not go with --neural-lm")
+    if phones and adaptation.given:
+        name = adaptation.given[0].replace("_", "-")
+        raise click.UsageError(f"--phones does not go with --{name}")
 
     import sys
     from contextlib import nullcontext, redirect_stdout
@@ -115,7 +104,6 @@ def evaluate(
         corpus = corpus.of_channel(channel)
     if phones:
         return _evaluate_phones(corpus, model, out, jobs)
-    words, boost = read_lists(words_file, boost_file)
     held_back: list[UtteranceScore] = []
     recognised = False
     with progress_bar(corpus.name, len(corpus)) as advance:
@@ -140,12 +128,7 @@ def evaluate(
                 jobs=jobs,
                 progress=progress,
                 cluster=cluster,
-                words=words,
-                boost=boost,
-                lm=lm,
-                lm_weight=lm_weight,
-                neural_lm=neural_lm,
-                neural_weight=neural_weight,
+                adaptation=adaptation,
             )
     result = evaluation.result()
     if out is not None:

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recognizer.cli.neural_options import check_neural_options, neural_options
+from recognizer.cli.adaptation import adaptation_options
 from recognizer.cli.run import report, run
-from recognizer.cli.vocabulary import (
-    check_grammar_options,
-    check_lm_options,
-    given_grammar,
-    grammar_options,
-    read_lists,
-    vocabulary_options,
-)
 from recognizer.data.errors import SpeechError
 from recognizer.formats.names import FORMATS, format_names, output_format
 
@@ -27,6 +19,7 @@ if TYPE_CHECKING:
     from recognizer.formats.cues import SubtitleOptions
     from recognizer.formats.recordings import Recording
     from recognizer.recognition.result import Result
+    from recognizer.vocabulary.adaptation import Adaptation
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,9 +102,7 @@ if TYPE_CHECKING:
     help="Of raw samples, interleaved, or of the microphone [default: 1].",
 )
 @click.option("--encoding", metavar="NAME", help="Of raw samples: s16le or f32le [default: s16le].")
-@vocabulary_options
-@grammar_options
-@neural_options
+@adaptation_options(grammar=True, neural=True)
 @click.version_option(package_name="recognizer")
 def recognize(
     audio: tuple[str, ...],
@@ -127,16 +118,9 @@ def recognize(
     channel: int | None,
     threads: int | None,
     cluster: str | None,
-    words_file: str | None,
-    boost_file: str | None,
-    lm: str | None,
-    lm_weight: float | None,
-    grammar_file: str | None,
-    rejection_cost: float | None,
-    neural_lm: str | None,
-    neural_weight: float | None,
     live: bool,
     microphone: bool,
+    adaptation: Adaptation,
     **sound: Any,
 ) -> int:
     """Print what is said in recordings.
@@ -169,30 +153,20 @@ def recognize(
       recognize --microphone
       arecord -f S16_LE -r 16000 | recognize --live -
     """
-    check_lm_options(lm, lm_weight)
-    check_neural_options(neural_lm, neural_weight)
-    others = {"--mbr": mbr, "--lm": lm, "--neural-lm": neural_lm}
-    check_grammar_options(grammar_file, rejection_cost, others)
-
-    def vocabulary() -> dict[str, Any]:
-        words, boost = read_lists(words_file, boost_file)
-        grammar = given_grammar(grammar_file, rejection_cost)
-        return {
-            "words": words,
-            "boost": boost,
-            "grammar": grammar,
-            "lm": lm,
-            "lm_weight": lm_weight,
-        }
-
+    if mbr and adaptation.grammar is not None:
+        raise click.UsageError("--mbr does not go with --grammar")
     if live or microphone:
-        other = {"--output-dir": output_dir, "--overwrite": overwrite, "--cluster": cluster}
-        other["--neural-lm"] = neural_lm
+        other = {
+            "--output-dir": output_dir,
+            "--overwrite": overwrite,
+            "--cluster": cluster,
+            "--neural-lm": adaptation.neural_lm,
+        }
         for name, value in other.items():
             if value:
                 raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
         return _listen(
-            audio, live, microphone, model, mbr, channel, form or "text", vocabulary, sound
+            audio, live, microphone, model, mbr, channel, form or "text", adaptation, sound
         )
     for name, value in sound.items():
         if value is not None:
@@ -213,16 +187,7 @@ def recognize(
         word_timestamps=word_timestamps,
         **{name: value for name, value in given.items() if value is not None},
     )
-    options = BatchOptions(
-        model,
-        mbr,
-        channel,
-        threads,
-        cluster,
-        **vocabulary(),
-        neural_lm=neural_lm,
-        neural_weight=neural_weight,
-    )
+    options = BatchOptions(model, mbr, channel, threads, cluster, adaptation)
     named = recordings(audio, channel)
     if output_dir is None:
         if overwrite:
@@ -243,7 +208,7 @@ def _listen(
     mbr: bool,
     channel: int | None,
     form: str,
-    vocabulary: Callable[[], dict[str, Any]],
+    adaptation: Adaptation,
     sound: Mapping[str, Any],
 ) -> int:
     """Print what is said while it is said."""
@@ -269,7 +234,7 @@ def _listen(
         raise click.UsageError(f"--{wrong[0]} goes with {wrong[1]}")
     given = {key: value for key, value in sound.items() if value is not None}
     pcm = PcmFormat(**given) if live else None
-    recognizer = Recognizer(model, minimum_bayes_risk=mbr, **vocabulary())
+    recognizer = Recognizer(model, minimum_bayes_risk=mbr, adaptation=adaptation)
     stream = recognizer.stream(channel=channel, partials=form == "json" or sys.stdout.isatty())
     with HeldInterrupts() as interrupts:
         source: PcmInput | Microphone

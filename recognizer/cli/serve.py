@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from recognizer.cli.adaptation import adaptation_options
 from recognizer.cli.run import report
-from recognizer.cli.vocabulary import check_lm_options, read_lists, vocabulary_options
 from recognizer.data.errors import SpeechError, UsageError
+
+if TYPE_CHECKING:
+    from recognizer.vocabulary.adaptation import Adaptation
 
 _NAME = "recognizer serve"
 _TOKEN_VARIABLE = "RECOGNIZER_TOKEN"
@@ -21,7 +25,7 @@ _PACKAGES = ("prometheus_client", "python_multipart", "starlette", "uvicorn", "w
 @click.option(
     "--model", metavar="DIR", type=click.Path(), help="A model directory [default: English]."
 )
-@vocabulary_options
+@adaptation_options()
 @click.option("--host", help="Address to listen on [default: 127.0.0.1].")
 @click.option(
     "--port", type=int, metavar="N", help="Port to listen on, 0 for any free one [default: 2700]."
@@ -74,10 +78,7 @@ _PACKAGES = ("prometheus_client", "python_multipart", "starlette", "uvicorn", "w
 )
 def serve(
     model: str | None,
-    words_file: str | None,
-    boost_file: str | None,
-    lm: str | None,
-    lm_weight: float | None,
+    adaptation: Adaptation,
     token_file: str | None,
     origins: tuple[str, ...],
     **given: str | int | float | None,
@@ -107,10 +108,8 @@ def serve(
 
     chosen = {name: value for name, value in given.items() if value is not None}
     options = ServerOptions(token=_token(token_file), origins=origins, **chosen)  # type: ignore[arg-type]
-    check_lm_options(lm, lm_weight)
-    words, boost = read_lists(words_file, boost_file)
     with listen(options) as listening:  # before the model is read, which takes longer
-        recognizer = Recognizer(model, words=words, boost=boost, lm=lm, lm_weight=lm_weight)
+        recognizer = Recognizer(model, adaptation=adaptation)
         service = Service(recognizer, options, lambda message: report(_NAME, message))
         Server(service).run([listening])
 

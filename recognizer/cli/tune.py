@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from recognizer.cli.vocabulary import boost_option, lm_option, read_lists, words_option
+from recognizer.cli.adaptation import adaptation_options
+
+if TYPE_CHECKING:
+    from recognizer.vocabulary.adaptation import Adaptation
 
 
 @click.command()
@@ -13,35 +18,26 @@ from recognizer.cli.vocabulary import boost_option, lm_option, read_lists, words
 @click.option("--acoustic-scales", metavar="LIST", help="Tried values, separated by commas.")
 @click.option("--lm-scales", metavar="LIST", help="Tried values, separated by commas.")
 @click.option("--penalties", metavar="LIST", help="Tried word insertion penalties.")
-@click.option(
-    "--neural-lm", metavar="FILE", type=click.Path(),
-    help="A neural language model, whose weight in the third pass is chosen too.",
-)  # fmt: skip
-@click.option("--neural-weights", metavar="LIST", help="Tried weights of it.")
 @click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
 @click.option("--table", type=click.Path(), help="Write all combinations as a Markdown table.")
 @click.option("--dry-run", is_flag=True, help="Leave model.toml as it is.")
-@lm_option
 @click.option(
     "--lm-weights", metavar="LIST", help="Tried weights of --lm [default: 0.1, 0.2 to 0.9]."
 )
-@boost_option
-@words_option
+@click.option("--neural-weights", metavar="LIST", help="Tried weights of --neural-lm.")
+@adaptation_options(neural=True, weights=False)
 def tune(
     model: str,
     data: tuple[str, ...],
     acoustic_scales: str | None,
     lm_scales: str | None,
     penalties: str | None,
-    neural_lm: str | None,
-    neural_weights: str | None,
     jobs: int,
     table: str | None,
     dry_run: bool,
-    words_file: str | None,
-    boost_file: str | None,
-    lm: str | None,
     lm_weights: str | None,
+    neural_weights: str | None,
+    adaptation: Adaptation,
 ) -> None:
     """Choose scales and penalty of the model directory MODEL on the development sets DATA.
 
@@ -73,9 +69,9 @@ def tune(
     from recognizer.model.bundle import ModelBundle
 
     weights = _numbers(lm_weights, "--lm-weights")
-    if weights is not None and lm is None:
+    if weights is not None and adaptation.lm is None:
         raise click.UsageError("--lm-weights goes with --lm")
-    with_more = any(name is not None for name in (words_file, boost_file, lm))
+    neural_lm, adaptation = adaptation.neural_lm, replace(adaptation, neural_lm=None)
     given = {
         "acoustic_scales": _numbers(acoustic_scales, "--acoustic-scales"),
         "lm_scales": _numbers(lm_scales, "--lm-scales"),
@@ -84,11 +80,11 @@ def tune(
     tried_neural = _numbers(neural_weights, "--neural-weights")
     if tried_neural is not None and neural_lm is None:
         raise click.UsageError("--neural-weights goes with --neural-lm")
-    if neural_lm is not None and with_more:
+    if neural_lm is not None and adaptation.given:
         raise click.UsageError("--neural-lm goes with none of --words, --boost and --lm")
     if table is not None:
         check_directory(Path(table).absolute().parent)
-    if with_more:
+    if adaptation.given:
         config = ModelBundle(model).config
         own = {
             "acoustic_scales": (config.search.acoustic_scale,),
@@ -96,7 +92,6 @@ def tune(
             "word_insertion_penalties": (config.rescoring.word_insertion_penalty,),
         }
         given = {name: given[name] or values for name, values in own.items()}
-    words, boost = read_lists(words_file, boost_file)
     grid = Grid(**{name: values for name, values in given.items() if values is not None})
     # Many sets are called dev: what tells them apart is what the user called them.
     corpora = [replace(read_corpus(path), name=path) for path in data]
@@ -107,9 +102,7 @@ def tune(
             grid,
             jobs=jobs,
             progress=advance,
-            words=words,
-            boost=boost,
-            lm=lm,
+            adaptation=adaptation,
             lm_weights=LM_WEIGHTS if weights is None else weights,
         )
     if table is not None:
@@ -118,7 +111,7 @@ def tune(
     best = tuning.best
     for name, counts in zip(tuning.data, best.counts, strict=True):
         click.echo(f"{counts} {name}")
-    weight = "" if lm is None else f"LM weight {best.search.lm_weight:g}, "
+    weight = "" if adaptation.lm is None else f"LM weight {best.search.lm_weight:g}, "
     click.echo(
         f"{weight}acoustic scale {best.acoustic_scale:g}, LM scale {best.rescoring.lm_scale:g}, "
         f"word insertion penalty {best.rescoring.word_insertion_penalty:g}"
@@ -139,7 +132,7 @@ def tune(
         for one in neural_tuning.counts:
             click.echo(f"neural weight {one:g}: mean WER {neural_tuning.wer(one):.2f}")
         click.echo(f"neural weight {neural_tuning.best:g}")
-    if dry_run or with_more:
+    if dry_run or adaptation.given:
         return
     write_choice(model, tuning)
     if neural_tuning is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,8 +33,7 @@ from recognizer.evaluation.transcript_files import write_trn
 from recognizer.evaluation.word_alignment import alignment_text, count_errors
 from recognizer.loaded import loaded_recognizer
 from recognizer.recognizer import Recognizer
-from recognizer.vocabulary.phrases import Phrase, as_phrases
-from recognizer.vocabulary.words import NewWord, as_new_words
+from recognizer.vocabulary.adaptation import NO_ADAPTATION, Adaptation
 
 Answer = TypeVar("Answer")
 
@@ -205,12 +204,7 @@ def evaluate(
     progress: Callable[[UtteranceScore], None] = lambda score: None,
     listen: Callable[[Utterance], Samples] = Utterance.samples,
     cluster: str | None = None,
-    words: Iterable[str | NewWord] = (),
-    boost: Iterable[str | Phrase] = (),
-    lm: str | None = None,
-    lm_weight: float | None = None,
-    neural_lm: str | None = None,
-    neural_weight: float | None = None,
+    adaptation: Adaptation = NO_ADAPTATION,
 ) -> CorpusEvaluation:
     """Recognise and score every utterance of a corpus.
 
@@ -222,30 +216,18 @@ def evaluate(
         listen: gives the samples that are recognised; it goes to other processes.
         cluster: address of a Ray cluster that works instead of processes of this machine
             (`recognizer.data.parallel.cluster.cluster_map`).
-        words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
-        boost: words and phrases that are expected, likewise.
-        lm: the file of a domain's language model, likewise.
-        lm_weight: its weight.
-        neural_lm: file of a neural language model; the words are then those of the third pass.
-        neural_weight: of it, instead of the model's own.
+        adaptation: what the recogniser is given at run time. With a neural language model, the
+            rescored words are those of the third pass. Where others than this process work,
+            language models must be files.
 
     Raises:
-        UsageError: words and the like that the model cannot take.
+        UsageError: the model cannot take what `adaptation` gives.
         SpeechError: the corpus is empty, the model is damaged, or no utterance at all could be
             recognised. Where only some cannot be, they are scored as deleted and named in their
             `UtteranceScore.error`.
     """
     # Here too: a damaged model is found before any process starts.
-    load = functools.partial(
-        loaded_recognizer,
-        model,
-        words=as_new_words(words),
-        boost=as_phrases(boost),
-        lm=lm,
-        lm_weight=lm_weight,
-        neural_lm=neural_lm,
-        neural_weight=neural_weight,
-    )
+    load = functools.partial(loaded_recognizer, model, adaptation=adaptation)
     recognizer = load()
     corpus = corpus.normalized(recognizer.bundle.config.text_rules)
     scores = []

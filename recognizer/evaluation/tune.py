@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -17,9 +17,8 @@ from recognizer.evaluation.word_alignment import count_errors
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import ModelConfig
 from recognizer.recognizer import Recognizer
+from recognizer.vocabulary.adaptation import NO_ADAPTATION, Adaptation
 from recognizer.vocabulary.domain import check_lm_weight, read_domain_lm
-from recognizer.vocabulary.phrases import Phrase, as_phrases
-from recognizer.vocabulary.words import NewWord, as_new_words
 
 LM_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Of a domain's language model: those that are tried where nothing else is said."""
@@ -153,9 +152,7 @@ def tune(
     *,
     jobs: int = 1,
     progress: Callable[[], None] = lambda: None,
-    words: Iterable[str | NewWord] = (),
-    boost: Iterable[str | Phrase] = (),
-    lm: str | None = None,
+    adaptation: Adaptation = NO_ADAPTATION,
     lm_weights: Sequence[float] = LM_WEIGHTS,
 ) -> Tuning:
     """Score every combination of the grid on development sets.
@@ -170,20 +167,23 @@ def tune(
         grid: what to try.
         jobs: processes; each loads the model.
         progress: called after each utterance.
-        words: beside the model's own, as in `recognizer.recognizer.Recognizer`.
-        boost: words and phrases that are expected, likewise.
-        lm: the file of a domain's language model, likewise.
-        lm_weights: weights of the domain's model to try.
+        adaptation: what the recogniser is given at run time; the weight of its `lm`, if there is
+            one, is chosen too. Where others than this process work, language models must be files.
+        lm_weights: weights of that model to try.
 
     Raises:
-        UsageError: no development set; weights that are none.
+        UsageError: no development set; impossible weights; an `lm` that has its weight already.
         SpeechError: a set is empty or its audio cannot be read, or the model is damaged.
     """
     if not corpora:
         raise UsageError("expected a development set, found none")
     # A damaged model is found before any process starts.
     rules = ModelBundle(model).config.text_rules
-    weights = _checked_weights(lm_weights) if lm is not None else (None,)
+    if adaptation.lm is not None and not (
+        isinstance(adaptation.lm, str) and adaptation.lm_weight is None
+    ):
+        raise UsageError("lm: expected a file without a weight, found one that has its weight")
+    weights = (None,) if adaptation.lm is None else _checked_weights(lm_weights)
     searches = tuple(
         Search(scale, weight) for weight, scale in product(weights, grid.acoustic_scales)
     )
@@ -191,11 +191,10 @@ def tune(
     second: dict[tuple[Search, RescoringOptions], list[ErrorCounts]] = {
         pair: [] for pair in product(searches, grid.rescoring)
     }
-    given = _Given(Path(model), as_new_words(words), as_phrases(boost), lm)
     for corpus in corpora:
         for counts in (*first.values(), *second.values()):
             counts.append(ErrorCounts())
-        work = functools.partial(_score, given, searches, grid.rescoring)
+        work = functools.partial(_score, Path(model), adaptation, searches, grid.rescoring)
         normalized = corpus.normalized(rules)
         for first_counts, second_counts in each_utterance(normalized, work, jobs):
             for counts, one in zip(first.values(), first_counts, strict=True):
@@ -236,43 +235,34 @@ def _checked_weights(weights: Sequence[float]) -> tuple[float, ...]:
     return tuple(weights)
 
 
-@dataclass(frozen=True)
-class _Given:
-    """What recognisers are made of, whatever their search."""
-
-    model: Path
-    words: tuple[NewWord, ...]
-    boost: tuple[Phrase, ...]
-    lm: str | None
-
-
 @functools.lru_cache(maxsize=1)
-def _recognizers(given: _Given, searches: tuple[Search, ...]) -> tuple[Recognizer, ...]:
+def _recognizers(
+    model: Path, adaptation: Adaptation, searches: tuple[Search, ...]
+) -> tuple[Recognizer, ...]:
     """This process's recognisers, one for each search; they share the model's parts."""
-    bundle = ModelBundle(given.model)
-    domain = None if given.lm is None else read_domain_lm(bundle, given.lm)
+    bundle = ModelBundle(model)
+    domain = read_domain_lm(bundle, adaptation.lm) if isinstance(adaptation.lm, str) else None
     weights = dict.fromkeys(search.lm_weight for search in searches)
     mixed = {weight: None if domain is None else domain.mixed(weight) for weight in weights}
     return tuple(
         Recognizer(
             bundle,
             acoustic_scale=search.acoustic_scale,
-            words=given.words,
-            boost=given.boost,
-            lm=mixed[search.lm_weight],
+            adaptation=replace(adaptation, lm=mixed[search.lm_weight]),
         )
         for search in searches
     )
 
 
 def _score(
-    given: _Given,
+    model: Path,
+    adaptation: Adaptation,
     searches: tuple[Search, ...],
     rescoring: tuple[RescoringOptions, ...],
     utterance: Utterance,
 ) -> tuple[list[ErrorCounts], list[ErrorCounts]]:
     """Errors of the first pass for each search, and of every combination."""
-    recognizers = _recognizers(given, searches)
+    recognizers = _recognizers(model, adaptation, searches)
     scores = recognizers[0].acoustic_scores(utterance.samples())
     reference = utterance.words
     first, second = [], []

@@ -13,6 +13,7 @@ from recognizer.decoding.rescoring.rescore import RescoringOptions
 from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.evaluation.evaluate import each_utterance
 from recognizer.evaluation.word_alignment import count_errors
+from recognizer.lm.neural.word_model import NeuralLanguageModel
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import ModelConfig
 from recognizer.recognizer import Recognizer
@@ -46,7 +47,7 @@ class NeuralTuning:
 def tune_neural(
     corpora: Sequence[Corpus],
     model: str | Path,
-    neural_lm: str,
+    neural_lm: str | NeuralLanguageModel,
     weights: Sequence[float] = NEURAL_WEIGHTS,
     *,
     acoustic_scale: float | None = None,
@@ -62,7 +63,7 @@ def tune_neural(
     Args:
         corpora: the development sets.
         model: the model directory.
-        neural_lm: the neural model's file.
+        neural_lm: the neural model's file; or the model itself, where this process alone works.
         weights: what to try.
         acoustic_scale: instead of the model's own.
         rescoring: LM scale and penalty of the second pass, instead of the model's own.
@@ -117,18 +118,17 @@ def write_weight(model: str | Path, tuning: NeuralTuning) -> ModelConfig:
 @functools.lru_cache(maxsize=1)
 def _recognizer(
     model: Path,
-    neural_lm: str,
+    neural_lm: str | NeuralLanguageModel,
     weight: float,
     acoustic_scale: float | None,
     rescoring: RescoringOptions | None,
 ) -> Recognizer:
-    bundle = ModelBundle(model)
     return Recognizer(
-        bundle,
+        model,
         acoustic_scale=acoustic_scale,
         rescoring=rescoring,
         neural_lm=neural_lm,
-        neural_rescoring=replace(bundle.config.neural_rescoring, weight=weight),
+        neural_weight=weight,
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,24 +24,18 @@ from recognizer.decoding.rescoring.neural import (
 from recognizer.decoding.rescoring.rescore import Rescored, Rescorer, RescoringOptions
 from recognizer.decoding.search.decoding import CompactDecoding
 from recognizer.decoding.vocabulary.phrases import WeightedPhrase
-from recognizer.lm.neural.word_model import NeuralLanguageModel
 from recognizer.lm.text.classes import is_class
 from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
 from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
-from recognizer.vocabulary.domain import MixedLm, check_lm_weight, read_domain_lm
-from recognizer.vocabulary.grammar import Grammar, ModelGrammar, as_grammar
-from recognizer.vocabulary.phrases import Phrase, as_phrases, weighted_phrases
-from recognizer.vocabulary.words import (
-    NewWord,
-    SpokenWords,
-    added_words,
-    as_new_words,
-    classes_of,
-)
+from recognizer.vocabulary.adaptation import NO_ADAPTATION, Adaptation, AdaptationArguments
+from recognizer.vocabulary.domain import MixedLm, read_domain_lm
+from recognizer.vocabulary.grammar import ModelGrammar
+from recognizer.vocabulary.phrases import weighted_phrases
+from recognizer.vocabulary.words import NewWord, SpokenWords, added_words, classes_of
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -57,7 +50,8 @@ class Passes:
         search: its options.
         rescoring: LM scale and word insertion penalty of the second pass.
         neural_rescoring: options of the third pass, if there is one.
-        grammar: what may be said, if not anything.
+        adaptation: what it was given at run time, with its language models opened and mixed.
+        grammar: the grammar of `adaptation` in the words of the model; None: anything may be said.
 
     Args:
         model: a model directory or an open bundle; None is the English model of this package.
@@ -66,16 +60,13 @@ class Passes:
         rescoring: replaces the model's own tuned LM scale and word insertion penalty.
         minimum_bayes_risk: choose the words that are expected to have the fewest errors instead
             of those of the best path.
-        words: words beside the model's own, as `adapted` takes them.
-        boost: words and phrases that are expected, as `adapted` takes them.
-        lm: a domain's language model, as `adapted` takes it.
-        lm_weight: its weight.
-        grammar: what may be said, as `adapted` takes it.
-        neural_lm: a neural language model or its file, for a third pass; None: there is none.
         neural_rescoring: replaces the model's own options of the third pass.
+        adaptation: what the recogniser is given at run time.
+        given: fields of `recognizer.vocabulary.adaptation.Adaptation`, in place of those of
+            `adaptation`.
 
     Raises:
-        UsageError: there is no such model directory, or an impossible option.
+        UsageError: there is no such model directory, or an impossible option; as of `adapted`.
         SpeechError: the model is damaged; names the file and the field. The neural language model
             is, or lacks a word of the model.
     """
@@ -88,15 +79,12 @@ class Passes:
         beam: float | None = None,
         rescoring: RescoringOptions | None = None,
         minimum_bayes_risk: bool = False,
-        words: Iterable[str | NewWord] = (),
-        boost: Iterable[str | Phrase] = (),
-        lm: str | os.PathLike[str] | MixedLm | None = None,
-        lm_weight: float | None = None,
-        grammar: str | Grammar | None = None,
-        neural_lm: str | os.PathLike[str] | NeuralLanguageModel | None = None,
         neural_rescoring: NeuralRescoringOptions | None = None,
+        adaptation: Adaptation = NO_ADAPTATION,
+        **given: Unpack[AdaptationArguments],
     ) -> None:
-        if neural_rescoring is not None and neural_lm is None:
+        adaptation = adaptation.updated(**given)
+        if neural_rescoring is not None and adaptation.neural_lm is None:
             raise UsageError("neural_rescoring: expected with neural_lm, found it alone")
         bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
         search = bundle.config.search
@@ -107,53 +95,40 @@ class Passes:
         self.bundle = bundle
         self.search = search
         self._given_rescoring = rescoring
-        self.neural_rescoring = neural_rescoring or bundle.config.neural_rescoring
-        self._neural_lm = None if neural_lm is None else bundle.neural_lm(neural_lm)
+        self._given_neural_rescoring = neural_rescoring
         self._minimum_bayes_risk = minimum_bayes_risk
         self._limits = bundle.config.lattice
         self._join = join_pieces if bundle.config.units == "pieces" else whole_words
         self.acoustic_model = bundle.acoustic_model
-        self._adapt(words, boost, lm, lm_weight, grammar)
+        self._adapt(adaptation)
 
     def adapted(
-        self,
-        words: Iterable[str | NewWord] = (),
-        boost: Iterable[str | Phrase] = (),
-        lm: str | os.PathLike[str] | MixedLm | None = None,
-        lm_weight: float | None = None,
-        grammar: str | Grammar | None = None,
+        self, adaptation: Adaptation | None = None, **given: Unpack[AdaptationArguments]
     ) -> Self:
-        """The same recogniser with other words, phrases and n-grams beside the model's own.
+        """The same recogniser with other words, phrases, language models or another grammar.
 
         It shares the model with this one, which stays as it is, and is made in well under a second
-        for thousands of words, so that each utterance can have words of its own. To mix a language
-        model into the model's own takes seconds.
+        for thousands of words, so that each utterance can have words of its own. To mix a domain's
+        language model into the model's own takes seconds, once: recognisers that are adapted from
+        this one share the mixture.
+
+        >>> recognizer.adapted(words=["Rotherhithe"]).recognize("meeting.wav")
 
         Args:
-            words: words that the model does not have, or new pronunciations of words that it has.
-            boost: words and phrases that get a bonus, in both passes. Words that neither the model
-                nor `words` has are added.
-            lm: the language model of a domain: a file as
-                `recognizer.vocabulary.domain.read_domain_lm` takes it, or the `lm` of another
-                recogniser of this model, which is mixed already. Its words are added.
-            lm_weight: weight of the domain's model beside the model's own, above 0 and below 1;
-                None: `recognizer.vocabulary.domain.LM_WEIGHT`.
-            grammar: the sentences that may be said: JSGF or a list, as text or as a `Grammar`. It
-                stands in place of the language models of both passes. Words that neither the model
-                nor `words` has are added. What is said outside of it is rejected
-                (`Result.rejected`).
+            adaptation: what it is given; None: what this recogniser was given.
+            given: fields of `recognizer.vocabulary.adaptation.Adaptation`, in place of those of
+                `adaptation`.
 
         Raises:
-            UsageError: the model searches a static graph; a weight without a file, or an impossible
-                one; an `lm` of another model; a grammar beside what it takes the place of: another
-                language model or words of its classes, or beside the minimum-Bayes-risk choice of
-                words, which need not be a sentence of it.
+            UsageError: as of `Adaptation`; the model searches a static graph; an `lm` of another
+                model; a grammar beside the minimum-Bayes-risk choice of words, which need not be a
+                sentence of it.
             SpeechError: a phone that the model lacks, or a word that nothing can pronounce; a
                 grammar that is wrong; a model of pieces of words; a class of the domain's model
-                that none of the words is in.
+                that none of the words is in; a damaged language model.
         """
         other = copy.copy(self)
-        other._adapt(words, boost, lm, lm_weight, grammar)
+        other._adapt((self.adaptation if adaptation is None else adaptation).updated(**given))
         return other
 
     @property
@@ -161,30 +136,28 @@ class Passes:
         """The model's language models with a domain's mixed in; None: it has its own alone."""
         return self._lm
 
-    def _adapt(
-        self,
-        words: Iterable[str | NewWord],
-        boost: Iterable[str | Phrase],
-        lm: str | os.PathLike[str] | MixedLm | None,
-        lm_weight: float | None,
-        grammar: str | Grammar | None,
-    ) -> None:
+    def _adapt(self, given: Adaptation) -> None:
         bundle = self.bundle
-        new_words = as_new_words(words)
-        if grammar is not None:
-            self._check_with_grammar(new_words, lm)
-        self._lm = mixed = _mixed(bundle, lm, lm_weight)
+        if given.grammar is not None and self._minimum_bayes_risk:
+            raise UsageError("minimum Bayes risk: expected none with a grammar, found it")
+        neural = self._given_neural_rescoring or bundle.config.neural_rescoring
+        if given.neural_weight is not None:
+            neural = replace(neural, weight=given.neural_weight)
+        self.neural_rescoring = neural
+        neural_lm = None if given.neural_lm is None else bundle.neural_lm(given.neural_lm)
+        self._lm = mixed = _mixed(bundle, given)
+        self.adaptation = replace(given, lm=mixed, lm_weight=None, neural_lm=neural_lm)
         of_domain = () if mixed is None else mixed.domain.words
         if mixed is not None:
-            mixed.check_classes(classes_of(new_words))
-            if mixed is not lm:
-                mixed.domain.warn_of_missing({one.word for one in new_words})
-        spoken = SpokenWords(bundle, new_words, (one.word for one in of_domain))
-        phrases = weighted_phrases(as_phrases(boost), spoken)
+            mixed.check_classes(classes_of(given.words))
+            if mixed is not given.lm:
+                mixed.domain.warn_of_missing({one.word for one in given.words})
+        spoken = SpokenWords(bundle, given.words, (one.word for one in of_domain))
+        phrases = weighted_phrases(given.boost, spoken)
         self.grammar = None
         self.rescoring = self._given_rescoring or bundle.config.rescoring
-        if grammar is not None:
-            self.grammar = ModelGrammar(bundle, as_grammar(grammar), spoken)
+        if given.grammar is not None:
+            self.grammar = ModelGrammar(bundle, given.grammar, spoken)
             self.rescoring = self._given_rescoring or RescoringOptions()
             self._adapt_to_grammar(self.grammar, phrases, spoken.new)
             return
@@ -205,23 +178,8 @@ class Passes:
             scored_as,
         )
         self._neural_rescorer = (
-            None
-            if self._neural_lm is None
-            else NeuralRescorer(self._neural_lm, ngram, symbols, scored_as)
+            None if neural_lm is None else NeuralRescorer(neural_lm, ngram, symbols, scored_as)
         )
-
-    def _check_with_grammar(
-        self, words: Sequence[NewWord], lm: str | os.PathLike[str] | MixedLm | None
-    ) -> None:
-        """Refuse what does not go with a grammar."""
-        for name, found in (
-            ("minimum Bayes risk", self._minimum_bayes_risk),
-            ("lm", lm is not None),
-            ("neural_lm", self._neural_lm is not None),
-            ("words of a class", bool(classes_of(words))),
-        ):
-            if found:
-                raise UsageError(f"{name}: expected none with a grammar, found one")
 
     def _adapt_to_grammar(
         self, grammar: ModelGrammar, phrases: Sequence[WeightedPhrase], words: Sequence[NewWord]
@@ -393,20 +351,14 @@ class Passes:
         return Hypothesis(self.path_words(path), -path.acoustic_cost, -path.graph_cost)
 
 
-def _mixed(
-    bundle: ModelBundle, lm: str | os.PathLike[str] | MixedLm | None, weight: float | None
-) -> MixedLm | None:
-    """What `Passes.adapted` says of `lm` and `lm_weight`."""
-    if lm is None or isinstance(lm, MixedLm):
-        if weight is not None:
-            found = "none" if lm is None else "one that has its weight already"
-            raise UsageError(f"lm_weight: expected the file of a language model, found {found}")
-        if lm is not None and lm.domain.bundle is not bundle:
-            raise UsageError(
-                f"lm: expected one that was mixed for {bundle.path}, found one for "
-                f"{lm.domain.bundle.path}"
-            )
-        return lm
-    if weight is not None:
-        check_lm_weight(weight)
-    return read_domain_lm(bundle, lm).mixed(weight)
+def _mixed(bundle: ModelBundle, given: Adaptation) -> MixedLm | None:
+    """The model's language models with the domain's mixed in, if one is given."""
+    lm = given.lm
+    if isinstance(lm, str):
+        return read_domain_lm(bundle, lm).mixed(given.lm_weight)
+    if lm is not None and lm.domain.bundle is not bundle:
+        raise UsageError(
+            f"lm: expected one that was mixed for {bundle.path}, found one for "
+            f"{lm.domain.bundle.path}"
+        )
+    return lm

@@ -20,9 +20,10 @@ from recognizer.streaming.endpointing import ENDPOINTING, EndpointOptions
 from recognizer.streaming.events import Event
 from recognizer.streaming.scheduler import GroupMember, GroupOptions, GroupScheduler
 from recognizer.streaming.steps import StreamSteps
+from recognizer.vocabulary.adaptation import Adaptation, AdaptationArguments
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 
 class DeadlineError(SpeechError):
@@ -64,14 +65,20 @@ class StreamGroup:
         endpointing: EndpointOptions | None = ENDPOINTING,
         channel: int | None = None,
         partials: bool = True,
+        adaptation: Adaptation | None = None,
+        **given: Unpack[AdaptationArguments],
     ) -> GroupStream:
         """Open a stream; arguments as of `recognizer.recognizer.Recognizer.stream`.
 
         Raises:
             BacklogError: as many are open as may be.
             UsageError: the group was closed, or a channel below 1.
+            UsageError, SpeechError: as of `recognizer.recognizer.Recognizer.adapted`.
         """
-        member = GroupMember(StreamSteps(self._recognizer, endpointing, channel, partials))
+        passes = self._recognizer
+        if adaptation is not None or given:
+            passes = passes.adapted(adaptation, **given)
+        member = GroupMember(StreamSteps(passes, endpointing, channel, partials))
         self._scheduler.open(member)
         return GroupStream(self._scheduler, member)
 

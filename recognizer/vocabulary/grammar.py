@@ -68,11 +68,6 @@ def read_grammar(path: str | os.PathLike[str], rejection_cost: float | None = No
     return Grammar("\n".join(read_lines(path)), cost, str(path))
 
 
-def as_grammar(grammar: str | Grammar) -> Grammar:
-    """A grammar, or the text of one."""
-    return Grammar(grammar) if isinstance(grammar, str) else grammar
-
-
 class ModelGrammar:
     """A grammar in the words of a model.
 

@@ -44,7 +44,7 @@ def test_the_default_grows_with_the_words():
 
 def test_phrases_go_with_new_words(toy_recognizer):
     words = [NewWord("Tow", ("T", "OW"), weight=1000.0)]
-    boosted = toy_recognizer.adapted(words, [Phrase(("Tow", "write"), 8.0)])
+    boosted = toy_recognizer.adapted(words=words, boost=[Phrase(("Tow", "write"), 8.0)])
     samples = toy.whistle("Tow write", words={**toy.WORDS, "Tow": "T OW"})
     assert boosted.recognize(samples).text == "Tow write"
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import toy
-from recognizer import NewWord, Recognizer, SpeechError, UsageError, read_words
+from recognizer import Adaptation, NewWord, Recognizer, SpeechError, UsageError, read_words
 from recognizer.batch.recognition import BatchOptions
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.decoding.lattice.paths import n_best
@@ -103,7 +103,7 @@ def test_words_of_a_text_are_added(toy_recognizer, tmp_path, caplog):
     path = tmp_path / "text.txt"
     path.write_text("Go tow, left!\n\nGo stops. Qwx, tibo.\n" * 3)
     tow = NewWord("tow", ("T", "OW"))
-    adapted = toy_recognizer.adapted([tow], lm=path)
+    adapted = toy_recognizer.adapted(words=[tow], lm=path)
     # "stops" is pronounced by rule, "tow" is given; "qwx" has other phones, "tibo" nobody knows.
     assert {"tow", "stops"} < set(adapted.decoder.graph.words)
     assert (
@@ -114,17 +114,18 @@ def test_words_of_a_text_are_added(toy_recognizer, tmp_path, caplog):
     assert adapted.recognize(toy.whistle("go tow left", words=words)).text == "go tow left"
     assert adapted.recognize(toy.whistle("go stops", words=words)).text == "go stops"
     # In the domain, it is no unknown word.
-    alone = toy_recognizer.adapted([tow]).recognize(toy.whistle("go tow left", words=words))
+    alone = toy_recognizer.adapted(words=[tow]).recognize(toy.whistle("go tow left", words=words))
     assert "tow" not in alone.text
 
 
 def test_streams_and_other_words_share_the_mixture(with_domain):
-    adapted = with_domain.adapted([NewWord("tow", ("T", "OW"), weight=1e3)], lm=with_domain.lm)
+    adapted = with_domain.adapted(words=[NewWord("tow", ("T", "OW"), weight=1e3)])
+    assert adapted.lm is with_domain.lm
     assert adapted.lm is with_domain.lm
     stream = adapted.stream()
     events = stream.accept(toy.whistle("go write tow", words=ALL), toy.RATE)
     assert [*events, *stream.finish()][-1].text == "go write tow"
-    assert with_domain.adapted().lm is None
+    assert with_domain.adapted(lm=None).lm is None
 
 
 def test_classes_are_filled_with_new_words_and_own_ones(toy_recognizer, class_text):
@@ -132,7 +133,7 @@ def test_classes_are_filled_with_new_words_and_own_ones(toy_recognizer, class_te
         NewWord("sawtay", ("S", "AA", "T", "AY"), "<town>"),
         NewWord("write", like="<town>"),
     ]
-    base = toy_recognizer.adapted(towns, lm=class_text)
+    base = toy_recognizer.adapted(words=towns, lm=class_text)
     for text in ("go sawtay left", "now sawtay", "left write"):
         result = base.recognize(toy.whistle(text, words=ALL))
         assert result.text == text
@@ -153,7 +154,7 @@ def test_weights_are_shares_of_a_class(toy_recognizer, class_text):
             NewWord("sawtay", ("S", "AA", "T", "T"), "<town>", weight),
             NewWord("tow", ("T", "OW"), "<town>", other),
         ]
-        base = toy_recognizer.adapted(towns, lm=class_text if base is None else base.lm)
+        base = toy_recognizer.adapted(words=towns, lm=class_text if base is None else base.lm)
         result = base.recognize(samples)
         assert result.text == "go sawtay left"
         found.append((result.first_pass.graph_log_prob, result.rescored.graph_log_prob))
@@ -165,7 +166,7 @@ def test_weights_are_shares_of_a_class(toy_recognizer, class_text):
 def test_a_class_without_words_is_named_with_its_line(toy_recognizer, class_text, tmp_path):
     message = rf"^{class_text}:2: expected words that are like <town> in the list of words"
     with pytest.raises(SpeechError, match=message):
-        toy_recognizer.adapted(["go"], lm=class_text)
+        toy_recognizer.adapted(words=["go"], lm=class_text)
     path = tmp_path / "classes.arpa"
     path.write_text(DOMAIN.replace("write", "<town>"))
     with pytest.raises(SpeechError, match=rf"^{path}:10: expected words that are like <town>"):
@@ -177,9 +178,9 @@ def test_a_class_that_no_model_has_is_named_with_its_line(toy_recognizer, class_
     path.write_text("sawtay\tS AA T AY\t<town>\ntow\tT OW\t<river>\n")
     message = r"words\.txt:2: word 'tow': expected to be in a class of the model, found '<river>'"
     with pytest.raises(SpeechError, match=message):
-        toy_recognizer.adapted(read_words(path), lm=class_text)
+        toy_recognizer.adapted(words=read_words(path), lm=class_text)
     with pytest.raises(SpeechError, match=r"words\.txt:1: .*found '<town>'"):
-        toy_recognizer.adapted(read_words(path))
+        toy_recognizer.adapted(words=read_words(path))
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, -0.5, math.nan])
@@ -241,9 +242,9 @@ def test_recognize_takes_a_domain(command, toy_model, whistled, domain):
     assert (ran.code, ran.out, ran.err) == (0, "go write left\n", "")
 
 
-def test_written_results_are_known_by_their_domain(toy_model, domain, tmp_path):
+def test_written_results_are_known_by_their_domain(with_domain, domain, tmp_path):
     settings = [
-        BatchOptions(str(toy_model), lm=lm, lm_weight=weight).settings().get("lm")
+        BatchOptions(adaptation=Adaptation(lm=lm, lm_weight=weight)).settings().get("lm")
         for lm, weight in (
             (None, None),
             (str(domain), None),
@@ -254,14 +255,16 @@ def test_written_results_are_known_by_their_domain(toy_model, domain, tmp_path):
     assert settings[0] is None
     assert settings[1] == settings[2] != settings[3]
     with pytest.raises(SpeechError, match=r"gone\.arpa: cannot be read: No such file"):
-        BatchOptions(str(toy_model), lm=str(tmp_path / "gone.arpa")).settings()
+        Adaptation(lm=str(tmp_path / "gone.arpa")).settings()
+    with pytest.raises(UsageError, match="lm: expected the file of a language model, found an"):
+        with_domain.adaptation.settings()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--lm-weight", "0.4"], "--lm-weight goes with --lm"),
-        (["--lm", "x", "--lm-weight", "1"], "--lm-weight: expected above 0 and below 1, found 1.0"),
+        (["--lm", "x", "--lm-weight", "1"], "'--lm-weight': 1.0 is not in the range 0<x<1"),
     ],
 )
 @pytest.mark.parametrize("name", [("recognize",), ("recognizer", "evaluate")])
@@ -320,7 +323,10 @@ def test_tune_finds_a_weight(command, toy_model, dev_set, domain, tmp_path):
     ran = command("recognizer", "tune", model, dev_set, "--lm-weights", "0.4")
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
     with pytest.raises(UsageError, match="lm_weights: expected distinct values"):
-        tune([read_corpus(dev_set)], model, Grid(), lm=str(domain), lm_weights=(0.5, 0.5))
+        adaptation = Adaptation(lm=str(domain))
+        tune([read_corpus(dev_set)], model, Grid(), adaptation=adaptation, lm_weights=(0.5, 0.5))
+    with pytest.raises(UsageError, match="lm: expected a file without a weight"):
+        tune([read_corpus(dev_set)], model, adaptation=Adaptation(lm=str(domain), lm_weight=0.5))
 
 
 def test_estimate_takes_classes(command, toy_model, tmp_path):

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 import toy
-from recognizer import Grammar, NewWord, Phrase, Recognizer, SpeechError, UsageError, read_grammar
+from recognizer import (
+    Adaptation,
+    Grammar,
+    NewWord,
+    Phrase,
+    Recognizer,
+    SpeechError,
+    UsageError,
+    read_grammar,
+)
 from recognizer.batch.recognition import BatchOptions
 from recognizer.decoding.rescoring.rescore import RescoringOptions
 from recognizer.live.display import JsonDisplay
@@ -97,7 +106,7 @@ def test_both_passes_have_the_costs_of_the_grammar(toy_model, toy_recognizer):
 
 def test_words_that_the_model_lacks_are_added(toy_recognizer):
     words = [NewWord("Tow", ("T", "OW"))]
-    given = toy_recognizer.adapted(words, grammar="Tow left\nGo!\n")
+    given = toy_recognizer.adapted(words=words, grammar="Tow left\nGo!\n")
     said = toy.whistle("Tow left", words={**toy.WORDS, "Tow": "T OW"})
     assert given.recognize(said).text == "Tow left"
     # A word that is written otherwise than the model's is the model's.
@@ -157,7 +166,7 @@ def test_what_does_not_go_with_a_grammar_is_refused(toy_model, toy_recognizer, t
         toy_recognizer.adapted(lm=tmp_path / "domain.txt", grammar=LIST)
     words = [NewWord("Tow", ("T", "OW"), like="<town>")]
     with pytest.raises(UsageError, match="words of a class: expected none with a grammar"):
-        toy_recognizer.adapted(words, grammar=LIST)
+        toy_recognizer.adapted(words=words, grammar=LIST)
 
 
 def test_a_model_with_a_static_graph_is_refused(tmp_path: Path):
@@ -181,8 +190,8 @@ def test_words_that_nobody_can_pronounce_are_named(toy_recognizer, tmp_path):
 
 
 def test_a_grammar_is_part_of_the_settings(toy_model):
-    options = [BatchOptions(str(toy_model), grammar=given) for given in (None, Grammar(LIST))]
-    settings = [one.settings() for one in options]
+    given = [Adaptation(grammar=grammar) for grammar in (None, Grammar(LIST))]
+    settings = [BatchOptions(str(toy_model), adaptation=one).settings() for one in given]
     assert "grammar" not in settings[0]
     assert settings[1]["grammar"] == [LIST, Grammar(LIST).rejection_cost]
 

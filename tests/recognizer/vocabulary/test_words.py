@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 import toy
-from recognizer import NewWord, Recognizer, SpeechError, UsageError, read_words
+from recognizer import (
+    Adaptation,
+    NewWord,
+    Recognizer,
+    SpeechError,
+    StreamGroup,
+    UsageError,
+    read_words,
+)
 from recognizer.model.config import FirstPassOptions
 
 # Phones of the toy language, in words that it does not have.
@@ -43,8 +51,8 @@ def test_new_words_are_recognized_with_their_times(toy_model, text, mbr):
 
 def test_recordings_of_one_model_have_words_of_their_own(toy_recognizer):
     samples = toy.whistle("go Tow left", words=ALL)
-    first = toy_recognizer.adapted(new_words("Tow"))
-    second = toy_recognizer.adapted(new_words("Sawtay"))
+    first = toy_recognizer.adapted(words=new_words("Tow"))
+    second = toy_recognizer.adapted(words=new_words("Sawtay"))
     before = toy_recognizer.recognize(samples)
     assert "Tow" not in before.text
     assert first.recognize(samples).text == "go Tow left"
@@ -54,27 +62,35 @@ def test_recordings_of_one_model_have_words_of_their_own(toy_recognizer):
 
 
 def test_streams_have_the_words_too(toy_recognizer):
-    stream = toy_recognizer.adapted(new_words("Sawtay")).stream()
-    events = stream.accept(toy.whistle("left Sawtay", words=ALL), toy.RATE)
-    assert [*events, *stream.finish()][-1].text == "left Sawtay"
+    samples = toy.whistle("left Sawtay", words=ALL)
+    with StreamGroup(toy_recognizer) as group:
+        streams = [
+            toy_recognizer.stream(words=new_words("Sawtay")),
+            toy_recognizer.stream(adaptation=Adaptation(words=new_words("Sawtay"))),
+            group.stream(words=new_words("Sawtay")),
+            group.stream(),  # streams of one group have different words
+        ]
+        texts = [[*one.accept(samples, toy.RATE), *one.finish()][-1].text for one in streams]
+    assert texts[:3] == ["left Sawtay"] * 3
+    assert "Sawtay" not in texts[3]
 
 
 def test_words_that_the_model_has_already_change_nothing(toy_recognizer):
     samples = toy.whistle("now write stop")
-    adapted = toy_recognizer.adapted(["stop", "Now"])
+    adapted = toy_recognizer.adapted(words=["stop", "Now"])
     assert adapted.decoder.graph is toy_recognizer.decoder.graph
     assert adapted.recognize(samples) == toy_recognizer.recognize(samples)
 
 
 def test_without_words_nothing_is_different(toy_recognizer):
     samples = toy.whistle("now write stop")
-    assert toy_recognizer.adapted([]).recognize(samples) == toy_recognizer.recognize(samples)
+    assert toy_recognizer.adapted(words=[]).recognize(samples) == toy_recognizer.recognize(samples)
 
 
 def test_a_weight_counts_in_both_passes_once(toy_recognizer):
     samples = toy.whistle("go Tow", words=ALL)
-    plain = toy_recognizer.adapted(new_words("Tow")).recognize(samples)
-    heavier = toy_recognizer.adapted(new_words("Tow", weight=20000.0)).recognize(samples)
+    plain = toy_recognizer.adapted(words=new_words("Tow")).recognize(samples)
+    heavier = toy_recognizer.adapted(words=new_words("Tow", weight=20000.0)).recognize(samples)
     for name in ("first_pass", "rescored"):
         one, other = getattr(plain, name), getattr(heavier, name)
         assert one.words == other.words == ("go", "Tow")
@@ -87,7 +103,7 @@ def test_a_word_that_is_like_another_has_its_neighbours(toy_recognizer):
     samples = toy.whistle("now Sawtay", words=ALL)
     costs = []
     for like in ("write", "left"):
-        adapted = toy_recognizer.adapted(new_words("Sawtay", like=like, weight=1.0))
+        adapted = toy_recognizer.adapted(words=new_words("Sawtay", like=like, weight=1.0))
         result = adapted.recognize(samples)
         assert result.text == "now Sawtay"
         costs.append((result.first_pass.graph_log_prob, result.rescored.graph_log_prob))
@@ -97,7 +113,7 @@ def test_a_word_that_is_like_another_has_its_neighbours(toy_recognizer):
 
 def test_a_known_word_gets_one_more_pronunciation(toy_recognizer):
     samples = toy.whistle("go Sawtay", words=ALL)
-    adapted = toy_recognizer.adapted([NewWord("stop", tuple(NEW["Sawtay"].split()))])
+    adapted = toy_recognizer.adapted(words=[NewWord("stop", tuple(NEW["Sawtay"].split()))])
     assert adapted.recognize(samples).text == "go stop"
     assert adapted.recognize(toy.whistle("go stop")).text == "go stop"
 
@@ -116,7 +132,7 @@ def test_words_that_do_not_fit_the_model_are_named(toy_recognizer, line, message
     path = tmp_path / "words.txt"
     path.write_text(f"Sawtay\tS AA T AY\n{line}\n")
     with pytest.raises(SpeechError, match=message) as caught:
-        toy_recognizer.adapted(read_words(path))
+        toy_recognizer.adapted(words=read_words(path))
     assert "\n" not in str(caught.value)
 
 
