@@ -26,9 +26,11 @@ def first_labels(symbols: Sequence[str]) -> IntArray | None:
     Args:
         symbols: word of each of N ids.
     """
+    if len(set(symbols)) == len(symbols):
+        return None
     first: dict[str, int] = {}
     labels = [first.setdefault(word, index) for index, word in enumerate(symbols)]
-    return np.array(labels, dtype=np.int32) if len(first) < len(labels) else None
+    return np.array(labels, dtype=np.int32)
 
 
 def relabelled(lattice: CompactLattice, labels: IntArray, acoustic_scale: float) -> CompactLattice:

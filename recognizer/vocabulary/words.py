@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf, log
 
 from recognizer.data.errors import SpeechError, UsageError
@@ -149,15 +150,19 @@ class SpokenWords:
         self, bundle: ModelBundle, words: Sequence[NewWord], others: Iterable[str] = ()
     ) -> None:
         self.new = list(words)
-        self._known = set(bundle.graph.words)
+        self._bundle = bundle
         self._given = {*(one.word for one in words), *others}
-        self._rules = bundle.text_rules
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        # Only made when a word is asked for: it takes a while, and most recognisers are given none.
+        return frozenset(self._bundle.graph.words)
 
     def find(self, word: str, source: str) -> tuple[str, ...]:
         """The words for a written one that stands in a source."""
         if word in self._known or word in self._given:
             return (word,)
-        normal = tuple(self._rules.normalize(word).split())
+        normal = tuple(self._bundle.text_rules.normalize(word).split())
         if normal and self._known.issuperset(normal):
             return normal
         self.new.append(NewWord(word, source=source))
