@@ -94,15 +94,17 @@ class LatticeDirectory:
                 ".slf.gz, found none"
             )
         if _archive(path) is None:
-            settings = LatticeSettings(acoustic_scale or 1.0, frame_shift or _SLF_SHIFT)
+            settings = LatticeSettings(
+                1.0 if acoustic_scale is None else acoustic_scale,
+                _SLF_SHIFT if frame_shift is None else frame_shift,
+            )
             return cls(path, None, settings, acoustic_scale)
         if (path / FILE).is_file():
             settings = LatticeSettings.read(path)
-            settings = replace(
-                settings,
-                acoustic_scale=acoustic_scale or settings.acoustic_scale,
-                frame_shift=frame_shift or settings.frame_shift,
-            )
+            if acoustic_scale is not None:
+                settings = replace(settings, acoustic_scale=acoustic_scale)
+            if frame_shift is not None:
+                settings = replace(settings, frame_shift=frame_shift)
         elif acoustic_scale is not None and frame_shift is not None:
             settings = LatticeSettings(acoustic_scale, frame_shift)
         else:
@@ -133,7 +135,7 @@ class LatticeDirectory:
                     "others"
                 )
             name = found.utterance or path.name.removesuffix(".gz").removesuffix(".slf")
-            scale = self.acoustic_scale or found.acoustic_scale
+            scale = found.acoustic_scale if self.acoustic_scale is None else self.acoustic_scale
             yield _utterance(name, found.lattice, replace(self.settings, acoustic_scale=scale))
 
 
