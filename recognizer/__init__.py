@@ -1,4 +1,4 @@
-"""Hybrid HMM/LSTM speech recognition: audio in, words with times out.
+"""Hybrid HMM/NN speech recognition: audio in, words with times out.
 
 >>> from recognizer import Recognizer
 >>> Recognizer().recognize("interview.wav").text
