@@ -151,9 +151,7 @@ class TransitionModel:
             )
         return int(self._first[state]) + arc_index
 
-    def scaled_log_probs(
-        self, self_loop_scale: float = 0.1, transition_scale: float = 1.0
-    ) -> FloatArray:
+    def scaled_log_probs(self, self_loop_scale: float, transition_scale: float) -> FloatArray:
         """Log probabilities as they enter a decoding graph (Kaldi's `GetScaledTransitionLogProb`).
 
         A self-loop of probability p gets `self_loop_scale * log p`; another arc of probability q

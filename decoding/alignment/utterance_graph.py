@@ -79,7 +79,7 @@ class GraphCompiler:
         phones: the phone table.
         tree: gives the pdf-ids of a phone in context.
         transitions: gives the transition-ids; its probabilities are not used.
-        silence_probability: of silence at the start and after each word (Kaldi: 0.5).
+        silence_probability: of silence at the start and after each word.
         tolerance: lets words be skipped and garbage be said; None for the transcript as it is.
 
     Attributes:
@@ -95,7 +95,7 @@ class GraphCompiler:
         phones: PhoneTable,
         tree: Tree,
         transitions: TransitionModel,
-        silence_probability: float = 0.5,
+        silence_probability: float,
         tolerance: Tolerance | None = None,
     ) -> None:
         if not 0.0 <= silence_probability <= 1.0:

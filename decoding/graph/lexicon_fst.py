@@ -51,7 +51,7 @@ def lexicon_fst(
     phones: PhoneTable,
     word_ids: Mapping[str, int],
     backoff_label: int,
-    silence_probability: float = 0.5,
+    silence_probability: float,
 ) -> LexiconFst:
     """Builds L.
 

@@ -21,8 +21,8 @@ _MAX_REPEATED = 4
 def add_self_loops(
     fst: FstArrays,
     transitions: TransitionModel,
-    self_loop_scale: float = 0.1,
-    transition_scale: float = 1.0,
+    self_loop_scale: float,
+    transition_scale: float,
 ) -> FstArrays:
     """Adds self-loops and the transition model's costs.
 

@@ -184,7 +184,7 @@ def test_even_paths_share_the_frames_equally() -> None:
     topology = Topology.standard(PHONES)
     tree = monophone_tree(PHONES, topology)
     model = TransitionModel(topology, PHONES, tree.tuples())
-    compiler = GraphCompiler(LEXICON, PHONES, tree, model)
+    compiler = GraphCompiler(LEXICON, PHONES, tree, model, 0.5)
     tids = compiler.even_path(("ab", "c"), 57)
     starts = model.phone_starts(tids)
     assert [PHONES.symbols[p] for p in model.phone[tids[starts]]] == [
@@ -200,7 +200,7 @@ def test_even_paths_visit_states_without_self_loops_for_one_frame() -> None:
     topology = Topology.chain(PHONES)
     tree = monophone_tree(PHONES, topology)
     model = TransitionModel(topology, PHONES, tree.tuples())
-    compiler = GraphCompiler(LEXICON, PHONES, tree, model)
+    compiler = GraphCompiler(LEXICON, PHONES, tree, model, 0.5)
     tids = compiler.even_path(("ab", "c"), 20)  # five phones, a frame and three frames each
     visits = np.flatnonzero(~model.is_self_loop[tids])
     assert np.diff(np.append(visits, 20)).tolist() == [1, 3] * 5

@@ -79,7 +79,7 @@ def test_pronunciations_that_begin_longer_ones_get_a_symbol() -> None:
 def test_unknown_phone() -> None:
     lexicon = Lexicon([Pronunciation("cab", ("C", "A", "B"))])
     with pytest.raises(SpeechError, match=r"^lexicon: word 'cab': .* found 'C_B'$"):
-        lexicon_fst(lexicon, PHONES, {"cab": 1}, 2)
+        lexicon_fst(lexicon, PHONES, {"cab": 1}, 2, 0.5)
 
 
 PIECES = Lexicon(

@@ -68,7 +68,7 @@ def test_states_of_many_arcs_are_not_repeated(fan_out: int, tmp_path: Path) -> N
     labels = [one, other, *[one] * fan_out]
     words = [0, 0, *range(fan_out)]
     fst = FstArrays.from_arcs(sources, labels, words, np.zeros(2 + fan_out), targets, [inf, inf, 0])
-    result = add_self_loops(fst, toy.transitions)
+    result = add_self_loops(fst, toy.transitions, 0.1, 1.0)
     epsilons = int((result.ilabels == 0).sum())
     repeated = fan_out <= 4
     assert epsilons == (0 if repeated else 2)
