@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -195,34 +196,40 @@ class DiagonalGmmSet:
             x: frames ``[N, D]``; already sorted by pdf they are not copied.
             pdfs: the pdf-id of every frame, ``[N]``.
         """
-        frames = self._frames(x)
-        labels = np.asarray(pdfs, dtype=np.int32)
-        if labels.shape != frames.shape[:1]:
-            raise SpeechError(f"pdfs: expected [{len(frames)}], found {labels.shape}")
-        if labels.size and (labels.min() < 0 or labels.max() >= self.num_pdfs):
-            raise SpeechError(f"pdf-ids: expected 0 .. {self.num_pdfs - 1}")
+        frames, labels = self._labelled(x, pdfs)
         if np.any(np.diff(labels) < 0):
             order = np.argsort(labels, kind="stable")
             frames, labels = frames[order], labels[order]
         occupancies = np.zeros(self.num_gaussians)
         moments = np.zeros((self.num_gaussians, 2 * self.dim))
         log_prob = 0.0
-        bounds = np.searchsorted(labels, np.arange(self.num_pdfs + 1))
-        for pdf in np.flatnonzero(np.diff(bounds)):
-            here = slice(int(self.offsets[pdf]), int(self.offsets[pdf + 1]))
-            for start in range(int(bounds[pdf]), int(bounds[pdf + 1]), _CHUNK):
-                extended = _extend(frames[start : min(start + _CHUNK, int(bounds[pdf + 1]))])
-                scores = extended @ self._projection[here].T
-                best = scores.max(axis=1, keepdims=True)
-                np.exp(scores - best, out=scores)
-                total = scores.sum(axis=1, keepdims=True)
-                scores /= total
-                log_prob += float(np.sum(best + np.log(total), dtype=np.float64))
-                sums = scores.T @ extended
-                occupancies[here] += sums[:, 0]
-                moments[here] += sums[:, 1:]
+        for rows, here in self._chunks(labels):
+            extended = _extend(frames[rows])
+            posteriors, log_probs = self._component_posteriors(extended, here)
+            log_prob += log_probs
+            sums = posteriors.T @ extended
+            occupancies[here] += sums[:, 0]
+            moments[here] += sums[:, 1:]
         first, second = moments[:, : self.dim], moments[:, self.dim :]
         return GmmStats(occupancies, first, second, log_prob, len(labels))
+
+    def posteriors(
+        self, x: npt.ArrayLike, pdfs: npt.ArrayLike
+    ) -> Iterator[tuple[npt.NDArray[np.int64], slice, FloatArray]]:
+        """Posteriors of the Gaussians of the pdfs that frames are assigned to, a pdf at a time.
+
+        Args:
+            x: frames ``[N, D]``.
+            pdfs: the pdf-id of every frame, ``[N]``.
+
+        Yields:
+            Indices of frames ``[M]``, the Gaussians of their pdf, and their posteriors ``[M, K]``.
+        """
+        frames, labels = self._labelled(x, pdfs)
+        order = np.argsort(labels, kind="stable")
+        for rows, here in self._chunks(labels[order]):
+            chosen = order[rows]
+            yield chosen, here, self._component_posteriors(_extend(frames[chosen]), here)[0]
 
     def updated(self, stats: GmmStats, options: GmmOptions | None = None) -> DiagonalGmmSet:
         """Maximum-likelihood mixtures from statistics; a pdf without frames stays as it is.
@@ -317,6 +324,33 @@ class DiagonalGmmSet:
             raise SpeechError(f"{path}: not a readable safetensors file: {error}") from None
         except SpeechError as error:
             raise SpeechError(f"{path}: {error}") from None
+
+    def _labelled(self, x: npt.ArrayLike, pdfs: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
+        """Frames and their pdfs, which fit each other and these mixtures."""
+        frames = self._frames(x)
+        labels = np.asarray(pdfs, dtype=np.int32)
+        if labels.shape != frames.shape[:1]:
+            raise SpeechError(f"pdfs: expected [{len(frames)}], found {labels.shape}")
+        if labels.size and (labels.min() < 0 or labels.max() >= self.num_pdfs):
+            raise SpeechError(f"pdf-ids: expected 0 .. {self.num_pdfs - 1}")
+        return frames, labels
+
+    def _chunks(self, labels: IntArray) -> Iterator[tuple[slice, slice]]:
+        """Some frames of one pdf, and its Gaussians; the labels are sorted."""
+        bounds = np.searchsorted(labels, np.arange(self.num_pdfs + 1))
+        for pdf in np.flatnonzero(np.diff(bounds)):
+            here = slice(int(self.offsets[pdf]), int(self.offsets[pdf + 1]))
+            for start in range(int(bounds[pdf]), int(bounds[pdf + 1]), _CHUNK):
+                yield slice(start, min(start + _CHUNK, int(bounds[pdf + 1]))), here
+
+    def _component_posteriors(self, extended: FloatArray, here: slice) -> tuple[FloatArray, float]:
+        """Posteriors ``[M, K]`` of a pdf's Gaussians, and the sum of the log-likelihoods."""
+        scores = extended @ self._projection[here].T
+        best = scores.max(axis=1, keepdims=True)
+        np.exp(scores - best, out=scores)
+        total = scores.sum(axis=1, keepdims=True)
+        scores /= total
+        return scores, float(np.sum(best + np.log(total), dtype=np.float64))
 
     def _frames(self, x: npt.ArrayLike) -> FloatArray:
         frames = np.asarray(x, dtype=np.float32)

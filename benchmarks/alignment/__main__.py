@@ -6,6 +6,9 @@ dictionary, aligns them, and its boundaries are compared with flite's wherever b
 two phones beside the boundary. Models that were trained on other speech may align it beside::
 
     python -m benchmarks.alignment --sentences 200 --voices kal,slt,rms,awb --models DIR DIR
+
+What adaptation to the speaker (fMLLR) changes is measured too: of the voices that the aligner was
+trained on, and of the last voice with an aligner that was trained on the others.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,8 @@ from benchmarks.alignment.models import aligned_with
 from benchmarks.common.report import add_json_option, print_rows, write_json
 from recognizer.alignment.flat_start import flat_start
 from recognizer.alignment.flat_start_options import FlatStartOptions, PassOptions
+from recognizer.alignment.gmm_aligner import FlatStartModel
+from recognizer.am.hmm.fmllr import FmllrOptions
 from recognizer.data.alignments.alignment import Segment
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.text.english.dictionary import english_lexicon
@@ -101,6 +107,20 @@ def measure(
             segments = model.segments(utterance, aligned.found[utterance.id]).phones
             errors[utterance.speaker] += boundary_errors(reference[utterance.id], segments)
     every = np.concatenate([np.array(found) for found in errors.values()])
+    adaptation = [{"voices": "all", "trained_on": "all", "adapted": "no", **summary(every)}]
+    adaptation.append(
+        {"voices": "all", "trained_on": "all", "adapted": "yes"}
+        | _errors(_adapted(model), utterances, reference)
+    )
+    if len(voices) > 1:
+        last = [one for one in utterances if one.speaker == voices[-1]]
+        others = [one for one in utterances if one.speaker != voices[-1]]
+        apart = flat_start(others, english_lexicon().restricted_to(words), small_options())
+        adaptation += [
+            {"voices": voices[-1], "trained_on": "the others", "adapted": said}
+            | _errors(aligner, last, reference)
+            for said, aligner in (("no", apart), ("yes", _adapted(apart)))
+        ]
     others = []
     for directory in models:
         alignments = aligned_with(directory, Corpus("flite", tuple(utterances)), None)
@@ -120,8 +140,28 @@ def measure(
         "training_and_alignment_seconds": round(seconds, 1),
         **summary(every),
         "voices": {voice: summary(np.array(found)) for voice, found in errors.items()},
+        "adaptation": adaptation,
         "models": others,
     }
+
+
+def _adapted(model: FlatStartModel) -> FlatStartModel:
+    """The aligner, adapting to each voice."""
+    return replace(model, options=replace(model.options, fmllr=FmllrOptions()))
+
+
+def _errors(
+    model: FlatStartModel, utterances: Sequence[Utterance], reference: dict[str, list[Segment]]
+) -> dict[str, float]:
+    """How far a model's phone boundaries are from flite's."""
+    found = model.align(utterances).found
+    errors = [
+        error
+        for one in utterances
+        if one.id in found
+        for error in boundary_errors(reference[one.id], model.segments(one, found[one.id]).phones)
+    ]
+    return summary(np.array(errors))
 
 
 def main() -> None:
@@ -137,9 +177,11 @@ def main() -> None:
             arguments.sentences, arguments.voices.split(","), Path(work), arguments.models
         )
     voices = result["voices"]
-    every = {name: value for name, value in result.items() if name not in ("voices", "models")}
+    parts = ("voices", "adaptation", "models")
+    every = {name: value for name, value in result.items() if name not in parts}
     print_rows("Phone boundaries, ours less flite's", [every])
     print_rows("By voice", [{"voice": name} | found for name, found in voices.items()])
+    print_rows("Adaptation to the speaker", result["adaptation"])
     if result["models"]:
         print_rows("Other models", result["models"])
     write_json(arguments.json, result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from recognizer.am.features.fbank import MfccOptions
+from recognizer.am.hmm.fmllr import FmllrOptions
 from recognizer.am.hmm.gmm import GmmOptions
 from recognizer.data.errors import UsageError
 from recognizer.decoding.alignment.align import AlignOptions
@@ -63,6 +64,8 @@ class FlatStartOptions:
         align: scales and beams of the alignments.
         mono: the monophone model.
         triphone: the context-dependent models, each from the alignments of the one before.
+        fmllr: adapt features to each speaker when utterances are aligned with the trained model;
+            by default they are only mean-normalised.
     """
 
     features: MfccOptions = field(default_factory=MfccOptions)
@@ -72,3 +75,4 @@ class FlatStartOptions:
     triphone: tuple[PassOptions, ...] = field(
         default_factory=lambda: (_first_triphones(), _triphones())
     )
+    fmllr: FmllrOptions | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from recognizer.alignment.aligned_set import AlignedSet, collect, collect_heard
 from recognizer.alignment.flat_start_options import FlatStartOptions
 from recognizer.alignment.gmm_features import SpeechData
+from recognizer.am.hmm.fmllr import FmllrOptions, FmllrStats
 from recognizer.am.hmm.gmm import DiagonalGmmSet
 from recognizer.am.hmm.phones import PhoneTable
 from recognizer.am.hmm.transitions import TransitionModel
@@ -28,6 +29,7 @@ from recognizer.decoding.alignment.tolerance import Tolerance
 from recognizer.decoding.alignment.utterance_graph import UtteranceGraph
 
 FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
 
@@ -53,6 +55,37 @@ def align_all(
 
     aligned = collect(data.ids, data.words, find, aligner, jobs)
     return replace(aligned, failed={**data.failed, **aligned.failed})
+
+
+def speaker_transforms(
+    gmm: DiagonalGmmSet,
+    transitions: TransitionModel,
+    data: SpeechData,
+    paths: Mapping[str, IntArray],
+    options: FmllrOptions,
+) -> dict[str, DoubleArray]:
+    """The fMLLR transform of each speaker who says enough, from aligned utterances.
+
+    Frames of silence and noise do not count: they are of the room more than of the speaker.
+
+    Args:
+        gmm: mixtures.
+        transitions: knows the pdfs of the paths.
+        data: utterances with features as they were recorded.
+        paths: transition-ids of utterances that could be aligned.
+        options: of the estimation.
+    """
+    silence = np.zeros(transitions.num_pdfs, dtype=np.bool_)
+    silence[sorted(transitions.silence_pdfs)] = True
+    stats: dict[str, FmllrStats] = {}
+    for key, speaker, features in zip(data.ids, data.speakers, data.features, strict=True):
+        if key in paths:
+            pdfs = transitions.pdf[paths[key]]
+            speech = ~silence[pdfs]
+            known = stats.setdefault(speaker, FmllrStats(gmm.dim))
+            known.accumulate(gmm, features[speech], pdfs[speech])
+    estimated = {speaker: one.estimate(options) for speaker, one in stats.items()}
+    return {speaker: one for speaker, one in estimated.items() if one is not None}
 
 
 @dataclass(frozen=True)
@@ -108,14 +141,27 @@ class FlatStartModel:
     ) -> AlignedSet:
         """Align utterances with their transcripts; those that fail are listed, not dropped."""
         data = SpeechData.load(utterances, self.options.features, jobs)
-        return align_all(self.gmm, self.aligner(tolerance), data, jobs, scored=scored)
+        aligner = self.aligner(tolerance)
+        adapted = self._adapted(data, aligner, jobs)
+        return align_all(self.gmm, aligner, adapted, jobs, scored=scored)
+
+    def _adapted(self, data: SpeechData, aligner: Aligner, jobs: int | None) -> SpeechData:
+        """Features adapted to their speakers, where the options say so."""
+        adapted, options = data, self.options.fmllr
+        if options is not None:
+            for _ in range(options.passes):
+                paths = align_all(self.gmm, aligner, adapted, jobs).paths
+                transforms = speaker_transforms(self.gmm, self.transitions, data, paths, options)
+                adapted = data.adapted(transforms)
+        return adapted
 
     def hear(
         self, utterances: Sequence[Utterance], others: Sequence[str], jobs: int | None = None
     ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
         """What is said in utterances by language models of their own transcripts."""
-        data = SpeechData.load(utterances, self.options.features, jobs)
         aligner = self.aligner()
+        data = SpeechData.load(utterances, self.options.features, jobs)
+        data = self._adapted(data, aligner, jobs)
 
         def hear(index: int) -> tuple[str, ...]:
             features = data.features[index]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from recognizer.alignment.aligned_set import parallel
 from recognizer.am.features.fbank import MfccOptions, add_deltas, cmvn, mfcc
+from recognizer.am.hmm.fmllr import transformed
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError, as_speech_error
 
 FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
 
 UTTERANCES_AT_ONCE = 500
 """Enough to keep threads busy, little to keep in memory."""
@@ -26,12 +28,14 @@ class SpeechData:
     Attributes:
         ids: the utterances.
         words: their transcripts, with tags of noise (`Utterance.tokens`).
+        speakers: who says them.
         features: ``[T, 3 num_ceps]`` each.
         failed: why, by the id of each utterance that has no features and is in no other list.
     """
 
     ids: list[str]
     words: list[tuple[str, ...]]
+    speakers: list[str]
     features: list[FloatArray]
     failed: dict[str, str]
 
@@ -66,7 +70,10 @@ class SpeechData:
             normalised = cmvn([cepstra[index] for index in members])
             for index, matrix in zip(members, normalised, strict=True):
                 cepstra[index] = add_deltas(matrix)
-        return cls([u.id for u in read], [u.tokens for u in read], cepstra, failed)
+        return cls(
+            [u.id for u in read], [u.tokens for u in read], [u.speaker for u in read], cepstra,
+            failed,
+        )  # fmt: skip
 
     @property
     def num_frames(self) -> int:
@@ -80,9 +87,18 @@ class SpeechData:
         return SpeechData(
             [self.ids[i] for i in chosen],
             [self.words[i] for i in chosen],
+            [self.speakers[i] for i in chosen],
             [self.features[i] for i in chosen],
             self.failed,
         )
+
+    def adapted(self, transforms: Mapping[str, DoubleArray]) -> SpeechData:
+        """The features after the transforms ``[D, D + 1]`` of those speakers that have one."""
+        moved = [
+            transformed(features, transforms.get(speaker))
+            for features, speaker in zip(self.features, self.speakers, strict=True)
+        ]
+        return replace(self, features=moved)
 
 
 def gmm_features(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from recognizer.am.nnet.adaptation import mixed_networks, with_more_layers
 from recognizer.am.nnet.network_file import Network, read_network, write_network
@@ -20,6 +20,7 @@ from recognizer.data.corpora.corpus import Corpus
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, to_table
 from recognizer.decoding.search.search import SearchOptions
+from recognizer.evaluation.tune import Grid
 from recognizer.model import config as model_config
 from recognizer.model import files
 from recognizer.model.bundle import ModelBundle, copy_around_network
@@ -45,7 +46,7 @@ from recognizer.pipelines.model_labels import (
     check_sets,
     used_options,
 )
-from recognizer.pipelines.recipe import TrainingSet, TuningOptions, UntranscribedSet
+from recognizer.pipelines.recipe import TrainingSet, UntranscribedSet
 from recognizer.pipelines.retrain_comparison import (
     GENERAL,
     OWN,
@@ -121,16 +122,28 @@ class RetrainSet(TrainingSet):
 
 @dataclass(frozen=True)
 class RetrainTraining(TrainingOptions):
-    """How a model's network is trained anew.
+    """How a model's network is trained anew: the defaults suit minutes of speech.
 
     Attributes:
+        chunk: frames of truncated back-propagation through time; 0: as many as when the model's
+            network was trained.
         patience: end when the held-out accuracy (or what else the criterion chooses the best
             network by) has failed to improve in so many measurements one after the other; the best
             network counts, which may be the one that training started from. 0: only after `epochs`
             or `max_frames`.
     """
 
+    epochs: int = 10
+    streams: int = 8
+    chunk: int = 0
+    learning_rate: float = 1e-4
+    final_learning_rate: float = 1e-5
+    max_gradient_norm: float = 5.0
+    dropout: float | str = 0.2
+    held_out_fraction: float = 0.1
     patience: int = 3
+
+    least_chunk: ClassVar[int] = 0
 
 
 @dataclass(frozen=True)
@@ -138,6 +151,28 @@ class RetrainAcoustic(AcousticOptions):
     """Everything that determines the new network."""
 
     training: RetrainTraining = RetrainTraining()
+
+
+@dataclass(frozen=True)
+class RetrainTuning:
+    """How scales and penalty are chosen.
+
+    Attributes:
+        data: development sets, relative to the corpora's directory.
+        grid: the values to try; by default the model's own acoustic scale, with the usual scales of
+            the language model and penalties.
+    """
+
+    data: tuple[str, ...]
+    grid: Grid | None = None
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise UsageError("expected a development set, found none")
+
+    def grid_of(self, model: ModelBundle) -> Grid:
+        """The values to try for a model that is trained anew."""
+        return self.grid or Grid(acoustic_scales=(model.config.search.acoustic_scale,))
 
 
 @dataclass(frozen=True)
@@ -169,7 +204,7 @@ class RetrainRecipe:
         description: one line.
     """
 
-    tuning: TuningOptions
+    tuning: RetrainTuning
     training: tuple[RetrainSet, ...] = ()
     untranscribed: tuple[UntranscribedSet, ...] = ()
     comparison: ComparisonOptions = ComparisonOptions()
@@ -258,9 +293,11 @@ def retrain_stages(
         replace(
             recipe.acoustic,
             features=old.config.features,
+            training=_with_chunk(recipe.acoustic.training, old),
             precision=recipe.acoustic.precision or old.config.acoustic.precision,
         ),
         old,
+        fresh=recipe.fresh,
     )
     if recipe.smbr is not None and options.lf_mmi is not None:
         raise UsageError(
@@ -377,7 +414,7 @@ def retrain_stages(
             table["tuning"],
             ("model",),
             lambda directory: tune_model(
-                work / "model", sets(), recipe.tuning.grid, directory, jobs=jobs
+                work / "model", sets(), recipe.tuning.grid_of(old), directory, jobs=jobs
             ),
             "tuning on development sets",
             check,
@@ -405,8 +442,19 @@ def retrain_stages(
     ]
 
 
-def _with_criterion(options: AcousticOptions, old: ModelBundle) -> AcousticOptions:
+def _with_chunk(training: RetrainTraining, old: ModelBundle) -> RetrainTraining:
+    """The options with chunks as long as in the model's own training, where none are given."""
+    known = old.config.record.get("acoustic", {}).get("training", {})
+    chunk = training.chunk or known.get("chunk", TrainingOptions.chunk)
+    return replace(training, chunk=chunk)
+
+
+def _with_criterion(options: AcousticOptions, old: ModelBundle, *, fresh: bool) -> AcousticOptions:
     """The options with the criterion of the model's own training.
+
+    The cross-entropy branch of lattice-free MMI is not part of a model. Beside a network that is
+    trained already it would begin with random weights, and its gradient, much the larger at first,
+    would undo what the network knows; so it is there for fresh networks only.
 
     Raises:
         SpeechError: it was lattice-free MMI, and the model lacks the phone language model.
@@ -421,9 +469,12 @@ def _with_criterion(options: AcousticOptions, old: ModelBundle) -> AcousticOptio
         )
     place = f"{old.path / files.CONFIG}: record: acoustic: lf_mmi"
     table = old.config.record.get("acoustic", {}).get("lf_mmi", {})
+    lf_mmi = from_table(LfMmiTraining, table, place)
+    if not fresh:
+        lf_mmi = replace(lf_mmi, criterion=replace(lf_mmi.criterion, cross_entropy=0.0))
     return replace(
         options,
-        lf_mmi=from_table(LfMmiTraining, table, place),
+        lf_mmi=lf_mmi,
         tree=replace(options.tree, right_context=False),
     )
 

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 from recognizer.am.training.engine.schedule import Schedule
 from recognizer.data.errors import UsageError
@@ -187,10 +187,15 @@ class TrainingOptions:
     cluster: ParameterServerOptions = field(default_factory=ParameterServerOptions)
     seed: int = 0
 
+    least_chunk: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
-        for name in ("workers", "epochs", "streams", "chunk"):
+        for name in ("workers", "epochs", "streams"):
             value = getattr(self, name)
             _require(name, value, "an integer > 0", isinstance(value, int) and value > 0)
+        expected = f"an integer >= {self.least_chunk}"
+        good = isinstance(self.chunk, int) and self.chunk >= self.least_chunk
+        _require("chunk", self.chunk, expected, good)
         for name in (
             "max_frames", "warmup_frames", "average_frames", "threads", "evaluate_frames",
             "patience", "decay_frames", "length_tolerance", "shards_at_once",

@@ -19,8 +19,9 @@ from recognizer.alignment.lexicons import (
     with_derived,
 )
 from recognizer.alignment.network_aligner import NetworkAligner, align_options
+from recognizer.am.hmm.fmllr import FmllrOptions
 from recognizer.data.corpora.corpus import Corpus, Utterance
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon
 from recognizer.data.lexicon.reading import read_lexicon
 from recognizer.data.text.rules import text_rules
@@ -147,6 +148,21 @@ def read_aligner(
         lexicon = lexicon.merged_with(bundle.pronouncer.lexicon(words))
     beams = with_beams(align_options(bundle.config), beam, retry_beam)
     return NetworkAligner(bundle, lexicon, beams), chosen
+
+
+def speaker_adapted(aligner: CorpusAligner, options: FmllrOptions | None = None) -> CorpusAligner:
+    """The same aligner, adapting features to each speaker by fMLLR.
+
+    Raises:
+        UsageError: it is a network, whose features fMLLR is not for.
+    """
+    if not isinstance(aligner, FlatStartModel):
+        raise UsageError(
+            "adaptation to speakers: expected an aligner of Gaussian mixtures (--train), found a "
+            "network"
+        )
+    chosen = replace(aligner.options, fmllr=options or FmllrOptions())
+    return replace(aligner, options=chosen)
 
 
 def with_beams(options: AlignOptions, beam: float | None, retry_beam: float | None) -> AlignOptions:

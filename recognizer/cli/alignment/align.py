@@ -48,6 +48,11 @@ UNITS = ("recording", "utterance")
 )
 @SPEAKER_CHARACTERS
 @click.option(
+    "--adapt",
+    is_flag=True,
+    help="Adapt features to each speaker (fMLLR): with --train, or an aligner that it left.",
+)
+@click.option(
     "--tolerant",
     is_flag=True,
     help="Transcripts may have words that were not said and lack words that were.",
@@ -118,6 +123,7 @@ def align(
     add_lexicon: str | None,
     text_rules: str | None,
     speaker_characters: int | None,
+    adapt: bool,
     tolerant: bool,
     skip_cost: float | None,
     garbage_cost: float | None,
@@ -163,7 +169,9 @@ def align(
     defaults are right for the scores of a network (natural logs after the acoustic scale).
 
     With --train no model is needed: one is trained from DATA alone and kept in
-    OUTPUT_DIR/aligner, which --model takes for other data. An interrupted training goes on.
+    OUTPUT_DIR/aligner, which --model takes for other data. An interrupted training goes on. With
+    --adapt, such an aligner is adapted to each speaker: an affine transform of the features is
+    estimated from a first alignment, and utterances are aligned anew.
     The text rules say how transcripts and lexicon are written: english folds accents and spells
     numbers out, unicode keeps the letters of every script. The aligner records them.
 
@@ -180,7 +188,12 @@ def align(
     # that only get in the way. The libraries read this when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-    from recognizer.alignment.corpus.aligners import read_aligner, train_aligner, with_beams
+    from recognizer.alignment.corpus.aligners import (
+        read_aligner,
+        speaker_adapted,
+        train_aligner,
+        with_beams,
+    )
     from recognizer.alignment.corpus.corpus_alignment import align_corpus
     from recognizer.alignment.corpus.recording_files import check_units
     from recognizer.alignment.corpus.stress import StressDigits
@@ -235,6 +248,8 @@ def align(
         if stress:
             rules = next((one.text_rules for one in corpus), DEFAULT_RULES)
             digits = StressDigits.of([] if add_lexicon is None else [add_lexicon], rules)
+    if adapt:
+        aligner = speaker_adapted(aligner)
     aligned = align_corpus(
         corpus,
         aligner,

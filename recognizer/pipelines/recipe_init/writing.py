@@ -301,6 +301,7 @@ def _passes(options: PassOptions) -> Iterator[str]:
 
 
 def _network(sizes: RecipeSizes, minutes: float) -> Iterator[str]:
+    small = sizes.cells <= 256
     yield (
         "\n[acoustic]\n"
         "# Each pass hears an utterance at one of these speeds.\n"
@@ -316,7 +317,8 @@ def _network(sizes: RecipeSizes, minutes: float) -> Iterator[str]:
         f"# Passes over the {minutes:.0f} minutes.\n"
         f"epochs = {sizes.epochs}\n"
         f"streams = {sizes.streams}\n"
-        'optimizer = "adam"\n'
+        + ("threads = 1  # matrices as small as these gain nothing from more\n" if small else "")
+        + 'optimizer = "adam"\n'
         "learning_rate = 1e-3\n"
         "final_learning_rate = 5e-5\n"
         f"warmup_frames = {sizes.warmup_frames}\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import babble
 from places import ROOT
@@ -20,6 +21,7 @@ from recognizer.alignment.flat_start import flat_start
 from recognizer.alignment.flat_start_options import FlatStartOptions, PassOptions
 from recognizer.alignment.gmm_aligner import FlatStartModel
 from recognizer.am.features.fbank import MfccOptions, mfcc
+from recognizer.am.hmm.fmllr import FmllrOptions
 from recognizer.data.alignments.alignment import Segment
 from recognizer.data.alignments.ctm import read_ctm
 from recognizer.data.alignments.textgrid import read_textgrid
@@ -66,6 +68,45 @@ def test_a_flat_start_finds_the_boundaries_of_a_made_up_language(
             errors += [a.end - b.end for a, b in zip(found.phones[:-1], expected, strict=False)]
     assert right >= 36
     assert np.median(np.abs(errors)) <= 0.010
+
+
+def test_adaptation_makes_a_voice_of_other_colour_likelier(
+    babbled: Spoken, model: FlatStartModel, tmp_path: Path
+) -> None:
+    """The recordings of two speakers; one of them speaks into a dull microphone in a room."""
+    chosen, bad = [], np.array([0.5, 0.3, 0.15, 0.05])
+    for index, utterance in enumerate(babbled[0][:16]):
+        samples = utterance.samples()
+        if index % 2:
+            samples = np.convolve(samples, bad)[: len(samples)].astype(np.float32)
+        path = tmp_path / f"{utterance.id}.wav"
+        soundfile.write(path, samples, 16000)
+        one = dataclasses.replace(utterance, audio=path, speaker="ab"[index % 2])
+        chosen.append(one)
+    options = dataclasses.replace(model.options, fmllr=FmllrOptions(min_frames=100))
+    adapting = dataclasses.replace(model, options=options)
+    plain, adapted = (one.align(chosen, jobs=1) for one in (model, adapting))
+    assert not adapted.failed and set(adapted.found) == set(plain.found)
+    assert adapted.log_prob > plain.log_prob
+    errors = []
+    for utterance in chosen:
+        found = adapting.segments(utterance, adapted.found[utterance.id]).phones
+        expected = babbled[1][utterance.id]
+        if [s.label for s in found] == [s.label for s in expected]:
+            errors += [a.end - b.end for a, b in zip(found[:-1], expected, strict=False)]
+    assert np.median(np.abs(errors)) <= 0.015
+    adapting.write(tmp_path / "model")
+    assert FlatStartModel.read(tmp_path / "model").options.fmllr == options.fmllr
+
+
+def test_a_speaker_who_says_little_is_not_adapted_to(
+    babbled: Spoken, model: FlatStartModel
+) -> None:
+    few = babbled[0][:1]
+    options = dataclasses.replace(model.options, fmllr=FmllrOptions(min_frames=100_000))
+    adapting = dataclasses.replace(model, options=options)
+    plain, adapted = (one.align(few, jobs=1) for one in (model, adapting))
+    np.testing.assert_array_equal(adapted.paths[few[0].id], plain.paths[few[0].id])
 
 
 def test_a_saved_model_aligns_alike(babbled: Spoken, model: FlatStartModel, tmp_path: Path) -> None:
@@ -189,7 +230,7 @@ def test_the_command_trains_aligns_and_uses_what_it_trained(
     )
     ran = command(
         "recognizer", "align", data, "--model", out / "aligner",
-        "--output-dir", tmp_path / "again", "--format", "ctm", "--jobs", 1,
+        "--output-dir", tmp_path / "again", "--format", "ctm", "--jobs", 1, "--adapt",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == [

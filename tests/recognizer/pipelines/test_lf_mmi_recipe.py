@@ -71,19 +71,12 @@ licence = "CC0-1.0"
 [acoustic]
 [acoustic.training]
 epochs = 1
-streams = 8
-chunk = 90
 learning_rate = 1e-3
 final_learning_rate = 5e-4
-held_out_fraction = 0.1
 threads = 1
 tensorboard = false
 [tuning]
 data = ["dev"]
-[tuning.grid]
-acoustic_scales = [1.0]
-lm_scales = [1.0]
-word_insertion_penalties = [0.0]
 """
 
 
@@ -172,6 +165,11 @@ def retrained(trained: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
 def test_retraining_goes_on_with_lf_mmi(trained: tuple[Path, Path], retrained: Path) -> None:
     _, work = trained
     before, after = ModelBundle(work / "model"), ModelBundle(retrained / "model")
+    # What the recipe leaves open follows the model.
+    made_with = after.config.record["retrained"][-1]["acoustic"]
+    assert made_with["training"]["chunk"] == 90
+    assert made_with["lf_mmi"]["criterion"]["cross_entropy"] == 0.0
+    assert after.config.search.acoustic_scale == before.config.search.acoustic_scale
     after.check()
     assert after.config.acoustic == before.config.acoustic
     assert after.config.aligner == before.config.aligner

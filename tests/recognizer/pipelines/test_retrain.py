@@ -18,8 +18,8 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
 from recognizer.model.bundle import ModelBundle
 from recognizer.pipelines.acoustic.options import AcousticOptions
-from recognizer.pipelines.recipe import TuningOptions, find_recipe
-from recognizer.pipelines.retrain import RetrainRecipe, RetrainSet
+from recognizer.pipelines.recipe import find_recipe
+from recognizer.pipelines.retrain import RetrainRecipe, RetrainSet, RetrainTuning
 
 pytest.importorskip("torch", reason="training needs torch")
 
@@ -194,7 +194,7 @@ def test_the_model_holds_the_mean(
 )
 def test_options_that_exclude_each_other(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        RetrainRecipe(TuningOptions(("dev",)), (RetrainSet("train", ""),), **wrong)
+        RetrainRecipe(RetrainTuning(("dev",)), (RetrainSet("train", ""),), **wrong)
 
 
 def test_training_goes_on_with_a_deeper_network(made: tuple[Path, Path], tmp_path: Path) -> None:

@@ -12,8 +12,12 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.evaluation.bootstrap import paired_difference
 from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.evaluation.transcript_files import write_trn
-from recognizer.pipelines.recipe import TuningOptions
-from recognizer.pipelines.retrain import RetrainAcoustic, RetrainRecipe, RetrainSet
+from recognizer.pipelines.retrain import (
+    RetrainAcoustic,
+    RetrainRecipe,
+    RetrainSet,
+    RetrainTuning,
+)
 from recognizer.pipelines.retrain_comparison import (
     GENERAL,
     OWN,
@@ -160,7 +164,7 @@ def test_what_is_measured(
     corpora: Path,
 ) -> None:
     recipe = RetrainRecipe(
-        TuningOptions(("dev",)),
+        RetrainTuning(("dev",)),
         (RetrainSet("mine", "", held_out=held_out),),
         comparison=ComparisonOptions(own, general),
     )
@@ -169,11 +173,11 @@ def test_what_is_measured(
 
 
 def test_what_cannot_be_compared(corpora: Path) -> None:
-    tuning, sets = TuningOptions(("dev",)), (RetrainSet("mine", ""),)
+    tuning, sets = RetrainTuning(("dev",)), (RetrainSet("mine", ""),)
     with pytest.raises(UsageError, match="expected sets that are own or general, found 'dev' as"):
         RetrainRecipe(tuning, sets, comparison=ComparisonOptions(("dev",), ("dev",)))
     with pytest.raises(UsageError, match=r"mine: held_out: expected 0 of a set that is measured"):
-        RetrainRecipe(TuningOptions(("mine",)), (RetrainSet("mine", "", held_out=0.2),))
+        RetrainRecipe(RetrainTuning(("mine",)), (RetrainSet("mine", "", held_out=0.2),))
     with pytest.raises(SpeechError, match="none: no such file"):
         RetrainRecipe(tuning, sets, comparison=ComparisonOptions((), ("none",))).measured_sets(
             corpora

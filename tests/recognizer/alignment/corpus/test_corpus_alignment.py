@@ -269,6 +269,7 @@ def test_vowels_may_carry_stress_digits(
         (("--retry-beam", 50, "--tolerant"), "with --tolerant the second attempt has no beam"),
         (("--beam", 0), "beam: expected a number > 0, found 0.0"),
         (("--train", "--add-lexicon", "x"), "--add-lexicon goes with a model"),
+        (("--adapt",), "expected an aligner of Gaussian mixtures (--train), found a network"),
         (("--train", "--lexicon", "graphemes", "--stress"), "stress digits: expected the text ru"),
         (("--speaker-characters", 0), "Invalid value for '--speaker-characters'"),
         (("--max-noise", 101), "Invalid value for '--max-noise'"),
