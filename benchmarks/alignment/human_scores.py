@@ -131,7 +131,8 @@ def mapped(scored: Sequence[Scored]) -> FloatArray:
         for index, one in enumerate(scored):
             if half[one.speaker] == part:
                 made[index] = own.get(one.label, together)(one.ours)
-    return made
+    human = [one.human for one in scored]
+    return np.clip(made, min(human), max(human))
 
 
 def _fitted(scored: Iterable[Scored]) -> np.polynomial.Polynomial:
