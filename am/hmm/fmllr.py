@@ -107,7 +107,7 @@ class FmllrStats:
         if np.linalg.cond(self.quadratic).max() > _WORST_CONDITION:
             return None
         transform = np.eye(self.dim, self.dim + 1)
-        inverses = np.linalg.inv(self.quadratic)
+        inverses: DoubleArray = np.linalg.inv(self.quadratic).astype(np.float64)
         for _ in range(options.iterations):
             for row in range(self.dim):
                 transform[row] = self._row(transform, inverses, row)

@@ -18,10 +18,14 @@ class BatchNorm(nn.Module):
 
     Ioffe and Szegedy 2015. In training the statistics are a chunk's; otherwise running averages of
     them.
+
+    Attributes:
+        frozen: the running averages stay as they are, and are taken in training too.
     """
 
     mean: Tensor
     variance: Tensor
+    frozen: bool = False
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -37,9 +41,9 @@ class BatchNorm(nn.Module):
                 where nothing is padding.
 
         Returns:
-            ``[T, N, U]`` of x's type. In training, padding becomes zeros.
+            ``[T, N, U]`` of x's type. In training, padding becomes zeros unless frozen.
         """
-        if not self.training:
+        if self.frozen or not self.training:
             scale, offset = self.scale_and_offset()
             return (x * scale + offset).to(x.dtype)
         flat = x.reshape(-1, x.shape[-1])
@@ -75,6 +79,13 @@ class ScaledBatchNorm(BatchNorm):
     def forward(self, x: Tensor, kept: Tensor | None) -> Tensor:
         """Normalise and scale, see `BatchNorm.forward`."""
         return super().forward(x, kept) * self.scale.to(x.dtype)
+
+
+def freeze_batch_norm(network: nn.Module) -> None:
+    """Let all batch normalisation of a network keep the averages that it has."""
+    for module in network.modules():
+        if isinstance(module, BatchNorm):
+            module.frozen = True
 
 
 class _NormalisedRows(torch.autograd.Function):

@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.alignment.boundaries import boundary_errors, summary
 from benchmarks.alignment.models import aligned_with
-from benchmarks.common.report import add_json_option, print_rows, write_json
+from benchmarks.common.report import Row, add_json_option, print_rows, write_json
 from recognizer.alignment.flat_start import flat_start
 from recognizer.alignment.flat_start_options import FlatStartOptions, PassOptions
 from recognizer.alignment.gmm_aligner import FlatStartModel
@@ -107,18 +107,24 @@ def measure(
             segments = model.segments(utterance, aligned.found[utterance.id]).phones
             errors[utterance.speaker] += boundary_errors(reference[utterance.id], segments)
     every = np.concatenate([np.array(found) for found in errors.values()])
-    adaptation = [{"voices": "all", "trained_on": "all", "adapted": "no", **summary(every)}]
-    adaptation.append(
-        {"voices": "all", "trained_on": "all", "adapted": "yes"}
-        | _errors(_adapted(model), utterances, reference)
-    )
+    adaptation: list[Row] = [
+        {"voices": "all", "trained_on": "all", "adapted": said, **found}
+        for said, found in (
+            ("no", summary(every)),
+            ("yes", _errors(_adapted(model), utterances, reference)),
+        )
+    ]
     if len(voices) > 1:
         last = [one for one in utterances if one.speaker == voices[-1]]
-        others = [one for one in utterances if one.speaker != voices[-1]]
-        apart = flat_start(others, english_lexicon().restricted_to(words), small_options())
+        rest = [one for one in utterances if one.speaker != voices[-1]]
+        apart = flat_start(rest, english_lexicon().restricted_to(words), small_options())
         adaptation += [
-            {"voices": voices[-1], "trained_on": "the others", "adapted": said}
-            | _errors(aligner, last, reference)
+            {
+                "voices": voices[-1],
+                "trained_on": "the others",
+                "adapted": said,
+                **_errors(aligner, last, reference),
+            }
             for said, aligner in (("no", apart), ("yes", _adapted(apart)))
         ]
     others = []

@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from benchmarks.alignment.expert_scores import ExpertWord, read_expert_scores
 from benchmarks.common.report import Row, add_json_option, print_rows, write_json
@@ -135,15 +134,24 @@ def mapped(scored: Sequence[Scored]) -> FloatArray:
     return np.clip(made, min(human), max(human))
 
 
-def _fitted(scored: Iterable[Scored]) -> np.polynomial.Polynomial:
+def _fitted(scored: Iterable[Scored]) -> Callable[[float], float]:
     chosen = list(scored)
     ours, human = np.array([one.ours for one in chosen]), np.array([one.human for one in chosen])
-    return np.polynomial.Polynomial.fit(ours, human, 2)
+    fitted: Callable[[float], float] = np.polynomial.Polynomial.fit(ours, human, 2)
+    return fitted
 
 
 def correlation(ours: FloatArray, human: FloatArray) -> float:
     """Pearson's."""
     return float(np.corrcoef(ours, human)[0, 1])
+
+
+def ranks(values: FloatArray) -> FloatArray:
+    """The rank of each value from 0 on; equal values share their mean rank."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    found: FloatArray = (ends - 0.5 * (counts + 1))[which]
+    return found
 
 
 def rows(found: Mapping[str, Sequence[Scored]]) -> list[Row]:
@@ -164,7 +172,7 @@ def rows(found: Mapping[str, Sequence[Scored]]) -> list[Row]:
                 "tier": tier,
                 "compared": len(scored),
                 "pearson": round(correlation(ours, human), 4),
-                "spearman": round(correlation(rankdata(ours), rankdata(human)), 4),
+                "spearman": round(correlation(ranks(ours), ranks(human)), 4),
                 "pearson_mapped": round(correlation(fitted, human), 4),
                 "mean_square_error_mapped": round(float(np.mean((fitted - human) ** 2)), 4),
             }

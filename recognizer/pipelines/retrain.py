@@ -136,10 +136,12 @@ class RetrainTraining(TrainingOptions):
     epochs: int = 10
     streams: int = 8
     chunk: int = 0
-    learning_rate: float = 1e-4
-    final_learning_rate: float = 1e-5
+    learning_rate: float = 2e-5
+    final_learning_rate: float = 5e-6
+    warmup_frames: int = 50_000
     max_gradient_norm: float = 5.0
     dropout: float | str = 0.2
+    freeze_statistics: bool = True
     held_out_fraction: float = 0.1
     patience: int = 3
 

@@ -130,6 +130,9 @@ class TrainingOptions:
             training that is done, such as "0,0@0.20,0.5@0.50,0", see `Schedule.of`.
         initial_range: weights start uniform in (-initial_range, initial_range).
         forget_bias: bias with which forget gates start.
+        freeze_statistics: of a training that starts from a network: batch normalisation keeps that
+            network's averages, and takes them in training too. For little data, whose averages
+            would be of a few voices.
         average_frames: the final weights are an exponential average over about this many frames;
             0 takes the weights as they are.
         precision: of the matrix products, "float32" or "bfloat16". Weights, cell states, gates
@@ -174,6 +177,7 @@ class TrainingOptions:
     dropout: float | str = 0.0
     initial_range: float = 0.02
     forget_bias: float = 0.0
+    freeze_statistics: bool = False
     average_frames: int = 0
     precision: str = "float32"
     threads: int = 0

@@ -16,6 +16,7 @@ import torch
 
 from recognizer.am.nnet.network_file import read_network
 from recognizer.am.nnet.options import NetworkOptions
+from recognizer.am.torch.batch_norm import freeze_batch_norm
 from recognizer.am.torch.networks import make_network
 from recognizer.am.training.criteria.criterion import Criterion
 from recognizer.am.training.data.batching import Augment
@@ -96,6 +97,8 @@ class TrainingTask:
             if given.options != self.network:
                 raise SpeechError(f"{self.initial}: expected {self.network}, found {given.options}")
             network.load_tensors(given.tensors)  # its hidden layers expect its normalisation
+            if options.freeze_statistics:
+                freeze_batch_norm(network)
         else:
             network.input.mean.copy_(torch.from_numpy(self.data.mean))
             network.input.inv_std.copy_(torch.from_numpy(self.data.inv_std))

@@ -46,10 +46,6 @@ def retrain(
       data = "meetings"
       licence = "our own"
       held_out = 0.2                    # measured before and after
-      [acoustic.training]
-      epochs = 8
-      streams = 8
-      learning_rate = 2e-4
       [tuning]
       data = ["mini-librispeech/dev"]
       END

@@ -20,7 +20,7 @@ from recognizer.am.nnet.layers import AnyLayer, LstmpOptions, PoolingOptions, Td
 from recognizer.am.nnet.network_file import Network
 from recognizer.am.nnet.options import NetworkOptions, NetworkShape
 from recognizer.am.nnet.recurrent import RecurrentOptions
-from recognizer.am.torch.batch_norm import BatchNorm
+from recognizer.am.torch.batch_norm import BatchNorm, freeze_batch_norm
 from recognizer.am.torch.layered import LayeredNetwork
 from recognizer.am.torch.network_module import NetworkModule
 from recognizer.am.torch.networks import from_network, make_network
@@ -187,6 +187,21 @@ def test_batch_norm_is_torchs() -> None:
     theirs = functional.batch_norm(x.view(-1, 4), None, None, training=True, eps=EPSILON)
     torch.testing.assert_close(ours.view(-1, 4), theirs)
     torch.testing.assert_close(*(torch.autograd.grad(y.pow(3).sum(), x) for y in (ours, theirs)))
+
+
+def test_frozen_batch_norm_keeps_its_averages() -> None:
+    norm = BatchNorm(4)
+    for seed in range(3):
+        norm(frames(20, seed=seed)[:, :, :4], None)
+    mean, variance = norm.mean.clone(), norm.variance.clone()
+    x = frames(20, seed=9)[:, :, :4].requires_grad_()
+    expected = norm.eval()(x, None)
+    freeze_batch_norm(torch.nn.Sequential(norm.train()))
+    found = norm(x, None)
+    assert torch.equal(found, expected)
+    assert torch.equal(norm.mean, mean) and torch.equal(norm.variance, variance)
+    (gradient,) = torch.autograd.grad(found.sum(), x)
+    assert torch.allclose(gradient, torch.rsqrt(variance + EPSILON).expand_as(gradient))
 
 
 def test_batch_norm_leaves_padding_out() -> None:

@@ -178,6 +178,12 @@ def test_retraining_goes_on_with_lf_mmi(trained: tuple[Path, Path], retrained: P
         if name.endswith("weight"):
             moved = np.abs(after.network.tensors[name] - tensor).mean()
             assert 0 < moved < 0.5 * np.abs(tensor).mean(), name
+    averages = [name for name in before.network.tensors if name.endswith(".offset")]
+    assert averages  # of batch normalisation
+    for name in averages:
+        np.testing.assert_allclose(
+            after.network.tensors[name], before.network.tensors[name], atol=1e-5
+        )
     (rates,) = after.config.results
     assert rates.wer < 15.0
 
