@@ -63,7 +63,8 @@ def option_tables(cls: type, name: str = "") -> Iterator[OptionTable]:
     inner: list[tuple[str, type]] = []
     for field in dataclasses.fields(cls):
         if field.name == "kind" and typing.get_origin(hints["kind"]) is typing.Literal:
-            keys.append(OptionKey("kind", _type(hints["kind"]), _default(field), "which one it is"))
+            meaning = meanings.get("kind") or "which one it is"
+            keys.append(OptionKey("kind", _type(hints["kind"]), _default(field), meaning))
             continue
         made = list(_dataclasses(hints[field.name]))
         path = f"{name}.{field.name}".lstrip(".")

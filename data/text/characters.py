@@ -25,10 +25,12 @@ from recognizer.data.text.rules import TextRules
 SPACE = "<space>"
 """How a file writes the space between words."""
 
-_IDEOGRAPH = (
+IDEOGRAPH = (
     "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f\U00030000-\U000323af"
 )
-_NO_SPACE = re.compile(f" (?=[{_IDEOGRAPH}])|(?<=[{_IDEOGRAPH}]) ")
+"""Ideographs, as the inside of a bracket of a regular expression."""
+
+_NO_SPACE = re.compile(f" (?=[{IDEOGRAPH}])|(?<=[{IDEOGRAPH}]) ")
 
 
 def spelled(text: str) -> str:

@@ -79,6 +79,7 @@ _RULE_SETS: Mapping[str, tuple[str, str]] = {
     "english": ("recognizer.data.text.english.rules", "ENGLISH"),
     "unicode": ("recognizer.data.text.unicode", "UNICODE"),
     "unicode-no-digits": ("recognizer.data.text.unicode", "UNICODE_NO_DIGITS"),
+    "mandarin": ("recognizer.data.text.mandarin", "MANDARIN"),
     "turkish": ("recognizer.data.text.unicode", "TURKISH"),
 }
 

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Print the phone error rate instead: what the network hears without any words.",
 )
+@click.option(
+    "--greedy",
+    is_flag=True,
+    help="Print the errors of a CTC network alone: its likeliest character in every frame.",
+)
 @click.option("--jobs", default=1, show_default=True, help="Processes; each loads the model.")
 @click.option(
     "--cluster",
@@ -43,6 +48,7 @@ def evaluate(
     out: str | None,
     speakers: bool,
     phones: bool,
+    greedy: bool,
     jobs: int,
     cluster: str | None,
     channel: int | None,
@@ -68,22 +74,29 @@ def evaluate(
     compared with those of the transcripts' forced alignment. --out DIR gets ref.trn and hyp.trn of
     phones; --jobs are threads.
 
+    With --greedy, a model of kind "ctc" spells without search, graph and language models; errors
+    are those of characters and of words. --out DIR gets ref.trn and hyp.trn; --jobs are threads.
+
     --words, --boost and --lm are those of recognize.
 
     \b
     Example:
       recognizer evaluate data/dev --out exp/dev --jobs 4
       recognizer evaluate data/dev --phones
+      recognizer evaluate data/dev --model exp/english_ctc/model --greedy
       recognizer evaluate data/dev --words names.txt --lm minutes.txt
       sctk sclite -r exp/dev/ref.trn trn -h exp/dev/hyp.trn trn -i rm -o sum stdout
     """
     if cluster is not None and jobs != 1:
         raise click.UsageError("--jobs does not go with --cluster")
-    if phones and (speakers or cluster is not None):
-        raise click.UsageError("--phones goes with neither --speakers nor --cluster")
-    if phones and adaptation.given:
+    alone = "--phones" if phones else "--greedy"
+    if phones and greedy:
+        raise click.UsageError("--phones does not go with --greedy")
+    if (phones or greedy) and (speakers or cluster is not None):
+        raise click.UsageError(f"{alone} goes with neither --speakers nor --cluster")
+    if (phones or greedy) and adaptation.given:
         name = adaptation.given[0].replace("_", "-")
-        raise click.UsageError(f"--phones does not go with --{name}")
+        raise click.UsageError(f"{alone} does not go with --{name}")
 
     import sys
     from contextlib import nullcontext, redirect_stdout
@@ -102,8 +115,8 @@ def evaluate(
     corpus = replace(read_corpus(data, allow_pipes=allow_pipes), name=data)
     if channel is not None:
         corpus = corpus.of_channel(channel)
-    if phones:
-        return _evaluate_phones(corpus, model, out, jobs)
+    if phones or greedy:
+        return _evaluate_network(corpus, model, out, jobs, phones=phones)
     held_back: list[UtteranceScore] = []
     recognised = False
     with progress_bar(corpus.name, len(corpus)) as advance:
@@ -160,12 +173,19 @@ def evaluate(
     return 0
 
 
-def _evaluate_phones(corpus: Corpus, model: str | None, out: str | None, jobs: int) -> int:
-    """What --phones asks for; returns the exit code."""
+def _evaluate_network(
+    corpus: Corpus, model: str | None, out: str | None, jobs: int, *, phones: bool
+) -> int:
+    """What --phones and --greedy ask for; returns the exit code."""
     from recognizer.cli.run import report
-    from recognizer.evaluation.phone_errors import evaluate_phones
+    from recognizer.evaluation.greedy_errors import GreedyEvaluation, evaluate_greedy
+    from recognizer.evaluation.phone_errors import PhoneEvaluation, evaluate_phones
 
-    found = evaluate_phones(corpus, model, jobs=jobs)
+    found: PhoneEvaluation | GreedyEvaluation
+    if phones:
+        found = evaluate_phones(corpus, model, jobs=jobs)
+    else:
+        found = evaluate_greedy(corpus, model, jobs=jobs)
     for utterance, reason in found.failed.items():
         report("recognizer evaluate", f"{utterance}: {reason}")
     if out is not None:

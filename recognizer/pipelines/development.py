@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from recognizer.data.corpora.corpus import Corpus, Utterance, read_corpus
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.console import console, progress_bar
 from recognizer.data.io.files import replace_text
+from recognizer.data.io.options import to_table
 from recognizer.evaluation.calibrate import calibrate, write_scale
 from recognizer.evaluation.evaluate import CorpusEvaluation, evaluate
 from recognizer.evaluation.tune import Grid, tune, write_choice
 from recognizer.model import config as model_config
 from recognizer.model.bundle import ModelBundle, write_config
-from recognizer.pipelines.recipe import TrainingSet
+from recognizer.pipelines.recipe import Recipe, TrainingSet
 
 
 def development_sets(names: Sequence[str], corpora: Path) -> list[Corpus]:
@@ -36,6 +38,54 @@ def training_record(one: TrainingSet, utterances: Iterable[Utterance]) -> model_
         hours=round(sum(u.duration for u in known) / 3600, 2),
         words=sum(len(u.words) for u in known),
         teacher=one.teacher(),
+    )
+
+
+def model_options(recipe: Recipe) -> dict[str, Any]:
+    """Plain values (JSON) of a recipe that change the model directory, but none of its parts."""
+    table = to_table(recipe)
+    options = {
+        key: table[key]
+        for key in ("name", "language", "licence", "search", "lattice", "description")
+    }
+    # Added where they matter, so that other recipes need not run anew.
+    if recipe.acoustic.precision:
+        options["precision"] = recipe.acoustic.precision
+    if recipe.acoustic.storage != "float32":
+        options["storage"] = recipe.acoustic.storage
+    return options
+
+
+def config_of(
+    recipe: Recipe,
+    acoustic: model_config.AcousticConfig,
+    training_data: tuple[model_config.TrainingData, ...],
+    aligner: model_config.AcousticSettings | None = None,
+) -> model_config.ModelConfig:
+    """What ``model.toml`` says of a recipe's model.
+
+    Args:
+        recipe: what is made.
+        acoustic: its acoustic model.
+        training_data: what it was trained on.
+        aligner: another acoustic model of the directory, which aligns.
+    """
+    return model_config.ModelConfig(
+        name=recipe.name,
+        language=recipe.language,
+        licence=recipe.licence,
+        description=recipe.description,
+        acoustic=acoustic,
+        features=recipe.acoustic.features,
+        text_rules=recipe.rules,
+        units="words" if recipe.pieces is None else "pieces",
+        graph=recipe.graph,
+        aligner=aligner,
+        first_pass=recipe.first_pass,
+        search=recipe.search,
+        lattice=recipe.lattice,
+        training_data=training_data,
+        record=to_table(recipe),
     )
 
 

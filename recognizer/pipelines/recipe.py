@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from recognizer.alignment.flat_start_options import FlatStartOptions
 from recognizer.alignment.lexicons import GRAPHEMES, chosen_rules
+from recognizer.am.nnet.ctc import CtcPruning
 from recognizer.data.corpora.corpus import Corpus, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
+from recognizer.data.text.rules import DEFAULT_RULES, check_text_rules
 from recognizer.decoding.graph.options import GraphOptions
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
@@ -147,6 +149,8 @@ class LanguageOptions:
         text: patterns of text files, relative to the corpora's directory.
         books: whether they hold books, paragraph by paragraph (see
             `recognizer.data.text.english.books`), or already a sentence a line.
+        transcripts: whether the transcripts of the training sets are text, too, but for sentences
+            that a development set has. Without patterns of files they are all of it.
         text_licence: recorded in the model.
         mixed: more texts, whose models are interpolated with the main text's after pruning; the
             mixtures are pruned to the same sizes. Weights can be found with `recognizer lm
@@ -166,8 +170,9 @@ class LanguageOptions:
             recognised.
     """
 
-    text: tuple[str, ...]
+    text: tuple[str, ...] = ()
     books: bool = True
+    transcripts: bool = False
     text_licence: str = ""
     mixed: tuple[MixedText, ...] = ()
     lexicon_words: bool = False
@@ -180,6 +185,8 @@ class LanguageOptions:
     allow_missing_words: bool = True
 
     def __post_init__(self) -> None:
+        if not self.text and not self.transcripts:
+            raise UsageError("text: expected files, or transcripts = true, found none")
         if sum(one.weight for one in self.mixed) >= 1:
             found = ", ".join(f"{one.weight:g}" for one in self.mixed)
             raise UsageError(f"mixed: expected weights of a sum below 1, found {found}")
@@ -208,6 +215,36 @@ class TuningOptions:
 
 
 @dataclass(frozen=True)
+class CharacterOptions:
+    """What a network of kind "ctc" spells with.
+
+    Attributes:
+        min_count: characters that occur less often in the transcripts of the training sets are left
+            out, and so are the utterances that have one.
+        space: whether the space between words is a character; false for languages without it, where
+            utterances with a space between two Latin words are then left out.
+        pruning: which characters of a frame the search considers; all by default.
+    """
+
+    min_count: int = 1
+    space: bool = True
+    pruning: CtcPruning | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_count < 1:
+            raise UsageError(f"min_count: expected an integer >= 1, found {self.min_count}")
+
+
+_ONLY_HYBRID = (
+    "lexicon", "pronunciation", "pieces", "aligner", "keep_aligner", "flat_start", "graph",
+    "acoustic.tree", "acoustic.lf_mmi", "acoustic.initial", "acoustic.priors",
+    "acoustic.silence_weight", "acoustic.realign", "acoustic.realign_training",
+    "lm.lexicon_words", "lm.allow_missing_words",
+)  # fmt: skip
+_ONLY_CTC = ("characters",)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What a recipe file says.
 
@@ -216,6 +253,9 @@ class Recipe:
         language: BCP 47 tag.
         licence: SPDX expression of the model.
         description: one line.
+        kind: of the acoustic model: "hybrid", whose network's outputs are the states of HMMs, so
+            that it needs a lexicon, alignments and a tree; or "ctc", whose network spells words
+            with characters and is trained on transcripts alone (Amodei et al. 2015).
         lexicon: a lexicon file (`recognizer.data.lexicon.reading`), relative to the corpora's
             directory, or "graphemes" to spell words with their letters as phones
             (`recognizer.data.lexicon.graphemes`); by default CMU's English dictionary, and what
@@ -237,6 +277,7 @@ class Recipe:
             exactly.
         flat_start: how that is made.
         acoustic: tree, features, network.
+        characters: of kind "ctc", what the network spells with.
         graph: scales and silence probability of the decoding graph.
         first_pass: kind of the first pass, and so of the graph.
         search: its beams.
@@ -251,6 +292,7 @@ class Recipe:
     lm: LanguageOptions
     tuning: TuningOptions
     description: str = ""
+    kind: Literal["hybrid", "ctc"] = "hybrid"
     untranscribed: tuple[UntranscribedSet, ...] = ()
     lexicon: str | None = None
     text_rules: str | None = None
@@ -260,19 +302,24 @@ class Recipe:
     keep_aligner: bool = False
     flat_start: FlatStartOptions = FlatStartOptions()
     acoustic: AcousticOptions = AcousticOptions()
+    characters: CharacterOptions = CharacterOptions()
     graph: GraphOptions = GraphOptions()
     first_pass: FirstPassOptions = FirstPassOptions()
     search: SearchOptions = SearchOptions()
     lattice: LatticeOptions = LatticeOptions()
 
     def __post_init__(self) -> None:
+        self._check_kind()
+        if self.kind == "ctc" and not self.training and not self.untranscribed:
+            raise UsageError("expected a set to train on, found none")
         bootstrap = [one.data for one in self.training if one.bootstrap]
-        if self.aligner is None and not bootstrap:
+        if self.kind == "hybrid" and self.aligner is None and not bootstrap:
             raise UsageError("expected a training set with bootstrap = true, found none")
-        if self.aligner is not None and bootstrap:
+        if bootstrap and (self.kind == "ctc" or self.aligner is not None):
+            beside = "kind = 'ctc'" if self.kind == "ctc" else "aligner"
             raise UsageError(
-                f"{bootstrap[0]}: bootstrap: expected nothing beside aligner, for there is no flat "
-                "start"
+                f"{bootstrap[0]}: bootstrap: expected nothing beside {beside}, for there is no "
+                "flat start"
             )
         if self.keep_aligner and self.aligner is None:
             raise UsageError("keep_aligner: expected false without aligner, found true")
@@ -300,7 +347,20 @@ class Recipe:
     @property
     def rules(self) -> str:
         """The name of the rule set."""
+        if self.kind == "ctc":
+            return self.text_rules or DEFAULT_RULES
         return chosen_rules(self.text_rules, self.lexicon)
+
+    def _check_kind(self) -> None:
+        """Refuse options that mean nothing for the kind of acoustic model."""
+        if self.kind == "ctc" and self.text_rules is not None:
+            check_text_rules(self.text_rules)
+        for path in _ONLY_HYBRID if self.kind == "ctc" else _ONLY_CTC:
+            owner, _, name = path.rpartition(".")
+            options: Any = getattr(self, owner) if owner else self
+            default = next(one.default for one in fields(options) if one.name == name)
+            if getattr(options, name) != default:
+                raise UsageError(f"{path}: expected nothing beside kind = {self.kind!r}")
 
 
 def find_recipe(name: str) -> Path:

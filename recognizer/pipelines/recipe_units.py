@@ -13,6 +13,7 @@ from recognizer.data.io.console import console
 from recognizer.data.io.files import read_lines, replace_text
 from recognizer.data.lexicon.graphemes import graphemic_lexicon
 from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.text.characters import CharacterSet
 from recognizer.lm.text.vocabulary import choose, count_words
 from recognizer.lm.units.pieces import PieceModel, PieceOptions, train_pieces
 
@@ -28,13 +29,13 @@ class Units:
     Attributes:
         sentences: text in units, a sentence a line.
         vocabulary: the units that the models know.
-        lexicon: their pronunciations.
+        lexicon: their pronunciations; None where the network spells.
         segment: makes a sentence of words one of units.
     """
 
     sentences: Path
     vocabulary: tuple[str, ...]
-    lexicon: Lexicon
+    lexicon: Lexicon | None
     segment: Callable[[str], str]
 
 
@@ -59,6 +60,30 @@ def word_units(
     lexicon = pronounce([word for word, count in counts.items() if count >= min_count])
     vocabulary = choose(counts, lexicon, min_count=min_count)
     return Units(texts[0], vocabulary, lexicon.restricted_to(vocabulary), lambda line: line)
+
+
+def spelled_units(texts: Sequence[Path], min_count: int, characters: CharacterSet) -> Units:
+    """The words of texts that occur often enough and can be spelled.
+
+    Args:
+        texts: a sentence a line; the units' sentences are those of the first.
+        min_count: least number of occurrences in all of them.
+        characters: of the network.
+
+    Raises:
+        SpeechError: no word is left.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(count_words(read_lines(text)))
+    spelled = {word for word in counts if not characters.missing(word)}
+    vocabulary = choose(counts, spelled, min_count=min_count)
+    if not vocabulary:
+        raise SpeechError(
+            f"text: expected words that occur {min_count} times and have only characters of the "
+            f"transcripts, found none among {len(counts)}"
+        )
+    return Units(texts[0], vocabulary, None, lambda line: line)
 
 
 def make_pieces(text: Path, options: PieceOptions, directory: Path) -> None:

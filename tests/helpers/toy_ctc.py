@@ -11,16 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 import toy
-from recognizer.am.nnet.network_file import Network
+from recognizer.am.nnet.acoustic_model import CtcModel
+from recognizer.am.nnet.network_file import Network, write_network
 from recognizer.am.nnet.options import NetworkOptions
 from recognizer.data.text.characters import CharacterSet
 from recognizer.decoding.search.search import SearchOptions
-from recognizer.model.bundle import ModelBundle
+from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import FirstPassOptions, ModelConfig
-from recognizer.model.ctc import write_ctc_model
+from recognizer.model.ctc import ctc_config
+from recognizer.model.files import ACOUSTIC, CHARACTERS, FIRST_PASS, RESCORING, graph_file
+from recognizer.model.first_pass_graph import spelling_graph
 
-CHARACTERS = CharacterSet(tuple(sorted({" ", *"".join(toy.WORDS)})))
-_TONES = [one.replace(" ", "_") for one in CHARACTERS.characters]
+SPELLING = CharacterSet(tuple(sorted({" ", *"".join(toy.WORDS)})))
+_TONES = [one.replace(" ", "_") for one in SPELLING.characters]
 BINS = {tone: 6 + 2 * index for index, tone in enumerate(_TONES)}
 SPELLED = {word: " ".join(word) for word in toy.WORDS} | {"_": "_"}
 
@@ -41,7 +44,7 @@ def word_starts(text: str) -> list[float]:
 def network(subsampling: int = 1) -> Network:
     """An LSTMP network that hears the tones."""
     options = NetworkOptions(
-        outputs=CHARACTERS.num_outputs, cells=40, projection=40, layers=1, output_delay=0,
+        outputs=SPELLING.num_outputs, cells=40, projection=40, layers=1, output_delay=0,
         subsampling=subsampling,
     )  # fmt: skip
     tensors = {name: np.zeros(shape, np.float32) for name, shape in options.shapes().items()}
@@ -70,4 +73,13 @@ def build(directory: Path, first_pass: FirstPassOptions = toy.ON_THE_FLY) -> Mod
     scratch = directory.with_name(directory.name + ".arpa")
     small = toy.automaton(toy.arpa(toy.SMALL, toy.PAIRS), scratch)
     large = toy.automaton(toy.arpa(toy.SMALL, toy.PAIRS + toy.LARGE_PAIRS.strip()), scratch)
-    return write_ctc_model(directory, network(), CHARACTERS, small, large, config(first_pass))
+    made = network()
+    directory.mkdir(parents=True)
+    write_network(made, directory / ACOUSTIC)
+    SPELLING.write(directory / CHARACTERS)
+    spelling_graph(SPELLING, small, first_pass).save(
+        directory / graph_file(first_pass, CtcModel.kind)
+    )
+    small.save(directory / FIRST_PASS)
+    large.compact().save(directory / RESCORING)
+    return write_config(directory, ctc_config(config(first_pass), made.options, SPELLING))

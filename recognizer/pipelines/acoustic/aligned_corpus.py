@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,18 @@ from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
 
 IntArray = npt.NDArray[np.int32]
+
+
+class TrainingCorpus(Protocol):
+    """A training set, whatever is known of its utterances beside their audio."""
+
+    @property
+    def name(self) -> str:
+        """Name of its feature files."""
+
+    @property
+    def utterances(self) -> tuple[Utterance, ...]:
+        """Those that can be trained on."""
 
 
 @dataclass(frozen=True)

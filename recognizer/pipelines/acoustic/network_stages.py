@@ -12,7 +12,7 @@ from recognizer.am.nnet.network_file import read_network, write_network
 from recognizer.data.augmentation.sounds import check_sounds, read_sounds, write_sounds
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
-from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
+from recognizer.pipelines.acoustic.aligned_corpus import LabelledCorpus, TrainingCorpus
 from recognizer.pipelines.acoustic.feature_cache import (
     ComputedFeatures,
     FeatureComputer,
@@ -40,7 +40,7 @@ _FEATURE_OPTIONS = "features", "speeds", "augmentation", "cache_features"
 
 def features_stage(
     options: AcousticOptions,
-    corpora: Callable[[], Sequence[AlignedCorpus] | Sequence[LabelledCorpus]],
+    corpora: Callable[[], Sequence[TrainingCorpus]],
     inputs: Any,
     after: tuple[str, ...],
     check: Callable[[], None],
@@ -129,7 +129,7 @@ def network_stage(
 
 
 def feature_tables(
-    corpora: Sequence[AlignedCorpus] | Sequence[LabelledCorpus],
+    corpora: Sequence[TrainingCorpus],
     options: AcousticOptions,
     work: Path,
 ) -> FeaturesOf:

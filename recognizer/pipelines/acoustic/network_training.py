@@ -21,7 +21,7 @@ from recognizer.am.nnet.priors import (
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.options import to_table
 from recognizer.model.files import ACOUSTIC, model_path
-from recognizer.pipelines.acoustic.aligned_corpus import AlignedCorpus, LabelledCorpus
+from recognizer.pipelines.acoustic.aligned_corpus import LabelledCorpus, TrainingCorpus
 from recognizer.pipelines.acoustic.feature_cache import FeatureTable
 from recognizer.pipelines.acoustic.options import AcousticOptions
 from recognizer.pipelines.acoustic.training_modes import check_mode, require_torch
@@ -34,13 +34,12 @@ if TYPE_CHECKING:
 
 PRIOR_FRAMES = 1_000_000
 
-Corpora = Sequence[AlignedCorpus] | Sequence[LabelledCorpus]
 FeaturesOf = Mapping[str, Mapping[Version, FeatureTable]]
 """Features by corpus name and version, among these the recording itself."""
 
 
 def training_utterances(
-    corpora: Corpora,
+    corpora: Sequence[TrainingCorpus],
     features: FeaturesOf,
     target: Callable[[str, str, Version, int], Target | None],
 ) -> Iterator[TrainingUtterance]:

@@ -22,6 +22,9 @@ from recognizer.lm.estimation.acceptor import AcceptorOptions
 from recognizer.pipelines.acoustic.versions import Version, versions_of
 from recognizer.pipelines.sequence.numerator import NumeratorOptions
 
+NO_PRIORS: dict[str, Any] = {"source": "none", "silence_weight": 1.0}
+"""What a network's file says where its outputs are scores, or characters, without priors."""
+
 
 @dataclass(frozen=True)
 class LfMmiTraining:
@@ -109,7 +112,7 @@ class AcousticOptions:
         The outputs of lattice-free MMI are scores already, and have none.
         """
         if self.lf_mmi is not None:
-            return {"source": "none", "silence_weight": 1.0}
+            return NO_PRIORS
         return {"source": "labels", "silence_weight": self.silence_weight}
 
     @property

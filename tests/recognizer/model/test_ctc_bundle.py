@@ -13,6 +13,8 @@ import soundfile
 import toy
 import toy_ctc
 from recognizer.am.nnet.ctc import PRUNED, CtcPruning, greedy_tokens
+from recognizer.am.nnet.options import NetworkOptions, NetworkShape
+from recognizer.am.nnet.recurrent import RnnOptions
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.text.characters import CharacterSet
@@ -21,7 +23,7 @@ from recognizer.decoding.lattice.lattice import BestPath
 from recognizer.keywords.indexing import index_corpus
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.config import AcousticConfig, ModelConfig
-from recognizer.model.ctc import write_ctc_model
+from recognizer.model.ctc import ctc_config
 from recognizer.model.files import (
     ACOUSTIC,
     CHARACTERS,
@@ -56,8 +58,8 @@ def test_a_whole_model_passes_the_check(bundle: ModelBundle) -> None:
     graph = TLG if bundle.config.first_pass.search == "static" else TL
     assert set(bundle.config.files) == {ACOUSTIC, CHARACTERS, FIRST_PASS, RESCORING, graph}
     assert bundle.config.acoustic == AcousticConfig(kind="ctc", priors="none", output_delay=0)
-    assert bundle.characters == toy_ctc.CHARACTERS
-    assert bundle.acoustic_model.num_outputs == len(toy_ctc.CHARACTERS.characters) + 1
+    assert bundle.characters == toy_ctc.SPELLING
+    assert bundle.acoustic_model.num_outputs == len(toy_ctc.SPELLING.characters) + 1
     first, second = network_summary(bundle)
     assert "14 characters and the blank every 10 ms" in first
     assert second.startswith("no tree, no phones, no transitions")
@@ -76,7 +78,7 @@ def test_words_and_times(bundle: ModelBundle, text: str) -> None:
         assert word.end - word.start == pytest.approx(0.1 * len(word.word), abs=0.06)
         assert 0.5 < word.confidence <= 1
     greedy = greedy_tokens(recognizer.acoustic_scores(samples))
-    assert toy_ctc.CHARACTERS.decode(greedy.tokens.tolist()) == text
+    assert toy_ctc.SPELLING.decode(greedy.tokens.tolist()) == text
 
 
 def test_a_stream_ends_with_the_words_of_the_whole(bundle: ModelBundle) -> None:
@@ -172,13 +174,13 @@ def test_options_that_do_not_fit() -> None:
         replace(config, acoustic=ctc, aligner=config.recognition)
 
 
-def test_networks_that_do_not_fit(bundle: ModelBundle, tmp_path: Path) -> None:
-    parts = bundle.first_pass_lm, bundle.first_pass_lm, toy_ctc.config()
+def test_networks_that_do_not_fit() -> None:
     with pytest.raises(SpeechError, match="expected 3 outputs, the blank and 2 characters, found"):
-        write_ctc_model(tmp_path / "new", toy_ctc.network(), CharacterSet(("a", "b")), *parts)
-    assert not (tmp_path / "new").exists()
-    with pytest.raises(UsageError, match="expected no model there, found one"):
-        write_ctc_model(bundle.path, toy_ctc.network(), toy_ctc.CHARACTERS, *parts)
+        ctc_config(toy_ctc.config(), toy_ctc.network().options, CharacterSet(("a", "b")))
+    both = NetworkShape(kind="layered", layers=(RnnOptions(units=3, bidirectional=True),))
+    with pytest.raises(UsageError, match="expected a layer of one direction"):
+        options = NetworkOptions.of(both, toy_ctc.SPELLING.num_outputs, 40)
+        ctc_config(toy_ctc.config(), options, toy_ctc.SPELLING)
 
 
 # Times
