@@ -19,7 +19,7 @@ from recognizer.data.text.rules import text_rules
 from recognizer.data.text.transcripts import spoken_words
 from recognizer.lm.arpa.files import read_arpa, write_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
-from recognizer.lm.estimation.estimate import EstimateOptions, estimate_ngrams
+from recognizer.lm.estimation.estimate import DISCOUNT_FALLBACK, EstimateOptions, estimate_ngrams
 from recognizer.lm.model.perplexity import perplexity
 from recognizer.lm.model.prune import history_probs, prune_ngrams, pruning_losses
 from recognizer.lm.ngram.model import NgramModel
@@ -44,9 +44,6 @@ from recognizer.stages import Stage
 FIRST_PASS_ARPA = "first_pass.arpa.gz"
 LM_DECIMALS = 3
 """Digits of log10 probabilities: more would make files larger and nothing better."""
-
-DISCOUNT_FALLBACK = (0.5, 1.0, 1.5)
-"""What lmplz's --discount_fallback takes off counts of 1, 2, and 3 or more."""
 
 # Options of the language models that are compared only where they are used, so that recipes which
 # lack them need not run anew.
