@@ -26,8 +26,7 @@ class MandarinRules(UnicodeRules):
 
     def normalize(self, text: str) -> str:
         """Characters and words, with single spaces between them; its own normal form."""
-        words = super().normalize(unicodedata.normalize("NFKC", text))
-        return " ".join(_APART.sub(r" \1 ", words).split())
+        return super().normalize(_APART.sub(r" \1 ", unicodedata.normalize("NFKC", text)))
 
     def entry_word(self, word: str) -> str:
         """See `TextRules.entry_word`; entries of several characters stay whole."""
