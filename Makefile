@@ -91,7 +91,8 @@ sanitize: $(VENV)/installed-test
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	  venv/bin/python -m pytest --config-file ../../pyproject.toml --rootdir ../.. \
 	  ../../tests/lm ../../tests/decoding ../../tests/am/nnet/test_inference_native.py \
-	  ../../tests/am/nnet/test_inference_kinds.py ../../tests/am/sequence \
+	  ../../tests/am/nnet/test_inference_kinds.py \
+	  ../../tests/am/training/criteria/test_sequence_native.py \
 	  ../../tests/recognizer/evaluation/test_word_alignment.py \
 	  ../../tests/recognizer/test_recognizer.py
 
