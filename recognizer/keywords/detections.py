@@ -12,6 +12,7 @@ from recognizer.data.io.files import read_lines
 from recognizer.data.text.rules import text_rules
 from recognizer.decoding.keywords.index import KeywordIndex
 from recognizer.decoding.keywords.search import Hit, find
+from recognizer.recognition.times import frame_seconds
 
 Thresholds = Literal["keyword", "single"]
 
@@ -194,6 +195,12 @@ def _detection(
     index: KeywordIndex, keyword: str, hit: Hit, threshold: float, options: DetectionOptions
 ) -> Detection:
     utterance, shift = index.utterances[hit.utterance], index.settings.frame_shift
+    start, end = (
+        frame_seconds(
+            frame, shift, start=utterance.start, end=utterance.start + utterance.duration
+        )
+        for frame in (hit.begin, hit.end)
+    )
     score = hit.posterior
     if options.thresholds == "keyword":
         score = moved_to_one_half(hit.posterior, threshold)
@@ -201,8 +208,8 @@ def _detection(
         keyword=keyword,
         utterance=utterance.id,
         recording=utterance.recording,
-        start=utterance.start + hit.begin * shift,
-        end=utterance.start + hit.end * shift,
+        start=start,
+        end=end,
         posterior=hit.posterior,
         score=score,
         decision=score >= options.threshold,

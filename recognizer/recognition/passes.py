@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from recognizer.lm.text.classes import is_class
 from recognizer.lm.units.pieces import JoinedWord, join_pieces, whole_words
 from recognizer.model.bundle import ModelBundle
 from recognizer.recognition.result import Hypothesis, Result, TranscriptSegment, Word
+from recognizer.recognition.times import frame_seconds
 from recognizer.vocabulary.adaptation import NO_ADAPTATION, Adaptation, AdaptationArguments
 from recognizer.vocabulary.domain import MixedLm, read_domain_lm
 from recognizer.vocabulary.grammar import ModelGrammar
@@ -276,7 +278,7 @@ class Passes:
         rescored = self.last_pass(lattice)
         match = None if self.grammar is None else self.grammar.match(rescored.best.words)
         rejected = match is not None and match.rejected
-        words = () if rejected else self.words(rescored, start=start)
+        words = () if rejected else self.words(rescored, start=start, end=start + duration)
         return Result(
             words=words,
             duration=duration,
@@ -309,6 +311,7 @@ class Passes:
         confidence_scale: float | None = None,
         *,
         start: float = 0.0,
+        end: float = math.inf,
     ) -> tuple[Word, ...]:
         """The chosen words with their times in seconds and their confidences.
 
@@ -319,6 +322,7 @@ class Passes:
             rescored: what `second_pass` or `third_pass` found.
             confidence_scale: instead of the model's own.
             start: seconds before the utterance, which times count from.
+            end: seconds at which the audio of the utterance ends: no word goes beyond it.
         """
         lattice, acoustic_scale = rescored.lattice, self.search.acoustic_scale
         path: BestPath | None = rescored.best
@@ -335,16 +339,15 @@ class Passes:
         ]
         if path is not None:
             times = self.bundle.labels.word_times(path, [one.word for one in joined])
-            spans = [(first, end) for _, first, end in times]
+            spans = [(first, last) for _, first, last in times]
         shift = self.acoustic_model.output_frame_shift
         return tuple(
             Word(
                 one.word,
-                start + first * shift,
-                start + end * shift,
-                min(chosen.confidences[one.first : one.end]),
+                *(frame_seconds(frame, shift, start=start, end=end) for frame in span),
+                confidence=min(chosen.confidences[one.first : one.end]),
             )
-            for one, (first, end) in zip(joined, spans, strict=True)
+            for one, span in zip(joined, spans, strict=True)
         )
 
     def _hypothesis(self, path: BestPath) -> Hypothesis:

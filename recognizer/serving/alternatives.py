@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from recognizer.decoding.lattice.lattice import BestPath
 from recognizer.decoding.lattice.paths import n_best
 from recognizer.recognition.passes import Passes
+from recognizer.recognition.times import frame_seconds
 from recognizer.streaming.events import Final
 
 TimedWord = tuple[str, float, float]
@@ -48,15 +49,19 @@ def _of_one(passes: Passes, final: Final, count: int) -> list[Alternative]:
     scale = passes.search.acoustic_scale
     return [
         (
-            _words(passes, path, final.start),
+            _words(passes, path, final),
             -path.graph_cost - scale * path.acoustic_cost,
         )
         for path in itertools.islice(n_best(lattice, scale), count)
     ]
 
 
-def _words(passes: Passes, path: BestPath, start: float) -> list[TimedWord]:
+def _words(passes: Passes, path: BestPath, final: Final) -> list[TimedWord]:
     shift = passes.acoustic_model.output_frame_shift
     joined = [one.word for one in passes.joined(path.words)]
+
+    def seconds(frame: int) -> float:
+        return frame_seconds(frame, shift, start=final.start, end=final.end)
+
     times = passes.bundle.labels.word_times(path, joined)
-    return [(word, start + first * shift, start + end * shift) for word, first, end in times]
+    return [(word, seconds(first), seconds(end)) for word, first, end in times]

@@ -92,8 +92,9 @@ class StreamSteps:
 
     def events(self, scores: FloatArray, *, last: bool) -> list[Event]:
         """Search output frames ``[t, S]``; with the last ones, end the utterance in progress."""
-        events = self._utterances.accept(scores, more=not last)
-        return events + self._utterances.finish(self._samples / SAMPLE_RATE) if last else events
+        if last:
+            return self._utterances.finish(scores, self._samples / SAMPLE_RATE)
+        return self._utterances.accept(scores)
 
     def cancel(self) -> None:
         """Let a search that is running stop soon, and give nothing."""

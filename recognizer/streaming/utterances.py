@@ -8,6 +8,7 @@ by piece.
 
 from __future__ import annotations
 
+import math
 import threading
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from recognizer.decoding.search.decoding import CompactDecoding
 from recognizer.recognition.passes import Passes
+from recognizer.recognition.times import frame_seconds
 from recognizer.streaming.endpointing import Endpointer, EndpointOptions
 from recognizer.streaming.events import Event, Final, Partial
 
@@ -49,15 +51,15 @@ class Utterances:
             None  # search buffers are taken when there are frames
         )
         self._first = 0  # output frame of the stream that begins the utterance
+        self._seconds = math.inf  # length of the stream, once it is known
         self._told = Partial(0.0, (), ())
         self._open: tuple[str, ...] = ()  # committed pieces of a word that may go on
 
-    def accept(self, scores: FloatArray, *, more: bool = True) -> list[Event]:
+    def accept(self, scores: FloatArray) -> list[Event]:
         """Search the next output frames ``[t, S]``, t >= 0.
 
         Args:
             scores: what the acoustic model gives.
-            more: whether the utterance in progress goes on, so that its words are worth telling.
 
         Returns:
             The `Final` of each utterance that ended, and the `Partial` of the one in progress if it
@@ -66,8 +68,38 @@ class Utterances:
         Raises:
             NoPathError: as `recognizer.decoding.search.search.Decoder.decode`.
         """
+        tell = self._partials and len(scores) > 0
+        events = self._search(scores)
+        if tell and self._decoding is not None and not self.cancelled.is_set():
+            events += self._partial(self._decoding)
+        return events
+
+    def finish(self, scores: FloatArray, seconds: float) -> list[Event]:
+        """Search the last output frames ``[t, S]``, t >= 0, and end the utterance in progress.
+
+        Args:
+            scores: what the acoustic model gives.
+            seconds: length of the stream.
+
+        Returns:
+            The `Final` of each utterance that ended; nothing if the stream was cancelled.
+
+        Raises:
+            NoPathError: as `accept`.
+        """
+        self._seconds = seconds
+        events = self._search(scores)
+        return [] if self.cancelled.is_set() else [*events, self._final(last=True)]
+
+    def release(self) -> None:
+        """Give the search buffers back, without a result."""
+        if self._decoding is not None:
+            self._decoding.cancel()
+            self._decoding = None
+
+    def _search(self, scores: FloatArray) -> list[Event]:
+        """Search frames; the `Final` of each utterance that ended."""
         events: list[Event] = []
-        tell = self._partials and more and len(scores) > 0
         while len(scores):
             if self.cancelled.is_set():
                 return []
@@ -80,36 +112,16 @@ class Utterances:
             scores = scores[count:]
             if self._endpointer is not None and self._endpointer.endpoint(self._decoding):
                 events.append(self._final())
-        if tell and self._decoding is not None:
-            events += self._partial(self._decoding)
         return events
 
-    def finish(self, seconds: float) -> list[Event]:
-        """End the utterance in progress.
-
-        Args:
-            seconds: length of the stream.
-
-        Returns:
-            Its `Final`; nothing if the stream was cancelled.
-        """
-        return [] if self.cancelled.is_set() else [self._final(seconds)]
-
-    def release(self) -> None:
-        """Give the search buffers back, without a result."""
-        if self._decoding is not None:
-            self._decoding.cancel()
-            self._decoding = None
-
-    def _final(self, end: float | None = None) -> Final:
-        """End the utterance, at the last frame searched where no end is given."""
-        start = self._first * self._shift
+    def _final(self, *, last: bool = False) -> Final:
+        """End the utterance: the last one at the stream's end, others at the last frame searched."""
+        start = self._told.start
         decoding, self._decoding = self._decoding, None
         frames = 0 if decoding is None else decoding.num_frames
         self._first += frames
-        self._told, self._open = Partial(self._first * self._shift, (), ()), ()
-        # The last frame may reach beyond the end of the audio.
-        end = max(start, self._told.start if end is None else end)
+        end = self._seconds if last else frame_seconds(self._first, self._shift, end=self._seconds)
+        self._told, self._open = Partial(end, (), ()), ()
         if decoding is None:
             return Final(start, end, self._passes.no_result(end - start, start))
         lattice = decoding.finish()

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pysubs2
 import pytest
+import soundfile
 
 import toy
-from recognizer import Recognizer
+from recognizer import EndpointOptions, Recognizer, srt
 from recognizer.alignment.network_aligner import NetworkAligner
 from recognizer.am.features.fbank import fbank
 from recognizer.data.alignments.ctm import read_ctm
@@ -23,6 +25,7 @@ from recognizer.decoding.lattice.slf import read_slf
 from recognizer.model.bundle import ModelBundle
 from recognizer.model.config import FirstPassOptions
 from recognizer.model.files import CONFIG
+from recognizer.serving.alternatives import alternatives
 
 SHIFT = 0.03
 NEAR = SHIFT + 1e-6  # sounds begin and end within output frames
@@ -70,6 +73,36 @@ def test_words_have_their_times_and_confidences(
         assert (word.start, word.end) == pytest.approx((start, end), abs=NEAR)
         assert 0.8 < word.confidence <= 1.0
     assert_on_the_grid([time for word in result.words for time in (word.start, word.end)])
+
+
+@pytest.mark.parametrize("cut", [0.005, 0.012, 0.021, 0.028])
+@pytest.mark.parametrize("minimum_bayes_risk", [False, True])
+def test_no_time_lies_beyond_the_end_of_the_audio(
+    model: Path, tmp_path: Path, cut: float, minimum_bayes_risk: bool, command
+) -> None:
+    """The last output frame reaches beyond it where the audio is no whole number of them."""
+    recogniser = Recognizer(model, minimum_bayes_risk=minimum_bayes_risk)
+    said = toy.whistle("go left")[: round(16000 * (word_spans("go left")[-1][1] - 0.03 + cut))]
+    seconds = len(said) / 16000
+    result = recogniser.recognize(said)
+    assert result.text == "go left"
+    assert result.num_frames * SHIFT > seconds + 1e-6
+    assert [one.end for one in (result.words[-1], result.segments[-1])] == [seconds, seconds]
+    for endpointing in (None, EndpointOptions()):
+        stream = recogniser.stream(endpointing=endpointing)
+        *_, final = stream.accept(said, 16000) + stream.finish()
+        assert (final.end, final.result) == (seconds, result)
+        assert alternatives(recogniser, [final], 1)[0][0][-1][2] == seconds
+    segments = list(recogniser.recognize_long(said))
+    assert [segments[-1].end, segments[-1].words[-1].end] == [seconds, seconds]
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, said, 16000, subtype="FLOAT")
+    known = pysubs2.SSAFile.from_string(srt(result), "srt")
+    assert known[-1].end == round(1000 * seconds)
+    mbr = ["--mbr"] if minimum_bayes_risk else []
+    ran = command("recognize", "--model", model, "--format", "ctm", *mbr, path)
+    start, length = map(float, ran.out.splitlines()[-1].split()[2:4])
+    assert seconds - 0.01 < start + length <= seconds + 1e-9
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 160])

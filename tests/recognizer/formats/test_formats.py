@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import PurePath
 
 import pytest
@@ -81,14 +82,16 @@ def test_ctm_is_read_as_sclite_does(tmp_path_factory, lengths, offset):
     starts = [round(100 * float(row[2])) for row in fields]
     ends = [round(100 * (float(row[2]) + float(row[3]))) for row in fields]
     assert starts[1:] == ends[:-1]
-    assert starts == [round(100 * word.start) for word in words]
+    last = math.floor(100 * time + 1e-6)  # nothing lies beyond the end of the recording
+    assert starts == [min(round(100 * word.start), last) for word in words]
+    assert ends[-1] == last
     path = tmp_path_factory.getbasetemp() / "words.ctm"
     path.write_text(text)
     ((key, read),) = read_ctm_words(path).items()
     assert key == ("my_talk", "1")
     assert [one.start for one in read] == [start / 100 for start in starts]
     for one, word in zip(read, words, strict=True):
-        assert one.middle == pytest.approx((word.start + word.end) / 2, abs=0.0051)
+        assert one.middle == pytest.approx((word.start + word.end) / 2, abs=0.0101)
 
 
 def test_formats_are_found_by_name():
