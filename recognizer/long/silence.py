@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,26 @@ from recognizer.model.bundle import ModelBundle
 
 FloatArray = npt.NDArray[np.float32]
 
-_SEQUENCE_SCALE = 6.0
-"""Log odds for a unit of the difference of two outputs of a network trained with lattice-free MMI.
 
-In pauses of faint noise beside a recording of LibriSpeech, the best output of silence is 0.3 to 1.3
-above the best one of speech, and within the recording about 1 below: this scale makes them as far
-apart as the log odds of posteriors are, for which the thresholds are.
+@dataclass(frozen=True)
+class SilenceCalibration:
+    """Log odds of silence are a linear function of a difference of two outputs.
+
+    Attributes:
+        scale: log odds for a unit of the difference.
+        bias: log odds where the two are equal.
+    """
+
+    scale: float
+    bias: float
+
+
+SEQUENCE_CALIBRATION = SilenceCalibration(scale=4.5, bias=2.4)
+"""For networks trained with lattice-free MMI.
+
+It is that of the shipped model: ``python -m benchmarks.endpointing --parts calibration`` finds it by
+logistic regression on frames of development sets, clean and in noise and music, speech and pauses
+weighted alike.
 """
 
 
@@ -32,29 +47,41 @@ class SilenceDetector:
 
     The outputs of a network trained with lattice-free MMI are no posteriors of single frames:
     thousands of improbable states together outweigh silence. There the best output of silence is
-    compared with the best one of speech.
+    compared with the best one of speech, and the difference is calibrated.
 
     Args:
         model: gives the log posteriors of its outputs.
         silence_pdfs: the outputs that stand for silence (`TransitionModel.silence_pdfs`).
-        posteriors: whether the network's outputs are posteriors.
+        calibration: of the difference of the best outputs; None: the outputs are posteriors.
     """
 
     def __init__(
-        self, model: AcousticModel, silence_pdfs: Iterable[int], *, posteriors: bool = True
+        self,
+        model: AcousticModel,
+        silence_pdfs: Iterable[int],
+        *,
+        calibration: SilenceCalibration | None = None,
     ) -> None:
         self._model = model
         self._silence = sorted(silence_pdfs)
-        self._posteriors = posteriors
+        self._calibration = calibration
 
     @classmethod
-    def of(cls, bundle: ModelBundle) -> SilenceDetector:
-        """The detector of a model directory."""
+    def of(
+        cls, bundle: ModelBundle, calibration: SilenceCalibration = SEQUENCE_CALIBRATION
+    ) -> SilenceDetector:
+        """The detector of a model directory.
+
+        Args:
+            bundle: the model.
+            calibration: where the network was trained with lattice-free MMI.
+        """
         acoustic = bundle.config.acoustic
+        posteriors = acoustic.kind == CtcModel.kind or acoustic.priors != "none"
         return cls(
             bundle.acoustic_model,
             bundle.labels.silence_outputs,
-            posteriors=acoustic.kind == CtcModel.kind or acoustic.priors != "none",
+            calibration=None if posteriors else calibration,
         )
 
     def log_odds(self, samples: Samples) -> FloatArray:
@@ -65,11 +92,11 @@ class SilenceDetector:
         """
         features = fbank(samples, self._model.features)
         log_posteriors = self._model.network.log_posteriors([features])[0]
-        if not self._posteriors:
+        if self._calibration is not None:
             best = log_posteriors[:, self._silence].max(axis=1)
             log_posteriors[:, self._silence] = -np.inf
-            difference: FloatArray = _SEQUENCE_SCALE * (best - log_posteriors.max(axis=1))
-            return difference
+            difference: FloatArray = best - log_posteriors.max(axis=1)
+            return self._calibration.scale * difference + self._calibration.bias
         posteriors = np.exp(log_posteriors, out=log_posteriors)
         silence = posteriors[:, self._silence].sum(axis=1)
         posteriors[:, self._silence] = 0.0

@@ -23,7 +23,7 @@ from recognizer.serving.answers import PATHS, docs, health, metrics, model, mode
 from recognizer.serving.errors import RequestError
 from recognizer.serving.service import Service
 from recognizer.serving.subtitles import subtitles
-from recognizer.serving.transcriptions import transcribe
+from recognizer.serving.transcriptions.handler import transcribe
 from recognizer.serving.vosk import vosk
 
 _PAGE_HEADERS = {

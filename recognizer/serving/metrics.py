@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -67,6 +69,16 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+
+    def uploaded(self, audio_seconds: float, began: float) -> None:
+        """Count an upload that was answered.
+
+        Args:
+            audio_seconds: its length.
+            began: when its first byte came, by `time.monotonic`.
+        """
+        self.audio_seconds.labels("upload").inc(audio_seconds)
+        self.upload_seconds.observe(time.monotonic() - began)
 
     def text(self) -> tuple[bytes, str]:
         """All metrics in Prometheus' text format, and its content type."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.endpointing.__main__ import errors, false_alarms_at
+from benchmarks.endpointing.silence import errors, false_alarms_at
 from benchmarks.endpointing.mixtures import FRAME, Utterance, in_noise, music
 from benchmarks.long.__main__ import compared, stretches
 from benchmarks.long.joined import Sentence

@@ -11,7 +11,11 @@ from websockets.sync.client import connect
 import toy
 from recognizer.serving.answers import PATHS
 from recognizer.serving.openapi import description
-from recognizer.serving.transcriptions import GRANULARITIES, RESPONSE_FORMATS, WITHOUT_EFFECT
+from recognizer.serving.transcriptions.fields import (
+    GRANULARITIES,
+    RESPONSE_FORMATS,
+    WITHOUT_EFFECT,
+)
 from running_server import running
 
 

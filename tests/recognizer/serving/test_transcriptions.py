@@ -170,7 +170,8 @@ def test_openai_client_raises_its_own_errors(client):
         ({"response_format": "docx"}, 400, "json, text, srt, verbose_json, vtt, found 'docx'"),
         ({"model": "large"}, 404, "expected 'whistled' or 'whisper-1', found 'large'"),
         ({"language": "de"}, 400, "expected 'x', the model's, found 'de'"),
-        ({"stream": "true"}, 400, "over the websocket"),
+        ({"stream": "maybe"}, 400, "expected true or false, found 'maybe'"),
+        ({"stream": "true", "response_format": "srt"}, 400, "json or text with stream, found"),
         ({"timestamp_granularities[]": "word"}, 400, "expected verbose_json"),
         (
             {"timestamp_granularities[]": "line", "response_format": "verbose_json"},

@@ -1,0 +1,1 @@
+"""Transcription of uploads, in the shape of OpenAI's ``/v1/audio/transcriptions``."""
