@@ -6,10 +6,10 @@ r"""Speech and silence in noise and music, by the acoustic model and by WebRTC's
 Utterances of each corpus between pauses of 0.5 to 3 s, with noise, or music that is made here, over
 speech and pauses. Forced alignment of the clean recordings says where words are. Parts:
 
-* silence: a frame of 10 ms of a word that a system takes for silence is missed; one of a pause that
-  it takes for speech is a false alarm. The model's silence is that which long recordings are cut by.
-  WebRTC's detector has four modes, and no threshold; beside each, `false alarms at equal misses`
-  tells what the model has at a threshold where it misses as much.
+* silence: a frame of 10 ms of a word that a system takes for silence is missed; one of a pause
+  that it takes for speech is a false alarm. The model's silence is what long recordings are cut
+  by. WebRTC's detector has four modes, and no threshold; beside each, `false alarms at equal
+  misses` tells what the model has at a threshold where it misses as much.
 * endpoints: all utterances in one stream, whose endpoint rules ask the search. Of the pauses of
   at least 1.5 s, those with an endpoint, and after how long; endpoints within speech. By WebRTC's
   detector an utterance ends where nine tenths of the last 0.5 or 1 s are no speech.

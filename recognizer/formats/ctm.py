@@ -7,7 +7,6 @@ import math
 from recognizer.formats.recordings import Recording
 from recognizer.recognition.result import Result
 
-
 _TOLERANCE = 1e-6
 """100 times 0.29 s is a little less than 29 in floats."""
 

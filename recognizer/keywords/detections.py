@@ -196,9 +196,7 @@ def _detection(
 ) -> Detection:
     utterance, shift = index.utterances[hit.utterance], index.settings.frame_shift
     start, end = (
-        frame_seconds(
-            frame, shift, start=utterance.start, end=utterance.start + utterance.duration
-        )
+        frame_seconds(frame, shift, start=utterance.start, end=utterance.start + utterance.duration)
         for frame in (hit.begin, hit.end)
     )
     score = hit.posterior

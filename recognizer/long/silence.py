@@ -29,12 +29,12 @@ class SilenceCalibration:
     bias: float
 
 
-SEQUENCE_CALIBRATION = SilenceCalibration(scale=4.5, bias=2.4)
+SEQUENCE_CALIBRATION = SilenceCalibration(scale=4.36, bias=2.26)
 """For networks trained with lattice-free MMI.
 
-It is that of the shipped model: ``python -m benchmarks.endpointing --parts calibration`` finds it by
-logistic regression on frames of development sets, clean and in noise and music, speech and pauses
-weighted alike.
+It is that of the shipped model: ``python -m benchmarks.endpointing --parts calibration`` finds it
+by logistic regression on frames of development sets, clean and in noise and music, speech and
+pauses weighted alike.
 """
 
 

@@ -115,7 +115,7 @@ class Utterances:
         return events
 
     def _final(self, *, last: bool = False) -> Final:
-        """End the utterance: the last one at the stream's end, others at the last frame searched."""
+        """End the utterance: the last one at the stream's end, others at the last frame."""
         start = self._told.start
         decoding, self._decoding = self._decoding, None
         frames = 0 if decoding is None else decoding.num_frames

@@ -25,7 +25,7 @@ _HEADERS = [
 
 
 class TranscriptEvents(Response):
-    """OpenAI's events: ``transcript.text.delta`` for each segment, at last ``transcript.text.done``.
+    """OpenAI's events: ``transcript.text.delta`` of each segment, then ``transcript.text.done``.
 
     The deltas together are the text of the last event. A request that fails before its first
     segment has the answer of any other failed request; one that fails later ends with an event

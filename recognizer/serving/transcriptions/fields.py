@@ -21,6 +21,7 @@ random numbers, and cuts recordings by itself."""
 
 _FIELDS = ("file", "model", "language", "response_format", "timestamp_granularities[]", "stream")
 
+
 @dataclass(frozen=True)
 class TranscriptionRequest:
     """What a client wants to know.

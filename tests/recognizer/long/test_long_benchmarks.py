@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.endpointing.silence import errors, false_alarms_at
+from benchmarks.endpointing.calibration import calibrated
+from benchmarks.endpointing.endpoints import judged
 from benchmarks.endpointing.mixtures import FRAME, Utterance, in_noise, music
+from benchmarks.endpointing.silence import errors, false_alarms_at
+from benchmarks.endpointing.webrtc import webrtc_endpoints
 from benchmarks.long.__main__ import compared, stretches
 from benchmarks.long.joined import Sentence
 from recognizer import Word
@@ -56,6 +59,31 @@ def test_missed_speech_and_false_alarms():
     odds = np.array([-5.0, -4.0, -3.0, 3.0, -3.5, 1.0, 2.0, 4.0, 5.0])
     assert false_alarms_at(speech, odds, 0.0) == 60.0
     assert false_alarms_at(speech, odds, 34.0) == 20.0
+
+
+def test_endpoints_by_hand():
+    speech = np.zeros(1000, bool)
+    speech[100:300] = speech[320:400] = speech[700:800] = True
+    # The pause of 0.2 s is none, and no speech comes before the first second.
+    found = judged(speech, [50, 310, 360, 480, 500, 785])
+    assert found == {"pauses": 2, "found": 50.0, "delay_s": 0.8, "in_speech": 2}
+    assert webrtc_endpoints(speech, 1.0, 20.0) == [491, 890]  # a tenth may be speech
+    assert webrtc_endpoints(speech, 1.0, 2.5) == [250, 491, 890]
+    assert webrtc_endpoints(np.zeros(5000, bool), 1.0, 2.5) == []
+
+
+def test_silence_is_calibrated_by_logistic_regression():
+    """Of frames drawn by known log odds, whatever the share of silence."""
+    generator = np.random.default_rng(0)
+    conditions = []
+    for count in (20000, 5000):
+        silent = np.arange(count) < count // 3
+        # The log odds of two normal distributions of variance 1 are 2 m x, for means m and -m.
+        values = generator.normal(np.where(silent, 1.5, -1.5), 1.0) + 0.5
+        conditions.append((values, silent))
+    found = calibrated(conditions)
+    assert found.scale == pytest.approx(3.0, abs=0.1)
+    assert found.bias == pytest.approx(-1.5, abs=0.1)
 
 
 @pytest.mark.parametrize("snr", [0.0, 10.0])
