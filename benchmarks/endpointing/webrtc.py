@@ -10,8 +10,8 @@ from benchmarks.endpointing import mixtures
 from recognizer.data.audio.reading import SAMPLE_RATE, Samples
 
 _VAD_SAMPLES = 480  # 30 ms, the longest that the detector takes
-_UNVOICED = 0.9
-"""The share of frames without speech that ends an utterance, as in py-webrtcvad's example."""
+_MOST_SPEECH = 10
+"""Percent of frames that may be speech where an utterance ends, as in py-webrtcvad's example."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -52,10 +52,8 @@ def webrtc_endpoints(speech: BoolArray, trailing: float, longest: float) -> list
     for frame in range(1, len(speech) + 1):
         heard = heard or bool(speech[frame - 1])
         first = max(begin, frame - length)
-        quiet = (
-            frame - first == length and voiced[frame] - voiced[first] <= (1 - _UNVOICED) * length
-        )
-        if (heard and quiet) or frame - begin >= 100 * longest:
+        few = 100 * (voiced[frame] - voiced[first]) <= _MOST_SPEECH * length
+        if (heard and few and frame - first == length) or frame - begin >= 100 * longest:
             if heard:
                 ends.append(frame)
             begin, heard = frame, False
