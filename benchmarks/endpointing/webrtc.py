@@ -10,8 +10,9 @@ from benchmarks.endpointing import mixtures
 from recognizer.data.audio.reading import SAMPLE_RATE, Samples
 
 _VAD_SAMPLES = 480  # 30 ms, the longest that the detector takes
-_MOST_SPEECH = 10
-"""Percent of frames that may be speech where an utterance ends, as in py-webrtcvad's example."""
+_ONSET = 30
+_OTHERS = 10
+"""Percent of frames that may be speech in silence, or silence in speech."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -39,22 +40,26 @@ def webrtc_speech(mode: int, samples: Samples) -> BoolArray:
 
 
 def webrtc_endpoints(speech: BoolArray, trailing: float, longest: float) -> list[int]:
-    """Frames of 10 ms at which utterances end.
+    """Frames of 10 ms at which utterances end, by the rules of py-webrtcvad's example.
+
+    An utterance has begun where nine tenths of the last 0.3 s are speech.
 
     Args:
         speech: of each frame, whether the detector takes it for speech.
-        trailing: seconds of which nine tenths must be without speech, after some speech.
+        trailing: seconds of which nine tenths must then be without speech.
         longest: seconds after which an utterance ends in any case.
     """
-    length = round(100 * trailing)
-    voiced = np.concatenate([[0], np.cumsum(speech)])
-    ends, begin, heard = [], 0, False
+    length, voiced = round(100 * trailing), np.concatenate([[0], np.cumsum(speech)])
+    ends, begin, heard = [], 0, -1
     for frame in range(1, len(speech) + 1):
-        heard = heard or bool(speech[frame - 1])
-        first = max(begin, frame - length)
-        few = 100 * (voiced[frame] - voiced[first]) <= _MOST_SPEECH * length
-        if (heard and few and frame - first == length) or frame - begin >= 100 * longest:
-            if heard:
+        if heard < 0 and frame - begin >= _ONSET:
+            said = voiced[frame] - voiced[frame - _ONSET]
+            heard = frame if 100 * said >= (100 - _OTHERS) * _ONSET else -1
+        quiet = 0 <= heard <= frame - length and (
+            100 * (voiced[frame] - voiced[frame - length]) <= _OTHERS * length
+        )
+        if quiet or frame - begin >= 100 * longest:
+            if heard >= 0:
                 ends.append(frame)
-            begin, heard = frame, False
+            begin, heard = frame, -1
     return ends
