@@ -344,10 +344,11 @@ class Passes:
         return tuple(
             Word(
                 one.word,
-                *(frame_seconds(frame, shift, start=start, end=end) for frame in span),
-                confidence=min(chosen.confidences[one.first : one.end]),
+                frame_seconds(first, shift, start=start, end=end),
+                frame_seconds(last, shift, start=start, end=end),
+                min(chosen.confidences[one.first : one.end]),
             )
-            for one, span in zip(joined, spans, strict=True)
+            for one, (first, last) in zip(joined, spans, strict=True)
         )
 
     def _hypothesis(self, path: BestPath) -> Hypothesis:
