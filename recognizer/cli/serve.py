@@ -102,9 +102,9 @@ def serve(
             f"found no {', '.join(missing)}"
         )
     from recognizer.recognizer import Recognizer
-    from recognizer.serving.options import ServerOptions
     from recognizer.serving.server import Server, listen
-    from recognizer.serving.service import Service
+    from recognizer.serving.shared.options import ServerOptions
+    from recognizer.serving.shared.service import Service
 
     chosen = {name: value for name, value in given.items() if value is not None}
     options = ServerOptions(token=_token(token_file), origins=origins, **chosen)  # type: ignore[arg-type]

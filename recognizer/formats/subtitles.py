@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from recognizer.formats.cues import Cue, CueWord, SubtitleOptions, cues
 from recognizer.recognition.result import Result
 
+MEDIA_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
+"""What the formats are called over HTTP."""
+
 
 def srt(result: Result, options: SubtitleOptions | None = None) -> str:
     """SubRip: numbered cues with times ``HH:MM:SS,mmm``; nothing where there are no words.

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recognizer.serving.errors import RequestError
-from recognizer.serving.options import ServerOptions
+from recognizer.serving.shared.errors import RequestError
+from recognizer.serving.shared.options import ServerOptions
 
 OPEN_PATHS = ("/", "/healthz", "/docs", "/openapi.json")
 """Answered without a token, as are the files of the page: they tell nothing that is secret."""

@@ -7,9 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from recognizer.serving.errors import RequestError
 from recognizer.serving.openapi import description, description_page
-from recognizer.serving.service import OPENAI_MODEL, Service
+from recognizer.serving.shared.errors import RequestError
+from recognizer.serving.shared.service import OPENAI_MODEL, Service
 
 PATHS = (
     "/",

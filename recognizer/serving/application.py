@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from recognizer.data.errors import as_speech_error
 from recognizer.serving.access import PAGE_FILES, AccessControl
 from recognizer.serving.answers import PATHS, docs, health, metrics, model, models, openapi
-from recognizer.serving.errors import RequestError
-from recognizer.serving.service import Service
+from recognizer.serving.shared.errors import RequestError
+from recognizer.serving.shared.service import Service
 from recognizer.serving.subtitles import subtitles
 from recognizer.serving.transcriptions.handler import transcribe
 from recognizer.serving.vosk import vosk

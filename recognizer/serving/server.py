@@ -12,8 +12,8 @@ import uvicorn
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.serving.application import application
 from recognizer.serving.connections import http_protocol, websocket_protocol
-from recognizer.serving.options import ServerOptions
-from recognizer.serving.service import Service
+from recognizer.serving.shared.options import ServerOptions
+from recognizer.serving.shared.service import Service
 
 _BACKLOG = 1024
 _HEADER_BYTES = 64 * 1024

@@ -10,15 +10,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from recognizer.formats.subtitles import srt, vtt
+from recognizer.formats.subtitles import MEDIA_TYPES, srt, vtt
 from recognizer.recognition.result import Hypothesis, Result, Word
-from recognizer.serving.errors import RequestError
-from recognizer.serving.service import Service
-from recognizer.serving.uploads import read_json
+from recognizer.serving.shared.errors import RequestError
+from recognizer.serving.shared.service import Service
+from recognizer.serving.shared.uploads import read_json
 
 _MAX_BYTES = 32 * 1024 * 1024
 _WRITERS = {"srt": srt, "vtt": vtt}
-MEDIA_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
 async def subtitles(request: Request) -> Response:

@@ -28,8 +28,8 @@ from recognizer.data.audio.limits import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from recognizer.data.errors import SpeechError, as_speech_error
 from recognizer.serving.access import SUBPROTOCOL
 from recognizer.serving.alternatives import TimedWord, alternatives
-from recognizer.serving.errors import RequestError, too_long, too_slow
-from recognizer.serving.service import Service
+from recognizer.serving.shared.errors import RequestError, too_long, too_slow
+from recognizer.serving.shared.service import Service
 from recognizer.streaming.events import Event, Final, Partial
 
 _NORMAL, _UNSUPPORTED, _POLICY, _INTERNAL, _RESTART, _TRY_AGAIN = 1000, 1003, 1008, 1011, 1012, 1013

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 
 from recognizer.recognizer import Recognizer
-from recognizer.serving.options import ServerOptions
 from recognizer.serving.server import Server, listen
-from recognizer.serving.service import Service
+from recognizer.serving.shared.options import ServerOptions
+from recognizer.serving.shared.service import Service
 
 PATIENCE = 20.0
 """Seconds after which something that should happen has not."""

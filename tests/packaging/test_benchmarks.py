@@ -22,6 +22,7 @@ FOLDERS = (
     "recognition",
     "search",
     "serving",
+    "streaming",
     "vocabulary",
 )
 
@@ -66,7 +67,7 @@ def test_every_benchmark_says_how_it_is_used(
     assert ended.value.code in (0, None)
     said = capsys.readouterr().out
     assert said.startswith("usage:")
-    for_others = (".made_text", ".language_models", ".worker")
+    for_others = (".made_text", ".language_models", ".worker", ".capacity", ".latency")
     assert "--json" in said or module.endswith(for_others)
 
 

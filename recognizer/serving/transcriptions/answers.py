@@ -9,9 +9,8 @@ from typing import Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from recognizer.formats.json_line import word_objects
-from recognizer.formats.subtitles import srt, vtt
+from recognizer.formats.subtitles import MEDIA_TYPES, srt, vtt
 from recognizer.recognition.result import Result, TranscriptSegment
-from recognizer.serving.subtitles import MEDIA_TYPES
 from recognizer.serving.transcriptions.fields import TranscriptionRequest
 
 _LEAST_CONFIDENCE = 1e-10

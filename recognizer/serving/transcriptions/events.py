@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from recognizer.recognition.result import Result
-from recognizer.serving.errors import RequestError
-from recognizer.serving.service import Service
+from recognizer.serving.shared.errors import RequestError
+from recognizer.serving.shared.service import Service
+from recognizer.serving.shared.uploads import Upload
 from recognizer.serving.transcriptions.recognition import UploadRecognition, while_connected
-from recognizer.serving.uploads import Upload
 
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),

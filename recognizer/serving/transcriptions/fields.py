@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.datastructures import FormData
 
-from recognizer.serving.errors import RequestError
-from recognizer.serving.service import OPENAI_MODEL
+from recognizer.serving.shared.errors import RequestError
+from recognizer.serving.shared.service import OPENAI_MODEL
 
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 STREAMED_FORMATS = ("json", "text")

@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recognizer.serving.service import Service
+from recognizer.serving.shared.service import Service
+from recognizer.serving.shared.uploads import read_upload
 from recognizer.serving.transcriptions.answers import answer_of
 from recognizer.serving.transcriptions.events import TranscriptEvents
 from recognizer.serving.transcriptions.fields import parsed_request
 from recognizer.serving.transcriptions.recognition import UploadRecognition, while_connected
-from recognizer.serving.uploads import read_upload
 
 
 async def transcribe(request: Request) -> Response:

@@ -15,9 +15,9 @@ from recognizer.data.errors import SpeechError
 from recognizer.long.recognition import LONG_SECONDS, joined, recognize_segments
 from recognizer.long.segmentation import SegmentationOptions
 from recognizer.recognition.result import Result
-from recognizer.serving.errors import RequestError, draining, too_long
-from recognizer.serving.service import Service
-from recognizer.serving.uploads import Upload
+from recognizer.serving.shared.errors import RequestError, draining, too_long
+from recognizer.serving.shared.service import Service
+from recognizer.serving.shared.uploads import Upload
 
 
 class UploadRecognition:

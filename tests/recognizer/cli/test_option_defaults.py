@@ -31,7 +31,7 @@ from recognizer.lm.neural.word_options import WordNetworkOptions
 from recognizer.lm.pronunciation.training import PronunciationOptions
 from recognizer.lm.units.pieces import PieceOptions
 from recognizer.pipelines.language_model.options import WordTrainingOptions
-from recognizer.serving.options import ServerOptions
+from recognizer.serving.shared.options import ServerOptions
 from recognizer.transcription.selection import SelectionOptions
 
 

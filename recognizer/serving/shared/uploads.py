@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from recognizer.serving.errors import RequestError, too_large, too_slow
+from recognizer.serving.shared.errors import RequestError, too_large, too_slow
 
 _FIELD_BYTES = 64 * 1024
 _MAX_FIELDS = 64

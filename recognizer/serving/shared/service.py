@@ -11,9 +11,9 @@ from prometheus_client import Gauge
 
 from recognizer.data.audio.limits import MIN_SAMPLE_RATE
 from recognizer.recognizer import Recognizer
-from recognizer.serving.errors import draining, too_many
-from recognizer.serving.metrics import Metrics
-from recognizer.serving.options import ServerOptions
+from recognizer.serving.shared.errors import draining, too_many
+from recognizer.serving.shared.metrics import Metrics
+from recognizer.serving.shared.options import ServerOptions
 from recognizer.streaming.aio import AsyncStream
 from recognizer.streaming.group import StreamGroup
 from recognizer.streaming.scheduler import GroupOptions
