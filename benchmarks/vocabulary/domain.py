@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.common.report import Row, add_json_option, output, print_rows, write_json
-from benchmarks.vocabulary.__main__ import Spoken
+from benchmarks.vocabulary.spoken import Spoken, as_spoken
 from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.evaluation.word_alignment import count_errors
 from recognizer.recognizer import Recognizer
 from recognizer.vocabulary.domain import read_domain_lm
 
-WEIGHTS = (0.1, 0.3, 0.5, 0.7)
+WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 def halves(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Utterance]]:
@@ -82,10 +82,7 @@ def main() -> None:
     tables: dict[str, list[Row]] = {}
     for name in options.sets:
         text, tested = halves(read_corpus(options.corpora / name).utterances)
-        spoken = [
-            Spoken(base.acoustic_scores(one.samples()), one.words)
-            for one in tested[: options.utterances]
-        ]
+        spoken = [as_spoken(base, one, one.words) for one in tested[: options.utterances]]
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "domain.txt"
             path.write_text("".join(f"{' '.join(one.words)}\n" for one in text), encoding="utf-8")

@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from benchmarks.common.report import Row, output
 from recognizer.data.audio.reading import Samples, read_audio
 from recognizer.recognizer import Recognizer
-from recognizer.vocabulary.grammar import Grammar, read_grammar
+from recognizer.vocabulary.grammar import Grammar
 
 COMMANDS = Path(__file__).parent / "commands.txt"
 OUTSIDE = 100
-_COSTS = (-20.0, -10.0, 0.0, 10.0, 20.0)
 _SENTENCES = 1000
 
 
@@ -42,45 +44,68 @@ def spoken(command: Sequence[str], sentences: Sequence[str]) -> Iterator[Samples
             yield read_audio(str(path))
 
 
-def grammar(recognizer: Recognizer, outside: Sequence[Samples]) -> list[Row]:
-    """The commands in synthetic speech, and other speech, with several costs of rejection.
+def grammar(
+    recognizer: Recognizer, outside: Sequence[Samples], costs: Sequence[float]
+) -> list[Row]:
+    """Commands in synthetic speech and other speech, with several costs of rejection.
 
-    Scores of the acoustic model are computed once; the times are of the search alone.
+    Three kinds of speech: the commands through the grammar of all of them; the same recordings
+    through a grammar of every other command, which are half of them outside of it; utterances of
+    speech, which are all outside. Scores of the acoustic model are computed once; the times are of
+    the search alone.
     """
     sentences = [line.strip() for line in COMMANDS.read_text().splitlines()]
+    half = sentences[::2]
     voices = synthesizers()
     if not voices:
         output().print("grammar: no commands: neither flite nor espeak-ng is installed")
-    sets = [
-        (name, sentences, [recognizer.acoustic_scores(one) for one in spoken(command, sentences)])
+    said = [
+        (name, [recognizer.acoustic_scores(one) for one in spoken(command, sentences)])
         for name, command in voices
     ]
     others = [recognizer.acoustic_scores(one) for one in outside[:OUTSIDE]]
-    sets.append(("other speech", [""] * len(others), others))
     rows: list[Row] = []
-    for cost in _COSTS:
-        given = recognizer.adapted(grammar=read_grammar(COMMANDS, cost))
-        for name, texts, scores in sets:
-            seconds, right, rejected = 0.0, 0, 0
-            for text, one in zip(texts, scores, strict=True):
-                begin = time.process_time()
-                lattice = given.first_pass(one)
-                seconds += time.process_time() - begin
-                result = given.result(lattice, 0.0, len(one))
-                right += bool(text) and result.text == text
-                rejected += result.rejected
+    for cost in costs:
+        whole = recognizer.adapted(grammar=Grammar("\n".join(sentences), cost))
+        part = recognizer.adapted(grammar=Grammar("\n".join(half), cost))
+        for name, scores in said:
+            rows.append(_row(cost, f"{name}: {len(sentences)} commands", whole, scores, sentences))
             rows.append(
-                {
-                    "rejection cost": cost,
-                    "speech": name,
-                    "utterances": len(scores),
-                    "right": right,
-                    "wrong": len(scores) - right - rejected,
-                    "rejected": rejected,
-                    "ms of search per frame": 1000 * seconds / sum(map(len, scores)),
-                }
+                _row(cost, f"{name}: {len(half)} of a grammar of these", part, scores[::2], half)
             )
+            rest = scores[1::2]
+            rows.append(
+                _row(cost, f"{name}: {len(rest)} that it lacks", part, rest, [""] * len(rest))
+            )
+        rows.append(_row(cost, "other speech", whole, others, [""] * len(others)))
     return rows
+
+
+def _row(
+    cost: float,
+    name: str,
+    recognizer: Recognizer,
+    scores: Sequence[npt.NDArray[np.float32]],
+    texts: Sequence[str],
+) -> Row:
+    """What comes of utterances; an empty text is one that the grammar does not have."""
+    seconds, right, rejected = 0.0, 0, 0
+    for text, one in zip(texts, scores, strict=True):
+        begin = time.process_time()
+        lattice = recognizer.first_pass(one)
+        seconds += time.process_time() - begin
+        result = recognizer.result(lattice, 0.0, len(one))
+        right += bool(text) and result.text == text
+        rejected += result.rejected
+    return {
+        "rejection cost": cost,
+        "speech": name,
+        "utterances": len(scores),
+        "right": right,
+        "wrong": len(scores) - right - rejected,
+        "rejected": rejected,
+        "ms of search per frame": 1000 * seconds / sum(map(len, scores)),
+    }
 
 
 def compile_times(recognizer: Recognizer) -> list[Row]:

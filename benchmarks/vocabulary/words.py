@@ -12,6 +12,7 @@ from math import log
 
 from benchmarks.common.report import Row
 from benchmarks.vocabulary.spoken import Passes, Spoken, measure
+from recognizer.decoding.graph.graph import DecodingGraph
 from recognizer.decoding.graph.hcl import build_hcl
 from recognizer.decoding.graph.mapped_graph import MappedGraph
 from recognizer.decoding.search.search import SearchOptions
@@ -50,16 +51,19 @@ class Vocabulary:
         bundle = self.recognizer.bundle
         if self._words is None:
             return bundle.extendable_graph
+        return ExtendableGraph(self._hcl, bundle.tree, bundle.transitions, bundle.config.graph)
+
+    @cached_property
+    def _hcl(self) -> DecodingGraph:
+        bundle = self.recognizer.bundle
         words = [word for word in bundle.graph.words[1:] if word in self.known]
         parts = (bundle.lexicon, bundle.phones, bundle.tree, bundle.transitions)
-        self._hcl = build_hcl(*parts, words, bundle.config.graph)
-        return ExtendableGraph(self._hcl, bundle.tree, bundle.transitions, bundle.config.graph)
+        return build_hcl(*parts, words, bundle.config.graph)
 
     def without_words(self) -> ExtendedGraph | None:
         """The graph without added words; None: the model's own."""
         if self._words is None:
             return None
-        _ = self.extendable
         graph = MappedGraph.from_graph(self._hcl, self.recognizer.bundle.transitions.pdf)
         return ExtendedGraph(graph, self._hcl.words, len(self._hcl.words))
 
@@ -84,17 +88,21 @@ def wide(search: SearchOptions) -> SearchOptions:
     return replace(search, beam=_WIDE_BEAM, max_active=_WIDE_ACTIVE)
 
 
+def unknown_words(vocabulary: Vocabulary, spoken: Iterable[Spoken]) -> list[str]:
+    """The words that are said and that the model lacks."""
+    return sorted({word for one in spoken for word in one.words} - vocabulary.known)
+
+
 def unknown_and_distractors(
     vocabulary: Vocabulary,
     spoken: Sequence[Spoken],
-    count: int,
-    parts: Iterable[str],
-    seed: int,
+    others: Sequence[str],
+    parts: Collection[str],
     log_weights: Sequence[float],
 ) -> list[Row]:
     """The sets' unknown words without and with others, by the weight of unknown words."""
     recognizer = vocabulary.recognizer
-    unknown = sorted({word for one in spoken for word in one.words} - vocabulary.known)
+    unknown = unknown_words(vocabulary, spoken)
     without = Passes(recognizer, vocabulary.without_words())
     rows = [{"log weight": None, **measure("none", without, spoken, unknown)}]
 
@@ -103,7 +111,6 @@ def unknown_and_distractors(
         found = measure(name, passes, spoken, set(words), set(unknown))
         rows.append({"log weight": weight, **found})
 
-    others = distractors(vocabulary, set(unknown), count, seed)
     for weight in log_weights:
         if "unknown" in parts:
             with_words(f"{len(unknown)} unknown", unknown, weight, recognizer.search)
@@ -117,30 +124,20 @@ def unknown_and_distractors(
     return rows
 
 
-def distractors(vocabulary: Vocabulary, said: set[str], count: int, seed: int) -> list[str]:
-    """Random words of the language's dictionary that the model lacks and nobody says.
-
-    Where the dictionary has too few, as of a model that has nearly all of them, those of it that
-    the text rules take for no words of a running text (names with points) are not taken either.
-    """
-    bundle = vocabulary.recognizer.bundle
-    dictionary = bundle.text_rules.dictionary()
-    assert dictionary is not None
-    phones = set(bundle.phones.base_phones)
+def distractors(
+    vocabulary: Vocabulary, candidates: Iterable[str], said: Collection[str], count: int, seed: int
+) -> list[str]:
+    """Random words that the model lacks and nobody says."""
+    is_word = vocabulary.recognizer.bundle.text_rules.is_word
     words = [
         word
-        for word in dictionary.words
-        if word not in vocabulary.known
-        and word not in said
-        and bundle.text_rules.is_word(word)
-        and all(set(entry.phones) <= phones for entry in dictionary[word])
+        for word in dict.fromkeys(candidates)
+        if word not in vocabulary.known and word not in said and is_word(word)
     ]
     return random.Random(seed).sample(words, min(count, len(words)))
 
 
-def removed(
-    recognizer: Recognizer, spoken: Sequence[Spoken], count: int, seed: int
-) -> list[Row]:
+def removed(recognizer: Recognizer, spoken: Sequence[Spoken], count: int, seed: int) -> list[Row]:
     """Words that are said, with the whole graph, without them, and with them added again.
 
     The language models keep them, so that an added word is scored as itself.
@@ -168,11 +165,14 @@ def removed(
 def times(vocabulary: Vocabulary, spoken: Sequence[Spoken], seed: int, repeat: int) -> list[Row]:
     """Lists of several lengths: to add them, to search with them, memory.
 
+    What has to be made of the model once, before the first list, is timed apart ("seconds once").
     The passes over the utterances take turns, so that all lists meet the same state of the
     machine; of each list, the fastest pass counts.
     """
     recognizer = vocabulary.recognizer
+    begin = time.process_time()
     extendable = vocabulary.extendable
+    once = time.process_time() - begin
     rows: list[Row] = []
     every: list[Passes] = []
     for count in (0, 10, 1000, 10000):
@@ -186,7 +186,14 @@ def times(vocabulary: Vocabulary, spoken: Sequence[Spoken], seed: int, repeat: i
         every.append(Passes(recognizer, extended))
         seconds = time.process_time() - begin
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        rows.append({"words": count, "seconds to add": seconds, "more memory, MiB": memory / 1024})
+        rows.append(
+            {
+                "words": count,
+                "seconds once": once,
+                "seconds to add": seconds,
+                "more memory, MiB": memory / 1024,
+            }
+        )
     fastest = [float("inf")] * len(every)
     for _ in range(repeat):
         for row, passes in enumerate(every):
@@ -199,9 +206,7 @@ def times(vocabulary: Vocabulary, spoken: Sequence[Spoken], seed: int, repeat: i
     return rows
 
 
-def made_words(
-    vocabulary: Vocabulary, count: int, seed: int
-) -> list[tuple[str, tuple[str, ...]]]:
+def made_words(vocabulary: Vocabulary, count: int, seed: int) -> list[tuple[str, tuple[str, ...]]]:
     """Words that no lexicon has, with pronunciations: the halves of two words of the lexicon.
 
     A large model has nearly all words of the dictionary, too few are left for a long list.

@@ -15,6 +15,8 @@ from pathlib import Path
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.files import read_lines, replace_text
 
+_MARK = "^"  # between a phone and its mark
+
 
 @dataclass(frozen=True)
 class Pronunciation:
@@ -40,6 +42,19 @@ class Pronunciation:
             raise SpeechError(
                 f"word {self.word!r}: expected a probability in (0, 1], found {self.probability}"
             )
+
+
+def marked(phone: str, mark: str) -> str:
+    """A phone with a mark, `AH^1`, which is no part of a pronunciation.
+
+    Marks tell phones of one name apart in the training of a pronunciation model.
+    """
+    return f"{phone}{_MARK}{mark}"
+
+
+def without_mark(phone: str) -> str:
+    """A phone without its mark, if it has one."""
+    return phone.partition(_MARK)[0]
 
 
 class Lexicon:

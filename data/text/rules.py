@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from recognizer.data.errors import UsageError
 
 if TYPE_CHECKING:
-    from recognizer.data.lexicon.lexicon import Lexicon
+    from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 
 
 class TextRules(Protocol):
@@ -55,6 +55,15 @@ class TextRules(Protocol):
 
     def dictionary(self) -> Lexicon | None:
         """The pronunciation dictionary that comes with this package; None if there is none."""
+        ...
+
+    def with_stress(self, entries: Iterable[Pronunciation]) -> Iterable[Pronunciation]:
+        """Entries whose phones are marked with their stress (`AH^1`), where it is known.
+
+        For the training of a pronunciation model
+        (`recognizer.lm.pronunciation.training.train_pronunciations`). Entries whose stress is not
+        known stay as they are.
+        """
         ...
 
     def derive(self, words: Iterable[str], lexicon: Lexicon) -> Lexicon:

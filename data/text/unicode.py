@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recognizer.data.errors import SpeechError
-from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.data.text.rules import TextRules
 from recognizer.data.text.transcripts import is_tag
 
@@ -116,6 +116,10 @@ class UnicodeRules:
     def dictionary(self) -> Lexicon | None:
         """None: no dictionary comes with this package."""
         return None
+
+    def with_stress(self, entries: Iterable[Pronunciation]) -> Iterable[Pronunciation]:
+        """The entries as they are: no dictionary says how they are stressed."""
+        return entries
 
     def derive(self, words: Iterable[str], lexicon: Lexicon) -> Lexicon:
         """No words: how a language derives words is not a property of characters."""

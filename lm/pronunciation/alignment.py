@@ -34,7 +34,7 @@ class Graphone:
 
     Attributes:
         letters: one or two.
-        phones: two at most.
+        phones: two at most; each may have a mark (`AH^1`).
     """
 
     letters: str

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognizer.data.errors import SpeechError, UsageError
-from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
+from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation, without_mark
 from recognizer.lm import _pronunciation
 from recognizer.lm.automaton.automaton import COMPACT, NgramAutomaton
 from recognizer.lm.ngram.model import UNKNOWN
@@ -34,7 +34,7 @@ class PronunciationSearch:
 
     beam: float = 10.0
     max_active: int = 500
-    max_paths: int = 50
+    max_paths: int = 200
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -65,6 +65,7 @@ class PronunciationModel:
     The model is an n-gram model whose words are graphones
     (`recognizer.lm.pronunciation.alignment`), so it gives the joint probability of letters and
     phones (Bisani and Ney 2008, "Joint-sequence models for grapheme-to-phoneme conversion").
+    Pronunciations have no marks (`AH^1`): the probabilities of all markings are added.
 
     Args:
         automaton: the n-gram model, whose words are graphones' tokens.
@@ -79,14 +80,16 @@ class PronunciationModel:
             None if token == UNKNOWN else Graphone.parse(token) for token in automaton.words
         ]
         self.letters = tuple(sorted({c for g in graphones if g for c in g.letters}))
-        self.phones = tuple(sorted({phone for g in graphones if g for phone in g.phones}))
+        self.phones = tuple(
+            sorted({without_mark(phone) for g in graphones if g for phone in g.phones})
+        )
         phone_ids = {phone: i for i, phone in enumerate(self.phones)}
         self._table = np.full((len(graphones), MAX_LETTERS + MAX_PHONES), -1, dtype=np.int32)
         for row, graphone in zip(self._table, graphones, strict=True):
             if graphone is not None:
                 row[: len(graphone.letters)] = [self._letter_ids[c] for c in graphone.letters]
                 end = MAX_LETTERS + len(graphone.phones)
-                row[MAX_LETTERS:end] = [phone_ids[phone] for phone in graphone.phones]
+                row[MAX_LETTERS:end] = [phone_ids[without_mark(phone)] for phone in graphone.phones]
 
     @cached_property
     def _letter_ids(self) -> dict[str, int]:

@@ -52,6 +52,10 @@ def train_pronunciations(
     The entries are aligned, and a modified Kneser-Ney model is estimated of their graphones. A
     CMU-like dictionary of 130,000 entries takes about 20 seconds and 1 GB.
 
+    Phones may have marks, as those of stress that `TextRules.with_stress` makes: vowels of another
+    stress are other graphones, so that a word's stress, which its letters hint at, says how its
+    vowels are spoken. Phones without marks come out.
+
     Args:
         entries: a lexicon, or some of its entries. Their probabilities are not used.
         options: see `PronunciationOptions`.

@@ -112,6 +112,7 @@ def g2p(
 def _train(lexicon: str, rules: str, output: str, order: int, ngrams: int | None) -> None:
     from recognizer.alignment.lexicons import load_lexicon
     from recognizer.cli.run import report
+    from recognizer.data.text.rules import text_rules
     from recognizer.lm.model.model_files import check_output
     from recognizer.lm.pronunciation.training import PronunciationOptions, train_pronunciations
 
@@ -119,7 +120,8 @@ def _train(lexicon: str, rules: str, output: str, order: int, ngrams: int | None
     if Path(output).suffix != ".ngram":
         raise click.UsageError(f"{output}: expected a name that ends in .ngram")
     options = PronunciationOptions(order=order, ngrams=ngrams)
-    entries = load_lexicon(None if lexicon == "dictionary" else lexicon, rules, Path())
+    found = load_lexicon(None if lexicon == "dictionary" else lexicon, rules, Path())
+    entries = text_rules(rules).with_stress(found)
     model = train_pronunciations(entries, options, lambda line: report("recognizer g2p", line))
     model.save(output)
 

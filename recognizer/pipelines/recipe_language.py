@@ -166,7 +166,8 @@ class LanguageStages:
     def _pronunciation_stage(self, directory: Path) -> None:
         assert self._recipe.pronunciation is not None
         lexicon = load_lexicon(self._recipe.lexicon, self._recipe.rules, self._corpora)
-        model = train_pronunciations(lexicon, self._recipe.pronunciation, console.print)
+        entries = text_rules(self._recipe.rules).with_stress(lexicon)
+        model = train_pronunciations(entries, self._recipe.pronunciation, console.print)
         model.save(directory / files.PRONUNCIATION)
 
     def _lm_stage(self, directory: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
+from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation, marked
 
 ARPABET_VOWELS = frozenset(
     ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
@@ -39,6 +39,20 @@ def stressed_entries() -> Iterator[Pronunciation]:
         bare = word.lower().strip("'")
         if is_english_word(bare) and (bare == word or len(bare) > 1):
             yield Pronunciation(bare, tuple(phones))
+
+
+def stressed_phones() -> dict[tuple[str, tuple[str, ...]], tuple[str, ...]]:
+    """The phones of each entry of `english_lexicon` with marks of stress, `AH^1`.
+
+    Entries that differ in stress alone have that of the first.
+    """
+    found: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+    for entry in stressed_entries():
+        bare = tuple(map(without_stress, entry.phones))
+        pairs = zip(bare, entry.phones, strict=True)
+        phones = tuple(one if one == given else marked(one, given[-1]) for one, given in pairs)
+        found.setdefault((entry.word, bare), phones)
+    return found
 
 
 def is_english_word(token: str) -> bool:

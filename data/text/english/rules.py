@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from recognizer.data.lexicon.lexicon import Lexicon
+from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.data.text.english.derivation import derived_lexicon
 from recognizer.data.text.english.dictionary import (
     english_lexicon,
     is_english_word,
+    stressed_phones,
     without_stress,
 )
 from recognizer.data.text.english.letters import spelled
@@ -46,6 +48,11 @@ class EnglishRules:
     def dictionary(self) -> Lexicon | None:
         """CMU's dictionary of American English."""
         return english_lexicon()
+
+    def with_stress(self, entries: Iterable[Pronunciation]) -> Iterable[Pronunciation]:
+        """Entries of CMU's dictionary with the stress of their vowels, others as they are."""
+        stressed = stressed_phones()
+        return (replace(e, phones=stressed.get((e.word, e.phones), e.phones)) for e in entries)
 
     def derive(self, words: Iterable[str], lexicon: Lexicon) -> Lexicon:
         """See `recognizer.data.text.english.derivation`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recognizer.data.lexicon.lexicon import Pronunciation
+from recognizer.data.lexicon.lexicon import Pronunciation, without_mark
 from recognizer.data.text.english.dictionary import english_lexicon, without_stress
 from recognizer.data.text.rules import text_rules
 
@@ -54,3 +54,20 @@ def test_entries_are_written_as_transcripts_are() -> None:
     ):
         assert rules.entry_word(entry) == word
         assert rules.is_word(word) == (word[0] not in "<['")
+
+
+def test_entries_of_the_dictionary_are_marked_with_their_stress() -> None:
+    unknown = Pronunciation("zzz", ("Z", "AH", "Z"))
+    reading = Pronunciation("rereading", ("R", "IY", "R", "IY", "D", "IH", "NG"))
+    entries = [READ_D, unknown, *english_lexicon()["abandon"], reading]
+    stressed = list(text_rules("english").with_stress(entries))
+    assert [entry.phones for entry in stressed] == [
+        ("R", "EH^1", "D"),
+        ("Z", "AH", "Z"),
+        ("AH^0", "B", "AE^1", "N", "D", "AH^0", "N"),
+        ("R", "IY", "R", "IY", "D", "IH", "NG"),
+    ]
+    assert [entry.word for entry in stressed] == [entry.word for entry in entries]
+    bare = [tuple(map(without_mark, entry.phones)) for entry in stressed]
+    assert bare == [entry.phones for entry in entries]
+    assert list(text_rules("unicode").with_stress(entries)) == entries
