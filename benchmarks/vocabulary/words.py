@@ -201,9 +201,10 @@ def times(vocabulary: Vocabulary, spoken: Sequence[Spoken], seed: int, repeat: i
             for one in spoken:
                 passes.words(one.scores)
             fastest[row] = min(fastest[row], passes.seconds)
-    for row, seconds in zip(rows, fastest, strict=True):
-        row |= {"seconds of search": seconds, "ratio": seconds / fastest[0]}
-    return rows
+    return [
+        {**row, "seconds of search": seconds, "ratio": seconds / fastest[0]}
+        for row, seconds in zip(rows, fastest, strict=True)
+    ]
 
 
 def made_words(vocabulary: Vocabulary, count: int, seed: int) -> list[tuple[str, tuple[str, ...]]]:
