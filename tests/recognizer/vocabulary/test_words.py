@@ -155,6 +155,11 @@ def test_wrong_lines_are_named(line, message, tmp_path):
         read_words(path)
 
 
+def test_an_empty_pronunciation_is_refused():
+    with pytest.raises(UsageError, match=r"^a\.txt:3: word 'Tow': expected at least one phone"):
+        NewWord("Tow", (), source="a.txt:3")
+
+
 def test_a_file_has_up_to_four_columns(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("Tow\n\nSawtay\tS AA T AY\ngoer\t\tgo\t2.5\n")

@@ -58,7 +58,7 @@ def test_entries_are_written_as_transcripts_are() -> None:
 
 def test_entries_of_the_dictionary_are_marked_with_their_stress() -> None:
     unknown = Pronunciation("zzz", ("Z", "AH", "Z"))
-    reading = Pronunciation("rereading", ("R", "IY", "R", "IY", "D", "IH", "NG"))
+    reading = Pronunciation("readerly", ("R", "IY", "R", "IY", "D", "IH", "NG"))
     entries = [READ_D, unknown, *english_lexicon()["abandon"], reading]
     stressed = list(text_rules("english").with_stress(entries))
     assert [entry.phones for entry in stressed] == [
