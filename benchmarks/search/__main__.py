@@ -83,6 +83,7 @@ def main() -> None:
     }
     options = replace(inputs.bundle.config.search, lattice_beam=arguments.lattice_beam, **given)
     settings = Settings(options, arguments.every, arguments.simple_frames)
+    frame_shift = inputs.bundle.acoustic_model.output_frame_shift
     console = output()
     graph = MappedGraph.open(inputs.graph)
     console.print(
@@ -102,6 +103,9 @@ def main() -> None:
             rows, summary = sizes_table(
                 inputs, settings, arguments.lms, sizes, arguments.build_memory
             )
+        rows = [
+            row | {"real_time_factor": 1 / (row["frames_per_second"] * frame_shift)} for row in rows
+        ]
         _print(console, TABLES[table], rows, summary)
         if arguments.json is not None:
             _write(arguments.json, table, rows, summary, asdict(settings))

@@ -29,7 +29,6 @@ from recognizer.lm.automaton.automaton import NgramAutomaton
 
 Row = dict[str, Any]
 
-FRAMES_PER_SECOND = 100
 SAME_COST = 0.01
 ONE_BEST, LATTICE, ON_THE_FLY = "static, best path", "static, lattice", "on the fly, lattice"
 EPSILON = "on the fly, epsilon back-off"
@@ -201,7 +200,6 @@ def _speed(frames: int, timed: Sequence[Timed]) -> Row:
         "frames": frames,
         "seconds": seconds,
         "frames_per_second": frames / seconds,
-        "real_time_factor": FRAMES_PER_SECOND * seconds / frames,
     }
 
 
