@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.alignment.boundaries import boundary_errors, summary
-from benchmarks.alignment.models import aligned_with
+from benchmarks.alignment.boundaries import boundary_errors, summary, word_edge_errors
+from benchmarks.alignment.models import Alignments, aligned_with
 from benchmarks.common.report import Row, add_json_option, print_rows, write_json
 from recognizer.alignment.flat_start import flat_start
 from recognizer.alignment.flat_start_options import FlatStartOptions, PassOptions
@@ -127,16 +127,28 @@ def measure(
             }
             for said, aligner in (("no", apart), ("yes", _adapted(apart)))
         ]
-    others = []
-    for directory in models:
-        alignments = aligned_with(directory, Corpus("flite", tuple(utterances)), None)
-        found = [
-            error
-            for key, alignment in alignments.items()
-            for error in boundary_errors(reference[key], alignment.phones)
-        ]
-        failed = {"model": str(directory), "failed": count - len(alignments)}
-        others.append({**failed, "compared": len(found), **summary(np.array(found))})
+    corpus = Corpus("flite", tuple(utterances))
+    alignments = {
+        one.id: model.segments(one, aligned.found[one.id])
+        for one in utterances
+        if one.id in aligned.found
+    }
+    made: list[tuple[str, Alignments]] = [("flat start on these recordings", alignments)]
+    made += [(str(directory), aligned_with(directory, corpus, None)) for directory in models]
+    others: list[Row] = []
+    for name, some in made:
+        for tier in ("words", "phones"):
+            differences = [
+                error
+                for key, alignment in some.items()
+                for error in (
+                    word_edge_errors(reference[key], alignment)
+                    if tier == "words"
+                    else boundary_errors(reference[key], alignment.phones)
+                )
+            ]
+            facts = {"model": name, "tier": tier, "failed": count - len(some)}
+            others.append({**facts, "compared": len(differences), **summary(np.array(differences))})
     return {
         "sentences": count,
         "failed": len(aligned.failed),
@@ -188,8 +200,7 @@ def main() -> None:
     print_rows("Phone boundaries, ours less flite's", [every])
     print_rows("By voice", [{"voice": name} | found for name, found in voices.items()])
     print_rows("Adaptation to the speaker", result["adaptation"])
-    if result["models"]:
-        print_rows("Other models", result["models"])
+    print_rows("Words and phones", result["models"])
     write_json(arguments.json, result)
 
 

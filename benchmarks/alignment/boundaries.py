@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recognizer.data.alignments.alignment import Segment
+from recognizer.data.alignments.alignment import Alignment, Segment
 
 
 def boundary_errors(reference: Sequence[Segment], found: Sequence[Segment]) -> list[float]:
@@ -32,6 +32,30 @@ def word_boundary_errors(reference: Sequence[Segment], found: Sequence[Segment])
     return [
         error for one, other in pairs for error in (other.start - one.start, other.end - one.end)
     ]
+
+
+def word_edge_errors(reference: Sequence[Segment], found: Alignment) -> list[float]:
+    """Seconds between the starts and between the ends of words, where the reference has no words.
+
+    The edges of a word are those of its first and last phones, where the reference has them too.
+
+    Args:
+        reference: phones.
+        found: words and phones.
+    """
+    partners = {
+        j + i: k + i for k, j, size in _matches(reference, found.phones) for i in range(size)
+    }
+    starts = {round(phone.start, 4): index for index, phone in enumerate(found.phones)}
+    ends = {round(phone.end, 4): index for index, phone in enumerate(found.phones)}
+    errors = []
+    for word in found.words:
+        first, last = starts[round(word.start, 4)], ends[round(word.end, 4)]
+        if first in partners:
+            errors.append(word.start - reference[partners[first]].start)
+        if last in partners:
+            errors.append(word.end - reference[partners[last]].end)
+    return errors
 
 
 def summary(errors: np.ndarray) -> dict[str, float]:

@@ -12,9 +12,14 @@ import pytest
 import soundfile
 
 import toy
-from benchmarks.alignment.boundaries import boundary_errors, summary, word_boundary_errors
+from benchmarks.alignment.boundaries import (
+    boundary_errors,
+    summary,
+    word_boundary_errors,
+    word_edge_errors,
+)
 from places import ROOT
-from recognizer.data.alignments.alignment import Segment
+from recognizer.data.alignments.alignment import Alignment, Segment
 from recognizer.data.audio.reading import SAMPLE_RATE
 
 TEXTS = ("go left", "stop now", "go right now write stop")
@@ -22,6 +27,14 @@ TEXTS = ("go left", "stop now", "go right now write stop")
 
 def segments(*labelled: tuple[str, float, float]) -> list[Segment]:
     return [Segment(*one) for one in labelled]
+
+
+def test_edges_of_words_from_their_phones() -> None:
+    reference = segments(("SIL", 0.0, 0.1), ("AH", 0.1, 0.2), ("B", 0.2, 0.4), ("K", 0.4, 0.5))
+    phones = segments(("SIL", 0.0, 0.13), ("AH", 0.13, 0.19), ("B", 0.19, 0.42), ("T", 0.42, 0.6))
+    words = segments(("ab", 0.13, 0.42), ("t", 0.42, 0.6))
+    found = Alignment("u", tuple(words), tuple(phones))
+    assert word_edge_errors(reference, found) == pytest.approx([0.03, 0.02])
 
 
 def test_errors_of_boundaries_by_hand() -> None:
