@@ -76,6 +76,8 @@ def serving(*options: str) -> Iterator[ServerProcess]:
         if process.poll() is None:
             process.kill()
             process.wait()
+        reader.join()
+        stderr.close()
 
 
 def options_of(values: Sequence[tuple[str, object]]) -> list[str]:
