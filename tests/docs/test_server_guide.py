@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory):
         yield one
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_programs(
     number: int,
     server,
