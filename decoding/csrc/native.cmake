@@ -4,9 +4,9 @@ add_native_module(decoding _search
   ${dir}/lattice/determinize.cc ${dir}/lattice/incremental_determinizer.cc
   ${dir}/lattice/word_closure.cc
   ${dir}/on_the_fly/arc_words.cc ${dir}/on_the_fly/composition.cc
-  ${dir}/on_the_fly/hcl_graph.cc ${dir}/on_the_fly/look_ahead.cc
+  ${dir}/on_the_fly/hcl_graph.cc ${dir}/look_ahead/look_ahead.cc
   ${dir}/on_the_fly/on_the_fly_binding.cc ${dir}/on_the_fly/on_the_fly_search.cc
-  ${dir}/on_the_fly/phrases.cc ${dir}/on_the_fly/transition_cache.cc ${dir}/on_the_fly/word_classes.cc
+  ${dir}/on_the_fly/phrases.cc ${dir}/on_the_fly/transition_cache.cc ${dir}/look_ahead/word_classes.cc
   ${dir}/search/search_module.cc ${dir}/search/static_search.cc ${dir}/search/trellis.cc
   ${dir}/search/word_histories.cc)
 add_native_module(decoding _lattice

@@ -6,7 +6,7 @@ alone and not with the product of both. A token is a state of the graph and a hi
 as in a static graph, its cost holds a look-ahead: what the best of the words that can come next
 will cost after its history, of the model's full order. Tokens whose next words are all unknown to
 their histories meet in the history that they back off to
-(`decoding/csrc/on_the_fly/look_ahead.h`).
+(`decoding/csrc/look_ahead/look_ahead.h`).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 #include "data/csrc/aligned_vector.h"
 #include "decoding/csrc/on_the_fly/hcl_graph.h"
-#include "decoding/csrc/on_the_fly/look_ahead.h"
+#include "decoding/csrc/look_ahead/look_ahead.h"
 
 namespace decoding {
 

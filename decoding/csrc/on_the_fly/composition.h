@@ -9,7 +9,7 @@
 
 #include "decoding/csrc/on_the_fly/arc_words.h"
 #include "decoding/csrc/on_the_fly/hcl_graph.h"
-#include "decoding/csrc/on_the_fly/look_ahead.h"
+#include "decoding/csrc/look_ahead/look_ahead.h"
 #include "decoding/csrc/on_the_fly/phrase_histories.h"
 #include "decoding/csrc/on_the_fly/transition_cache.h"
 

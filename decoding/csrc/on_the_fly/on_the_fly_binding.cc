@@ -20,10 +20,10 @@
 #include "decoding/csrc/on_the_fly/composition_pool.h"
 #include "decoding/csrc/on_the_fly/hcl_graph.h"
 #include "decoding/csrc/on_the_fly/arc_words.h"
-#include "decoding/csrc/on_the_fly/look_ahead.h"
+#include "decoding/csrc/look_ahead/look_ahead.h"
 #include "decoding/csrc/on_the_fly/on_the_fly_search.h"
 #include "decoding/csrc/on_the_fly/phrases.h"
-#include "decoding/csrc/on_the_fly/word_classes.h"
+#include "decoding/csrc/look_ahead/word_classes.h"
 #include "lm/csrc/automaton/automaton_arrays.h"
 
 namespace nb = nanobind;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "data/csrc/aligned_vector.h"
-#include "decoding/csrc/on_the_fly/word_classes.h"
+#include "decoding/csrc/look_ahead/word_classes.h"
 #include "lm/csrc/automaton/automaton.h"
 
 namespace decoding {

@@ -1,4 +1,4 @@
-#include "decoding/csrc/on_the_fly/look_ahead.h"
+#include "decoding/csrc/look_ahead/look_ahead.h"
 
 #include <algorithm>
 #include <limits>

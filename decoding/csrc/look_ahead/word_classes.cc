@@ -1,4 +1,4 @@
-#include "decoding/csrc/on_the_fly/word_classes.h"
+#include "decoding/csrc/look_ahead/word_classes.h"
 
 #include <algorithm>
 #include <cmath>
