@@ -20,7 +20,7 @@ BoolArray = npt.NDArray[np.bool_]
 def modes() -> tuple[int, ...]:
     """The detector's modes; none where it is not installed, which is said."""
     try:
-        import webrtcvad  # type: ignore[import-untyped]  # noqa: F401
+        import webrtcvad  # noqa: F401
     except ImportError:
         output().print("WebRTC's detector is left out: pip install webrtcvad-wheels")
         return ()
