@@ -21,6 +21,7 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, to_table
 from recognizer.decoding.search.search import SearchOptions
 from recognizer.evaluation.tune import Grid
+from recognizer.lm.estimation.acceptor_extension import extended_acceptor
 from recognizer.model import config as model_config
 from recognizer.model import files
 from recognizer.model.bundle import ModelBundle, copy_around_network
@@ -31,7 +32,7 @@ from recognizer.pipelines.acoustic.network_stages import (
     train_on_labels,
 )
 from recognizer.pipelines.acoustic.options import AcousticOptions, LfMmiTraining
-from recognizer.pipelines.acoustic.sequence_stages import train_sequences
+from recognizer.pipelines.acoustic.sequence_stages import phone_sequences, train_sequences
 from recognizer.pipelines.development import (
     development_sets,
     measure_model,
@@ -330,9 +331,12 @@ def retrain_stages(
             return
         phones = old.phone_model
         assert phones is not None  # or there were no such criterion
+        aligned = labels.aligned()
+        # Else an utterance with an order of phones that the model never saw could not be used.
+        phones = extended_acceptor(phones, phone_sequences(aligned), options.lf_mmi.phone_model)
         pdfs = ChainPdfs(old.tree, old.transitions)
         graph = denominator_graph(phones, pdfs)
-        train_sequences(labels.aligned(), pdfs, phones, graph, options, work, directory, start)
+        train_sequences(aligned, pdfs, phones, graph, options, work, directory, start)
 
     def model(directory: Path) -> None:
         records = [training_record(one, labels.corpus(one)) for one in labels.sets]

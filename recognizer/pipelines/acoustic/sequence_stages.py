@@ -73,8 +73,7 @@ def sequence_stages(
         write_tree(directory, made, transitions)
 
     def denominator(directory: Path) -> None:
-        sequences = (segments.phones.tolist() for segments in _segments(load().corpora))
-        model = estimate_acceptor(sequences, lf_mmi.phone_model)
+        model = estimate_acceptor(phone_sequences(load().corpora), lf_mmi.phone_model)
         graph = denominator_graph(model, ChainPdfs(*read_tree(work / "tree")))
         model.write(directory / PHONE_MODEL)
         graph.write(directory / DENOMINATOR)
@@ -110,10 +109,11 @@ def sequence_stages(
     ]
 
 
-def _segments(corpora: Sequence[AlignedCorpus]) -> Iterator[PhoneSegments]:
+def phone_sequences(corpora: Sequence[AlignedCorpus]) -> Iterator[list[int]]:
+    """The phones of each utterance, in order; the input of the phone language model."""
     for corpus in corpora:
         for utterance in corpus.utterances:
-            yield PhoneSegments.of(corpus.contexts[utterance.id])
+            yield PhoneSegments.of(corpus.contexts[utterance.id]).phones.tolist()
 
 
 def _train(
@@ -194,13 +194,17 @@ def _utterances(
         corpus.name: dict(corpus.contexts) for corpus in corpora
     }
     failed: list[str] = []
+    made = 0
 
     def target(
         corpus: str, utterance: str, version: Version, frames: int
     ) -> SupervisionGraph | None:
+        nonlocal made
         segments = PhoneSegments.of(contexts[corpus][utterance])
         try:
-            return graphs.graph(segments.version(frames, speed=version.speed))
+            graph = graphs.graph(segments.version(frames, speed=version.speed))
+            made += 1
+            return graph
         except SpeechError as error:
             failed.append(f"{corpus}/{utterance} (version {version}): {error}")
             return None
@@ -208,3 +212,4 @@ def _utterances(
     yield from training_utterances(corpora, features, target)
     for line in failed:
         console.print(f"dropped {line}", markup=False)
+    console.print(f"numerator graphs: {made} versions of utterances, {len(failed)} dropped")

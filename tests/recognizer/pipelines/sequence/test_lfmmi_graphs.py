@@ -17,6 +17,7 @@ from recognizer.am.tree.decision_tree import Leaf, Split, Tree, monophone_tree
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.lexicon.lexicon import Lexicon, Pronunciation
 from recognizer.lm.estimation.acceptor import AcceptorOptions, NgramAcceptor, estimate_acceptor
+from recognizer.lm.estimation.acceptor_extension import extended_acceptor
 from recognizer.pipelines.sequence.denominator import ChainPdfs, denominator_graph
 from recognizer.pipelines.sequence.numerator import (
     NumeratorGraphs,
@@ -181,6 +182,30 @@ def test_numerator_has_the_phones_at_their_times(
     assert found == pytest.approx(total, abs=1e-5)
     # Its paths are some of the denominator's.
     assert found <= denominator_log_prob(denominator_graph(model, pdfs), logits, 0.0) + 1e-5
+
+
+@pytest.mark.parametrize("size", [(2, 2, 0), (3, 2, 2), (4, 3, 1)])
+def test_orders_of_phones_that_the_model_lacks_are_added(size: tuple[int, int, int]) -> None:
+    """The numerator of new phones has its weight in the denominator that is made with them."""
+    model, pdfs, tree = parts(AcceptorOptions(*size))
+    new, lengths = [5, 2, 6, 1], [1, 1, 2, 1]
+    given = segments(lengths, new)
+    with pytest.raises(SpeechError, match="order that the phone language model has seen"):
+        NumeratorGraphs(model, pdfs, 1).graph(given)
+    model = extended_acceptor(model, [new], AcceptorOptions(*size))
+    graph = NumeratorGraphs(model, pdfs, 1).graph(given)
+    logits = np.random.default_rng(0).normal(size=(5, pdfs.outputs)) * 2
+    successors, state, weight = model.successors(), model.start, 0.0
+    for phone in new:
+        state, log_prob = successors[state, phone]
+        weight += log_prob
+    total = -np.inf
+    for times in frame_sequences(5):
+        if len(times) == len(new):
+            score = weight + sequence_score(tree, tuple(new), times, logits)
+            total = np.logaddexp(total, score)
+    assert numerator_log_prob(graph, logits) == pytest.approx(total, abs=1e-5)
+    assert total < denominator_log_prob(denominator_graph(model, pdfs), logits, 0.0)
 
 
 def test_segments_of_alignments_and_of_their_versions() -> None:
