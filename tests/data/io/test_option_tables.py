@@ -74,6 +74,6 @@ def test_all_tables_of_a_file() -> None:
         "horn",
     ]
     assert inner[0].keys == (
-        OptionKey("kind", '"horn"', '"horn"', "which one it is"),
+        OptionKey("kind", '"horn"', '"horn"', "which one."),
         OptionKey("bell", "number", "30", "its width, in cm."),
     )
