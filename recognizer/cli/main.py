@@ -25,6 +25,7 @@ COMMANDS = {
     "lm": "Estimate, prune, mix, test and convert n-gram language models.",
     "model": "Show, check or change a model directory.",
     "plot": "Draw alignments, lattices and the reliability of confidences.",
+    "readable": "Train the tagger that makes transcripts readable.",
     "recipe": "Build a model from corpora and text, stage by stage.",
     "retrain": "Train a model's network anew; all else of it stays.",
     "score": "Compare two transcript files.",

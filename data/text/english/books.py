@@ -101,12 +101,12 @@ def _normalized(paragraphs: list[str]) -> list[str]:
     found = (
         normalize(sentence)
         for paragraph in paragraphs
-        for sentence in sentences(_cleaned(paragraph))
+        for sentence in sentences(cleaned(paragraph))
     )
     return [sentence for sentence in found if sentence]
 
 
-def _cleaned(paragraph: str) -> str:
+def cleaned(paragraph: str) -> str:
     """The paragraph without what no reader would speak."""
     if _NUMERAL_ALONE.fullmatch(paragraph):
         return ""

@@ -1,0 +1,1 @@
+"""Punctuation and capital letters of recognised words, by a small recurrent tagger."""

@@ -1,0 +1,1 @@
+"""Training of the tagger that makes transcripts readable."""
