@@ -26,3 +26,8 @@ class TaggedWord(NamedTuple):
     word: str
     mark: str
     case: str
+
+    @property
+    def ends_sentence(self) -> bool:
+        """Whether a sentence ends with the word."""
+        return self.mark in SENTENCE_ENDS

@@ -1,8 +1,8 @@
 """The file of a tagger: int8 weights, words and options in one safetensors.
 
 Nothing here imports torch, and nothing is unpickled. Of each matrix (names in
-`recognizer.lm.tagging.options`) the file has int8 rows and, as ``NAME.scale`` float32, the factor of
-each row; biases are float32. ``words`` and ``endings`` (uint8) are UTF-8 text, a line each. The
+`recognizer.lm.tagging.options`) the file has int8 rows and, as ``NAME.scale`` float32, the factor
+of each row; biases are float32. ``words`` and ``endings`` (uint8) are UTF-8 text, a line each. The
 metadata hold ``format``, ``options`` (JSON) and ``record`` (JSON): how the tagger was trained.
 """
 

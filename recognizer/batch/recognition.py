@@ -13,7 +13,9 @@ from recognizer.data.errors import SpeechError, UsageError, as_speech_error
 from recognizer.data.parallel.cluster import cluster_map
 from recognizer.data.parallel.threads import thread_map
 from recognizer.loaded import loaded_recognizer
+from recognizer.long.recognition import BrokenRecordingError
 from recognizer.model.files import CONFIG, DEFAULT_MODEL, read_config
+from recognizer.readable.writer import check_readable, shipped_writer
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
 from recognizer.vocabulary.adaptation import Adaptation
@@ -35,6 +37,7 @@ class BatchOptions:
         cluster: address of a Ray cluster that recognises the files instead ("auto": the one that
             this machine belongs to; "": one of this machine alone); None: this process does.
         adaptation: words, phrases and language models that are given at run time.
+        readable: whether results have readable words too, see `recognizer.readable.writer`.
     """
 
     model: str | None = None
@@ -43,6 +46,7 @@ class BatchOptions:
     threads: int | None = None
     cluster: str | None = None
     adaptation: Adaptation = Adaptation()
+    readable: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -63,6 +67,7 @@ class BatchOptions:
             "mbr": self.minimum_bayes_risk,
             "channel": self.channel,
             **self.adaptation.settings(),
+            **({"readable": True} if self.readable else {}),
         }
 
 
@@ -106,7 +111,11 @@ def recognize_files(
 
 
 def _recognizer(options: BatchOptions) -> Recognizer:
-    return loaded_recognizer(options.model, options.minimum_bayes_risk, options.adaptation)
+    recognizer = loaded_recognizer(options.model, options.minimum_bayes_risk, options.adaptation)
+    if options.readable:
+        config = recognizer.bundle.config
+        check_readable(config.text_rules, f"the model {config.name}")
+    return recognizer
 
 
 def _recognized(
@@ -114,13 +123,22 @@ def _recognized(
 ) -> Result | SpeechError:
     recognizer = _recognizer(options)
     tell = None if progress is None else functools.partial(progress, path)
+    written = shipped_writer().result if options.readable else _as_it_is
     try:
-        return recognizer.recognize(path, channel=options.channel, threads=threads, progress=tell)
+        return written(
+            recognizer.recognize(path, channel=options.channel, threads=threads, progress=tell)
+        )
+    except BrokenRecordingError as error:
+        return BrokenRecordingError(str(error), written(error.result))
     except SpeechError as error:
         return error
     except Exception as error:
         wrong = as_speech_error(error)
         return wrong if isinstance(error, OSError) else SpeechError(f"{path}: {wrong}")
+
+
+def _as_it_is(result: Result) -> Result:
+    return result
 
 
 def _on_cluster(options: BatchOptions, path: str) -> Result | SpeechError:

@@ -63,6 +63,11 @@ if TYPE_CHECKING:
     help="The words that are expected to have the fewest errors, not the likeliest sentence.",
 )
 @click.option(
+    "--readable",
+    is_flag=True,
+    help="With punctuation, capital letters and digits; in json, as a field beside the words.",
+)
+@click.option(
     "--channel",
     type=click.IntRange(min=1),
     metavar="N",
@@ -115,6 +120,7 @@ def recognize(
     max_lines: int | None,
     characters_per_second: float | None,
     mbr: bool,
+    readable: bool,
     channel: int | None,
     threads: int | None,
     cluster: str | None,
@@ -166,7 +172,16 @@ def recognize(
             if value:
                 raise click.UsageError(f"{name} does not go with {_live_name(microphone)}")
         return _listen(
-            audio, live, microphone, model, mbr, channel, form or "text", adaptation, sound
+            audio,
+            live,
+            microphone,
+            model,
+            mbr,
+            readable,
+            channel,
+            form or "text",
+            adaptation,
+            sound,
         )
     for name, value in sound.items():
         if value is not None:
@@ -187,7 +202,7 @@ def recognize(
         word_timestamps=word_timestamps,
         **{name: value for name, value in given.items() if value is not None},
     )
-    options = BatchOptions(model, mbr, channel, threads, cluster, adaptation)
+    options = BatchOptions(model, mbr, channel, threads, cluster, adaptation, readable)
     named = recordings(audio, channel)
     if output_dir is None:
         if overwrite:
@@ -206,17 +221,19 @@ def _listen(
     microphone: bool,
     model: str | None,
     mbr: bool,
+    readable: bool,
     channel: int | None,
     form: str,
     adaptation: Adaptation,
     sound: Mapping[str, Any],
 ) -> int:
     """Print what is said while it is said."""
-    from recognizer.live.display import display
+    from recognizer.live.display import ReadableDisplay, display
     from recognizer.live.interrupts import HeldInterrupts
     from recognizer.live.microphone import Microphone
     from recognizer.live.pcm import PcmFormat, PcmInput
     from recognizer.live.session import recognize_live
+    from recognizer.readable.writer import check_readable
     from recognizer.recognizer import Recognizer
 
     name = _live_name(microphone)
@@ -235,6 +252,9 @@ def _listen(
     given = {key: value for key, value in sound.items() if value is not None}
     pcm = PcmFormat(**given) if live else None
     recognizer = Recognizer(model, minimum_bayes_risk=mbr, adaptation=adaptation)
+    if readable:
+        config = recognizer.bundle.config
+        check_readable(config.text_rules, f"the model {config.name}")
     stream = recognizer.stream(channel=channel, partials=form == "json" or sys.stdout.isatty())
     with HeldInterrupts() as interrupts:
         source: PcmInput | Microphone
@@ -246,6 +266,8 @@ def _listen(
             source = Microphone(interrupts.came, **given)
             report("recognize", f"listening to {source.name}; Ctrl-C ends")
         with display(form) as shown:
+            if readable:
+                shown = ReadableDisplay(shown)
             said = recognize_live(stream, source.pieces(), shown)
         if not said:
             report("recognize", "no words were recognised")

@@ -8,12 +8,16 @@ from recognizer.recognition.result import Result
 
 def text(recording: Recording, result: Result) -> str:
     """``PATH<TAB>TRANSCRIPT``, or the transcript alone where there is only one file."""
-    return f"{result.text}\n" if recording.alone else f"{recording.path}\t{result.text}\n"
+    return (
+        f"{result.display_text}\n"
+        if recording.alone
+        else f"{recording.path}\t{result.display_text}\n"
+    )
 
 
 def txt(result: Result) -> str:
     """The transcript with a line for each segment that has words."""
-    return "".join(f"{one.text}\n" for one in result.segments if one.words)
+    return "".join(f"{one.display_text}\n" for one in result.segments if one.words)
 
 
 def tsv(result: Result) -> str:
@@ -22,7 +26,7 @@ def tsv(result: Result) -> str:
     Times are whole milliseconds; the first line names the columns.
     """
     rows = [
-        f"{milliseconds(one.start)}\t{milliseconds(one.end)}\t{one.text}\n"
+        f"{milliseconds(one.start)}\t{milliseconds(one.end)}\t{one.display_text}\n"
         for one in result.segments
         if one.words
     ]

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator
 
 from recognizer.formats.cues import Cue, CueWord, SubtitleOptions, cues
-from recognizer.recognition.result import Result
+from recognizer.recognition.result import Result, display_words
 
 MEDIA_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 """What the formats are called over HTTP."""
@@ -25,7 +25,7 @@ def srt(result: Result, options: SubtitleOptions | None = None) -> str:
     """
     options = options or SubtitleOptions()
     parts = _highlighted if options.word_timestamps else _whole
-    found = cues(result.words, result.duration, options)
+    found = cues(display_words(result), result.duration, options)
     shown = itertools.chain.from_iterable(parts(cue) for cue in found)
     return "".join(
         f"{number}\n{_time(start, ',')} --> {_time(end, ',')}\n{text}\n\n"
@@ -40,7 +40,7 @@ def vtt(result: Result, options: SubtitleOptions | None = None) -> str:
     begins.
     """
     options = options or SubtitleOptions()
-    found = cues(result.words, result.duration, options)
+    found = cues(display_words(result), result.duration, options)
     return "WEBVTT\n\n" + "".join(
         f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n"
         f"{_stamped(cue) if options.word_timestamps else html.escape(cue.text, quote=False)}\n\n"

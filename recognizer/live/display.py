@@ -6,9 +6,11 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol, TextIO
 
-from recognizer.formats.json_line import match_fields, word_objects
+from recognizer.formats.json_line import match_fields, readable_field, word_objects
+from recognizer.readable.writer import shipped_writer
 from recognizer.streaming.events import Event, Final, Partial
 
 
@@ -28,7 +30,7 @@ class LineDisplay:
     def show(self, event: Event) -> None:
         """Print the text of a final result."""
         if isinstance(event, Final) and event.words:
-            self._stream.write(f"{event.text}\n")
+            self._stream.write(f"{event.result.display_text}\n")
             self._stream.flush()
 
 
@@ -37,7 +39,8 @@ class JsonDisplay:
 
     ``{"event": "partial", "start", "committed", "tentative"}`` and ``{"event": "final", "start",
     "end", "text", "words"}``; times in seconds from the beginning, words as
-    `recognizer.formats.json_line` has them. With a grammar, finals have ``rejected`` and ``tags``.
+    `recognizer.formats.json_line` has them. With a grammar, finals have ``rejected`` and ``tags``;
+    with readable words, ``readable``.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -58,6 +61,7 @@ class JsonDisplay:
                 "start": round(event.start, 3),
                 "end": round(event.end, 3),
                 "text": event.text,
+                **readable_field(event.result),
                 "words": word_objects(event.result.words),
                 **match_fields(event.result),
             }
@@ -65,6 +69,26 @@ class JsonDisplay:
             return
         self._stream.write(json.dumps(fields) + "\n")
         self._stream.flush()
+
+
+class ReadableDisplay:
+    """Gives another display final results with readable words.
+
+    Args:
+        display: shows the events.
+    """
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._before: tuple[str, ...] = ()
+
+    def show(self, event: Event) -> None:
+        """Show an event; of a final result, the utterance before tells how it begins."""
+        if isinstance(event, Final):
+            result = shipped_writer().result(event.result, self._before)
+            self._before = event.words or self._before
+            event = replace(event, result=result)
+        self._display.show(event)
 
 
 @contextmanager
@@ -108,7 +132,7 @@ def terminal_display() -> Iterator[Display]:
                 return
             live.update("", refresh=True)
             if event.words:
-                console.print(Text(event.text), soft_wrap=True)
+                console.print(Text(event.result.display_text), soft_wrap=True)
 
     with Live("", console=console, transient=True, auto_refresh=False) as live:
         yield TerminalDisplay()

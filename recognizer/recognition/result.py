@@ -39,17 +39,24 @@ class TranscriptSegment:
             and do not overlap; what lies between two of them holds no speech.
         words: what was said in it, with times from the recording's beginning; may be empty.
         match: of a recogniser with a grammar; None: it has none.
+        readable: as `Result.readable`, of this stretch.
     """
 
     start: float
     end: float
     words: tuple[Word, ...]
     match: GrammarMatch | None = None
+    readable: tuple[Word, ...] | None = None
 
     @property
     def text(self) -> str:
         """The words separated by single spaces."""
         return " ".join(word.word for word in self.words)
+
+    @property
+    def display_text(self) -> str:
+        """What people read: the readable words if there are such, else the words."""
+        return " ".join(word.word for word in display_words(self))
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,10 @@ class Result:
             words); None where there was nothing to search, and of a recording of several segments.
             `recognizer.decoding.lattice.paths.n_best` lists its word sequences,
             `recognizer.decoding.lattice.kaldi` and `recognizer.decoding.lattice.slf` write it.
+        readable: the words as they are written, with punctuation, capital letters and digits, as
+            `recognizer.readable.writer.ReadableWriter` makes them. One of them may stand for
+            several words; it lasts from the first to the last, with their lowest confidence. None:
+            nobody asked for them.
     """
 
     words: tuple[Word, ...]
@@ -103,11 +114,17 @@ class Result:
     complete: bool = True
     segments: tuple[TranscriptSegment, ...] = ()
     lattice: CompactLattice | None = field(default=None, repr=False, compare=False)
+    readable: tuple[Word, ...] | None = None
 
     @property
     def text(self) -> str:
         """The transcript: the words separated by single spaces."""
         return " ".join(word.word for word in self.words)
+
+    @property
+    def display_text(self) -> str:
+        """What people read: the readable words if there are such, else the words."""
+        return " ".join(word.word for word in display_words(self))
 
     @property
     def rejected(self) -> bool:
@@ -121,3 +138,8 @@ class Result:
         return tuple(
             tag for one in self.segments if one.match is not None for tag in one.match.tags
         )
+
+
+def display_words(of: Result | TranscriptSegment) -> tuple[Word, ...]:
+    """What people read: the readable words if there are such, else the words."""
+    return of.words if of.readable is None else of.readable

@@ -26,6 +26,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from recognizer.data.audio.limits import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from recognizer.data.errors import SpeechError, as_speech_error
+from recognizer.readable.writer import shipped_writer
 from recognizer.serving.access import SUBPROTOCOL
 from recognizer.serving.alternatives import TimedWord, alternatives
 from recognizer.serving.shared.errors import RequestError, too_long, too_slow
@@ -49,11 +50,14 @@ class StreamConfig:
         sample_rate: of its audio.
         words: whether results list the words with their times.
         max_alternatives: how many word sequences a result lists; 0 is one, with confidences.
+        readable: whether results have ``readable`` beside ``text``: with punctuation, capital
+            letters and digits. Vosk has no such field.
     """
 
     sample_rate: float = 8000.0
     words: bool = True
     max_alternatives: int = 0
+    readable: bool = False
 
 
 async def vosk(websocket: WebSocket) -> None:
@@ -110,6 +114,7 @@ class _Session:
         self._seconds = 0.0
         self._odd = b""  # half a sample that waits for its other half
         self._partial = ""
+        self._before: tuple[str, ...] = ()  # words of the utterance before, for readable text
 
     async def run(self) -> tuple[int, str]:
         """Answer messages until the client ends its audio, or the server must end.
@@ -135,11 +140,14 @@ class _Session:
                 command = _command(message)
                 if "config" in command:
                     self._config = _config(command["config"], self._config)
+                    if self._config.readable:
+                        self._service.check_readable()
                     continue
                 await self._send(await self._finished())
                 if "eof" in command:
                     return _NORMAL, ""
                 self._offset = self._seconds
+                self._before = ()
                 self._stream = self._service.stream()
         finally:
             self._ending.cancel()
@@ -205,9 +213,15 @@ class _Session:
         if count:
             recognizer = self._service.recognizer
             found = await asyncio.to_thread(alternatives, recognizer, finals, count)
-            return {"alternatives": [self._alternative(*one) for one in found]}
+            body: dict[str, Any] = {"alternatives": [self._alternative(*one) for one in found]}
+            for one, (sequence, _) in zip(body["alternatives"], found, strict=True):
+                one.update(await self._readable([word for word, _, _ in sequence]))
+            self._before = tuple(word for word, _, _ in found[0][0]) if found else ()
+            return body
         words = [word for final in finals for word in final.result.words]
-        body: dict[str, Any] = {"text": " ".join(word.word for word in words)}
+        spoken = tuple(word.word for word in words)
+        body = {"text": " ".join(spoken), **await self._readable(spoken)}
+        self._before = spoken or self._before
         if self._config.words and words:
             listed = [
                 {"conf": round(one.confidence, 6), **self._times(one.word, one.start, one.end)}
@@ -215,6 +229,12 @@ class _Session:
             ]
             body = {"result": listed, **body}
         return body
+
+    async def _readable(self, words: Sequence[str]) -> dict[str, str]:
+        """The field ``readable`` of these words, if the client wants it."""
+        if not self._config.readable:
+            return {}
+        return {"readable": await asyncio.to_thread(_readable_text, words, self._before)}
 
     def _alternative(self, words: Sequence[TimedWord], score: float) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -231,6 +251,10 @@ class _Session:
             "start": round(start + self._offset, 6),
             "word": word,
         }
+
+
+def _readable_text(words: Sequence[str], before: Sequence[str]) -> str:
+    return shipped_writer().text(words, before)
 
 
 def _command(message: str) -> dict[str, Any]:
@@ -272,6 +296,8 @@ def _config(given: Any, before: StreamConfig) -> StreamConfig:
         config = replace(config, sample_rate=float(rate))
     if "words" in given:
         config = replace(config, words=bool(given["words"]))
+    if "readable" in given:
+        config = replace(config, readable=bool(given["readable"]))
     if "max_alternatives" in given:
         count = given["max_alternatives"]
         if not _is_number(count) or not 0 <= count <= _MAX_ALTERNATIVES:

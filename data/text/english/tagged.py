@@ -93,4 +93,3 @@ def _mark(token: str) -> str:
     if "." in marks:
         return "."
     return "," if "--" in marks or marks == "-" else ""
-

@@ -19,7 +19,7 @@ from recognizer.data.text.english.number_words import (
     read_year,
 )
 from recognizer.data.text.english.numbers import MONTHS
-from recognizer.data.text.tags import SENTENCE_ENDS, TaggedWord
+from recognizer.data.text.tags import TaggedWord
 
 _MONTHS = frozenset(month.lower() for month in MONTHS.split("|"))
 _ALSO_WORDS = {"may", "march"}
@@ -39,11 +39,11 @@ class WrittenWord(NamedTuple):
 
     Attributes:
         text: with the mark that follows.
-        count: how many spoken words it stands for, at least 1.
+        length: how many spoken words it stands for, at least 1.
     """
 
     text: str
-    count: int
+    length: int
 
 
 class _Here(NamedTuple):
@@ -60,12 +60,18 @@ class _Here(NamedTuple):
     month: bool
 
 
-def written_words(tagged: Sequence[TaggedWord]) -> list[WrittenWord]:
-    """Write tagged words; together the result stands for every one of them, in order."""
+def written_words(
+    tagged: Sequence[TaggedWord], *, begins_sentence: bool = False
+) -> list[WrittenWord]:
+    """Write tagged words; together the result stands for every one of them, in order.
+
+    Args:
+        tagged: the words.
+        begins_sentence: whether the first one begins a sentence, and has a large letter therefore.
+    """
     found: list[WrittenWord] = []
     words = [one.word for one in tagged]
     ends = _stretch_ends(tagged)
-    begins_sentence = False
     at = 0
     while at < len(tagged):
         previous = tagged[at - 1] if at and not tagged[at - 1].mark else None
@@ -78,7 +84,7 @@ def written_words(tagged: Sequence[TaggedWord]) -> list[WrittenWord]:
         if begins_sentence:
             text = text[:1].upper() + text[1:]
         mark = tagged[at + count - 1].mark
-        begins_sentence = mark in SENTENCE_ENDS
+        begins_sentence = tagged[at + count - 1].ends_sentence
         found.append(WrittenWord(text if mark == "." and text[-1] == "." else text + mark, count))
         at += count
     return found
@@ -142,12 +148,12 @@ def _date(here: _Here) -> tuple[str, int] | None:
     phrase = read_number(here.words)
     if phrase is None or not 1 <= phrase.value <= 31:
         return None
-    after = here.words[phrase.count :]
+    after = here.words[phrase.length :]
     if here.month and read_year(here.words) is None and _full_year(here.words) is None:
         year = read_year(after) or _full_year(after)
-        return f"{phrase.value}{',' if year else ''}", phrase.count
+        return f"{phrase.value}{',' if year else ''}", phrase.length
     if phrase.ordinal and after[:1] == ["of"] and after[1:2] and after[1] in _MONTHS:
-        return _ordinal(phrase.value), phrase.count
+        return _ordinal(phrase.value), phrase.length
     return None
 
 
@@ -170,7 +176,7 @@ def _time(here: _Here) -> tuple[str, int] | None:
     if words[1:2] == ["oh"] and len(words) > 2 and words[2] in DIGITS:
         count, text = 3, f"{hour.value}:0{DIGITS[words[2]]}"
     elif minutes is not None and not minutes.ordinal and 10 <= minutes.value <= 59:
-        count, text = 1 + minutes.count, f"{hour.value}:{minutes.value}"
+        count, text = 1 + minutes.length, f"{hour.value}:{minutes.value}"
     half, length = _half_of_day(words[count:])
     if half:
         return f"{text} {half}", count + length
@@ -199,9 +205,9 @@ def _digits(here: _Here) -> tuple[str, int] | None:
 def _year(here: _Here) -> tuple[str, int] | None:
     decade = read_decade(here.words)
     if decade is not None:
-        return f"{decade.value}s", decade.count
+        return f"{decade.value}s", decade.length
     year = read_year(here.words)
-    return None if year is None else (str(year.value), year.count)
+    return None if year is None else (str(year.value), year.length)
 
 
 def _without_hundred(here: _Here) -> tuple[str, int] | None:
@@ -211,7 +217,7 @@ def _without_hundred(here: _Here) -> tuple[str, int] | None:
     rest = read_number(here.words[1:])
     if rest is None or rest.ordinal or not 10 <= rest.value <= 99:
         return None
-    return f"{DIGITS[here.words[0]]}{rest.value}", 1 + rest.count
+    return f"{DIGITS[here.words[0]]}{rest.value}", 1 + rest.length
 
 
 def _amount(here: _Here) -> tuple[str, int] | None:
@@ -221,10 +227,10 @@ def _amount(here: _Here) -> tuple[str, int] | None:
     if said_a:
         words[0] = "one"
     phrase = read_number(words)
-    if phrase is None or (said_a and phrase.count <= 2):
+    if phrase is None or (said_a and phrase.length <= 2):
         return None
     if phrase.ordinal:
-        return (_ordinal(phrase.value), phrase.count) if phrase.value >= _SMALLEST else None
+        return (_ordinal(phrase.value), phrase.length) if phrase.value >= _SMALLEST else None
     text, count = _decimal(phrase, words)
     after = words[count : count + 2]
     if after[:1] == ["percent"]:
@@ -234,14 +240,14 @@ def _amount(here: _Here) -> tuple[str, int] | None:
     if after and after[0] in _SIGNS:
         cents, length = _cents(words[count + 1 :]) if text.isdigit() else ("", 0)
         return f"{_SIGNS[after[0]]}{text}{cents}", count + 1 + length
-    if phrase.value < _SMALLEST and count == phrase.count:
+    if phrase.value < _SMALLEST and count == phrase.length:
         return None
     return text, count
 
 
 def _decimal(phrase: NumberPhrase, words: Sequence[str]) -> tuple[str, int]:
     """A cardinal's digits with those behind the point, and "million" as a word."""
-    count = phrase.count
+    count = phrase.length
     if words[count - 1] in _LARGE_SCALES and count > 1:
         scale = SCALES[words[count - 1]]
         if phrase.value % scale == 0:
@@ -265,7 +271,7 @@ def _cents(words: Sequence[str]) -> tuple[str, int]:
     phrase = read_number(words[joined:])
     if phrase is None or phrase.ordinal or phrase.value > 99:
         return "", 0
-    end = joined + phrase.count
+    end = joined + phrase.length
     if words[end : end + 1] not in (["cent"], ["cents"]):
         return "", 0
     return f".{phrase.value:02}", end + 1

@@ -88,7 +88,9 @@ class TaggedText:
         begins = self.begins[: last + 1]
         fitting = {_WHOLE: begins & ends, _BEGINNING: begins, _END: ends}.get(int(kind))
         starts = np.arange(last + 1) if fitting is None else np.flatnonzero(fitting)
-        chosen = random.choice(starts, count) if len(starts) else random.integers(0, last + 1, count)
+        chosen = (
+            random.choice(starts, count) if len(starts) else random.integers(0, last + 1, count)
+        )
         rows = chosen[:, None] + np.arange(length)
         arrays = (self.word_ids, self.ending_ids, self.marks, self.cases)
         return TagBatch(*(values[rows].astype(np.int64) for values in arrays))
@@ -149,4 +151,3 @@ def number_tagged(
         np.frombuffer(bytes(cases), np.uint8),
         np.frombuffer(bytes(begins), np.bool_),
     )
-

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from prometheus_client import Gauge
 
 from recognizer.data.audio.limits import MIN_SAMPLE_RATE
+from recognizer.data.errors import UsageError
+from recognizer.readable.writer import check_readable
 from recognizer.recognizer import Recognizer
-from recognizer.serving.shared.errors import draining, too_many
+from recognizer.serving.shared.errors import RequestError, draining, too_many
 from recognizer.serving.shared.metrics import Metrics
 from recognizer.serving.shared.options import ServerOptions
 from recognizer.streaming.aio import AsyncStream
@@ -112,6 +114,19 @@ class Service:
     def language(self) -> str:
         """The model's language, a tag as in RFC 5646."""
         return self.recognizer.bundle.config.language
+
+    def check_readable(self) -> None:
+        """Refuse to write text for a model whose words are not English.
+
+        Raises:
+            RequestError: it is such a model.
+        """
+        try:
+            check_readable(self.recognizer.bundle.config.text_rules, f"the model {self.model_name}")
+        except UsageError as error:
+            raise RequestError(
+                400, str(error), param="readable", code="unsupported_parameter"
+            ) from None
 
     def stream(self) -> AsyncStream:
         """A new stream; its network advances in one call with those of others."""

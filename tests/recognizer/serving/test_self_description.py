@@ -55,7 +55,11 @@ def test_answers_have_the_fields_that_the_description_requires(server):
     schemas = description()["components"]["schemas"]
     content = io.BytesIO()
     soundfile.write(content, toy.whistle("go left"), 16000, format="WAV")
-    data = {"response_format": "verbose_json", "timestamp_granularities[]": list(GRANULARITIES)}
+    data = {
+        "response_format": "verbose_json",
+        "timestamp_granularities[]": list(GRANULARITIES),
+        "readable": "true",
+    }
     answer = server.http.post(
         "/v1/audio/transcriptions", data=data, files={"file": content.getvalue()}
     ).json()

@@ -1,0 +1,1 @@
+"""Readable transcripts: punctuation, capital letters, and numbers in digits."""
