@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 MARKS = ("", ",", ".", "?", "!", ";", ":")
@@ -31,3 +32,20 @@ class TaggedWord(NamedTuple):
     def ends_sentence(self) -> bool:
         """Whether a sentence ends with the word."""
         return self.mark in SENTENCE_ENDS
+
+
+def with_sentence_capitals(
+    tagged: Iterable[TaggedWord], *, begins_sentence: bool
+) -> list[TaggedWord]:
+    """Words of which those at the beginning of a sentence are not in small letters alone.
+
+    Args:
+        tagged: the words.
+        begins_sentence: whether the first one begins a sentence.
+    """
+    found = []
+    for word in tagged:
+        begins = begins_sentence and word.case == "lower"
+        found.append(word._replace(case="capital") if begins else word)
+        begins_sentence = word.ends_sentence
+    return found

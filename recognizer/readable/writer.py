@@ -15,7 +15,7 @@ from pathlib import Path
 
 from recognizer.data.errors import UsageError
 from recognizer.data.text.english.written import written_words
-from recognizer.data.text.tags import TaggedWord
+from recognizer.data.text.tags import TaggedWord, with_sentence_capitals
 from recognizer.lm.tagging.tagger import CONTEXT, Tagger
 from recognizer.recognition.result import Result, Word
 
@@ -41,9 +41,14 @@ class ReadableWriter:
 
     def text(self, words: Sequence[str], before: Sequence[str] = ()) -> str:
         """The words as written text; `before` as in `result`."""
-        tagged, fresh = self._tagged(words, before)
-        written = written_words(tagged, begins_sentence=fresh)
+        written = written_words(self.tags(words, before))
         return " ".join(one.text for one in written)
+
+    def tags(self, words: Sequence[str], before: Sequence[str] = ()) -> list[TaggedWord]:
+        """The words with their tags; a sentence begins with the first, if there are none before."""
+        known = len(before[-CONTEXT:])
+        tagged = self.tagger.tag([*before[-CONTEXT:], *words])
+        return with_sentence_capitals(tagged, begins_sentence=True)[known:]
 
     def result(self, result: Result, before: Sequence[str] = ()) -> Result:
         """The result with `readable` words, in it and its segments; all else of it stays.
@@ -53,25 +58,17 @@ class ReadableWriter:
             before: the words before it, if it goes on from an utterance before; the last few of
                 them matter.
         """
-        tagged, fresh = self._tagged([word.word for word in result.words], before)
+        tagged = self.tags([word.word for word in result.words], before)
         if not result.segments:
-            return replace(result, readable=_timed(result.words, tagged, fresh))
+            return replace(result, readable=_timed(result.words, tagged))
         segments, begin = [], 0
         for segment in result.segments:
             end = begin + len(segment.words)
-            written = _timed(segment.words, tagged[begin:end], fresh)
-            if end > begin:
-                fresh = tagged[end - 1].ends_sentence
+            written = _timed(segment.words, tagged[begin:end])
             segments.append(replace(segment, readable=written))
             begin = end
         whole = tuple(word for segment in segments for word in segment.readable or ())
         return replace(result, segments=tuple(segments), readable=whole)
-
-    def _tagged(self, words: Sequence[str], before: Sequence[str]) -> tuple[list[TaggedWord], bool]:
-        """Tags of the words, and whether a sentence begins with them."""
-        known = list(before[-CONTEXT:])
-        tagged = self.tagger.tag([*known, *words])
-        return tagged[len(known) :], not known or tagged[len(known) - 1].ends_sentence
 
 
 def check_readable(text_rules: str, model: str) -> None:
@@ -93,12 +90,10 @@ def shipped_writer() -> ReadableWriter:
     return ReadableWriter()
 
 
-def _timed(
-    words: Sequence[Word], tagged: Sequence[TaggedWord], begins_sentence: bool
-) -> tuple[Word, ...]:
+def _timed(words: Sequence[Word], tagged: Sequence[TaggedWord]) -> tuple[Word, ...]:
     """What is written, with the times of the words that it stands for."""
     found, at = [], 0
-    for text, count in written_words(tagged, begins_sentence=begins_sentence):
+    for text, count in written_words(tagged):
         spoken = words[at : at + count]
         confidence = min(word.confidence for word in spoken)
         found.append(Word(text, spoken[0].start, spoken[-1].end, confidence))

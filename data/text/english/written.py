@@ -60,15 +60,8 @@ class _Here(NamedTuple):
     month: bool
 
 
-def written_words(
-    tagged: Sequence[TaggedWord], *, begins_sentence: bool = False
-) -> list[WrittenWord]:
-    """Write tagged words; together the result stands for every one of them, in order.
-
-    Args:
-        tagged: the words.
-        begins_sentence: whether the first one begins a sentence, and has a large letter therefore.
-    """
+def written_words(tagged: Sequence[TaggedWord]) -> list[WrittenWord]:
+    """Write tagged words; together the result stands for every one of them, in order."""
     found: list[WrittenWord] = []
     words = [one.word for one in tagged]
     ends = _stretch_ends(tagged)
@@ -81,10 +74,7 @@ def written_words(
             previous is not None and _is_month(previous),
         )
         text, count = _number(here) or _letters(tagged[at : ends[at]]) or _word(tagged, at)
-        if begins_sentence:
-            text = text[:1].upper() + text[1:]
         mark = tagged[at + count - 1].mark
-        begins_sentence = tagged[at + count - 1].ends_sentence
         found.append(WrittenWord(text if mark == "." and text[-1] == "." else text + mark, count))
         at += count
     return found

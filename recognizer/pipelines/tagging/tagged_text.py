@@ -87,10 +87,10 @@ class TaggedText:
         ends = np.append(self.begins[length:], True)  # whether the stretch ends with a sentence
         begins = self.begins[: last + 1]
         fitting = {_WHOLE: begins & ends, _BEGINNING: begins, _END: ends}.get(int(kind))
-        starts = np.arange(last + 1) if fitting is None else np.flatnonzero(fitting)
-        chosen = (
-            random.choice(starts, count) if len(starts) else random.integers(0, last + 1, count)
-        )
+        starts = np.empty(0, np.int64) if fitting is None else np.flatnonzero(fitting)
+        chosen = random.integers(0, len(starts) or last + 1, count)
+        if len(starts):
+            chosen = starts[chosen]
         rows = chosen[:, None] + np.arange(length)
         arrays = (self.word_ids, self.ending_ids, self.marks, self.cases)
         return TagBatch(*(values[rows].astype(np.int64) for values in arrays))
