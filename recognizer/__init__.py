@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from recognizer.pipelines.build import build_model as build_model
     from recognizer.pipelines.build import retrain_model as retrain_model
     from recognizer.pipelines.train import train_from_file as train_from_file
+    from recognizer.readable.writer import ReadableWriter as ReadableWriter
     from recognizer.recognition.result import Hypothesis as Hypothesis
     from recognizer.recognition.result import Result as Result
     from recognizer.recognition.result import TranscriptSegment as TranscriptSegment
@@ -185,6 +186,7 @@ _MODULES = {
     "model.bundle": "ModelBundle",
     "pipelines.build": "build_model retrain_model",
     "pipelines.train": "train_from_file",
+    "readable.writer": "ReadableWriter",
     "recognition.result": "Hypothesis Result TranscriptSegment Word",
     "recognizer": "Recognizer",
     "streaming.aio": "AsyncStream",

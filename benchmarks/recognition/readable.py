@@ -67,7 +67,7 @@ def main() -> None:
                     left_out += 1
                     continue
                 spoken.add(reference, writer.tags([one.word for one in reference]))
-                result = recognizer.recognize(utterance.audio)
+                result = recognizer.recognize_samples(utterance.samples())
                 found = writer.tags([word.word for word in result.words])
                 recognized.add_pairs(aligned(reference, found))
                 shown.append(

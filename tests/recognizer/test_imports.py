@@ -26,7 +26,9 @@ TRAINING = (
     "recognizer.lm.neural.rmsprop",
     "recognizer.lm.neural.stacked_lstm",
     "recognizer.lm.neural.word_network",
+    "recognizer.lm.tagging.network",
     "recognizer.pipelines.language_model.training",
+    "recognizer.pipelines.tagging.training",
     "recognizer.experiments.ntm.training",
 )
 """Modules whose names begin so may import torch; all others must not, nor through others."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from recognizer.formats.json_line import word_objects
+from recognizer.formats.json_line import readable_field, word_objects
 from recognizer.formats.subtitles import MEDIA_TYPES, srt, vtt
+from recognizer.readable.writer import shipped_writer
 from recognizer.recognition.result import Result, TranscriptSegment
 from recognizer.serving.transcriptions.fields import TranscriptionRequest
 
@@ -19,20 +20,23 @@ _LEAST_CONFIDENCE = 1e-10
 
 def answer_of(result: Result, wanted: TranscriptionRequest, language: str) -> Response:
     """A result in the format that the client wants."""
+    if wanted.readable:
+        result = shipped_writer().result(result)
     if wanted.response_format == "text":
-        return PlainTextResponse(result.text + "\n")
+        return PlainTextResponse(result.display_text + "\n")
     if wanted.response_format == "srt":
         return PlainTextResponse(srt(result), media_type=MEDIA_TYPES["srt"])
     if wanted.response_format == "vtt":
         return PlainTextResponse(vtt(result), media_type=MEDIA_TYPES["vtt"])
     usage = {"type": "duration", "seconds": math.ceil(result.duration)}
     if wanted.response_format == "json":
-        return JSONResponse({"text": result.text, "usage": usage})
+        return JSONResponse({"text": result.text, **readable_field(result), "usage": usage})
     body: dict[str, Any] = {
         "task": "transcribe",
         "language": language,
         "duration": round(result.duration, 3),
         "text": result.text,
+        **readable_field(result),
         "usage": usage,
     }
     if "segment" in wanted.granularities:
@@ -57,6 +61,7 @@ def _segment(number: int, segment: TranscriptSegment) -> dict[str, Any]:
         "start": round(segment.start, 3),
         "end": round(segment.end, 3),
         "text": segment.text,
+        **readable_field(segment),
         "tokens": [],
         "temperature": 0.0,
         "avg_logprob": round(sum(logs) / len(logs), 4) if logs else 0.0,

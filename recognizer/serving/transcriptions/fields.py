@@ -19,7 +19,15 @@ WITHOUT_EFFECT = ("prompt", "temperature", "chunking_strategy")
 """Fields of OpenAI's that are accepted and change nothing: recognition takes no prompt, draws no
 random numbers, and cuts recordings by itself."""
 
-_FIELDS = ("file", "model", "language", "response_format", "timestamp_granularities[]", "stream")
+_FIELDS = (
+    "file",
+    "model",
+    "language",
+    "response_format",
+    "timestamp_granularities[]",
+    "stream",
+    "readable",
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,14 @@ class TranscriptionRequest:
         response_format: one of `RESPONSE_FORMATS`.
         granularities: what ``verbose_json`` lists, of `GRANULARITIES`.
         stream: whether the text is sent as it is recognised, as server-sent events.
+        readable: whether text has punctuation, capital letters and digits; OpenAI has no such
+            field. JSON then has ``readable`` beside ``text``, and other formats have it instead.
     """
 
     response_format: str
     granularities: tuple[str, ...]
     stream: bool = False
+    readable: bool = False
 
 
 def parsed_request(form: FormData, model_name: str, language: str) -> TranscriptionRequest:
@@ -57,10 +68,9 @@ def parsed_request(form: FormData, model_name: str, language: str) -> Transcript
     spoken = _text(form, "language", language)
     if _primary(spoken) != _primary(language):
         raise _wrong_value("language", f"{_primary(language)!r}, the model's", spoken)
-    streamed = _text(form, "stream", "false")
-    if streamed.lower() not in ("false", "true"):
-        raise _wrong_value("stream", "true or false", streamed)
-    stream = streamed.lower() == "true"
+    stream, readable = _flag(form, "stream"), _flag(form, "readable")
+    if stream and readable:
+        raise _wrong_value("readable", "false with stream", "true")
     response_format = _text(form, "response_format", "json")
     if response_format not in RESPONSE_FORMATS:
         raise _wrong_value("response_format", ", ".join(RESPONSE_FORMATS), response_format)
@@ -74,7 +84,14 @@ def parsed_request(form: FormData, model_name: str, language: str) -> Transcript
         raise _wrong_value(
             "response_format", f"{' or '.join(STREAMED_FORMATS)} with stream", response_format
         )
-    return TranscriptionRequest(response_format, granularities or ("segment",), stream)
+    return TranscriptionRequest(response_format, granularities or ("segment",), stream, readable)
+
+
+def _flag(form: FormData, name: str) -> bool:
+    value = _text(form, name, "false")
+    if value.lower() not in ("false", "true"):
+        raise _wrong_value(name, "true or false", value)
+    return value.lower() == "true"
 
 
 def _text(form: FormData, name: str, default: str) -> str:

@@ -28,6 +28,8 @@ async def transcribe(request: Request) -> Response:
             read_upload(request, options.max_upload_bytes, options.idle_seconds)
         )
         wanted = parsed_request(upload.form, service.model_name, service.language)
+        if wanted.readable:
+            service.check_readable()
         if wanted.stream:
             return TranscriptEvents(request, service, upload, began, held.pop_all())
         work = UploadRecognition(service, upload)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import toy
+from recognizer.readable.writer import shipped_writer
 
 START = [sys.executable, "-c", "from recognizer.cli.recognize import main; main()"]
 TEXT = "go left stop"
@@ -248,3 +249,10 @@ def test_options_that_do_not_go_together(command, arguments, line):
     assert (ran.code, ran.out) == (2, "")
     assert line in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_readable_text_of_live_speech(live):
+    expected = shipped_writer().text(TEXT.split())
+    assert live("--readable").out == f"{expected}\n"
+    final = json.loads(live("--readable", "--format", "json").out.splitlines()[-1])
+    assert (final["text"], final["readable"]) == (TEXT, expected)

@@ -17,6 +17,7 @@ import soundfile
 
 import toy
 from recognizer.batch.output_directory import LOG
+from recognizer.readable.writer import shipped_writer
 
 START = [sys.executable, "-c", "from recognizer.cli.recognize import main; main()"]
 
@@ -167,3 +168,21 @@ def test_what_comes_before_damage_is_given_but_never_done(
     ran = command("recognize", *arguments)
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "cut.txt: holds only what comes before the damage: " in ran.err
+
+
+def test_readable_text(command, toy_model, whistled, tmp_path):
+    path, out = whistled("go left stop"), tmp_path / "out"
+    expected = shipped_writer().text(["go", "left", "stop"])
+    assert expected.startswith("Go left")
+    ran = command("recognize", path, "--readable", "--model", toy_model)
+    assert (ran.code, ran.out) == (0, f"{expected}\n")
+    arguments = [path, "--model", toy_model, "--output-dir", out, "--format", "json"]
+    assert command("recognize", *arguments).code == 0
+    plain = json.loads((out / "some.json").read_text())
+    # A file that was made otherwise is neither taken for done nor replaced.
+    assert command("recognize", *arguments, "--readable").code == 1
+    assert command("recognize", *arguments, "--readable", "--overwrite").code == 0
+    fields = json.loads((out / "some.json").read_text())
+    assert fields.pop("readable") == expected
+    assert [one.pop("readable") for one in fields["segments"]] == [expected]
+    assert fields == plain

@@ -13,6 +13,7 @@ import websockets
 from websockets.sync.client import connect
 
 import toy
+from recognizer.readable.writer import shipped_writer
 from running_server import running
 
 CHUNK_SECONDS = 0.2
@@ -220,3 +221,17 @@ def test_words_that_were_added(toy_model):
     best = last["alternatives"][0]
     assert best["text"] == "go stow"
     assert [word["word"] for word in best["result"]] == ["go", "stow"]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_readable_text_is_asked_for(server, count):
+    eof = json.dumps({"eof": 1})
+    asked = config(readable=True, max_alternatives=count)
+    (*_, plain), (*_, found) = (
+        said(server.websocket_url, one, pcm("go left"), eof)
+        for one in (config(max_alternatives=count), asked)
+    )
+    bodies = found["alternatives"] if count else [found]
+    for body in bodies:
+        assert body.pop("readable") == shipped_writer().text(body["text"].split())
+    assert found == plain

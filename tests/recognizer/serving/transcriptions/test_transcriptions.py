@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 import toy
+from recognizer.readable.writer import shipped_writer
 
 TEXT = "go left now write"
 
@@ -224,3 +225,20 @@ def test_subtitles_of_words(server):
         content = json.dumps(wrong)
         assert error_of(server.http.post(url, content=content), 400)["code"] == "invalid_value"
     assert error_of(server.http.post(url, content=b"{"), 400)["code"] == "invalid_json"
+
+
+def test_readable_text_is_asked_for(server):
+    expected = shipped_writer().text(TEXT.split())
+    plain = post(server, recording(), response_format="verbose_json").json()
+    fields = post(server, recording(), response_format="verbose_json", readable="true").json()
+    assert fields.pop("readable") == expected
+    assert [one.pop("readable") for one in fields["segments"]] == [expected]
+    assert fields == plain
+    assert post(server, recording(), readable="true").json()["readable"] == expected
+    assert "readable" not in post(server, recording(), readable="false").json()
+    text = post(server, recording(), response_format="text", readable="true").text
+    assert text == f"{expected}\n"
+    subtitles = post(server, recording(), response_format="srt", readable="true").text
+    assert "\n".join(subtitles.splitlines()[2:]).replace("\n", " ").strip() == expected
+    error = error_of(post(server, recording(), readable="perhaps"), 400)
+    assert (error["param"], error["code"]) == ("readable", "invalid_value")
