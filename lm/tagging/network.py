@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -58,10 +56,3 @@ class TaggerNetwork(nn.Module):
         of_marks = functional.cross_entropy(logits[:, : len(MARKS)], marks.flatten())
         of_cases = functional.cross_entropy(logits[:, len(MARKS) :], cases.flatten())
         return of_marks + of_cases
-
-    def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The tensors of `TaggerOptions.shapes`, copied."""
-        return {
-            name: value.detach().cpu().numpy().astype(np.float32)
-            for name, value in self.named_parameters()
-        }

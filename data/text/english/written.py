@@ -174,12 +174,10 @@ def _time(here: _Here) -> tuple[str, int] | None:
 
 
 def _half_of_day(words: Sequence[str]) -> tuple[str, int]:
-    for first in ("a", "p"):
-        if words[:2] == [first, "m"]:
-            return f"{first}.m.", 2
-        if words[:1] == [f"{first}m"] and first == "p":
-            return "p.m.", 1
-    return "", 0
+    """"a m" or "p m" as written, with how many words it is; "am" alone is a word of its own."""
+    if len(words) > 1 and words[0] in ("a", "p") and words[1] == "m":
+        return f"{words[0]}.m.", 2
+    return ("p.m.", 1) if words[:1] == ["pm"] else ("", 0)
 
 
 def _digits(here: _Here) -> tuple[str, int] | None:

@@ -91,6 +91,7 @@ class TaggerTraining:
         ).to(self._device)
         named = list(self.network.named_parameters())
         self._names = [name for name, _ in named]
+        self._average = {name: value.detach().clone() for name, value in named}
         self._optimizer = torch.optim.Adam([value for _, value in named], lr=1.0)
         self.progress = TaggerProgress()
         self._loss, self._events = 0.0, 0  # since the last test
@@ -143,6 +144,9 @@ class TaggerTraining:
         for group in self._optimizer.param_groups:
             group["lr"] = options.learning_rate * max(0.0, 1.0 - progress.words / options.words)
         self._optimizer.step()
+        kept = min(options.averaging, (1 + progress.batches) / (10 + progress.batches))
+        for name, value in self.network.named_parameters():
+            self._average[name].lerp_(value.detach(), 1 - kept)
         words = batch.word_ids.size
         self._loss += loss.item() * words
         self._events += words
@@ -155,7 +159,11 @@ class TaggerTraining:
         cost = self._loss / self._events
         if not cost < float("inf"):
             raise SpeechError(f"the training diverges: its cost is {cost} nats a word")
-        model = TaggerFile(self._shape, self._text.vocabulary, self.network.arrays())
+        model = TaggerFile(
+            self._shape,
+            self._text.vocabulary,
+            {name: value.cpu().numpy().copy() for name, value in self._average.items()},
+        )
         scores = TagScores()
         found = Tagger(rounded(model)).tag([one.word for one in self._held_out])
         scores.add(self._held_out, found)
@@ -177,6 +185,7 @@ class TaggerTraining:
             self._checkpoint,
             {
                 **{f"network.{name}": value for name, value in self.network.named_parameters()},
+                **{f"average.{name}": value for name, value in self._average.items()},
                 **optimizer_tensors(self._optimizer, self._names),
                 "random": torch.get_rng_state(),
             },
@@ -210,6 +219,8 @@ class TaggerTraining:
                 )
         for name, value in self.network.named_parameters():
             value.copy_(take(tensors, f"network.{name}", value, path))
+            average = self._average[name]
+            average.copy_(take(tensors, f"average.{name}", average, path))
         restore_optimizer(self._optimizer, self._names, tensors)
         torch.set_rng_state(tensors["random"])
         self._loss, self._events = progress["loss"], progress["events"]

@@ -33,7 +33,7 @@ def test_scores_are_those_of_torch():
 
     model = random_tagger()
     network = TaggerNetwork(OPTIONS, len(VOCABULARY.words), len(VOCABULARY.endings))
-    assert network.arrays().keys() == model.tensors.keys()
+    assert dict(network.named_parameters()).keys() == model.tensors.keys()
     with torch.no_grad():
         for name, value in network.named_parameters():
             value.copy_(torch.from_numpy(model.tensors[name]))
