@@ -240,5 +240,6 @@ def test_readable_text_is_asked_for(server):
     assert text == f"{expected}\n"
     subtitles = post(server, recording(), response_format="srt", readable="true").text
     assert "\n".join(subtitles.splitlines()[2:]).replace("\n", " ").strip() == expected
-    error = error_of(post(server, recording(), readable="perhaps"), 400)
-    assert (error["param"], error["code"]) == ("readable", "invalid_value")
+    for fields in ({"readable": "perhaps"}, {"readable": "true", "stream": "true"}):
+        error = error_of(post(server, recording(), **fields), 400)
+        assert (error["param"], error["code"]) == ("readable", "invalid_value")
