@@ -174,7 +174,7 @@ def _time(here: _Here) -> tuple[str, int] | None:
 
 
 def _half_of_day(words: Sequence[str]) -> tuple[str, int]:
-    """ "a m" or "p m" as written, with how many words it is; "am" alone is a word of its own."""
+    """The written form of "a m" or "p m" with its number of words; "am" alone is a word."""
     if len(words) > 1 and words[0] in ("a", "p") and words[1] == "m":
         return f"{words[0]}.m.", 2
     return ("p.m.", 1) if words[:1] == ["pm"] else ("", 0)
