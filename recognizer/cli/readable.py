@@ -42,7 +42,7 @@ def readable() -> None:
 )  # fmt: skip
 @click.option("--layers", metavar="N", type=int, default=2, show_default=True)
 @click.option(
-    "--vocabulary", metavar="N", type=int, default=14_000, show_default=True,
+    "--vocabulary", metavar="N", type=int, default=13_000, show_default=True,
     help="Words with vectors of their own.",
 )  # fmt: skip
 @click.option(

@@ -34,7 +34,7 @@ class TaggerTrainingOptions:
     """
 
     words: int = 20_000_000
-    vocabulary: int = 14_000
+    vocabulary: int = 13_000
     endings: int = 3_000
     batch_words: int = 2048
     min_length: int = 3

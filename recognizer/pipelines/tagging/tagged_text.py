@@ -84,16 +84,32 @@ class TaggedText:
         kind = random.choice(len(_SHARES), p=_SHARES)
         last = len(self.word_ids) - length
         count = max(1, words // length)
-        ends = np.append(self.begins[length:], True)  # whether the stretch ends with a sentence
-        begins = self.begins[: last + 1]
-        fitting = {_WHOLE: begins & ends, _BEGINNING: begins, _END: ends}.get(int(kind))
-        starts = np.empty(0, np.int64) if fitting is None else np.flatnonzero(fitting)
+        starts = self._starts(int(kind), length, last)
         chosen = random.integers(0, len(starts) or last + 1, count)
         if len(starts):
             chosen = starts[chosen]
         rows = chosen[:, None] + np.arange(length)
         arrays = (self.word_ids, self.ending_ids, self.marks, self.cases)
         return TagBatch(*(values[rows].astype(np.int64) for values in arrays))
+
+    @cached_property
+    def _borders(self) -> IntArray:
+        """Where sentences begin, and the end of the text."""
+        return np.append(np.flatnonzero(self.begins), len(self.begins))
+
+    def _starts(self, kind: int, length: int, last: int) -> IntArray:
+        """Where the stretches of a kind and length begin; none of those that fit anywhere."""
+        if kind == _ANYWHERE:
+            return np.empty(0, np.int64)
+        if kind == _END:
+            return self._borders[self._borders >= length] - length
+        starts = self._borders[self._borders <= last]
+        if kind == _BEGINNING:
+            return starts
+        ends = starts + length
+        after = np.minimum(ends, len(self.begins) - 1)
+        found: IntArray = starts[self.begins[after] | (ends == len(self.begins))]
+        return found
 
 
 def read_tagged(path: str) -> Iterator[list[TaggedWord]]:
