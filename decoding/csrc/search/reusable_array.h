@@ -27,6 +27,12 @@ class ReusableArray {
   size_t Bytes() const { return items_.capacity() * sizeof(T); }
 
   void clear() { size_ = 0; }
+  // Empties it, and frees memory of which less than half was in use: of many arrays that serve in
+  // turn, each would otherwise become as large as the largest use ever was.
+  void Recycle() {
+    if (items_.capacity() > 2 * size_) std::vector<T>().swap(items_);
+    size_ = 0;
+  }
   // Makes room for `more` elements behind the end; pointers into the array change.
   void Reserve(size_t more) {
     if (items_.size() < size_ + more) items_.resize(std::max(items_.size() + items_.size() / 2, size_ + more));

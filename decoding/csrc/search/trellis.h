@@ -136,10 +136,10 @@ class Trellis : public KeptTrellis {
       return tokens.Bytes() + links.Bytes() + epsilons.Bytes() + row.capacity() * sizeof(float);
     }
 
-    void Clear() {
-      tokens.clear();
-      links.clear();
-      epsilons.clear();
+    void Recycle() {
+      tokens.Recycle();
+      links.Recycle();
+      epsilons.Recycle();
       row.clear();
     }
   };
@@ -388,7 +388,7 @@ class Trellis : public KeptTrellis {
   }
 
   void Recycle() {
-    raw_.back().Clear();
+    raw_.back().Recycle();
     spare_.push_back(std::move(raw_.back()));
     raw_.pop_back();
   }
