@@ -6,6 +6,11 @@ the commands do it; of the two tables, the share of the swapped transcripts amon
 at the top is printed, and how far the worst correct one is from them::
 
     python -m benchmarks.alignment.swapped DATA --utterances 60 --swapped 5
+
+With ``--keep DIR`` the corpus stays in DIR, which must not be there, to be tried by hand::
+
+    recognizer validate DIR --output-dir checked        # checked/transcripts.csv, the worst first
+    recognizer align DIR --output-dir aligned           # aligned/quality.csv, likewise
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.common.report import add_json_option, print_rows, write_json
@@ -65,13 +71,15 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=60)
     parser.add_argument("--swapped", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the corpus stays")
     parser.add_argument("--jobs", type=int)
     add_json_option(parser)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     chosen = read_corpus(arguments.data).spread(arguments.utterances)
-    with tempfile.TemporaryDirectory() as temporary:
-        folders = Path(temporary)
+    with ExitStack() as stack:
+        folders = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folders.mkdir(parents=True, exist_ok=arguments.keep is None)
         wrong = write_swapped(list(chosen), arguments.swapped, folders, rng)
         corpus = read_corpus(folders)
         opened = open_model(arguments.model)
@@ -89,7 +97,8 @@ def main() -> None:
         {"table": "quality.csv (suspicion)", **measured(suspicions, wrong)},
     ]
     print_rows("Wrong transcripts", rows)
-    write_json(arguments.json, {"tables": rows})
+    print(f"swapped: {' '.join(wrong)}")
+    write_json(arguments.json, {"tables": rows, "swapped": wrong})
 
 
 if __name__ == "__main__":
