@@ -6,6 +6,8 @@ Models with outputs every 30 ms put boundaries on a coarser grid than those with
     python -m benchmarks.alignment.models mini-librispeech/dev --reference TEN_MS_MODEL \
         --models THIRTY_MS_MODEL ANOTHER --json boundaries.json
 
+With ``--recognition`` the models align with the network that recognises, even where they have an
+aligner beside it: ``--reference MODEL --models MODEL --recognition`` compares the two of one model.
 The reference is a model directory, an aligner that `recognizer align --train` left, or a directory
 with words.ctm and phones.ctm. On synthetic speech, whose true boundaries are known,
 ``python -m benchmarks.alignment --models ...`` does the same.
@@ -22,23 +24,37 @@ import numpy as np
 
 from benchmarks.alignment.boundaries import boundary_errors, summary, word_boundary_errors
 from benchmarks.common.report import Row, add_json_option, print_rows, write_json
-from recognizer.alignment.corpus.aligners import read_aligner
+from recognizer.alignment.corpus.aligners import open_model, read_aligner
 from recognizer.alignment.corpus.corpus_alignment import align_corpus
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.alignments.ctm import read_ctm
 from recognizer.data.corpora.corpus import Corpus, read_corpus
 from recognizer.data.errors import SpeechError
+from recognizer.model.bundle import ModelBundle
 
 WORDS, PHONES = "words.ctm", "phones.ctm"
 
 Alignments = Mapping[str, Alignment]
 
 
-def aligned_with(model: Path, corpus: Corpus, jobs: int | None) -> Alignments:
-    """What a model, or files, say of a corpus, by utterance; without those that failed."""
+def aligned_with(
+    model: Path, corpus: Corpus, jobs: int | None, *, recognition: bool = False
+) -> Alignments:
+    """What a model, or files, say of a corpus, by utterance; without those that failed.
+
+    Args:
+        model: a model directory, a trained aligner, or a directory with CTM files.
+        corpus: what is aligned.
+        jobs: threads.
+        recognition: align with the network that recognises.
+    """
     if (model / WORDS).exists():
         return read_ctm(model / WORDS, model / PHONES)
-    aligner, corpus = read_aligner(model, corpus)
+    opened = open_model(model)
+    if recognition and isinstance(opened, ModelBundle):
+        opened.config = replace(opened.config, aligner=None)
+        opened.alignment = opened.recognition
+    aligner, corpus = read_aligner(opened, corpus)
     found = align_corpus(corpus, aligner, jobs=jobs).alignments
     return {alignment.utterance: alignment for alignment in found}
 
@@ -82,15 +98,20 @@ def compare(name: str, reference: Alignments, found: Alignments, corpus: Corpus)
 
 
 def run(
-    corpus: Corpus, reference: Path, models: Sequence[Path], jobs: int | None = None
+    corpus: Corpus,
+    reference: Path,
+    models: Sequence[Path],
+    jobs: int | None = None,
+    *,
+    recognition: bool = False,
 ) -> list[Row]:
-    """The rows of all models."""
+    """The rows of all models; see `aligned_with`."""
     expected = aligned_with(reference, corpus, jobs)
-    return [
-        row
-        for model in models
-        for row in compare(str(model), expected, aligned_with(model, corpus, jobs), corpus)
-    ]
+    rows: list[Row] = []
+    for model in models:
+        found = aligned_with(model, corpus, jobs, recognition=recognition)
+        rows += compare(str(model), expected, found, corpus)
+    return rows
 
 
 def main() -> None:
@@ -103,13 +124,22 @@ def main() -> None:
     parser.add_argument(
         "--models", type=Path, nargs="+", required=True, metavar="DIR", help="models or aligners"
     )
+    parser.add_argument(
+        "--recognition", action="store_true", help="models align with the network that recognises"
+    )
     parser.add_argument("--utterances", type=int, metavar="N", help="the first N [default: all]")
     parser.add_argument("--jobs", type=int, metavar="N", help="threads [default: cores]")
     add_json_option(parser)
     arguments = parser.parse_args()
     corpus = read_corpus(arguments.data)
     corpus = replace(corpus, utterances=corpus.utterances[: arguments.utterances])
-    rows = run(corpus, arguments.reference, arguments.models, arguments.jobs)
+    rows = run(
+        corpus,
+        arguments.reference,
+        arguments.models,
+        arguments.jobs,
+        recognition=arguments.recognition,
+    )
     print_rows(f"Boundaries less those of {arguments.reference}", rows)
     write_json(arguments.json, {"reference": str(arguments.reference), "rows": rows})
 
