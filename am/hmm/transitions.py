@@ -254,7 +254,8 @@ class TransitionModel:
             "num_phones": len(self.phones),
             "topology": self.topology.to_json(),
             "tuples": [list(triple) for triple in self.tuples],
-            "log_probs": [float(p) for p in self.log_prob[1:]],
+            # The shortest digits that give the same float32.
+            "log_probs": [float(str(p)) for p in self.log_prob[1:]],
         }
         write_json(path, _KIND, value)
 
