@@ -115,7 +115,6 @@ def estimate(
     )
     from recognizer.lm.resources import Resources, available_threads
     from recognizer.lm.text.text_files import STANDARD_INPUT, read_word_list
-    from recognizer.vocabulary.words import class_of_words, read_words
 
     write_options = write_options_of(output, **write)
     if vocabulary is not None and min_count is not None:
@@ -132,6 +131,9 @@ def estimate(
         raise click.UsageError("--parts goes with --cluster")
     class_of = {}
     if words_file is not None:
+        # Imported here: it brings all of recognition with it, which estimation does without.
+        from recognizer.vocabulary.words import class_of_words, read_words
+
         class_of = class_of_words(read_words(words_file))
         if not class_of:
             raise SpeechError(f"{words_file}: expected words that are like a class, found none")
