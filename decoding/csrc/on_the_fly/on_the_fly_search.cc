@@ -86,7 +86,7 @@ void OnTheFlySearch::ForgetTransitions() {
 // yet. Returns the cost above which tokens of the next frame are not wanted.
 float OnTheFlySearch::Expand(RawFrame* frame) {
   Composition& composition = this->composition();
-  ReusableArray<Token>& tokens = frame->tokens;
+  FrameArray<Token>& tokens = frame->tokens;
   const Cutoff cutoff = FindCutoff(options_, tokens, &costs_);
   const HclGraph::PlainArc* const plain = graph_.plain();
   const float* const scaled = scaled_.data();
@@ -172,7 +172,7 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
 template <bool kLattice>
 void OnTheFlySearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
   const size_t num_plain = links_.size();
-  LinkMaker<kLattice> maker(this, frame, next, num_plain, composed_links_.size());
+  LinkMaker<kLattice> maker(this, frame, next, num_plain + composed_links_.size());
   const RawLink* const links = links_.data();
   for (size_t i = 0; i < num_plain; ++i) {
     const RawLink link = links[i];

@@ -105,8 +105,7 @@ class BeamSearch : public Search {
   }
 
   SearchMemory Memory() const override {
-    const size_t buffers = trellis_.Bytes() + table_.Bytes() + tokens_.Bytes() +
-                           links_.Bytes() + derived()->Bytes() +
+    const size_t buffers = trellis_.Bytes() + table_.Bytes() + links_.Bytes() + derived()->Bytes() +
                            (costs_.capacity() + scaled_.capacity()) * sizeof(float);
     if (!determinizer_) return {buffers, 0, 0};
     return {buffers, determinizer_->open_bytes(), determinizer_->done_bytes()};
@@ -124,7 +123,7 @@ class BeamSearch : public Search {
    public:
     TokenAdder(Derived* search, RawFrame* frame, size_t more)
         : search_(search), frame_(frame), count_(static_cast<uint32_t>(frame->tokens.size())) {
-      frame->tokens.Reserve(more);
+      search->trellis_.raw_tokens().Reserve(&frame->tokens, more);
       tokens_ = frame->tokens.data();
       run_ = search->table_.Begin(count_, more);
     }
@@ -151,7 +150,7 @@ class BeamSearch : public Search {
     void Prefetch(const State& state) const { run_.Prefetch(Derived::KeyOf(state)); }
     float cost(uint32_t token) const { return tokens_[token].cost; }
 
-    void Close() { frame_->tokens.SetSize(count_); }
+    void Close() { search_->trellis_.raw_tokens().SetSize(&frame_->tokens, count_); }
 
    private:
     Derived* search_;
@@ -161,23 +160,22 @@ class BeamSearch : public Search {
     typename TokenTable<Key>::Run run_;
   };
 
-  // Turns links whose targets are states, the first num_in_place of them in links_, into links to
-  // tokens of the next frame, and keeps those that matter, in frame->links.
+  // Makes links to tokens of the next frame from up to `count` links whose targets are states, and
+  // keeps those that matter, in frame->links.
   template <bool kLattice>
   class LinkMaker {
    public:
-    LinkMaker(Derived* search, RawFrame* frame, RawFrame* next, size_t num_in_place, size_t more)
+    LinkMaker(Derived* search, RawFrame* frame, RawFrame* next, size_t count)
         : search_(search),
           frame_(frame),
           next_(next),
-          adder_(search, next, num_in_place + more),
+          adder_(search, next, count),
           lattice_beam_(search->options_.lattice_beam) {
-      search->links_.Reserve(more + 1);
-      links_ = out_ = search->links_.data();
-      unwanted_ = links_ + num_in_place + more;
+      search->trellis_.raw_links().Reserve(&frame->links, count + 1);
+      links_ = out_ = frame->links.data();
+      unwanted_ = links_ + count;
     }
 
-    // What is in place must have been read before; never more links are written than were made.
     void Make(const State& target, uint32_t source, uint32_t arc, float total) {
       bool better = false;
       const uint32_t token = adder_.Add(target, total, &better);
@@ -197,10 +195,10 @@ class BeamSearch : public Search {
 
     void Close() {
       adder_.Close();
-      // As few as they are, the frame's own array stays small.
-      frame_->links.Append(links_, kLattice ? static_cast<size_t>(out_ - links_)
-                                            : next_->tokens.size());
-      search_->stats_.links += frame_->links.size();
+      const size_t size =
+          kLattice ? static_cast<size_t>(out_ - links_) : next_->tokens.size();
+      search_->trellis_.raw_links().SetSize(&frame_->links, size);
+      search_->stats_.links += size;
     }
 
    private:
@@ -267,11 +265,11 @@ class BeamSearch : public Search {
   // A link within the frame, if it matters.
   template <bool kLattice>
   void AddEpsilon(const State& target, uint32_t source, uint32_t arc, float total,
-                  TokenAdder* adder, RawFrame* frame) const {
+                  TokenAdder* adder, RawFrame* frame) {
     bool better = false;
     const uint32_t next = adder->Add(target, total, &better);
     if (kLattice ? total > adder->cost(next) + options_.lattice_beam : !better) return;
-    frame->epsilons.push_back({source, next, arc, total});
+    trellis_.raw_epsilons().PushBack(&frame->epsilons, {source, next, arc, total});
   }
 
   const MappedGraph& mapped_;
@@ -280,9 +278,7 @@ class BeamSearch : public Search {
   TokenTable<Key> table_;      // of the newest frame
   std::vector<float> scaled_;  // costs of the frame's pdfs
   std::vector<float> costs_;
-  // Of one frame, in the making.
-  ReusableArray<Token> tokens_;
-  ReusableArray<RawLink> links_;
+  ReusableArray<RawLink> links_;  // of one frame, in the making
   std::vector<std::vector<uint32_t>> buckets_;  // new tokens with non-emitting arcs, by rank
 
  private:
@@ -308,8 +304,6 @@ class BeamSearch : public Search {
     table_.Clear(trellis_.newest().tokens.size());
     RawFrame& next = trellis_.AddFrame();
     RawFrame& frame = trellis_.before_newest();
-    // There may be as many tokens as links, and are far fewer: the frame's own array stays small.
-    std::swap(next.tokens, tokens_);
     const float cutoff = derived()->Expand(&frame);
     if (options_.lattice_beam > 0.0f) {
       derived()->template MakeTokens<true>(cutoff, &frame, &next);
@@ -318,9 +312,6 @@ class BeamSearch : public Search {
       derived()->template MakeTokens<false>(cutoff, &frame, &next);
       derived()->template CloseEpsilons<false>(cutoff, &next);
     }
-    std::swap(next.tokens, tokens_);
-    next.tokens.Append(tokens_.data(), tokens_.size());
-    tokens_.clear();
     if (next.tokens.empty()) {
       active_ = false;
       throw std::runtime_error("search: no path through the graph goes on after frame " +

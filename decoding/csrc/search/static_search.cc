@@ -37,7 +37,7 @@ void StaticSearch::Start() {
 // Follows the emitting arcs of all tokens below the cutoff, to links whose targets are still
 // states of the graph. Returns the cost above which tokens of the next frame are not wanted.
 float StaticSearch::Expand(RawFrame* frame) {
-  const ReusableArray<Token>& tokens = frame->tokens;
+  const FrameArray<Token>& tokens = frame->tokens;
   const Cutoff cutoff = FindCutoff(options_, tokens, &costs_);
   const size_t num_tokens = tokens.size();
   // The best token's arcs first give a bound that spares most of the other links.
@@ -69,7 +69,7 @@ float StaticSearch::Expand(RawFrame* frame) {
 template <bool kLattice>
 void StaticSearch::MakeTokens(float cutoff, RawFrame* frame, RawFrame* next) {
   const size_t n = links_.size();
-  LinkMaker<kLattice> maker(this, frame, next, n, 0);
+  LinkMaker<kLattice> maker(this, frame, next, n);
   const RawLink* const links = links_.data();
   for (size_t i = 0; i < n; ++i) {
     const RawLink link = links[i];

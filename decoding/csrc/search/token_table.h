@@ -87,7 +87,8 @@ class TokenTable {
     std::memset(static_cast<void*>(slots_.data()), 0xff, slots_.size() * sizeof(Slot));
   }
 
-  void Grow() {
+  // Kept out of Begin, which must be inlined for a run to stay in registers.
+  [[gnu::noinline]] void Grow() {
     old_.assign(slots_.begin(), slots_.end());
     Resize(bits_ + 1);
     for (const Slot& slot : old_) {

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "decoding/csrc/search/frame_arena.h"
 #include "decoding/csrc/search/raw_lattice.h"
-#include "decoding/csrc/search/reusable_array.h"
 #include "decoding/csrc/search/word_histories.h"
 
 namespace decoding {
@@ -127,30 +127,26 @@ class Trellis : public KeptTrellis {
     float total;      // cost of the path that ends with this link, in the target's frame
   };
   struct RawFrame {
-    ReusableArray<Token> tokens;
-    ReusableArray<RawLink> links;     // to the next frame
-    ReusableArray<RawLink> epsilons;  // within the frame, sources in topological order
-    std::vector<float> row;           // the scores by which the links were made
-
-    size_t Bytes() const {
-      return tokens.Bytes() + links.Bytes() + epsilons.Bytes() + row.capacity() * sizeof(float);
-    }
-
-    void Recycle() {
-      tokens.Recycle();
-      links.Recycle();
-      epsilons.Recycle();
-      row.clear();
-    }
+    FrameArray<Token> tokens;
+    FrameArray<RawLink> links;     // to the next frame
+    FrameArray<RawLink> epsilons;  // within the frame, sources in topological order
+    std::vector<float> row;        // the scores by which the links were made
   };
 
   // Frame f holds the tokens after f frames of scores.
   RawFrame& newest() { return raw_.back(); }
   const RawFrame& newest() const { return raw_.back(); }
   RawFrame& before_newest() { return raw_[raw_.size() - 2]; }
+  // In which the newest frame's tokens and epsilons grow, and the links of the frame before it.
+  FrameArena<Token>& raw_tokens() { return raw_tokens_; }
+  FrameArena<RawLink>& raw_links() { return raw_links_; }
+  FrameArena<RawLink>& raw_epsilons() { return raw_epsilons_; }
 
   void Start() {
     while (!raw_.empty()) Recycle();
+    raw_tokens_.Clear();
+    raw_links_.Clear();
+    raw_epsilons_.Clear();
     Clear();
     path_.clear();
     AddFrame();
@@ -158,20 +154,25 @@ class Trellis : public KeptTrellis {
 
   size_t Bytes() const {
     size_t bytes = KeptTrellis::Bytes() + path_.capacity() * sizeof(PathFrame) +
-                   next_.capacity() * sizeof(Next);
+                   next_.capacity() * sizeof(Next) + raw_tokens_.Bytes() + raw_links_.Bytes() +
+                   raw_epsilons_.Bytes();
     for (const std::vector<RawFrame>* frames : {&raw_, &spare_}) {
-      for (const RawFrame& frame : *frames) bytes += frame.Bytes();
+      for (const RawFrame& frame : *frames) bytes += frame.row.capacity() * sizeof(float);
     }
     return bytes;
   }
 
   RawFrame& AddFrame() {
+    if (!raw_.empty()) raw_links_.Open(&raw_.back().links);
     if (spare_.empty()) {
       raw_.emplace_back();
     } else {
       raw_.push_back(std::move(spare_.back()));
       spare_.pop_back();
     }
+    raw_tokens_.Open(&raw_.back().tokens);
+    raw_epsilons_.Open(&raw_.back().epsilons);
+    raw_.back().links = FrameArray<RawLink>();  // opened with the frame after
     return raw_.back();
   }
 
@@ -206,17 +207,22 @@ class Trellis : public KeptTrellis {
     PruneKept(base, false, lattice_beam, delta);
     Compact();
     std::rotate(raw_.begin(), raw_.begin() + static_cast<std::ptrdiff_t>(num_kept), raw_.end());
-    for (size_t r = 0; r < num_kept; ++r) Recycle();
+    for (size_t r = 0; r < num_kept; ++r) {
+      raw_tokens_.DropOldest();
+      raw_links_.DropOldest();
+      raw_epsilons_.DropOldest();
+      Recycle();
+    }
     path_.erase(path_.begin(),
                 path_.begin() + static_cast<std::ptrdiff_t>(std::min(num_kept, path_.size())));
   }
 
-  // Prunes with final costs and makes the lattice of what was not cut off. final_cost(const Token&) is added to a token's
-  // cost; if all are infinite, all last tokens are final at no cost.
+  // Prunes with final costs and makes the lattice of what was not cut off.
+  // final_cost(const Token&) is added to a token's cost; if all are infinite, all last tokens are final at no cost.
   template <typename Resolve, typename FinalCost>
   LatticePart Finish(float lattice_beam, const Resolve& resolve, const FinalCost& final_cost) {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    const ReusableArray<Token>& last = newest().tokens;
+    const FrameArray<Token>& last = newest().tokens;
     std::vector<float> finals;
     for (const Token& token : last) finals.push_back(final_cost(token));
     const bool reached_final =
@@ -320,14 +326,14 @@ class Trellis : public KeptTrellis {
   };
 
   uint32_t BestToken() const {
-    const ReusableArray<Token>& last = newest().tokens;
+    const FrameArray<Token>& last = newest().tokens;
     const auto cheaper = [](const Token& a, const Token& b) { return a.cost < b.cost; };
     return static_cast<uint32_t>(std::min_element(last.begin(), last.end(), cheaper) -
                                  last.begin());
   }
 
   // The link into a token that has the token's own cost; only its best epsilon link can have that.
-  static const RawLink* FindRawBack(const ReusableArray<RawLink>& links, uint32_t token,
+  static const RawLink* FindRawBack(const FrameArray<RawLink>& links, uint32_t token,
                                     float cost) {
     const RawLink* const link = std::find_if(links.begin(), links.end(), [&](const RawLink& each) {
       return each.next == token && each.total == cost;
@@ -388,7 +394,6 @@ class Trellis : public KeptTrellis {
   }
 
   void Recycle() {
-    raw_.back().Recycle();
     spare_.push_back(std::move(raw_.back()));
     raw_.pop_back();
   }
@@ -480,8 +485,11 @@ class Trellis : public KeptTrellis {
     }
   }
 
+  FrameArena<Token> raw_tokens_;
+  FrameArena<RawLink> raw_links_;
+  FrameArena<RawLink> raw_epsilons_;
   std::vector<RawFrame> raw_;
-  std::vector<RawFrame> spare_;  // frames whose buffers serve again
+  std::vector<RawFrame> spare_;  // frames whose rows serve again
   std::vector<float> extras_of_raw_;
   std::vector<Next> next_;
   std::vector<uint32_t> survivors_;
