@@ -61,6 +61,9 @@ from recognizer.pipelines.sequence.denominator import ChainPdfs, denominator_gra
 from recognizer.pipelines.smbr_training import SmbrTraining, train_smbr
 from recognizer.stages import Stage
 
+DEFAULT_SHARE = 0.3
+"""Of the trained weights: own speech gained, and general speech lost nothing (docs/results)."""
+
 
 @dataclass(frozen=True)
 class RetrainSet(TrainingSet):
@@ -134,11 +137,11 @@ class RetrainTraining(TrainingOptions):
             or `max_frames`.
     """
 
-    epochs: int = 10
+    epochs: int = 4
     streams: int = 8
     chunk: int = 0
-    learning_rate: float = 2e-5
-    final_learning_rate: float = 5e-6
+    learning_rate: float = 1e-4
+    final_learning_rate: float = 1e-5
     warmup_frames: int = 50_000
     max_gradient_norm: float = 5.0
     dropout: float | str = 0.2
@@ -194,7 +197,8 @@ class RetrainRecipe:
         deepen: layers to add above the network's own, which start from random weights.
         share: the new network's weights are this share of the trained ones and the rest of those
             that training started from; below one it keeps more of what it knew (Wortsman et al.
-            2022, "Robust fine-tuning of zero-shot models").
+            2022, "Robust fine-tuning of zero-shot models"). By default 0.3, which suits minutes of
+            speech, and 1 with a fresh or a deeper network, where it can be nothing else.
         acoustic: versions of the recordings, network and training. Tree, features and criterion are
             the model's, so their options, `initial` and `realign` must not be set, nor, unless
             ``fresh``, the network's shape. A model of lattice-free MMI is trained with that.
@@ -214,7 +218,7 @@ class RetrainRecipe:
     model: str = DEFAULT_MODEL.name
     fresh: bool = False
     deepen: int = 0
-    share: float = 1.0
+    share: float | None = None
     acoustic: RetrainAcoustic = RetrainAcoustic()
     smbr: SmbrTraining | None = None
     search: SearchOptions | None = None
@@ -229,10 +233,11 @@ class RetrainRecipe:
             expected = "0 with a fresh network" if self.fresh else "a number of layers >= 0"
             raise UsageError(f"deepen: expected {expected}, found {self.deepen}")
         another = self.fresh or self.deepen > 0
-        if not 0 < self.share <= 1 or (another and self.share < 1):
+        share = self.trained_share
+        if not 0 < share <= 1 or (another and share < 1):
             expected = "1 with a fresh or a deeper network" if another else "a number in (0, 1]"
-            raise UsageError(f"share: expected {expected}, found {self.share}")
-        if self.share < 1 and self.acoustic.priors != "labels":
+            raise UsageError(f"share: expected {expected}, found {share}")
+        if share < 1 and self.acoustic.priors != "labels":
             raise UsageError(
                 'acoustic.priors: expected "labels" with a share below 1, '
                 f'found "{self.acoustic.priors}"'
@@ -253,6 +258,13 @@ class RetrainRecipe:
             raise UsageError(
                 f"comparison: expected sets that are own or general, found {min(both)!r} as both"
             )
+
+    @property
+    def trained_share(self) -> float:
+        """The share of the trained weights in the new network's (`share`, or its default)."""
+        if self.share is not None:
+            return self.share
+        return 1.0 if self.fresh or self.deepen else DEFAULT_SHARE
 
     def measured_sets(self, corpora: Path) -> list[MeasuredSet]:
         """What the model is measured on before and after, own speech first.
@@ -366,8 +378,8 @@ def retrain_stages(
             },
         )
         made = read_network(work / "network" / NETWORK_FILE)
-        if recipe.share < 1:
-            made = mixed_networks(old.network, made, recipe.share)
+        if recipe.trained_share < 1:
+            made = mixed_networks(old.network, made, recipe.trained_share)
         write_network(made, directory / files.ACOUSTIC, storage=options.storage)
         copy_around_network(old, config, directory)
 

@@ -170,7 +170,7 @@ class RetrainComparison:
         elif kinds[GENERAL].worse:
             lines.append(
                 "warning: the new model recognises general speech significantly worse. To keep "
-                "more of it: share = 0.5 (the mean of old and new weights; only what follows the "
+                "more of it: a smaller share (of the trained weights; only what follows the "
                 "training runs anew), or general speech among the training sets"
             )
         if OWN in kinds and not kinds[OWN].better:

@@ -31,12 +31,13 @@ def retrain(
     The model aligns the training sets, and the network is trained on with these labels, or a new
     one in its place (fresh = true). Tree, lexicon, graph and language models stay, so neither text
     nor a flat start is needed. Training ends where held-out accuracy falls, and keeps the best
-    network. Then scales are tuned and error rates measured on development sets, and a table
-    compares the model before and after: on its own speech, and on the general speech that --general
-    names, with a warning where that has become significantly worse. The stages are align, features,
-    network, model, tune, evaluate and compare; those that are done are skipped, and an interrupted
-    one goes on. The new model is WORK/model, printed at the end. Needs torch: pip install
-    'recognizer[train]'.
+    network; the new model's weights lie between the old ones and those (share). The defaults suit
+    minutes of speech. Then scales are tuned and error rates measured on development sets, and a
+    table compares the model before and after: on its own speech, and on the general speech that
+    --general names, with a warning where that has become significantly worse. The stages are align,
+    features, network, model, tune, evaluate and compare; those that are done are skipped, and an
+    interrupted one goes on. The new model is WORK/model, printed at the end. Needs torch: pip
+    install 'recognizer[train]'.
 
     \b
     Example:
@@ -45,11 +46,11 @@ def retrain(
       [[training]]
       data = "meetings"
       licence = "our own"
-      held_out = 0.2                    # measured before and after
+      held_out = 0.3                    # measured before and after
       [tuning]
       data = ["mini-librispeech/dev"]
       END
-      recognizer retrain mine.toml --general mini-librispeech/dev \\
+      recognizer retrain mine.toml --general excerpts80/dev \\
         --corpora data --work exp/mine
       recognize --model exp/mine/model recording.wav
     """
