@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from recognizer.data.errors import SpeechError, UsageError
+from recognizer.data.io.console import console as standard_error
 
 _RECORD = "stage.json"
 
@@ -63,7 +64,7 @@ def run_stages(
         UsageError: `first` or `last` is not a stage, or they are in the wrong order.
         SpeechError: a stage failed.
     """
-    console = console or Console(stderr=True)
+    console = console or standard_error
     names = [stage.name for stage in stages]
     for name in (first, last):
         if name is not None and name not in names:

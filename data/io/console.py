@@ -10,11 +10,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-console = Console(stderr=True)
+console = Console(stderr=True, soft_wrap=True)  # a message is one line of a log, however long
+
+
+def end_of(seconds: float) -> str:
+    """When work of so many seconds will be done, by the clock: ``ends 17:42 (0:25:10)``."""
+    end = datetime.now() + timedelta(seconds=seconds)
+    return f"ends {end:%H:%M} ({timedelta(seconds=int(seconds))})"
 
 
 class EndColumn(ProgressColumn):
-    """When the work will be done at its present speed, by the clock: ``ends 17:42 (0:25:10)``."""
+    """When the work will be done at its present speed."""
 
     max_refresh = 0.5
 
@@ -23,10 +29,7 @@ class EndColumn(ProgressColumn):
         left = task.time_remaining
         if left is None or task.finished:
             return Text("")
-        end = datetime.now() + timedelta(seconds=left)
-        return Text(
-            f"ends {end:%H:%M} ({timedelta(seconds=int(left))})", style="progress.remaining"
-        )
+        return Text(end_of(left), style="progress.remaining")
 
 
 @contextmanager

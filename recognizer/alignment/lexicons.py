@@ -58,7 +58,7 @@ def load_lexicon(lexicon: str | None, rules: str, root: Path) -> Lexicon:
     """
     if lexicon is not None:
         found = read_lexicon(root / lexicon, text_rules(rules))
-        console.print(str(found), markup=False, highlight=False, soft_wrap=True)
+        console.print(str(found), markup=False, highlight=False)
         return found.lexicon
     dictionary = text_rules(chosen_rules(rules, lexicon)).dictionary()
     assert dictionary is not None

@@ -228,7 +228,7 @@ def compare_models(
 def tell(comparison: RetrainComparison) -> None:
     """Print the table and the verdicts."""
     for line in (*comparison.table().splitlines(), *comparison.verdicts()):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, highlight=False)
 
 
 def _errors(corpus: Corpus, model: Path, directory: Path, jobs: int) -> SystemErrors:

@@ -132,7 +132,7 @@ def _select(
     first, *others = _transcripts(one, corpora, transcripts)
     selection = select(first.values(), rules, one.selection, others[0] if others else None)
     for line in selection.lines():
-        console.print(f"{one.data}: {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{one.data}: {line}", markup=False, highlight=False)
     write_selection(corpus, selection, target)
     name, licence = one.teacher.described(corpora)
     other = None if one.second is None else one.second.described(corpora)[0]

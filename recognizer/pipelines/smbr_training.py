@@ -113,7 +113,7 @@ def train_smbr(
     given = list(labelled_utterances(corpora, feature_tables(corpora, options, work)))
     utterances, excluded = _with_lattices(given, decode, model, smbr, jobs)
     for line in excluded.lines():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, highlight=False)
     result = train_network(
         utterances,
         acoustic.num_outputs,

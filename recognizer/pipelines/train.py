@@ -271,4 +271,4 @@ def _sets(
 def _report(name: str, used: int, utterances: int, exclusions: Exclusions) -> None:
     console.print(f"{name}: {used} of {utterances} utterances have labels")
     for line in exclusions.lines():
-        console.print(f"{name}: {line}", highlight=False, soft_wrap=True)
+        console.print(f"{name}: {line}", highlight=False)

@@ -23,7 +23,6 @@ from recognizer.decoding.rescoring.models import EpsilonBackoff
 from recognizer.decoding.vocabulary.extension import AddedWord
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.lm.automaton.ngrams import ngram_model
-from recognizer.lm.estimation.estimate import DISCOUNT_FALLBACK, EstimateOptions, estimate_ngrams
 from recognizer.lm.model.interpolate import interpolate_ngrams
 from recognizer.lm.model.mixture import LinearMixture
 from recognizer.lm.model.model_files import is_binary, read_ngrams
@@ -243,6 +242,13 @@ def _estimated(path: str, rules: TextRules, classes: dict[str, str]) -> NgramMod
     lines = list(_sentences(path, rules, classes))
     if not lines:
         raise SpeechError(f"{path}: expected words, found none")
+    # Recognising goes without the native module of estimation (`make recognize`).
+    from recognizer.lm.estimation.estimate import (
+        DISCOUNT_FALLBACK,
+        EstimateOptions,
+        estimate_ngrams,
+    )
+
     options = EstimateOptions(order=_ORDER, discount_fallback=DISCOUNT_FALLBACK)
     return estimate_ngrams(lines, options=options).model
 

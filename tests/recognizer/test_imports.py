@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -153,11 +154,21 @@ def test_recognising_loads_no_torch():
     assert done.returncode == 0, done.stderr
 
 
-def test_recognising_needs_no_torch():
-    """As where it is not installed: not even a function imports it on its way."""
+def test_recognising_needs_neither_torch_nor_native_modules_of_training():
+    """As after `make recognize`: not even a function imports them on its way."""
+    missing = ["torch"]
+    for folder in ("am", "lm", "decoding", "recognizer"):
+        for left_out in re.findall(
+            r"^if\(NOT RECOGNITION_ONLY\)$(.*?)^endif",
+            (ROOT / folder / "csrc" / "native.cmake").read_text(),
+            flags=re.DOTALL | re.MULTILINE,
+        ):
+            names = re.findall(r"add_native_module\((\w+) (\w+)", left_out)
+            missing += [f"recognizer.{package}.{name}" for package, name in names]
+    assert {"recognizer.lm._estimate", "recognizer.am._sequence"} <= set(missing)
     script = (
         "import sys\n"
-        "sys.modules['torch'] = None\n"
+        f"sys.modules.update(dict.fromkeys({missing!r}))\n"
         "from recognizer.cli.recognize import main\n"
         "main()\n"
     )

@@ -32,6 +32,7 @@ from recognizer.am.training.engine.objective import Objective
 from recognizer.am.training.engine.runtime import Interrupt
 from recognizer.am.training.engine.task import TrainingTask
 from recognizer.data.errors import SpeechError
+from recognizer.data.io.console import end_of
 
 
 @dataclass(frozen=True)
@@ -218,15 +219,18 @@ class TrainingRun:
         }
         if self._log is not None:
             self._log.write(entry)
-        trained = (
-            f"{speed:,.0f} frames/s  rate {self.rate():.2e}  training {readable(training)}  "
-            if training
-            else ""
-        )
+        planned = self.task.planned_frames
+        trained = end = ""
+        if training:
+            trained = f"{speed:,.0f} frames/s  rate {self.rate():.2e}  "
+            trained += f"training {readable(training)}  "
+            if self.frames < planned and not (self.finished or self.impatient):
+                end = f"  {end_of((planned - self.frames) * self.seconds / self.frames)}"
         self.say(
-            f"epoch {entry['epoch']:.2f}  {self.frames:,} frames  {trained}"
+            f"epoch {entry['epoch']:.2f}  {self.frames:,} of {planned:,} frames  {trained}"
             f"held-out {readable(result.measures)}"
             + "".join(f"  {name.replace('_', ' ')} {value:g}" for name, value in further.items())
+            + end
         )
         self._recent = self.model.criterion.sums()
         self._speed_since = (time.monotonic(), 0)

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,21 @@ def test_elsewhere_than_on_a_terminal_there_is_no_bar(monkeypatch: pytest.Monkey
         progress.update(250, epoch=2, speed=5432.0, measures=MEASURES)
         progress.say("measured")
     assert screen.getvalue() == "measured\n"
+
+
+def test_each_measurement_tells_the_total_and_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log has a line for each, as long as it is; the last one has no end to tell."""
+    task = toy_task(tmp_path / "run", evaluate_frames=300, epochs=2)
+    train_synchronously(dataclasses.replace(task, progress=True))
+    lines = capsys.readouterr().err.splitlines()
+    entries = read_curve(tmp_path / "run")
+    assert len(lines) == len(entries) > 2
+    for line, entry in zip(lines, entries, strict=True):
+        assert f"  {entry['frames']:,.0f} of {task.planned_frames:,} frames  " in line
+        end = re.search(r"  ends \d\d:\d\d \(\d+:\d\d:\d\d\)$", line)
+        assert (end is None) == (entry is entries[-1]), line
 
 
 def test_each_row_of_the_log_is_of_frames_that_were_trained_on(trained: Path) -> None:
