@@ -1,4 +1,5 @@
 # make recognize [AUDIO=file]  set up once, then print what is said in a recording (or in ours)
+# make train                   adds what training needs; nothing is compiled again
 # make test                    style, types and tests
 # make docs                    the documentation, in build/site
 # make sanitize                the native code's tests with address and undefined-behaviour checks
@@ -17,11 +18,14 @@ SANITIZE := build/sanitize
 # Test files run side by side, each in one process.
 TEST_PROCESSES ?= 2
 
-.PHONY: recognize test docs sanitize clean
+.PHONY: recognize train test docs sanitize clean
 .DELETE_ON_ERROR:
 
 recognize: $(VENV)/installed
 	@$(BIN)/recognize "$(or $(AUDIO),$(SAMPLE))"
+
+train: $(VENV)/installed-train
+	@echo "$(BIN)/recognizer can train models now" >&2
 
 test: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -68,6 +72,11 @@ $(VENV)/installed-whole: $(VENV)/installed
 	@touch $@
 
 # The name stands for what is installed already; only what the extras name is added.
+$(VENV)/installed-train: $(VENV)/installed-whole
+	@echo "Installing what training needs" >&2
+	@$(PIP) $(INSTALL) 'recognizer[train]' >&2
+	@touch $@
+
 $(VENV)/installed-test: constraints.txt $(VENV)/installed-whole
 	@echo "Installing what training and tests need" >&2
 	@$(PIP) $(INSTALL) --constraint constraints.txt 'recognizer[train,cluster,test]' >&2

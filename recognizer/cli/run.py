@@ -86,7 +86,7 @@ def _status(command: click.Command, name: str) -> int:
             report(
                 name,
                 f"the native module {module} is not there: 'make recognize' compiles what "
-                "recognising needs, 'pip install .' and 'make test' all",
+                "recognising needs, 'make train' the rest, 'pip install .' all",
             )
             return 1
         if os.environ.get("RECOGNIZER_TRACEBACK") and not isinstance(error, OSError):

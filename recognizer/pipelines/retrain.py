@@ -131,6 +131,8 @@ class RetrainTraining(TrainingOptions):
     Attributes:
         chunk: frames of truncated back-propagation through time; 0: as many as when the model's
             network was trained.
+        threads: CPU threads of torch in each process; 0 leaves torch's own choice. More than one
+            are slower by far where other programs keep the processor busy.
         patience: end when the held-out accuracy (or what else the criterion chooses the best
             network by) has failed to improve in so many measurements one after the other; the best
             network counts, which may be the one that training started from. 0: only after `epochs`
@@ -146,6 +148,7 @@ class RetrainTraining(TrainingOptions):
     max_gradient_norm: float = 5.0
     dropout: float | str = 0.2
     freeze_statistics: bool = True
+    threads: int = 1
     held_out_fraction: float = 0.1
     patience: int = 3
 

@@ -86,7 +86,7 @@ def test_what_was_not_compiled_is_named(tmp_path):
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == (
         "recognizer: the native module recognizer.lm._estimate is not there: 'make "
-        "recognize' compiles what recognising needs, 'pip install .' and 'make test' all\n"
+        "recognize' compiles what recognising needs, 'make train' the rest, 'pip install .' all\n"
     )
 
 

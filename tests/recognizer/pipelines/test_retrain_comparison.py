@@ -199,6 +199,7 @@ def test_the_defaults_are_those_that_were_measured() -> None:
     training = recipe.acoustic.training
     assert training.epochs == 4
     assert (training.learning_rate, training.final_learning_rate) == (1e-4, 1e-5)
+    assert training.threads == 1
     assert (recipe.acoustic.speeds, recipe.trained_share) == ((1.0,), 0.3)
     for other in ({"fresh": True}, {"deepen": 1}):
         assert replace(recipe, **other).trained_share == 1
