@@ -33,7 +33,7 @@ from recognizer.alignment.corpus.recording_files import (
 from recognizer.alignment.corpus.stress import StressDigits
 from recognizer.data.alignments.alignment import Alignment
 from recognizer.data.corpora.corpus import Corpus, Utterance
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import replace_text
 from recognizer.decoding.alignment.tolerance import GARBAGE, Tolerance
 
@@ -248,6 +248,8 @@ def align_one(
     *,
     model: str | Path | None = None,
     tolerance: Tolerance | None = None,
+    beam: float | None = None,
+    retry_beam: float | None = None,
 ) -> Alignment:
     """Find when each word and phone of one recording is spoken.
 
@@ -256,16 +258,21 @@ def align_one(
         transcript: what is said in it.
         model: a model directory or a trained aligner; None is the English model of this package.
         tolerance: lets words be skipped and garbage be said; None for a transcript as it is.
+        beam: of the search, in place of the model's (`AlignOptions`).
+        retry_beam: of the second attempt, likewise.
 
     Returns:
         Words and phones in seconds, called after the file.
 
     Raises:
         SpeechError: a recording that cannot be read or aligned.
+        UsageError: an impossible beam, or one beside a tolerance, which has its own.
     """
+    if tolerance is not None and (beam is not None or retry_beam is not None):
+        raise UsageError("beam, retry_beam: expected none beside a tolerance, which has a beam")
     path = Path(audio)
     corpus = Corpus(path.stem, (Utterance(path.stem, path, path.stem, transcript),))
-    aligner, corpus = read_aligner(model, corpus)
+    aligner, corpus = read_aligner(model, corpus, beam=beam, retry_beam=retry_beam)
     aligned = align_corpus(corpus, aligner, tolerance=tolerance, max_noise=1.0, jobs=1)
     for reason in aligned.failed.values():
         raise SpeechError(f"{path}: {reason}")

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recognizer.cli.alignment.options import ADD_LEXICON, SPEAKER_CHARACTERS
+from recognizer.cli.alignment.options import (
+    ADD_LEXICON,
+    BEAM,
+    RETRY_BEAM,
+    SPEAKER_CHARACTERS,
+    tolerance_of,
+)
 from recognizer.data.text.rules import DEFAULT_RULES, RULE_SETS
 
 if TYPE_CHECKING:
     from recognizer.alignment.aligned_set import CorpusAligner
     from recognizer.alignment.corpus.recording_files import AlignmentFormat, Unit
-    from recognizer.decoding.alignment.tolerance import Tolerance
 
 FORMATS = ("textgrid", "ctm", "json")
 UNITS = ("recording", "utterance")
@@ -64,18 +69,8 @@ UNITS = ("recording", "utterance")
 @click.option(
     "--phone-cost", metavar="X", type=float, help="With --tolerant: of each phone of garbage."
 )
-@click.option(
-    "--beam",
-    metavar="X",
-    type=float,
-    help="Of the search, natural logs after the acoustic scale [default: 10; --tolerant: 20].",
-)
-@click.option(
-    "--retry-beam",
-    metavar="X",
-    type=float,
-    help="Where there is no path within the beam; 0 for no second attempt [default: 40].",
-)
+@BEAM
+@RETRY_BEAM
 @click.option(
     "--derive/--no-derive",
     default=True,
@@ -210,7 +205,7 @@ def align(
         if value is not None and not train:
             raise UsageError(f"{option} goes with --train: a model has its own")
     costs = {"skip_cost": skip_cost, "garbage_cost": garbage_cost, "phone_cost": phone_cost}
-    tolerance = _tolerance(tolerant, costs, beam, retry_beam)
+    tolerance = tolerance_of(tolerant, beam, retry_beam, costs)
     corpus = read_corpus(
         data,
         allow_pipes=allow_pipes,
@@ -221,7 +216,7 @@ def align(
     if set(formats) != {"ctm"}:
         check_units(corpus.utterances, unit)
     target.mkdir(parents=True, exist_ok=True)
-    beams = (None, None) if tolerant else (beam, retry_beam)
+    beams = (None, None) if tolerant else (beam, retry_beam)  # or the tolerance has them
     digits = None
     if train:
         if stress:
@@ -263,21 +258,3 @@ def align(
     for line in aligned.lines():
         report("recognizer align", line)
     return 0 if aligned.complete else 1
-
-
-def _tolerance(
-    tolerant: bool, costs: dict[str, float | None], beam: float | None, retry_beam: float | None
-) -> Tolerance | None:
-    """What --tolerant and its options say; None without it."""
-    from recognizer.data.errors import UsageError
-    from recognizer.decoding.alignment.tolerance import Tolerance
-
-    given = {name: cost for name, cost in costs.items() if cost is not None}
-    if not tolerant:
-        if given:
-            name = next(iter(given)).replace("_", "-")
-            raise UsageError(f"--{name}: expected --tolerant beside it")
-        return None
-    if retry_beam is not None:
-        raise UsageError("--retry-beam: with --tolerant the second attempt has no beam")
-    return Tolerance(**given, **({} if beam is None else {"beam": beam}))

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import click
 
-from recognizer.cli.alignment.options import ADD_LEXICON, ALIGNER
+from recognizer.cli.alignment.options import (
+    ADD_LEXICON,
+    ALIGNER,
+    BEAM,
+    RETRY_BEAM,
+    tolerance_of,
+)
 
 
 @click.command("align-one")
@@ -21,6 +27,8 @@ from recognizer.cli.alignment.options import ADD_LEXICON, ALIGNER
     is_flag=True,
     help="The transcript may have words that were not said and lack words that were.",
 )
+@BEAM
+@RETRY_BEAM
 @click.option("--stress", is_flag=True, help="Write vowels with the dictionary's stress digits.")
 def align_one(
     recording: str,
@@ -29,6 +37,8 @@ def align_one(
     model: str | None,
     add_lexicon: str | None,
     tolerant: bool,
+    beam: float | None,
+    retry_beam: float | None,
     stress: bool,
 ) -> int:
     """Find when each word and phone of the TRANSCRIPT of one RECORDING is spoken.
@@ -51,21 +61,23 @@ def align_one(
     from recognizer.cli.run import report
     from recognizer.data.corpora.corpus import read_one
     from recognizer.data.errors import SpeechError, UsageError
-    from recognizer.decoding.alignment.tolerance import Tolerance
 
     suffix = Path(output).suffix.lower()
     if suffix not in (".textgrid", ".json"):
         raise UsageError(f"{output}: expected a name that ends in .TextGrid or .json")
     if not Path(output).parent.is_dir():
         raise UsageError(f"{output}: expected a directory that exists")
+    tolerance = tolerance_of(tolerant, beam, retry_beam)
+    beams = (None, None) if tolerant else (beam, retry_beam)  # or the tolerance has them
     corpus = read_one(recording, transcript)
     check_units(corpus.utterances, "recording")
-    aligner, corpus = read_aligner(model, corpus, add_lexicon=add_lexicon)
+    aligner, corpus = read_aligner(
+        model, corpus, add_lexicon=add_lexicon, beam=beams[0], retry_beam=beams[1]
+    )
     digits = None
     if stress:
         lexicons = [] if add_lexicon is None else [add_lexicon]
         digits = StressDigits.of(lexicons, corpus.utterances[0].text_rules)
-    tolerance = Tolerance() if tolerant else None
     aligned = align_corpus(corpus, aligner, tolerance=tolerance, stress=digits)
     if not aligned.complete:
         raise SpeechError("; ".join(f"{recording}: {one}" for one in aligned.failed.values()))

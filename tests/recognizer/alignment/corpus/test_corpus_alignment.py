@@ -12,11 +12,11 @@ import pytest
 import soundfile
 
 import toy
-from recognizer import align_corpus, align_one, read_aligner, read_corpus
+from recognizer import Tolerance, align_corpus, align_one, read_aligner, read_corpus
 from recognizer.data.alignments.alignment import Segment
 from recognizer.data.alignments.ctm import read_ctm
 from recognizer.data.alignments.textgrid import read_grid_tiers, read_textgrid, write_grid_tiers
-from recognizer.data.errors import SpeechError
+from recognizer.data.errors import SpeechError, UsageError
 
 Command = Callable[..., object]
 
@@ -181,8 +181,6 @@ def test_wrong_transcripts_are_the_most_suspicious(
 
 
 def test_garbage_makes_an_utterance_suspicious(toy_model: Path, folders: Path) -> None:
-    from recognizer import Tolerance
-
     write(folders / "anna" / "a3", "now", said="now go stop left go right")
     aligner, corpus = read_aligner(toy_model, read_corpus(folders))
     found = align_corpus(corpus, aligner, tolerance=Tolerance(), jobs=1)
@@ -323,6 +321,32 @@ def test_one_recording(
     assert read_textgrid(tmp_path / "said.TextGrid").words == found.words
     made = json.loads((tmp_path / "said.json").read_text())
     assert made["utterances"][0]["suspicion"] < 1.0
+
+
+def test_beams_of_one_recording(
+    whistled: Callable[..., Path], toy_model: Path, tmp_path: Path, command: Command
+) -> None:
+    """The toy model never hears noise, so that only a wide beam finds a path."""
+    audio = whistled("go right now")
+    transcript = tmp_path / "said.txt"
+    transcript.write_text("go [noise] now")
+    arguments = "align-one", audio, transcript, tmp_path / "a.json", "--model", toy_model
+    for beams, code in (
+        ((), 1),
+        (("--retry-beam", 10_000), 0),
+        (("--beam", 10_000, "--retry-beam", 0), 0),
+    ):
+        ran = command("recognizer", *arguments, *beams)
+        assert ran.code == code, ran.err
+        assert ("no path through the transcript within the beam" in ran.err) == (code == 1)
+    with pytest.raises(SpeechError, match="no path through the transcript within the beam"):
+        align_one(audio, "go [noise] now", model=toy_model)
+    found = align_one(audio, "go [noise] now", model=toy_model, beam=10_000, retry_beam=0)
+    assert [one.label for one in found.words] == ["go", "[noise]", "now"]
+    with pytest.raises(UsageError, match="expected none beside a tolerance"):
+        align_one(audio, "go", model=toy_model, tolerance=Tolerance(), beam=20.0)
+    ran = command("recognizer", *arguments, "--tolerant", "--retry-beam", 40)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
 
 
 def test_wrong_input_of_one_recording(
