@@ -88,8 +88,8 @@ def from_table(cls: type[Options], table: Mapping[str, Any], place: str) -> Opti
     for key in table:
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.7)
-            meant = f"did you mean {near[0]!r}? " if near else ""
-            faults.append(f"{place}: unknown key {key!r} ({meant}known: {', '.join(fields)})")
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(fields)}"
+            faults.append(f"{place}: unknown key {key!r} ({hint})")
     values = {}
     for name, field in fields.items():
         if name in table:

@@ -80,11 +80,9 @@ def test_all_faults_of_a_file_are_told_at_once():
     table = {"nam": "a", "count": 1.5, "inner": {"rate": -1, "names": "b"}, "many": [{"x": 1}]}
     with pytest.raises(SpeechError) as caught:
         options.from_table(Outer, table, "m")
-    known, inner = (
-        ", ".join(field.name for field in dataclasses.fields(one)) for one in (Outer, Inner)
-    )
+    inner = ", ".join(field.name for field in dataclasses.fields(Inner))
     assert str(caught.value).split("; ") == [
-        f"m: unknown key 'nam' (did you mean 'name'? known: {known})",
+        "m: unknown key 'nam' (did you mean 'name'?)",
         "m: the key 'name' is missing",
         "m: count: expected an integer, found 1.5",
         "m: inner: names: expected a list, found 'b'",
