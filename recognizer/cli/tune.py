@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--table", type=click.Path(), help="Write all combinations as a Markdown table.")
 @click.option("--dry-run", is_flag=True, help="Leave model.toml as it is.")
 @click.option(
-    "--lm-weights", metavar="LIST", help="Tried weights of --lm [default: 0.1, 0.2 to 0.9]."
+    "--lm-weights", metavar="LIST", help="Tried weights of --lm [default: 0.05, 0.1, 0.2 to 0.9]."
 )
 @click.option("--neural-weights", metavar="LIST", help="Tried weights of --neural-lm.")
 @adaptation_options(neural=True, weights=False)

@@ -20,7 +20,7 @@ from recognizer.recognizer import Recognizer
 from recognizer.vocabulary.adaptation import NO_ADAPTATION, Adaptation
 from recognizer.vocabulary.domain import check_lm_weight, read_domain_lm
 
-LM_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+LM_WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Of a domain's language model: those that are tried where nothing else is said."""
 
 

@@ -31,7 +31,7 @@ from recognizer.lm.text.classes import is_class, split_at_classes
 from recognizer.lm.text.text_files import read_sentences
 from recognizer.model.bundle import ModelBundle
 
-LM_WEIGHT = 0.5
+LM_WEIGHT = 0.2
 """Of a domain's model where nothing else is said."""
 
 _LOG = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from recognizer.lm.text.classes import is_class
 from recognizer.model.bundle import ModelBundle
 
 # Of a new word's probability beside that of <unk>, natural log. A language model of a closed
-# vocabulary gives <unk> next to nothing; with this, a new word is about as likely as a name that
-# the model has (docs/guides/vocabulary.md).
-UNKNOWN_LOG_WEIGHT = 8.0
+# vocabulary gives <unk> next to nothing. With more, more of the words are found, and more of a long
+# list where nobody says them: chosen on development sets (docs/results/vocabulary.md).
+UNKNOWN_LOG_WEIGHT = 4.0
 # Variants that the pronunciation model gives a word.
 _VARIANTS = 2
 _COLUMNS = 4

@@ -19,6 +19,7 @@ from recognizer.evaluation.tune import Grid, tune
 from recognizer.lm.arpa.files import read_arpa
 from recognizer.lm.automaton.automaton import NgramAutomaton
 from recognizer.model.config import FirstPassOptions
+from recognizer.vocabulary.domain import LM_WEIGHT
 
 NEW: Mapping[str, str] = {"tow": "T OW", "sawtay": "S AA T AY"}
 ALL = {**toy.WORDS, **NEW}
@@ -232,7 +233,7 @@ def test_a_model_with_a_static_graph_is_refused(tmp_path, domain):
 
 def test_a_search_that_backs_off_by_epsilons_has_the_domain_too(tmp_path, domain):
     model = toy.build(tmp_path / "epsilon", FirstPassOptions(backoff="epsilon"))
-    found = Recognizer(model, lm=domain).recognize(toy.whistle("go write left"))
+    found = Recognizer(model, lm=domain, lm_weight=0.5).recognize(toy.whistle("go write left"))
     assert found.text == "go write left"
 
 
@@ -248,7 +249,7 @@ def test_written_results_are_known_by_their_domain(with_domain, domain, tmp_path
         for lm, weight in (
             (None, None),
             (str(domain), None),
-            (str(domain), 0.5),
+            (str(domain), LM_WEIGHT),
             (str(domain), 0.4),
         )
     ]

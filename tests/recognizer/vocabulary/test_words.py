@@ -24,7 +24,7 @@ NEW: Mapping[str, str] = {"Tow": "T OW", "Sawtay": "S AA T AY", "ow": "OW", "goe
 ALL = {**toy.WORDS, **NEW}
 
 
-def new_words(*words: str, like: str | None = None, weight: float = 1000.0) -> list[NewWord]:
+def new_words(*words: str, like: str | None = None, weight: float = 50_000.0) -> list[NewWord]:
     """The toy model's <unk> is even less likely than that of a real one."""
     return [NewWord(word, tuple(NEW[word].split()), like, weight) for word in words]
 
@@ -90,7 +90,7 @@ def test_without_words_nothing_is_different(toy_recognizer):
 def test_a_weight_counts_in_both_passes_once(toy_recognizer):
     samples = toy.whistle("go Tow", words=ALL)
     plain = toy_recognizer.adapted(words=new_words("Tow")).recognize(samples)
-    heavier = toy_recognizer.adapted(words=new_words("Tow", weight=20000.0)).recognize(samples)
+    heavier = toy_recognizer.adapted(words=new_words("Tow", weight=1_000_000.0)).recognize(samples)
     for name in ("first_pass", "rescored"):
         one, other = getattr(plain, name), getattr(heavier, name)
         assert one.words == other.words == ("go", "Tow")
