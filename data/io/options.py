@@ -107,6 +107,17 @@ def from_table(cls: type[Options], table: Mapping[str, Any], place: str) -> Opti
         raise SpeechError(f"{place}: {error}") from None
 
 
+def select(cls: type[Options], values: Mapping[str, Any]) -> Options:
+    """Options of a kind from those of a command's values that it has.
+
+    Args:
+        cls: the dataclass; what is not given has its default.
+        values: by name; others are left aside.
+    """
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in values.items() if name in names})
+
+
 def _is_required(field: dataclasses.Field[Any]) -> bool:
     missing = dataclasses.MISSING
     return field.default is missing and field.default_factory is missing

@@ -1,34 +1,35 @@
 """The file of a tagger: int8 weights, words and options in one safetensors.
 
-Nothing here imports torch, and nothing is unpickled. Of each matrix (names in
+It is a file as `recognizer.data.io.tensor_file` describes. Of each matrix (names in
 `recognizer.lm.tagging.options`) the file has int8 rows and, as ``NAME.scale`` float32, the factor
-of each row; biases are float32. ``words`` and ``endings`` (uint8) are UTF-8 text, a line each. The
-metadata hold ``format``, ``options`` (JSON) and ``record`` (JSON): how the tagger was trained.
+of each row; biases are float32. ``words`` and ``endings`` are lists of words.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from recognizer.data.errors import SpeechError
-from recognizer.data.io.files import replace_file
 from recognizer.data.io.options import from_table, to_table
+from recognizer.data.io.tensor_file import (
+    TensorFile,
+    check_tensors,
+    read_tensor_file,
+    write_tensor_file,
+)
 from recognizer.lm.tagging.options import TaggerOptions
 from recognizer.lm.tagging.vocabulary import TaggerVocabulary
 
 FORMAT = "tagger-1"
 
 _LARGEST = 127
+_LISTS = ("words", "endings")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +53,7 @@ class TaggerFile:
 
     def __post_init__(self) -> None:
         shapes = self.options.shapes(len(self.vocabulary.words), len(self.vocabulary.endings))
-        for name in sorted(self.tensors.keys() - shapes.keys()):
-            raise SpeechError(f"unknown tensor {name}")
-        for name, shape in shapes.items():
-            array = self.tensors.get(name)
-            if array is None or array.shape != shape or array.dtype != np.float32:
-                found = "none" if array is None else f"{array.dtype} {list(array.shape)}"
-                raise SpeechError(f"tensor {name}: expected float32 {list(shape)}, found {found}")
-            if not np.isfinite(array).all():
-                raise SpeechError(f"tensor {name}: expected finite numbers, found NaN or inf")
+        check_tensors(self.tensors, shapes)
 
 
 def rounded(model: TaggerFile) -> TaggerFile:
@@ -86,17 +79,10 @@ def write_tagger(model: TaggerFile, path: str | os.PathLike[str]) -> None:
         if array.ndim == 2:
             arrays[name], arrays[f"{name}.scale"] = _quantized(array)
         else:
-            arrays[name] = np.ascontiguousarray(array)
-    for name in ("words", "endings"):
-        text = "".join(f"{one}\n" for one in getattr(model.vocabulary, name)).encode()
-        arrays[name] = np.frombuffer(text, np.uint8)
-    metadata = {
-        "format": FORMAT,
-        "options": json.dumps(to_table(model.options)),
-        "record": json.dumps(dict(model.record)),
-    }
-    with replace_file(path) as temporary:
-        temporary.write_bytes(save(arrays, metadata=metadata))
+            arrays[name] = array
+    lists = {name: getattr(model.vocabulary, name) for name in _LISTS}
+    content = TensorFile(to_table(model.options), model.record, arrays)
+    write_tensor_file(path, FORMAT, content, lists)
 
 
 def read_tagger(path: str | os.PathLike[str]) -> TaggerFile:
@@ -105,39 +91,11 @@ def read_tagger(path: str | os.PathLike[str]) -> TaggerFile:
     Raises:
         SpeechError: missing, truncated, of another format, or with a wrong tensor, word or option.
     """
-    path = Path(path)
-    if not path.is_file():
-        found = "a directory" if path.is_dir() else "nothing"
-        raise SpeechError(f"{path}: expected a tagger, found {found}")
+    content, lists = read_tensor_file(path, FORMAT, "a tagger", _LISTS)
+    options = from_table(TaggerOptions, content.options, f"{path}: options")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = dict(file.metadata() or {})
-            if metadata.get("format") != FORMAT:
-                raise SpeechError(
-                    f"{path}: expected a tagger of format {FORMAT}, "
-                    f"found {metadata.get('format', 'another file')}"
-                )
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise SpeechError(f"{path}: not a whole safetensors file: {error}") from None
-    values = {}
-    for name in ("options", "record"):
-        try:
-            values[name] = json.loads(metadata.get(name, ""))
-        except ValueError:
-            values[name] = None
-        if not isinstance(values[name], dict):
-            raise SpeechError(f"{path}: metadata {name}: expected a JSON object, found none")
-    options = from_table(TaggerOptions, values["options"], f"{path}: options")
-    try:
-        lists = []
-        for name in ("words", "endings"):
-            text = arrays.pop(name, np.empty(0, np.uint8)).tobytes().decode()
-            lists.append(tuple(text.split("\n")[:-1]))
         vocabulary = TaggerVocabulary(*lists)
-        return TaggerFile(options, vocabulary, _float(arrays), values["record"])
-    except UnicodeDecodeError:
-        raise SpeechError(f"{path}: expected words and endings in UTF-8") from None
+        return TaggerFile(options, vocabulary, _float(content.arrays), content.record)
     except SpeechError as error:
         raise SpeechError(f"{path}: {error}") from None
 

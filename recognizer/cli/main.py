@@ -40,7 +40,15 @@ COMMANDS = {
 _FOLDERS = {
     "alignment": ("align", "align-one", "alignments", "validate"),
     "lattices": ("combine", "keywords", "lattice"),
-    "training": ("augment", "curves", "experiment", "recipe", "retrain", "train"),
+    "training": (
+        "augment",
+        "curves",
+        "experiment",
+        "readable",
+        "recipe",
+        "retrain",
+        "train",
+    ),
 }
 """Those of modules ``recognizer.cli.FOLDER.NAME``."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,28 @@ def take(tensors: dict[str, Tensor], name: str, like: Tensor, path: Path) -> Ten
             "is the checkpoint of a network of another shape?"
         )
     return tensors[name]
+
+
+def check_settings(planned: Mapping[str, Any], progress: Mapping[str, Any], path: Path) -> None:
+    """Refuse the checkpoint of another training.
+
+    Args:
+        planned: settings that the training has now, as JSON has them.
+        progress: of the checkpoint, whose ``settings`` must be the same.
+        path: of the checkpoint.
+
+    Raises:
+        SpeechError: a setting differs (the first one by name), or there are none.
+    """
+    found = progress.get("settings")
+    if not isinstance(found, dict):
+        raise SpeechError(f"{path}: expected the checkpoint of such a training, found another one")
+    for name in sorted(planned.keys() | found.keys()):
+        if planned.get(name) != found.get(name):
+            raise SpeechError(
+                f"{path}: expected a training with {name} {planned.get(name)}, "
+                f"found {found.get(name)}"
+            )
 
 
 def part_of(tensors: dict[str, Tensor], worker: int) -> dict[str, Tensor]:

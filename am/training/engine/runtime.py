@@ -76,6 +76,21 @@ def training_device(options: TrainingOptions) -> torch.device:
     return device
 
 
+def named_device(name: str) -> torch.device:
+    """A device as torch calls it.
+
+    Raises:
+        SpeechError: torch cannot use it.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros((), device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SpeechError(f"--device {name}: torch cannot use it: {reason}") from None
+    return device
+
+
 @contextmanager
 def fast_arithmetic(threads: int) -> Iterator[None]:
     """Settings of torch and of the C library while a process trains.

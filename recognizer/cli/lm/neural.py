@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from recognizer.cli.lm.options import number_list
-from recognizer.cli.lm.progress import reading, working
-
-Options = TypeVar("Options")
+from recognizer.cli.lm.progress import counting_words, reading, working
 
 
 @click.group()
@@ -130,6 +127,7 @@ def train(
     from recognizer.data.errors import SpeechError
     from recognizer.data.io.console import console
     from recognizer.data.io.files import check_directory
+    from recognizer.data.io.options import select
     from recognizer.lm.neural.word_options import WordNetworkOptions
     from recognizer.lm.text.text_files import STANDARD_INPUT, read_word_list
     from recognizer.model.bundle import ModelBundle
@@ -141,7 +139,7 @@ def train(
     if STANDARD_INPUT in texts or STANDARD_INPUT in dev:
         raise click.UsageError("standard input can be read once: expected files")
     given["cutoffs"] = tuple(number_list(cutoffs, int, "--cutoffs") or ()) if cutoffs else ()
-    shape, options = _made(WordNetworkOptions, given), _made(WordTrainingOptions, given)
+    shape, options = select(WordNetworkOptions, given), select(WordTrainingOptions, given)
     check_directory(Path(output).absolute().parent)
     if find_spec("torch") is None:
         raise SpeechError("training needs torch: pip install 'recognizer[train]'")
@@ -177,38 +175,10 @@ def train(
         told,
     )
     click.echo(f"{training.parameters} weights", err=True)
-    with _progress(options.words, training.progress.words) as advance:
+    with counting_words(options.words, training.progress.words) as advance:
         training.train(advance)
     perplexities = training.progress.perplexities
     click.echo(f"{output}\tperplexity {perplexities[training.progress.best]:.3f}")
-
-
-def _made(kind: type[Options], given: dict[str, Any]) -> Options:
-    """Options of a kind, of those of a command's that it has."""
-    import dataclasses
-
-    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in given.items() if name in names})
-
-
-@contextmanager
-def _progress(total: int, done: int) -> Iterator[Callable[[int], None]]:
-    """A bar of words on standard error, if that is a terminal; yields what takes how many more."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    from recognizer.data.io.console import console
-
-    progress = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with progress:
-        task = progress.add_task("words", total=total, completed=done)
-        yield lambda words: progress.advance(task, words)
 
 
 @neural.command()

@@ -72,6 +72,26 @@ def bar(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def counting_words(total: int, done: int) -> Iterator[Callable[[int], None]]:
+    """A bar of words on standard error, if that is a terminal; yields what takes how many more."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from recognizer.data.io.console import console
+
+    progress = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        task = progress.add_task("words", total=total, completed=done)
+        yield lambda words: progress.advance(task, words)
+
+
+@contextmanager
 def stages() -> Iterator[Callable[[str, int, int | None], None]]:
     """Bars on standard error, if that is a terminal, one for each stage of some work.
 

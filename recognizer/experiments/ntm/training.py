@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recognizer.am.training.engine.checkpoint import read_checkpoint, take, write_checkpoint
-from recognizer.am.training.engine.runtime import Interrupt, fast_arithmetic
+from recognizer.am.training.engine.runtime import Interrupt, fast_arithmetic, named_device
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.console import console
 from recognizer.data.io.options import to_table
@@ -69,7 +69,7 @@ class SequenceTraining:
         self.run = run
         self.task = run.sequence_task
         self._directory = directory
-        self._device = _device(device)
+        self._device = named_device(device)
         torch.manual_seed(run.seed)
         self.network = make_network(run.network).to(self._device)
         self._parameters = {
@@ -236,13 +236,3 @@ def _plain(run: SequenceRun) -> dict[str, Any]:
     """The settings as JSON has them."""
     found: dict[str, Any] = json.loads(json.dumps(to_table(run)))
     return found
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros((), device=device)
-    except (RuntimeError, AssertionError) as error:
-        text = str(error).splitlines()[0]
-        raise SpeechError(f"--device {name}: torch cannot use it: {text}") from None
-    return device

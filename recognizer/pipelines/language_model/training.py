@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from recognizer.am.training.engine.checkpoint import (
+    check_settings,
     optimizer_tensors,
     read_checkpoint,
     restore_optimizer,
     take,
     write_checkpoint,
 )
-from recognizer.am.training.engine.runtime import Interrupt, fast_arithmetic
+from recognizer.am.training.engine.runtime import Interrupt, fast_arithmetic, named_device
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.options import to_table
 from recognizer.lm.neural.word_file import WordNetworkFile, write_word_network
@@ -95,12 +96,7 @@ class WordTraining:
         self._shape, self._options, self._text = shape, options, text
         self._held_out, self._output, self._checkpoint = held_out, output, checkpoint
         self._told = told
-        try:
-            self._device = torch.device(device)
-            torch.zeros((), device=self._device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise SpeechError(f"--device {device}: torch cannot use it: {reason}") from None
+        self._device = named_device(device)
         torch.manual_seed(options.seed)
         self.network = RecurrentWordNetwork(shape, len(text.words), options.dropout).to(
             self._device
@@ -252,15 +248,7 @@ class WordTraining:
     def _resume(self) -> None:
         path = self._checkpoint
         tensors, progress = read_checkpoint(path)
-        planned, found = self._settings(), progress.get("settings")
-        if not isinstance(found, dict):
-            raise SpeechError(f"{path}: expected a neural language model's checkpoint")
-        for name in sorted(planned.keys() | found.keys()):
-            if planned.get(name) != found.get(name):
-                raise SpeechError(
-                    f"{path}: expected a training with {name} {planned.get(name)}, "
-                    f"found {found.get(name)}"
-                )
+        check_settings(self._settings(), progress, path)
         for name, value in self.network.named_parameters():
             value.copy_(take(tensors, f"network.{name}", value, path))
         for optimizer, names in self._optimizers:

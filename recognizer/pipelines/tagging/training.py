@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from recognizer.am.training.engine.checkpoint import (
+    check_settings,
     optimizer_tensors,
     read_checkpoint,
     restore_optimizer,
     take,
     write_checkpoint,
 )
-from recognizer.am.training.engine.runtime import Interrupt, fast_arithmetic
+from recognizer.am.training.engine.runtime import Interrupt, fast_arithmetic, named_device
 from recognizer.data.errors import SpeechError
 from recognizer.data.io.options import to_table
 from recognizer.data.text.tags import TaggedWord
@@ -78,12 +79,7 @@ class TaggerTraining:
         self._shape, self._options, self._text = shape, options, text
         self._held_out = [word for sentence in held_out for word in sentence]
         self._output, self._checkpoint, self._told = output, checkpoint, told
-        try:
-            self._device = torch.device(device)
-            torch.zeros((), device=self._device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise SpeechError(f"--device {device}: torch cannot use it: {reason}") from None
+        self._device = named_device(device)
         torch.manual_seed(options.seed)
         vocabulary = text.vocabulary
         self.network = TaggerNetwork(
@@ -208,15 +204,7 @@ class TaggerTraining:
     def _resume(self) -> None:
         path = self._checkpoint
         tensors, progress = read_checkpoint(path)
-        planned, found = self._settings(), progress.get("settings")
-        if not isinstance(found, dict):
-            raise SpeechError(f"{path}: expected a tagger's checkpoint")
-        for name in sorted(planned.keys() | found.keys()):
-            if planned.get(name) != found.get(name):
-                raise SpeechError(
-                    f"{path}: expected a training with {name} {planned.get(name)}, "
-                    f"found {found.get(name)}"
-                )
+        check_settings(self._settings(), progress, path)
         for name, value in self.network.named_parameters():
             value.copy_(take(tensors, f"network.{name}", value, path))
             average = self._average[name]

@@ -73,7 +73,7 @@ def test_the_file_has_the_rounded_weights(tmp_path):
         (lambda arrays: arrays.update(more=np.zeros(2, np.float32)), "unknown tensor more"),
         (lambda arrays: arrays["output.bias"].fill(np.nan), "tensor output.bias: expected finite"),
         (lambda arrays: arrays.pop("words"), "words: expected <unk>"),
-        (lambda arrays: arrays.update(words=np.array([255, 10], np.uint8)), "in UTF-8"),
+        (lambda arrays: arrays.update(words=np.array([255, 10], np.uint8)), "expected UTF-8 text"),
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path, change, complaint):

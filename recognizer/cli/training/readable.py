@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-Options = TypeVar("Options")
+from recognizer.cli.lm.progress import counting_words
 
 
 @click.group()
@@ -84,11 +82,12 @@ def train(
     from recognizer.data.errors import SpeechError
     from recognizer.data.io.console import console
     from recognizer.data.io.files import check_directory
+    from recognizer.data.io.options import select
     from recognizer.lm.tagging.options import TaggerOptions
     from recognizer.pipelines.tagging.options import TaggerTrainingOptions
     from recognizer.pipelines.tagging.tagged_text import number_tagged, read_tagged
 
-    shape, options = _made(TaggerOptions, given), _made(TaggerTrainingOptions, given)
+    shape, options = select(TaggerOptions, given), select(TaggerTrainingOptions, given)
     check_directory(Path(output).absolute().parent)
     if find_spec("torch") is None:
         raise SpeechError("training needs torch: pip install 'recognizer[train]'")
@@ -112,34 +111,6 @@ def train(
         shape, options, text, held_out, Path(output), Path(f"{output}.checkpoint"), device, told
     )
     click.echo(f"text of {len(text.word_ids)} words, {training.parameters} weights", err=True)
-    with _progress(options.words, training.progress.words) as advance:
+    with counting_words(options.words, training.progress.words) as advance:
         training.train(advance)
     click.echo(output)
-
-
-def _made(kind: type[Options], given: dict[str, Any]) -> Options:
-    """Options of a kind, of those of a command's that it has."""
-    import dataclasses
-
-    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in given.items() if name in names})
-
-
-@contextmanager
-def _progress(total: int, done: int) -> Iterator[Callable[[int], None]]:
-    """A bar of words on standard error, if that is a terminal; yields what takes how many more."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    from recognizer.data.io.console import console
-
-    progress = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with progress:
-        task = progress.add_task("words", total=total, completed=done)
-        yield lambda words: progress.advance(task, words)

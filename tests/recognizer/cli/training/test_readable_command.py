@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recognizer.cli.readable import readable
+from recognizer.cli.training.readable import readable
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.lm.tagging.tagger import Tagger
 from recognizer.lm.tagging.tagger_file import read_tagger
