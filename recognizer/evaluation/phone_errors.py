@@ -3,7 +3,9 @@
 The reference is the forced alignment of the transcript: of each word the pronunciation that fits
 best. Phones are heard by a loop over all phones, without context and without a language model of
 phones (`recognizer.decoding.alignment.tolerance`), so that the rate is that of the acoustic model
-alone. Silence and noise do not count.
+alone. A network that was trained with lattice-free MMI is heard beside the phone language model
+that it was trained against (`recognizer.decoding.alignment.phone_recognition`), without which its
+scores mean little. Silence and noise do not count.
 """
 
 from __future__ import annotations
@@ -14,16 +16,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
+from recognizer.alignment.aligned_set import collect_heard
 from recognizer.alignment.lexicons import GRAPHEMES, transcript_lexicon
 from recognizer.alignment.network_aligner import AlignerParts, NetworkAligner, PartsAligner
+from recognizer.am.features.fbank import fbank
 from recognizer.am.hmm.phones import SILENCE, SPOKEN_NOISE
 from recognizer.data.corpora.corpus import Corpus, Utterance
 from recognizer.data.errors import SpeechError
 from recognizer.decoding.alignment.align import AlignOptions
+from recognizer.decoding.alignment.phone_recognition import PhoneRecognizer
 from recognizer.decoding.alignment.tolerance import Tolerance
 from recognizer.evaluation.error_counts import ErrorCounts
 from recognizer.evaluation.transcript_files import write_trn
 from recognizer.evaluation.word_alignment import align, count_errors
+from recognizer.lm.estimation.acceptor import NgramAcceptor
 from recognizer.model.bundle import ModelBundle
 
 LOOP = Tolerance(garbage_cost=0.0, phone_cost=0.5)
@@ -103,16 +111,36 @@ def evaluate_phones(
     else:
         words = {word for utterance in corpus for word in utterance.words}
         lexicon = bundle.pronouncer.lexicon(sorted(words))
-    options = AlignOptions(acoustic_scale=config.search.acoustic_scale, graph=config.graph)
-    parts = bundle.acoustic_model, bundle.phones, bundle.tree, bundle.transitions
     said, failed = _phones(NetworkAligner(bundle, lexicon), corpus.utterances, None, jobs)
     kept = [replace(utterance, text="") for utterance in corpus if utterance.id in said]
-    heard, deaf = _phones(PartsAligner(AlignerParts(*parts, lexicon, options)), kept, LOOP, jobs)
+    if bundle.phone_model is not None:
+        heard, deaf = _chain_phones(bundle, bundle.phone_model, kept, jobs)
+    else:
+        options = AlignOptions(acoustic_scale=config.search.acoustic_scale, graph=config.graph)
+        parts = bundle.acoustic_model, bundle.phones, bundle.tree, bundle.transitions
+        loop = PartsAligner(AlignerParts(*parts, lexicon, options))
+        heard, deaf = _phones(loop, kept, LOOP, jobs)
     failed |= deaf
     if not heard:
         reason = next(iter(failed.values()), "no utterances")
         raise SpeechError(f"{corpus.name}: expected utterances to evaluate, found none: {reason}")
     return PhoneEvaluation({key: said[key] for key in heard}, heard, failed)
+
+
+def _chain_phones(
+    bundle: ModelBundle, phone_model: NgramAcceptor, utterances: Sequence[Utterance],
+    jobs: int | None,
+) -> tuple[dict[str, Phones], dict[str, str]]:  # fmt: skip
+    """The phones that a network of lattice-free MMI hears, and why, where it hears none."""
+    recogniser = PhoneRecognizer(phone_model, bundle.tree)
+    network, scale = bundle.acoustic_model, np.float32(bundle.config.search.acoustic_scale)
+
+    def hear(index: int) -> Phones:
+        features = fbank(utterances[index].samples(), network.features)
+        labels = map(bundle.phones.base, recogniser.phones(scale * network.scores(features)))
+        return tuple(label for label in labels if label not in (SILENCE, SPOKEN_NOISE))
+
+    return collect_heard([utterance.id for utterance in utterances], hear, jobs)
 
 
 def _phones(

@@ -14,6 +14,7 @@ from recognizer.alignment.network_aligner import NetworkAligner
 from recognizer.data.corpora.corpus import read_corpus
 from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.options import from_table, read_toml
+from recognizer.evaluation.phone_errors import evaluate_phones
 from recognizer.evaluation.word_alignment import word_error_rate
 from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.model.summary import network_summary
@@ -207,6 +208,14 @@ def test_what_cannot_be_retrained(trained: tuple[Path, Path], tmp_path: Path) ->
     shutil.copy(work / "model" / "phones.acceptor", model)
     with pytest.raises(UsageError, match="aligner: expected a model that gives labels by the net"):
         retrain_stages(recipe, corpora, tmp_path / "work")
+
+
+def test_phones_are_heard_beside_the_phone_language_model(trained: tuple[Path, Path]) -> None:
+    corpora, work = trained
+    found = evaluate_phones(read_corpus(corpora / "dev"), work / "model", jobs=1)
+    assert not found.failed
+    assert found.errors.words > 50
+    assert found.errors.wer < 30.0
 
 
 def test_the_built_in_recipe_is_well_formed() -> None:
