@@ -71,8 +71,9 @@ def evaluate(
     takes two such directories, recognizer plot reliability one or more.
 
     With --phones, no words are recognised: all phones in any order, without a language model, are
-    compared with those of the transcripts' forced alignment. --out DIR gets ref.trn and hyp.trn of
-    phones; --jobs are threads.
+    compared with those of the transcripts' forced alignment; a network of lattice-free MMI is heard
+    beside the phone language model that it was trained against. --out DIR gets ref.trn and hyp.trn
+    of phones; --jobs are threads.
 
     With --greedy, a model of kind "ctc" spells without search, graph and language models; errors
     are those of characters and of words. --out DIR gets ref.trn and hyp.trn; --jobs are threads.
