@@ -98,8 +98,9 @@ std::string FormatNgrams(const WordList& words, int order, const int32_t* ids,
                          const double* log10_probs, const double* log10_backoffs, size_t count,
                          int decimals) {
   if (order < 1 || order > kMaxOrder) throw std::invalid_argument("order: expected 1 to 9");
-  std::string text(count * static_cast<size_t>(order + 2) * 10, '\0');  // about what it will take
-  size_t used = 0;
+  std::string text;
+  text.reserve(count * static_cast<size_t>(order + 2) * 10);  // about what it will take
+  std::string line;  // room for an n-gram
   std::string_view ngram[kMaxOrder];
   for (size_t i = 0; i < count; ++i) {
     size_t most = 2 * kMaxNumberSize + static_cast<size_t>(order) + 2;  // with separators
@@ -107,9 +108,8 @@ std::string FormatNgrams(const WordList& words, int order, const int32_t* ids,
       ngram[k] = words.word(*ids++);
       most += ngram[k].size();
     }
-    if (text.size() - used < most) text.resize(2 * (text.size() + most));
-    char* const begin = text.data() + used;
-    char* next = WriteLog10(log10_probs[i], decimals, begin);
+    if (line.size() < most) line.resize(2 * most);
+    char* next = WriteLog10(log10_probs[i], decimals, line.data());
     for (int k = 0; k < order; ++k) {
       *next++ = k == 0 ? '\t' : ' ';
       next = std::copy(ngram[k].begin(), ngram[k].end(), next);
@@ -119,9 +119,8 @@ std::string FormatNgrams(const WordList& words, int order, const int32_t* ids,
       next = WriteLog10(log10_backoffs[i], decimals, next);
     }
     *next++ = '\n';
-    used += static_cast<size_t>(next - begin);
+    text.append(line.data(), static_cast<size_t>(next - line.data()));
   }
-  text.resize(used);
   return text;
 }
 

@@ -72,7 +72,11 @@ class ExternalSorter {
   void Finish();
 
   // Takes the next record; false at the end, when memory and runs are given back.
-  bool Next(Record* record);
+  bool Next(Record* record) {
+    if (next_taken_ == taken_.size() && !Take()) return false;
+    *record = taken_[next_taken_++];
+    return true;
+  }
 
  private:
   struct Run {
@@ -80,6 +84,7 @@ class ExternalSorter {
     bool remove;
   };
 
+  bool Take();
   void Allocate();
   std::string NextPath();
   std::vector<MergeSource<K>> SortParts(Record* records, size_t size) const;
@@ -88,7 +93,6 @@ class ExternalSorter {
   void WriteMerged(const std::string& path, Merger<K>* merger) const;
   void MergeFirstRuns();
   size_t FanIn() const;
-  bool TakeFrom(Merger<K>* merger, Record* record) const;
 
   const std::string prefix_;
   const size_t memory_bytes_;
@@ -103,6 +107,8 @@ class ExternalSorter {
   std::vector<Run> runs_;
   size_t next_run_ = 0;
   std::unique_ptr<Merger<K>> merger_;
+  std::vector<Record> taken_;  // from the merger, many at a time
+  size_t next_taken_ = 0;
 };
 
 }  // namespace lm
