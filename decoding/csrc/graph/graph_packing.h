@@ -1,6 +1,6 @@
 // From a DecodingGraph's arrays to those of a MappedGraph.
-#ifndef DECODING_GRAPH_PACKING_H_
-#define DECODING_GRAPH_PACKING_H_
+#ifndef DECODING_CSRC_GRAPH_GRAPH_PACKING_H_
+#define DECODING_CSRC_GRAPH_GRAPH_PACKING_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -48,4 +48,4 @@ PackedGraph PackGraph(const GraphArrays& graph);
 
 }  // namespace decoding
 
-#endif  // DECODING_GRAPH_PACKING_H_
+#endif  // DECODING_CSRC_GRAPH_GRAPH_PACKING_H_

@@ -1,8 +1,8 @@
 // A decoding graph laid out for the search, as the arrays of a mapped file
 // (decoding/graph/mapped_graph.py):
 // emitting and non-emitting arcs apart, states numbered for the search's sake (graph_packing.h).
-#ifndef DECODING_MAPPED_GRAPH_H_
-#define DECODING_MAPPED_GRAPH_H_
+#ifndef DECODING_CSRC_GRAPH_MAPPED_GRAPH_H_
+#define DECODING_CSRC_GRAPH_MAPPED_GRAPH_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -107,4 +107,4 @@ class MappedGraph {
 
 }  // namespace decoding
 
-#endif  // DECODING_MAPPED_GRAPH_H_
+#endif  // DECODING_CSRC_GRAPH_MAPPED_GRAPH_H_

@@ -1,6 +1,6 @@
 // The numpy arrays of decoding.mapped_graph.MappedGraph as a decoding::MappedGraph.
-#ifndef DECODING_MAPPED_GRAPH_ARRAYS_H_
-#define DECODING_MAPPED_GRAPH_ARRAYS_H_
+#ifndef DECODING_CSRC_GRAPH_MAPPED_GRAPH_ARRAYS_H_
+#define DECODING_CSRC_GRAPH_MAPPED_GRAPH_ARRAYS_H_
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -100,4 +100,4 @@ class MappedGraphArrays {
 
 }  // namespace decoding
 
-#endif  // DECODING_MAPPED_GRAPH_ARRAYS_H_
+#endif  // DECODING_CSRC_GRAPH_MAPPED_GRAPH_ARRAYS_H_

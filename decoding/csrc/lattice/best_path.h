@@ -1,6 +1,6 @@
 // The best path of a state-level lattice.
-#ifndef DECODING_BEST_PATH_H_
-#define DECODING_BEST_PATH_H_
+#ifndef DECODING_CSRC_LATTICE_BEST_PATH_H_
+#define DECODING_CSRC_LATTICE_BEST_PATH_H_
 
 #include "decoding/csrc/lattice/lattice_view.h"
 #include "decoding/csrc/search/raw_lattice.h"
@@ -13,4 +13,4 @@ RawPath BestPath(const LatticeView<float>& lattice, double acoustic_scale);
 
 }  // namespace decoding
 
-#endif  // DECODING_BEST_PATH_H_
+#endif  // DECODING_CSRC_LATTICE_BEST_PATH_H_

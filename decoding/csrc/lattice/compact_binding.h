@@ -1,7 +1,7 @@
 // A determinised lattice as a tuple of arrays, in the order of the fields of the Python class
 // CompactLattice.
-#ifndef DECODING_COMPACT_BINDING_H_
-#define DECODING_COMPACT_BINDING_H_
+#ifndef DECODING_CSRC_LATTICE_COMPACT_BINDING_H_
+#define DECODING_CSRC_LATTICE_COMPACT_BINDING_H_
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -26,4 +26,4 @@ inline nanobind::tuple GiveCompact(CompactArrays&& out) {
 
 }  // namespace decoding
 
-#endif  // DECODING_COMPACT_BINDING_H_
+#endif  // DECODING_CSRC_LATTICE_COMPACT_BINDING_H_

@@ -1,6 +1,6 @@
 // Determinisation of a state-level lattice on words, pruned, best paths first.
-#ifndef DECODING_DETERMINIZE_H_
-#define DECODING_DETERMINIZE_H_
+#ifndef DECODING_CSRC_LATTICE_DETERMINIZE_H_
+#define DECODING_CSRC_LATTICE_DETERMINIZE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -44,4 +44,4 @@ CompactArrays Determinize(const LatticeView<Cost>& lattice, const DeterminizeCon
 
 }  // namespace decoding
 
-#endif  // DECODING_DETERMINIZE_H_
+#endif  // DECODING_CSRC_LATTICE_DETERMINIZE_H_

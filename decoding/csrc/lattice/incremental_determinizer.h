@@ -7,8 +7,8 @@
 // again, with the next part: there they are states like those of the state-level lattice, which a
 // label leads to from a start state of its own. All others are done, and nothing of their part of
 // the state-level lattice is needed any more.
-#ifndef DECODING_INCREMENTAL_DETERMINIZER_H_
-#define DECODING_INCREMENTAL_DETERMINIZER_H_
+#ifndef DECODING_CSRC_LATTICE_INCREMENTAL_DETERMINIZER_H_
+#define DECODING_CSRC_LATTICE_INCREMENTAL_DETERMINIZER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -91,4 +91,4 @@ class IncrementalDeterminizer {
 
 }  // namespace decoding
 
-#endif  // DECODING_INCREMENTAL_DETERMINIZER_H_
+#endif  // DECODING_CSRC_LATTICE_INCREMENTAL_DETERMINIZER_H_

@@ -1,6 +1,6 @@
 // Lattices that somebody else owns, and how weights of paths compare.
-#ifndef DECODING_LATTICE_VIEW_H_
-#define DECODING_LATTICE_VIEW_H_
+#ifndef DECODING_CSRC_LATTICE_LATTICE_VIEW_H_
+#define DECODING_CSRC_LATTICE_LATTICE_VIEW_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -76,4 +76,4 @@ struct WeightOrder {
 
 }  // namespace decoding
 
-#endif  // DECODING_LATTICE_VIEW_H_
+#endif  // DECODING_CSRC_LATTICE_LATTICE_VIEW_H_

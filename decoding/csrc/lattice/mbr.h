@@ -1,6 +1,6 @@
 // Minimum Bayes risk on a word lattice.
-#ifndef DECODING_MBR_H_
-#define DECODING_MBR_H_
+#ifndef DECODING_CSRC_LATTICE_MBR_H_
+#define DECODING_CSRC_LATTICE_MBR_H_
 
 #include <cstdint>
 #include <vector>
@@ -37,4 +37,4 @@ Sausage MinimumBayesRisk(const ArcList& lattice, const double* begins, const dou
 
 }  // namespace decoding
 
-#endif  // DECODING_MBR_H_
+#endif  // DECODING_CSRC_LATTICE_MBR_H_

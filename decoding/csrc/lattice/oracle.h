@@ -1,6 +1,6 @@
 // The path of a lattice that is nearest to a reference.
-#ifndef DECODING_ORACLE_H_
-#define DECODING_ORACLE_H_
+#ifndef DECODING_CSRC_LATTICE_ORACLE_H_
+#define DECODING_CSRC_LATTICE_ORACLE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -23,4 +23,4 @@ OraclePath Oracle(const ArcList& lattice, const int32_t* reference, size_t lengt
 
 }  // namespace decoding
 
-#endif  // DECODING_ORACLE_H_
+#endif  // DECODING_CSRC_LATTICE_ORACLE_H_

@@ -1,6 +1,6 @@
 // Sums over the paths of a lattice.
-#ifndef DECODING_POSTERIORS_H_
-#define DECODING_POSTERIORS_H_
+#ifndef DECODING_CSRC_LATTICE_POSTERIORS_H_
+#define DECODING_CSRC_LATTICE_POSTERIORS_H_
 
 #include <vector>
 
@@ -18,4 +18,4 @@ PathSums ForwardBackward(const ArcList& lattice);
 
 }  // namespace decoding
 
-#endif  // DECODING_POSTERIORS_H_
+#endif  // DECODING_CSRC_LATTICE_POSTERIORS_H_

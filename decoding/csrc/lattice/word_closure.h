@@ -1,8 +1,8 @@
 // What determinisation on words needs to know of the lattice: its arcs within the beam, those with
 // a word apart from the others, and the best word-less paths from where words end to where the
 // next ones may begin.
-#ifndef DECODING_WORD_CLOSURE_H_
-#define DECODING_WORD_CLOSURE_H_
+#ifndef DECODING_CSRC_LATTICE_WORD_CLOSURE_H_
+#define DECODING_CSRC_LATTICE_WORD_CLOSURE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -121,4 +121,4 @@ class WordClosure {
 
 }  // namespace decoding
 
-#endif  // DECODING_WORD_CLOSURE_H_
+#endif  // DECODING_CSRC_LATTICE_WORD_CLOSURE_H_

@@ -1,6 +1,6 @@
 // Language-model look-ahead: what the best word of a class will cost after a history.
-#ifndef DECODING_LOOK_AHEAD_H_
-#define DECODING_LOOK_AHEAD_H_
+#ifndef DECODING_CSRC_LOOK_AHEAD_LOOK_AHEAD_H_
+#define DECODING_CSRC_LOOK_AHEAD_LOOK_AHEAD_H_
 
 #include <cmath>
 #include <cstddef>
@@ -142,4 +142,4 @@ class LookAhead {
 
 }  // namespace decoding
 
-#endif  // DECODING_LOOK_AHEAD_H_
+#endif  // DECODING_CSRC_LOOK_AHEAD_LOOK_AHEAD_H_

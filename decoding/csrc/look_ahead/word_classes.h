@@ -1,6 +1,6 @@
 // Which words can come next: the word classes of the states of a graph without language model.
-#ifndef DECODING_WORD_CLASSES_H_
-#define DECODING_WORD_CLASSES_H_
+#ifndef DECODING_CSRC_LOOK_AHEAD_WORD_CLASSES_H_
+#define DECODING_CSRC_LOOK_AHEAD_WORD_CLASSES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -41,4 +41,4 @@ WordClasses MakeWordClasses(const MappedGraph& graph, size_t num_words, size_t m
 
 }  // namespace decoding
 
-#endif  // DECODING_WORD_CLASSES_H_
+#endif  // DECODING_CSRC_LOOK_AHEAD_WORD_CLASSES_H_

@@ -1,6 +1,6 @@
 // Which words the arcs of a graph may bring, laid out to find the arcs of a few words fast.
-#ifndef DECODING_ARC_WORDS_H_
-#define DECODING_ARC_WORDS_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_ARC_WORDS_H_
+#define DECODING_CSRC_ON_THE_FLY_ARC_WORDS_H_
 
 #include <cstdint>
 
@@ -33,4 +33,4 @@ class ArcWords {
 
 }  // namespace decoding
 
-#endif  // DECODING_ARC_WORDS_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_ARC_WORDS_H_

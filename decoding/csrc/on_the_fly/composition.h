@@ -1,6 +1,6 @@
 // The composition of a graph without language model with an n-gram automaton, state by state.
-#ifndef DECODING_COMPOSITION_H_
-#define DECODING_COMPOSITION_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_COMPOSITION_H_
+#define DECODING_CSRC_ON_THE_FLY_COMPOSITION_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -119,4 +119,4 @@ class Composition {
 
 }  // namespace decoding
 
-#endif  // DECODING_COMPOSITION_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_COMPOSITION_H_

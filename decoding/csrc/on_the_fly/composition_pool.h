@@ -1,6 +1,6 @@
 // Compositions that searches use in turn.
-#ifndef DECODING_COMPOSITION_POOL_H_
-#define DECODING_COMPOSITION_POOL_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_COMPOSITION_POOL_H_
+#define DECODING_CSRC_ON_THE_FLY_COMPOSITION_POOL_H_
 
 #include <cstddef>
 #include <memory>
@@ -67,4 +67,4 @@ class CompositionPool {
 
 }  // namespace decoding
 
-#endif  // DECODING_COMPOSITION_POOL_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_COMPOSITION_POOL_H_

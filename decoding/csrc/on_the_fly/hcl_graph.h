@@ -1,6 +1,6 @@
 // HCL, a graph without language model, laid out for the composition with one while searching.
-#ifndef DECODING_HCL_GRAPH_H_
-#define DECODING_HCL_GRAPH_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_HCL_GRAPH_H_
+#define DECODING_CSRC_ON_THE_FLY_HCL_GRAPH_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -66,4 +66,4 @@ class HclGraph {
 
 }  // namespace decoding
 
-#endif  // DECODING_HCL_GRAPH_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_HCL_GRAPH_H_

@@ -1,6 +1,6 @@
 // The on-the-fly search as a part of the Python module of the searches.
-#ifndef DECODING_ON_THE_FLY_BINDING_H_
-#define DECODING_ON_THE_FLY_BINDING_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_ON_THE_FLY_BINDING_H_
+#define DECODING_CSRC_ON_THE_FLY_ON_THE_FLY_BINDING_H_
 
 #include <nanobind/nanobind.h>
 
@@ -11,4 +11,4 @@ void BindOnTheFlySearch(nanobind::module_& m);
 
 }  // namespace decoding
 
-#endif  // DECODING_ON_THE_FLY_BINDING_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_ON_THE_FLY_BINDING_H_

@@ -1,6 +1,6 @@
 // Beam search over a graph that is composed with an n-gram automaton while searching.
-#ifndef DECODING_ON_THE_FLY_SEARCH_H_
-#define DECODING_ON_THE_FLY_SEARCH_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_ON_THE_FLY_SEARCH_H_
+#define DECODING_CSRC_ON_THE_FLY_ON_THE_FLY_SEARCH_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -90,4 +90,4 @@ extern template class BeamSearch<OnTheFlySearch, OnTheFlyState, uint64_t>;
 
 }  // namespace decoding
 
-#endif  // DECODING_ON_THE_FLY_SEARCH_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_ON_THE_FLY_SEARCH_H_

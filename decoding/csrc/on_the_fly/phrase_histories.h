@@ -1,6 +1,6 @@
 // Histories of a language model together with nodes of phrases, as one number.
-#ifndef DECODING_PHRASE_HISTORIES_H_
-#define DECODING_PHRASE_HISTORIES_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_PHRASE_HISTORIES_H_
+#define DECODING_CSRC_ON_THE_FLY_PHRASE_HISTORIES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -66,4 +66,4 @@ class PhraseHistories {
 
 }  // namespace decoding
 
-#endif  // DECODING_PHRASE_HISTORIES_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_PHRASE_HISTORIES_H_

@@ -1,6 +1,6 @@
 // Phrases with a bonus: an Aho-Corasick automaton over words.
-#ifndef DECODING_PHRASES_H_
-#define DECODING_PHRASES_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_PHRASES_H_
+#define DECODING_CSRC_ON_THE_FLY_PHRASES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -53,4 +53,4 @@ class Phrases {
 
 }  // namespace decoding
 
-#endif  // DECODING_PHRASES_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_PHRASES_H_

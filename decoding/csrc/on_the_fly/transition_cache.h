@@ -1,7 +1,7 @@
 // The composed transitions of the states that a search has come to. A token stays in its state for
 // some frames, and has the same transitions in each.
-#ifndef DECODING_TRANSITION_CACHE_H_
-#define DECODING_TRANSITION_CACHE_H_
+#ifndef DECODING_CSRC_ON_THE_FLY_TRANSITION_CACHE_H_
+#define DECODING_CSRC_ON_THE_FLY_TRANSITION_CACHE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -177,4 +177,4 @@ class TransitionChain {
 
 }  // namespace decoding
 
-#endif  // DECODING_TRANSITION_CACHE_H_
+#endif  // DECODING_CSRC_ON_THE_FLY_TRANSITION_CACHE_H_

@@ -1,7 +1,7 @@
 // Language models as the expansion of a lattice asks them: histories are numbers, words those of
 // the lattice.
-#ifndef DECODING_HISTORY_MODELS_H_
-#define DECODING_HISTORY_MODELS_H_
+#ifndef DECODING_CSRC_RESCORE_HISTORY_MODELS_H_
+#define DECODING_CSRC_RESCORE_HISTORY_MODELS_H_
 
 #include <algorithm>
 #include <cmath>
@@ -242,4 +242,4 @@ class MixtureModel : public HistoryModel {
 
 }  // namespace decoding
 
-#endif  // DECODING_HISTORY_MODELS_H_
+#endif  // DECODING_CSRC_RESCORE_HISTORY_MODELS_H_

@@ -1,6 +1,6 @@
 // Numbers for objects that are told apart by their content.
-#ifndef DECODING_ID_TABLE_H_
-#define DECODING_ID_TABLE_H_
+#ifndef DECODING_CSRC_RESCORE_ID_TABLE_H_
+#define DECODING_CSRC_RESCORE_ID_TABLE_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -66,4 +66,4 @@ class IdTable {
 
 }  // namespace decoding
 
-#endif  // DECODING_ID_TABLE_H_
+#endif  // DECODING_CSRC_RESCORE_ID_TABLE_H_

@@ -1,7 +1,7 @@
 // The expansion of a word lattice by the histories of two language models: one is taken out of its
 // graph costs, the other put in.
-#ifndef DECODING_RESCORING_H_
-#define DECODING_RESCORING_H_
+#ifndef DECODING_CSRC_RESCORE_RESCORING_H_
+#define DECODING_CSRC_RESCORE_RESCORING_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -164,4 +164,4 @@ class Rescoring {
 
 }  // namespace decoding
 
-#endif  // DECODING_RESCORING_H_
+#endif  // DECODING_CSRC_RESCORE_RESCORING_H_

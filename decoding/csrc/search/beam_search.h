@@ -1,7 +1,7 @@
 // What the static and the on-the-fly search have in common: frames go by one at a time, after
 // Kaldi's LatticeFasterDecoder, over contiguous arrays.
-#ifndef DECODING_BEAM_SEARCH_H_
-#define DECODING_BEAM_SEARCH_H_
+#ifndef DECODING_CSRC_SEARCH_BEAM_SEARCH_H_
+#define DECODING_CSRC_SEARCH_BEAM_SEARCH_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -341,4 +341,4 @@ class BeamSearch : public Search {
 
 }  // namespace decoding
 
-#endif  // DECODING_BEAM_SEARCH_H_
+#endif  // DECODING_CSRC_SEARCH_BEAM_SEARCH_H_

@@ -1,6 +1,6 @@
 // The cost above which tokens are not expanded, as beam and limits of active tokens imply it.
-#ifndef DECODING_CUTOFF_H_
-#define DECODING_CUTOFF_H_
+#ifndef DECODING_CSRC_SEARCH_CUTOFF_H_
+#define DECODING_CSRC_SEARCH_CUTOFF_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -84,4 +84,4 @@ Cutoff FindCutoff(const SearchOptions& options, const Tokens& tokens, std::vecto
 
 }  // namespace decoding
 
-#endif  // DECODING_CUTOFF_H_
+#endif  // DECODING_CSRC_SEARCH_CUTOFF_H_

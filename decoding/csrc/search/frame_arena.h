@@ -2,8 +2,8 @@
 // large blocks; the newest array can grow, and the oldest is given back first. An inner loop writes
 // behind the newest array's end first and sets its size afterwards, so that nothing is copied, and
 // a frame takes no more memory than its elements need.
-#ifndef DECODING_SEARCH_FRAME_ARENA_H_
-#define DECODING_SEARCH_FRAME_ARENA_H_
+#ifndef DECODING_CSRC_SEARCH_FRAME_ARENA_H_
+#define DECODING_CSRC_SEARCH_FRAME_ARENA_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -147,4 +147,4 @@ class FrameArena {
 
 }  // namespace decoding
 
-#endif  // DECODING_SEARCH_FRAME_ARENA_H_
+#endif  // DECODING_CSRC_SEARCH_FRAME_ARENA_H_

@@ -1,8 +1,8 @@
 // An array that is filled and emptied frame after frame without giving its memory back. Unlike a
 // std::vector it leaves new elements as they are in memory, so that an inner loop may write behind
 // the end first and set the size afterwards, and what is never written is never touched.
-#ifndef DECODING_REUSABLE_ARRAY_H_
-#define DECODING_REUSABLE_ARRAY_H_
+#ifndef DECODING_CSRC_SEARCH_REUSABLE_ARRAY_H_
+#define DECODING_CSRC_SEARCH_REUSABLE_ARRAY_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -66,4 +66,4 @@ class ReusableArray {
 
 }  // namespace decoding
 
-#endif  // DECODING_REUSABLE_ARRAY_H_
+#endif  // DECODING_CSRC_SEARCH_REUSABLE_ARRAY_H_

@@ -1,6 +1,6 @@
 // A search, whichever its graph: frames of scores in, a lattice out.
-#ifndef DECODING_SEARCH_H_
-#define DECODING_SEARCH_H_
+#ifndef DECODING_CSRC_SEARCH_SEARCH_H_
+#define DECODING_CSRC_SEARCH_SEARCH_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -77,4 +77,4 @@ class Search {
 
 }  // namespace decoding
 
-#endif  // DECODING_SEARCH_H_
+#endif  // DECODING_CSRC_SEARCH_SEARCH_H_

@@ -1,7 +1,7 @@
 // The options of a search. Their defaults and their meaning are those of the Python class
 // recognizer.decoding.search.search.SearchOptions, which makes this struct.
-#ifndef DECODING_SEARCH_OPTIONS_H_
-#define DECODING_SEARCH_OPTIONS_H_
+#ifndef DECODING_CSRC_SEARCH_SEARCH_OPTIONS_H_
+#define DECODING_CSRC_SEARCH_SEARCH_OPTIONS_H_
 
 #include <cstdint>
 
@@ -21,4 +21,4 @@ struct SearchOptions {
 
 }  // namespace decoding
 
-#endif  // DECODING_SEARCH_OPTIONS_H_
+#endif  // DECODING_CSRC_SEARCH_SEARCH_OPTIONS_H_

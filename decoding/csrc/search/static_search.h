@@ -1,6 +1,6 @@
 // Beam search over a static graph: a token is a state of the graph.
-#ifndef DECODING_STATIC_SEARCH_H_
-#define DECODING_STATIC_SEARCH_H_
+#ifndef DECODING_CSRC_SEARCH_STATIC_SEARCH_H_
+#define DECODING_CSRC_SEARCH_STATIC_SEARCH_H_
 
 #include <cstdint>
 
@@ -38,4 +38,4 @@ extern template class BeamSearch<StaticSearch, uint32_t, uint32_t>;
 
 }  // namespace decoding
 
-#endif  // DECODING_STATIC_SEARCH_H_
+#endif  // DECODING_CSRC_SEARCH_STATIC_SEARCH_H_

@@ -1,7 +1,7 @@
 // Finds a frame's token by its key: a hash table small enough to stay in the processor's cache,
 // which an array over all states of a large graph does not.
-#ifndef DECODING_TOKEN_TABLE_H_
-#define DECODING_TOKEN_TABLE_H_
+#ifndef DECODING_CSRC_SEARCH_TOKEN_TABLE_H_
+#define DECODING_CSRC_SEARCH_TOKEN_TABLE_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -108,4 +108,4 @@ class TokenTable {
 
 }  // namespace decoding
 
-#endif  // DECODING_TOKEN_TABLE_H_
+#endif  // DECODING_CSRC_SEARCH_TOKEN_TABLE_H_

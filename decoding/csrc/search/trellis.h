@@ -5,8 +5,8 @@
 // The newest frames are raw: all tokens, and links of 16 bytes written in the search's inner loop.
 // Every prune_interval frames, Prune goes over them backwards, keeps the few that are on a path
 // within the lattice beam, and only then asks the search for their labels and costs.
-#ifndef DECODING_TRELLIS_H_
-#define DECODING_TRELLIS_H_
+#ifndef DECODING_CSRC_SEARCH_TRELLIS_H_
+#define DECODING_CSRC_SEARCH_TRELLIS_H_
 
 #include <algorithm>
 #include <cmath>
@@ -505,4 +505,4 @@ class Trellis : public KeptTrellis {
 
 }  // namespace decoding
 
-#endif  // DECODING_TRELLIS_H_
+#endif  // DECODING_CSRC_SEARCH_TRELLIS_H_

@@ -1,7 +1,7 @@
 // The words of the best paths to the tokens of one frame, as a tree: paths that begin with the same
 // words share them. What all of them share is committed: no path to come can begin otherwise.
-#ifndef DECODING_WORD_HISTORIES_H_
-#define DECODING_WORD_HISTORIES_H_
+#ifndef DECODING_CSRC_SEARCH_WORD_HISTORIES_H_
+#define DECODING_CSRC_SEARCH_WORD_HISTORIES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -49,4 +49,4 @@ class WordHistories {
 
 }  // namespace decoding
 
-#endif  // DECODING_WORD_HISTORIES_H_
+#endif  // DECODING_CSRC_SEARCH_WORD_HISTORIES_H_

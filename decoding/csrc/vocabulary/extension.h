@@ -1,6 +1,6 @@
 // More words in HCL: states and arcs beside those of the graph.
-#ifndef DECODING_EXTENSION_H_
-#define DECODING_EXTENSION_H_
+#ifndef DECODING_CSRC_VOCABULARY_EXTENSION_H_
+#define DECODING_CSRC_VOCABULARY_EXTENSION_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -104,4 +104,4 @@ class Extension {
 
 }  // namespace decoding
 
-#endif  // DECODING_EXTENSION_H_
+#endif  // DECODING_CSRC_VOCABULARY_EXTENSION_H_

@@ -1,6 +1,6 @@
 // Phones in context as HMMs: what a tree and a transition model say about triphones.
-#ifndef DECODING_HMM_UNITS_H_
-#define DECODING_HMM_UNITS_H_
+#ifndef DECODING_CSRC_VOCABULARY_HMM_UNITS_H_
+#define DECODING_CSRC_VOCABULARY_HMM_UNITS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -130,4 +130,4 @@ class HmmUnits {
 
 }  // namespace decoding
 
-#endif  // DECODING_HMM_UNITS_H_
+#endif  // DECODING_CSRC_VOCABULARY_HMM_UNITS_H_

@@ -1,6 +1,6 @@
 // Where words end and begin in HCL, read off its arcs.
-#ifndef DECODING_WORD_BOUNDARIES_H_
-#define DECODING_WORD_BOUNDARIES_H_
+#ifndef DECODING_CSRC_VOCABULARY_WORD_BOUNDARIES_H_
+#define DECODING_CSRC_VOCABULARY_WORD_BOUNDARIES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -92,4 +92,4 @@ class WordBoundaries {
 
 }  // namespace decoding
 
-#endif  // DECODING_WORD_BOUNDARIES_H_
+#endif  // DECODING_CSRC_VOCABULARY_WORD_BOUNDARIES_H_

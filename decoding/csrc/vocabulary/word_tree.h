@@ -1,6 +1,6 @@
 // Words as a tree of phones.
-#ifndef DECODING_WORD_TREE_H_
-#define DECODING_WORD_TREE_H_
+#ifndef DECODING_CSRC_VOCABULARY_WORD_TREE_H_
+#define DECODING_CSRC_VOCABULARY_WORD_TREE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -50,4 +50,4 @@ class WordTree {
 
 }  // namespace decoding
 
-#endif  // DECODING_WORD_TREE_H_
+#endif  // DECODING_CSRC_VOCABULARY_WORD_TREE_H_
