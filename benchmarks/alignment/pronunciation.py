@@ -83,7 +83,8 @@ def main() -> None:
             changes[name] = changed
             words.append(name)
         utterances.append((utterance, words))
-    model = bundle.acoustic_model
+    parts = bundle.alignment
+    model = parts.acoustic_model
     aligner = NetworkAligner(bundle, Lexicon(entries)).aligner()
 
     def scored(index: int) -> list[tuple[bool, float]]:
@@ -94,8 +95,14 @@ def main() -> None:
         except AlignmentError:
             return []
         assert path.scores is not None
-        parts = bundle.transitions, bundle.phones, model.output_frame_shift
-        alignment = path_alignment(utterance.id, words, path.tids, *parts)
+        alignment = path_alignment(
+            utterance.id,
+            words,
+            path.tids,
+            parts.transitions,
+            bundle.phones,
+            model.output_frame_shift,
+        )
         found = pronunciation_scores(alignment, path.scores, model.output_frame_shift)
         return [
             (wrong, phone.score)
