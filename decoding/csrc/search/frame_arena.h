@@ -11,6 +11,7 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace decoding {
 
@@ -88,8 +89,9 @@ class FrameArena {
   }
 
   size_t Bytes() const {
-    size_t capacity = spare_.capacity;
+    size_t capacity = 0;
     for (const Block& block : blocks_) capacity += block.capacity;
+    for (const Block& block : spare_) capacity += block.capacity;
     return capacity * sizeof(T);
   }
 
@@ -98,6 +100,8 @@ class FrameArena {
   // the next array does not fit is a small part of it.
   static constexpr size_t kArraysOfBlock = 4;
   static constexpr size_t kLeastOfBlock = 1024;
+  // Blocks are given back and taken a few at a time, when frames are pruned.
+  static constexpr size_t kMaxSpare = 2;
 
   struct Block {
     std::unique_ptr<T[]> items;
@@ -107,8 +111,12 @@ class FrameArena {
   };
 
   void AddBlock(size_t room) {
-    Block block = std::move(spare_);
-    spare_ = Block();
+    Block block;
+    if (!spare_.empty()) {
+      block = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    // A spare one that is too small is given up.
     if (block.capacity < std::max(room, kLeastOfBlock)) {
       block.capacity = std::max(kArraysOfBlock * room, kLeastOfBlock);
       block.items.reset(new T[block.capacity]);
@@ -138,11 +146,11 @@ class FrameArena {
 
   void Retire(Block block) {
     block.used = block.num_arrays = 0;
-    spare_ = std::move(block);
+    if (spare_.size() < kMaxSpare) spare_.push_back(std::move(block));
   }
 
   std::deque<Block> blocks_;
-  Block spare_;  // serves again
+  std::vector<Block> spare_;  // serve again
 };
 
 }  // namespace decoding
