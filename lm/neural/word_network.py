@@ -45,7 +45,8 @@ class AdaptiveSoftmax(nn.Module):
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log probabilities [N] of targets [N] after outputs [N, W] of the core; natural log."""
-        head = torch.log_softmax(self.head(outputs), dim=1)
+        # Sums of exponentials want float32, whatever the products were computed in.
+        head = torch.log_softmax(self.head(outputs).float(), dim=1)
         column = targets
         parts = []
         for number, cluster in enumerate(self.clusters):
@@ -54,7 +55,7 @@ class AdaptiveSoftmax(nn.Module):
             column = torch.where(inside, self.shortlist + number, column)
             rows = inside.nonzero().squeeze(1)
             # Gradients reach all parameters, if only as zeros, whatever words a chunk has.
-            found = torch.log_softmax(rare_words(projection(outputs[rows])), dim=1)
+            found = torch.log_softmax(rare_words(projection(outputs[rows])).float(), dim=1)
             parts.append((rows, found.gather(1, (targets[rows] - cluster.first)[:, None])[:, 0]))
         log_probs = head.gather(1, column[:, None])[:, 0]
         for rows, found in parts:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from recognizer.data.errors import UsageError
+
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class WordTrainingOptions:
         carry: read the text as one long recording: the state goes on from a sentence to the next.
         evaluate_every: words between tests on the held-out text.
         patience: training ends after so many tests in a row that were no better than the best.
+        precision: of the matrix products, "float32" or "bfloat16". Weights, their updates and the
+            cost stay in float32.
         seed: of the weights and of the order of the sentences.
         threads: of torch; 0 leaves its own choice.
     """
@@ -37,6 +42,7 @@ class WordTrainingOptions:
     carry: bool = False
     evaluate_every: int = 1_000_000
     patience: int = 5
+    precision: Precision = "float32"
     seed: int = 1
     threads: int = 0
 
@@ -51,6 +57,8 @@ class WordTrainingOptions:
                 )
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout: expected 0 to below 1, found {self.dropout}")
+        if self.precision not in get_args(Precision):
+            raise UsageError(f"precision: expected float32 or bfloat16, found {self.precision!r}")
         for name in ("seed", "threads"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name}: expected at least 0, found {getattr(self, name)}")

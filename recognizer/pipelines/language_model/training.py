@@ -167,10 +167,13 @@ class WordTraining:
         inputs, targets = (
             torch.from_numpy(table).to(self._device) for table in (chunk.inputs, chunk.targets)
         )
-        outputs, state = network.outputs(inputs, self._state)
-        self._state = tuple(tensor.detach() for tensor in state)
         kept = targets != IGNORED
-        log_probs = network.softmax(outputs[kept], targets[kept])
+        with torch.autocast(
+            self._device.type, torch.bfloat16, enabled=options.precision == "bfloat16"
+        ):
+            outputs, state = network.outputs(inputs, self._state)
+            log_probs = network.softmax(outputs[kept], targets[kept])
+        self._state = tuple(tensor.detach().float() for tensor in state)
         events = len(log_probs)
         loss = -log_probs.mean()
         for optimizer, _ in self._optimizers:
