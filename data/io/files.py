@@ -9,6 +9,7 @@ import os
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
@@ -25,9 +26,14 @@ COMPRESSED = (".gz", ".xz", ".zst")
 DAMAGE = (gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, zlib.error, EOFError)
 """What reading from `open_bytes` raises where a compressed file is damaged or cut short."""
 
+_BATCH = 1 << 20
+
 
 def read_lines(path: str | os.PathLike[str]) -> Generator[str, None, None]:
     """Lines of a UTF-8 text file without their line ends; .gz, .xz and .zst are decompressed.
+
+    The file is read a megabyte at a time, and closed before the last lines are given: a caller who
+    stops at a faulty line leaves no open file behind, unless the file goes on for long after it.
 
     Raises:
         SpeechError: the file is missing, a directory, damaged, or not UTF-8 (names the line).
@@ -35,16 +41,33 @@ def read_lines(path: str | os.PathLike[str]) -> Generator[str, None, None]:
     path = Path(path)
     number = 0
     try:
-        with open_bytes(path) as stream:
-            for number, raw in enumerate(stream, start=1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                yield line.rstrip("\r\n")
+        for number, raw in enumerate(chain.from_iterable(_read_batches(path)), start=1):
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            yield line.rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise SpeechError(
             f"{path}:{number}: expected UTF-8 text, found byte 0x{error.object[error.start]:02x}"
         ) from None
     except DAMAGE as error:
         raise SpeechError(f"{path}: damaged after line {number}: {error}") from error
+
+
+def _read_batches(path: Path) -> Iterator[list[bytes]]:
+    """Lines of a file, about a megabyte at a time; the file is closed before the last of them."""
+    batch: list[bytes] = []
+    size = 0
+    try:
+        with open_bytes(path) as stream:
+            for line in stream:
+                if size >= _BATCH:
+                    yield batch
+                    batch, size = [], 0
+                batch.append(line)
+                size += len(line)
+    except DAMAGE:
+        yield batch  # what was whole, so that the caller knows how far it went
+        raise
+    yield batch
 
 
 @contextmanager

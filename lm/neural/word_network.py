@@ -123,7 +123,9 @@ class RecurrentWordNetwork(nn.Module):
         vectors = self.dropout(vectors.view(*inputs.shape, -1))
         after: State
         if isinstance(self.core, NeuralTuringMachine):
-            found, after = self.core(vectors, NtmState(*state))
+            # The memory's kernel knows float32 and float64.
+            with torch.autocast(vectors.device.type, enabled=False):
+                found, after = self.core(vectors.float(), NtmState(*state))
         else:
             with warnings.catch_warnings():
                 # On the CPU torch says once that it has no faster code for projections.

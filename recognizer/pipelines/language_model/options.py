@@ -27,8 +27,8 @@ class WordTrainingOptions:
         carry: read the text as one long recording: the state goes on from a sentence to the next.
         evaluate_every: words between tests on the held-out text.
         patience: training ends after so many tests in a row that were no better than the best.
-        precision: of the matrix products, "float32" or "bfloat16". Weights, their updates and the
-            cost stay in float32.
+        precision: of the matrix products, "float32" or "bfloat16". Weights, their updates, the
+            cost and the core of a Turing Machine stay in float32.
         seed: of the weights and of the order of the sentences.
         threads: of torch; 0 leaves its own choice.
     """

@@ -55,6 +55,32 @@ def test_damaged_archives(tmp_path: Path, name: str) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_lines_before_the_damage_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    lines = [str(i * i) for i in range(500_000)]
+    pack(path, "".join(f"{line}\n" for line in lines).encode())
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) // 2])
+    found: list[str] = []
+    with pytest.raises(SpeechError) as caught:
+        for line in read_lines(path):
+            found.append(line)
+    assert found[:-1] == lines[: len(found) - 1]
+    assert len(found) > 100_000
+    assert f"damaged after line {len(found)}:" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.gz", "a.xz", "a.zst"])
+def test_a_reader_who_stops_leaves_no_open_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    pack(path, b"one\ntwo\n")
+    lines = read_lines(path)
+    assert next(lines) == "one"
+    opened = Path("/proc/self/fd")
+    assert path not in {link.readlink() for link in opened.iterdir() if link.is_symlink()}
+    assert list(lines) == ["two"]
+
+
 def test_faulty_files(tmp_path: Path) -> None:
     with pytest.raises(SpeechError, match="no such file"):
         list(read_lines(tmp_path / "no"))

@@ -51,7 +51,17 @@ def train(files: Path, *more: str, output: str = "lm.safetensors") -> None:
     lm.main(arguments, standalone_mode=False)
 
 
-@pytest.mark.parametrize("more", [[], ["--core", "ntm", "--slots", "4"], ["--untied", "--carry"]])
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        ["--core", "ntm", "--slots", "4"],
+        ["--core", "ntm", "--slots", "4", "--precision", "bfloat16"],
+        ["--untied", "--carry"],
+        ["--precision", "bfloat16"],
+        ["--untied", "--precision", "bfloat16"],
+    ],
+)
 def test_a_training_learns_which_words_follow(
     files: Path, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:
@@ -65,7 +75,9 @@ def test_a_training_learns_which_words_follow(
     assert 1.3 < float(out.rsplit(" ", 1)[1]) < 2.0
 
 
-@pytest.mark.parametrize("more", [("--dropout", "0.1"), ("--untied", "--carry")])
+@pytest.mark.parametrize(
+    "more", [("--dropout", "0.1"), ("--untied", "--carry"), ("--precision", "bfloat16")]
+)
 def test_an_interrupted_training_goes_on_to_the_same_bits(
     files: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
@@ -95,6 +107,17 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     train(files, *more, output="parts")
     with pytest.raises(SpeechError, match=r"parts\.checkpoint: expected a training with units 13"):
         train(files, *more, "--units", "13", output="parts")
+
+
+def test_bfloat16_rounds_the_products_and_little_else(files: Path) -> None:
+    train(files, "--words", "100", output="float32")
+    train(files, "--words", "100", "--precision", "bfloat16", output="bfloat16")
+    exact, rounded = (read_word_network(files / name) for name in ("float32", "bfloat16"))
+    for name, tensor in exact.tensors.items():
+        assert rounded.tensors[name].dtype == tensor.dtype == np.float32
+        assert not np.array_equal(rounded.tensors[name], tensor)
+    found, expected = (each.record["perplexities"][-1] for each in (rounded, exact))
+    assert found == pytest.approx(expected, rel=0.02)
 
 
 def test_training_ends_when_tests_get_no_better(files: Path) -> None:
