@@ -86,7 +86,10 @@ class MappedGraph {
   const Epsilon* epsilons_end(uint32_t state) const {
     return a_.epsilons + a_.epsilon_offsets[state + 1];
   }
-  void PrefetchEpsilons(uint32_t state) const { __builtin_prefetch(a_.epsilon_offsets + state); }
+  void PrefetchEpsilons(uint32_t state) const {
+    __builtin_prefetch(a_.epsilon_offsets + state);
+    __builtin_prefetch(a_.ranks + state);
+  }
   uint16_t rank(uint32_t state) const { return a_.ranks[state]; }
 
   // Arc number `arc` of a state.

@@ -90,7 +90,6 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
   const Cutoff cutoff = FindCutoff(options_, tokens, &costs_);
   const HclGraph::PlainArc* const plain = graph_.plain();
   const float* const scaled = scaled_.data();
-  const size_t num_tokens = tokens.size();
   const float lowest = *std::min_element(scaled_.begin(), scaled_.end());
 
   // The best token's arcs first give a bound that spares most of the other links.
@@ -99,39 +98,36 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
 
   composed_links_.clear();
   links_.clear();
+  ListExpanded(tokens, cutoff.cost);
+  const size_t num_expanded = expanded_.size();
+  const uint32_t* const expanded = expanded_.data();
   uint64_t num_arcs = 0;
-  uint64_t num_expanded = 0;
-  for (size_t i = 0; i < num_tokens; ++i) {
-    if (i + kStatesAhead < num_tokens) {
-      __builtin_prefetch(&graph_.state(tokens[i + kStatesAhead].state.graph));
+  for (size_t k = 0; k < num_expanded; ++k) {
+    if (k + kStatesAhead < num_expanded) {
+      __builtin_prefetch(&graph_.state(tokens[expanded[k + kStatesAhead]].state.graph));
     }
-    if (i + kNumbersAhead < num_tokens) {
-      const Token& ahead = tokens[i + kNumbersAhead];
-      if (ahead.state.transitions == kUnknown && ahead.cost <= cutoff.cost) {
-        composition.PrefetchTransitions(ahead.state);
-      }
+    if (k + kNumbersAhead < num_expanded) {
+      const OnTheFlyState& ahead = tokens[expanded[k + kNumbersAhead]].state;
+      if (ahead.transitions == kUnknown) composition.PrefetchTransitions(ahead);
     }
-    if (i + kArcsAhead < num_tokens) {
-      Token& ahead = tokens[i + kArcsAhead];
-      __builtin_prefetch(plain + graph_.state(ahead.state.graph).plain);
-      if (ahead.state.transitions == kUnknown && ahead.cost <= cutoff.cost) {
-        ahead.state.transitions = composition.CachedTransitions(ahead.state);
-      }
-      if (ahead.state.transitions < kUnknown) {
-        const TransitionList& list = composition.transitions(ahead.state.transitions);
+    if (k + kArcsAhead < num_expanded) {
+      OnTheFlyState& ahead = tokens[expanded[k + kArcsAhead]].state;
+      __builtin_prefetch(plain + graph_.state(ahead.graph).plain);
+      if (ahead.transitions == kUnknown) ahead.transitions = composition.CachedTransitions(ahead);
+      if (ahead.transitions < kUnknown) {
+        const TransitionList& list = composition.transitions(ahead.transitions);
         __builtin_prefetch(&list);
         __builtin_prefetch(list.epsilons() + 3);
       }
     }
-    if (tokens[i].cost > cutoff.cost) continue;
+    const uint32_t i = expanded[k];
     OnTheFlyState& state = tokens[i].state;
     const HclGraph::State& here = graph_.state(state.graph);
     const HclGraph::State& after = graph_.state(state.graph + 1);
     const float base = tokens[i].cost - cutoff.best;
     const uint32_t num_plain = after.plain - here.plain;
-    bound = AddLinks(static_cast<uint32_t>(i), base, plain + here.plain, num_plain,
+    bound = AddLinks(i, base, plain + here.plain, num_plain,
                      cutoff.adaptive_beam, bound, &links_);
-    ++num_expanded;
     num_arcs += num_plain;
     if (after.lm_arcs == here.lm_arcs) continue;
     if (state.transitions == kUnknown) {
@@ -149,7 +145,7 @@ float OnTheFlySearch::Expand(RawFrame* frame) {
         const float total = before + transition->cost + scaled[transition->pdf];
         composed_links_.Reserve(1);
         ComposedLink* const link = composed_links_.end();
-        link->source = static_cast<uint32_t>(i);
+        link->source = i;
         link->arc = transition->arc;
         link->total = total;
         link->next = transition->next;

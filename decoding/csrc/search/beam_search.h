@@ -105,7 +105,8 @@ class BeamSearch : public Search {
   }
 
   SearchMemory Memory() const override {
-    const size_t buffers = trellis_.Bytes() + table_.Bytes() + links_.Bytes() + derived()->Bytes() +
+    const size_t buffers = trellis_.Bytes() + table_.Bytes() + links_.Bytes() +
+                           expanded_.Bytes() + derived()->Bytes() +
                            (costs_.capacity() + scaled_.capacity()) * sizeof(float);
     if (!determinizer_) return {buffers, 0, 0};
     return {buffers, determinizer_->open_bytes(), determinizer_->done_bytes()};
@@ -142,7 +143,7 @@ class BeamSearch : public Search {
       const uint32_t graph_state = Derived::GraphState(state);
       if (is_new && search_->mapped_.has_epsilons(graph_state)) {
         search_->mapped_.PrefetchEpsilons(graph_state);
-        search_->buckets_[search_->mapped_.rank(graph_state)].push_back(number);
+        search_->unranked_.push_back(number);
       }
       return number;
     }
@@ -150,7 +151,15 @@ class BeamSearch : public Search {
     void Prefetch(const State& state) const { run_.Prefetch(Derived::KeyOf(state)); }
     float cost(uint32_t token) const { return tokens_[token].cost; }
 
-    void Close() { search_->trellis_.raw_tokens().SetSize(&frame_->tokens, count_); }
+    void Close() {
+      search_->trellis_.raw_tokens().SetSize(&frame_->tokens, count_);
+      // By now the ranks, which are all over the memory, have arrived in the cache.
+      for (const uint32_t number : search_->unranked_) {
+        const uint32_t graph_state = Derived::GraphState(tokens_[number].state);
+        search_->buckets_[search_->mapped_.rank(graph_state)].push_back(number);
+      }
+      search_->unranked_.clear();
+    }
 
    private:
     Derived* search_;
@@ -242,6 +251,22 @@ class BeamSearch : public Search {
     return bound;
   }
 
+  // Lists, in expanded_, the tokens whose cost is at most this. Which ones they are cannot be
+  // predicted: listed first, without a branch, they leave the loop that expands them without one,
+  // and memory is prefetched for them alone.
+  void ListExpanded(const FrameArray<Token>& tokens, float cost) {
+    const size_t n = tokens.size();
+    expanded_.clear();
+    expanded_.Reserve(n);
+    uint32_t* const expanded = expanded_.data();
+    size_t count = 0;
+    for (size_t i = 0; i < n; ++i) {
+      expanded[count] = static_cast<uint32_t>(i);
+      count += tokens[i].cost <= cost;
+    }
+    expanded_.SetSize(count);
+  }
+
   // Appends links along a token's arcs, whose targets are still states of the graph, as far as
   // their costs do not exceed the bound; returns the bound, which they may lower.
   float AddLinks(uint32_t source, float base, const MappedGraph::Arc* arcs, uint32_t num_arcs,
@@ -278,8 +303,10 @@ class BeamSearch : public Search {
   TokenTable<Key> table_;      // of the newest frame
   std::vector<float> scaled_;  // costs of the frame's pdfs
   std::vector<float> costs_;
+  ReusableArray<uint32_t> expanded_;  // tokens of one frame
   ReusableArray<RawLink> links_;  // of one frame, in the making
-  std::vector<std::vector<uint32_t>> buckets_;  // new tokens with non-emitting arcs, by rank
+  std::vector<uint32_t> unranked_;              // new tokens with non-emitting arcs
+  std::vector<std::vector<uint32_t>> buckets_;  // the same, by rank
 
  private:
   struct Resolver {

@@ -6,8 +6,8 @@ namespace {
 
 // How many tokens or links ahead memory is prefetched, so that states and arcs are in the cache
 // when their turn comes.
-constexpr size_t kStatesAhead = 20;
-constexpr size_t kArcsAhead = 8;
+constexpr size_t kStatesAhead = 32;
+constexpr size_t kArcsAhead = 12;
 constexpr size_t kLinksAhead = 12;
 
 }  // namespace
@@ -39,25 +39,26 @@ void StaticSearch::Start() {
 float StaticSearch::Expand(RawFrame* frame) {
   const FrameArray<Token>& tokens = frame->tokens;
   const Cutoff cutoff = FindCutoff(options_, tokens, &costs_);
-  const size_t num_tokens = tokens.size();
   // The best token's arcs first give a bound that spares most of the other links.
   const uint32_t best_state = tokens[cutoff.token].state;
   float bound = FirstBound(mapped_.arcs_begin(best_state), mapped_.num_arcs_of(best_state),
                            cutoff.adaptive_beam);
   links_.clear();
+  ListExpanded(tokens, cutoff.cost);
+  const size_t num_expanded = expanded_.size();
+  const uint32_t* const expanded = expanded_.data();
   uint64_t num_arcs = 0;
-  uint64_t num_expanded = 0;
-  for (size_t i = 0; i < num_tokens; ++i) {
-    if (i + kStatesAhead < num_tokens) mapped_.PrefetchOffset(tokens[i + kStatesAhead].state);
-    if (i + kArcsAhead < num_tokens) {
-      __builtin_prefetch(mapped_.arcs_begin(tokens[i + kArcsAhead].state));
+  for (size_t k = 0; k < num_expanded; ++k) {
+    if (k + kStatesAhead < num_expanded) {
+      mapped_.PrefetchOffset(tokens[expanded[k + kStatesAhead]].state);
     }
-    if (tokens[i].cost > cutoff.cost) continue;
-    const uint32_t n = mapped_.num_arcs_of(tokens[i].state);
-    bound = AddLinks(static_cast<uint32_t>(i), tokens[i].cost - cutoff.best,
-                     mapped_.arcs_begin(tokens[i].state), n, cutoff.adaptive_beam, bound,
-                     &links_);
-    ++num_expanded;
+    if (k + kArcsAhead < num_expanded) {
+      __builtin_prefetch(mapped_.arcs_begin(tokens[expanded[k + kArcsAhead]].state));
+    }
+    const Token& token = tokens[expanded[k]];
+    const uint32_t n = mapped_.num_arcs_of(token.state);
+    bound = AddLinks(expanded[k], token.cost - cutoff.best, mapped_.arcs_begin(token.state), n,
+                     cutoff.adaptive_beam, bound, &links_);
     num_arcs += n;
   }
   stats_.tokens += num_expanded;

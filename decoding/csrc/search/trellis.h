@@ -18,6 +18,7 @@
 
 #include "decoding/csrc/search/frame_arena.h"
 #include "decoding/csrc/search/raw_lattice.h"
+#include "decoding/csrc/search/reusable_array.h"
 #include "decoding/csrc/search/word_histories.h"
 
 namespace decoding {
@@ -402,14 +403,26 @@ class Trellis : public KeptTrellis {
   // survivors_ the links within the lattice beam: num_emitting_, then the epsilons.
   void FindExtras(const RawFrame& frame, float lattice_beam) {
     extras_of_raw_.assign(frame.tokens.size(), std::numeric_limits<float>::infinity());
-    survivors_.clear();
     const Next* const next = next_.data();
-    for (size_t i = 0; i < frame.links.size(); ++i) {
-      const RawLink& link = frame.links[i];
-      const float extra = next[link.next].extra + (link.total - next[link.next].cost);
-      if (extra > lattice_beam) continue;
-      survivors_.push_back(static_cast<uint32_t>(i));
-      extras_of_raw_[link.source] = std::min(extras_of_raw_[link.source], extra);
+    const RawLink* const links = frame.links.data();
+    const size_t num_links = frame.links.size();
+    // Few links survive, but which ones cannot be predicted: no branch depends on it.
+    survivors_.clear();
+    survivors_.Reserve(num_links);
+    uint32_t* const survivors = survivors_.data();
+    const auto extra_of = [next](const RawLink& link) {
+      return next[link.next].extra + (link.total - next[link.next].cost);
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < num_links; ++i) {
+      survivors[count] = static_cast<uint32_t>(i);
+      count += extra_of(links[i]) <= lattice_beam;
+    }
+    survivors_.SetSize(count);
+    float* const extras = extras_of_raw_.data();
+    for (size_t k = 0; k < count; ++k) {
+      const RawLink& link = links[survivors[k]];
+      extras[link.source] = std::min(extras[link.source], extra_of(link));
     }
     FindEpsilonExtras(frame, lattice_beam);
   }
@@ -426,8 +439,7 @@ class Trellis : public KeptTrellis {
       survivors_.push_back(static_cast<uint32_t>(i));
       extras[link.source] = std::min(extras[link.source], extra);
     }
-    std::reverse(survivors_.begin() + static_cast<std::ptrdiff_t>(num_emitting_),
-                 survivors_.end());
+    std::reverse(survivors_.begin() + num_emitting_, survivors_.end());
   }
 
   void SetNext(const RawFrame& frame) {
@@ -492,7 +504,7 @@ class Trellis : public KeptTrellis {
   std::vector<RawFrame> spare_;  // frames whose rows serve again
   std::vector<float> extras_of_raw_;
   std::vector<Next> next_;
-  std::vector<uint32_t> survivors_;
+  ReusableArray<uint32_t> survivors_;
   size_t num_emitting_ = 0;
   std::vector<uint32_t> remap_of_next_;
   std::vector<uint32_t> order_;
