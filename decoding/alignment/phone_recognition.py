@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from recognizer.am.tree.decision_tree import Tree
 from recognizer.data.errors import SpeechError
+from recognizer.decoding.graph.phone_hmm import phone_hmm
 from recognizer.lm.estimation.acceptor import NgramAcceptor
 
 
@@ -28,36 +29,22 @@ class PhoneRecognizer:
     """
 
     def __init__(self, model: NgramAcceptor, tree: Tree) -> None:
-        arcs_of: list[list[tuple[int, int, float]]] = [[] for _ in range(model.num_states)]
-        for source, phone, destination, log_prob in zip(
-            model.sources.tolist(), model.symbols.tolist(), model.destinations.tolist(),
-            model.log_probs.tolist(), strict=True,
-        ):  # fmt: skip
-            arcs_of[source].append((phone, destination, log_prob))
-        number = {(model.start, -1): 0}
-        states = [(model.start, -1)]
-        rows: list[tuple[int, int, int, int, float]] = []  # destination, source, pdf, phone, log
-        for index, (known, further) in enumerate(states):  # which grows on the way
-            if further >= 0:
-                rows.append((index, index, further, 0, 0.0))
-            left = int(model.last_symbols[known])
-            for phone, destination, log_prob in arcs_of[known]:
-                first, other = tree.pdfs(left, phone, 0)
-                key = (destination, int(other))
-                if key not in number:
-                    number[key] = len(states)
-                    states.append(key)
-                rows.append((number[key], index, int(first), phone, log_prob))
-        rows.sort()
-        arcs = np.array([row[:4] for row in rows], dtype=np.int32).T
-        self._destinations, self._sources, self._pdfs, self._phones = arcs
-        self._log_probs = np.array([row[4] for row in rows], dtype=np.float32)
+        def pdfs_of(left: int, phone: int) -> tuple[int, int]:
+            first, further = tree.pdfs(left, phone, 0)
+            return int(first), int(further)
+
+        hmm = phone_hmm(model, pdfs_of)
+        order = np.argsort(hmm.destinations, kind="stable")
+        self._destinations, self._sources, self._pdfs, self._phones = (
+            arcs[order] for arcs in (hmm.destinations, hmm.sources, hmm.pdfs, hmm.phones)
+        )
+        self._log_probs = hmm.log_probs[order].astype(np.float32)
         # Arcs into the same state stand side by side.
         self._reached, self._begins, counts = np.unique(
             self._destinations, return_index=True, return_counts=True
         )
         self._group = np.repeat(np.arange(len(counts)), counts)
-        self._finals = model.final_log_probs[[known for known, _ in states]]
+        self._finals = hmm.final_log_probs
 
     def phones(self, scores: npt.NDArray[np.float32]) -> tuple[int, ...]:
         """The phones of the likeliest path.

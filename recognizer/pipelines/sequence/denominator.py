@@ -16,6 +16,7 @@ from recognizer.am.hmm.transitions import TransitionModel
 from recognizer.am.training.criteria.denominator_graph import DenominatorGraph
 from recognizer.am.tree.decision_tree import RIGHT, Split, Tree
 from recognizer.data.errors import SpeechError
+from recognizer.decoding.graph.phone_hmm import phone_hmm
 from recognizer.lm.estimation.acceptor import NgramAcceptor
 
 LOG_STEP = log(0.5)
@@ -69,48 +70,21 @@ class ChainPdfs:
 
 
 def denominator_graph(model: NgramAcceptor, pdfs: ChainPdfs) -> DenominatorGraph:
-    """Expand a phone language model into an HMM of pdfs.
-
-    A state says which phone the path is in, after its first frame: a self-loop takes the pdf of
-    further frames, and an arc for each phone that may follow takes the pdf of its first frame.
+    """Expand a phone language model into an HMM of pdfs, see `phone_hmm`.
 
     Args:
         model: of phone ids.
         pdfs: of phones in context.
     """
-    arcs_of: list[list[tuple[int, int, float]]] = [[] for _ in range(model.num_states)]
-    for source, phone, destination, log_prob in zip(
-        model.sources.tolist(), model.symbols.tolist(), model.destinations.tolist(),
-        model.log_probs.tolist(), strict=True,
-    ):  # fmt: skip
-        arcs_of[source].append((phone, destination, log_prob))
-    # A state is one of the model's with the pdf of its self-loop, -1 in the start.
-    number = {(model.start, -1): 0}
-    states = [(model.start, -1)]
-    rows: list[tuple[int, int, int, float]] = []
-    index = 0
-    while index < len(states):
-        known, loop = states[index]
-        if loop >= 0:
-            rows.append((index, index, loop, LOG_STEP))
-        left = int(model.last_symbols[known])
-        for phone, destination, log_prob in arcs_of[known]:
-            first, further = pdfs.of(left, phone)
-            key = (destination, further)
-            if key not in number:
-                number[key] = len(states)
-                states.append(key)
-            rows.append((index, number[key], first, log_prob + LOG_STEP))
-        index += 1
-    sources, destinations, labels, log_probs = zip(*rows, strict=True)
-    arcs = np.array([sources, destinations, labels], dtype=np.int32)
-    finals = model.final_log_probs[[known for known, _ in states]] + LOG_STEP
+    hmm = phone_hmm(model, pdfs.of)
+    log_probs = hmm.log_probs + LOG_STEP
+    finals = hmm.final_log_probs + LOG_STEP
     return DenominatorGraph(
-        arcs[0],
-        arcs[1],
-        arcs[2],
-        np.array(log_probs, dtype=np.float32),
-        _occupancy(arcs[0], arcs[1], np.exp(log_probs), np.exp(finals)),
+        hmm.sources,
+        hmm.destinations,
+        hmm.pdfs,
+        log_probs.astype(np.float32),
+        _occupancy(hmm.sources, hmm.destinations, np.exp(log_probs), np.exp(finals)),
         start=0,
         outputs=pdfs.outputs,
     )
