@@ -6,7 +6,7 @@ weights exceeds the prior's. So zeros are the state before an utterance.
 
 Training normalises whole chunks at once: sums over a decaying window are a product with a
 triangular matrix. All is done in float64, which costs little beside a network and does not depend
-on how a GPU rounds products of float32. Native inference (am/csrc/network/running_mean.h) goes from
+on how a GPU rounds products of float32. Native inference (am/csrc/network/input_layer.h) goes from
 frame to frame instead.
 """
 

@@ -4,7 +4,7 @@ r"""Open and closed vocabulary on one acoustic model: word error rates, and word
         --data mini-librispeech/dev --json units.json
 
 The model has pieces of words and graphemic pronunciations (`recognizer recipe
-mini_librispeech_graphemes`). Beside it stands a model of whole words: same network, tree and
+mini_librispeech_pieces`). Beside it stands a model of whole words: same network, tree and
 search, with the word list and the language models of another model (the shipped one), each word
 spelled. Both decode the same network outputs. LM scale and word insertion penalty are chosen for
 each on all sets together, as `recognizer tune` does. Words outside the other model's lexicon are

@@ -80,7 +80,6 @@ class LatticeSearcher:
             path.cost(options.acoustic_scale),
             path.words,
             decoding.stats["tokens"],
-            lattice.num_arcs,
         )
 
 

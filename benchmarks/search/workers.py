@@ -35,13 +35,11 @@ class Found:
         cost: of the best path.
         words: of the best path.
         tokens: tokens expanded, summed over the frames, if it tells.
-        lattice_arcs: arcs of the lattice, if there is one.
     """
 
     cost: float
     words: tuple[str, ...]
     tokens: int | None = None
-    lattice_arcs: int | None = None
 
 
 class Searcher(Protocol):

@@ -7,7 +7,7 @@ add_native_module(decoding _search
   ${dir}/on_the_fly/hcl_graph.cc ${dir}/look_ahead/look_ahead.cc
   ${dir}/on_the_fly/on_the_fly_binding.cc ${dir}/on_the_fly/on_the_fly_search.cc
   ${dir}/on_the_fly/phrases.cc ${dir}/on_the_fly/transition_cache.cc ${dir}/look_ahead/word_classes.cc
-  ${dir}/search/search_module.cc ${dir}/search/static_search.cc ${dir}/search/trellis.cc
+  ${dir}/bindings/search_module.cc ${dir}/search/static_search.cc ${dir}/search/trellis.cc
   ${dir}/search/word_histories.cc)
 add_native_module(decoding _lattice
   ${dir}/lattice/best_path.cc ${dir}/lattice/determinize.cc ${dir}/lattice/lattice_module.cc

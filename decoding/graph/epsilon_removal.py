@@ -14,8 +14,6 @@ import numpy.typing as npt
 
 from recognizer.decoding.graph.fst_arrays import FloatArray, FstArrays, IntArray
 
-BoolArray = npt.NDArray[np.bool_]
-
 
 def remove_epsilons_locally(fst: FstArrays) -> FstArrays:
     """The same transducer with fewer epsilon arcs and states; unreached states disappear.

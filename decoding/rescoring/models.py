@@ -20,9 +20,7 @@ class EpsilonBackoff:
     """An n-gram automaton as a search scores it that takes its back-off arcs for epsilons.
 
     Such a search, as that of a static graph, may back off where the longer n-gram is explicit, if
-    that is better. In native rescoring this is what
-    `EpsilonBackoffModel` in `tests/helpers/backoff_models.py` is in Python. The automaton itself
-    stands for exact back-off.
+    that is better. The automaton itself stands for exact back-off.
 
     Attributes:
         automaton: the model of the first pass.

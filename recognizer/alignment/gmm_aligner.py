@@ -28,7 +28,6 @@ from recognizer.decoding.alignment.align import Aligner, ForcedPath, path_alignm
 from recognizer.decoding.alignment.tolerance import Tolerance
 from recognizer.decoding.alignment.utterance_graph import UtteranceGraph
 
-FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 

@@ -269,28 +269,29 @@ def _score(
     load: Callable[[], Recognizer], listen: Callable[[Utterance], Samples], utterance: Utterance
 ) -> UtteranceScore:
     recognizer = load()
+    # The reference is read by now: of what the text rules refuse, nothing would be evaluated.
     reference = utterance.words
     start = time.perf_counter()
     try:
         result = recognizer.recognize_samples(listen(utterance))
+        seconds = time.perf_counter() - start
+        first, second = result.first_pass.words, result.rescored.words
+        return UtteranceScore(
+            utterance=utterance.id,
+            speaker=utterance.speaker,
+            reference=reference,
+            first_pass=first,
+            rescored=second,
+            first_pass_counts=count_errors(reference, first),
+            rescored_counts=count_errors(reference, second),
+            audio_seconds=result.duration,
+            num_frames=result.num_frames,
+            seconds=seconds,
+            confidences=tuple(word.confidence for word in result.words),
+            right=tuple(right_words(reference, second)),
+        )
     except Exception as error:
         return _failed(utterance, as_speech_error(error))
-    seconds = time.perf_counter() - start
-    first, second = result.first_pass.words, result.rescored.words
-    return UtteranceScore(
-        utterance=utterance.id,
-        speaker=utterance.speaker,
-        reference=reference,
-        first_pass=first,
-        rescored=second,
-        first_pass_counts=count_errors(reference, first),
-        rescored_counts=count_errors(reference, second),
-        audio_seconds=result.duration,
-        num_frames=result.num_frames,
-        seconds=seconds,
-        confidences=tuple(word.confidence for word in result.words),
-        right=tuple(right_words(reference, second)),
-    )
 
 
 def _failed(utterance: Utterance, error: SpeechError) -> UtteranceScore:

@@ -294,7 +294,7 @@ class GroupScheduler:
         _answer(calls, error)
 
     def _given_up(self, member: GroupMember) -> list[Future[None]]:
-        """Drop all of a member that is in nobody's hands; the calls to answer."""
+        """Drop all of a member that no thread works on; the calls to answer."""
         member.steps.release()
         member.waiting.clear()
         member.waiting_samples = 0

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.corpora.kaldi_writing import CONFIDENCES
-from recognizer.data.errors import SpeechError, UsageError, as_speech_error
+from recognizer.data.errors import SpeechError, UsageError
 from recognizer.data.io.files import read_lines
 from recognizer.loaded import loaded_recognizer
 from recognizer.model.files import ACOUSTIC, model_path, read_config
-from recognizer.transcription.transcript import Transcript
+from recognizer.transcription.transcript import Transcript, failed
 
 if TYPE_CHECKING:
     from recognizer.recognizer import Recognizer
@@ -186,15 +186,6 @@ class WrittenTranscripts:
             return failed(utterance, error)
         confidences = () if confidence is None else (confidence,)
         return Transcript(utterance.id, text, confidences, round(seconds, 3))
-
-
-def failed(utterance: Utterance, error: Exception) -> Transcript:
-    """What stands for an utterance that cannot be transcribed."""
-    try:
-        seconds = round(utterance.duration, 3)
-    except Exception:  # the error that is being reported, most likely
-        seconds = 0.0
-    return Transcript(utterance.id, "", seconds=seconds, error=str(as_speech_error(error)))
 
 
 def _table(path: Path) -> list[tuple[str, str]]:

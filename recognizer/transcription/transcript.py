@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from recognizer.data.errors import SpeechError
+from recognizer.data.corpora.corpus import Utterance
+from recognizer.data.errors import SpeechError, as_speech_error
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,15 @@ class Transcript:
     def confidence(self) -> float | None:
         """Mean of the words' confidences; None where there are none."""
         return math.fsum(self.confidences) / len(self.confidences) if self.confidences else None
+
+
+def failed(utterance: Utterance, error: Exception) -> Transcript:
+    """What stands for an utterance that cannot be transcribed."""
+    try:
+        seconds = round(utterance.duration, 3)
+    except Exception:  # the error that is being reported, most likely
+        seconds = 0.0
+    return Transcript(utterance.id, "", seconds=seconds, error=str(as_speech_error(error)))
 
 
 class TranscriptFile:

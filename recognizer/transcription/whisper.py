@@ -24,8 +24,7 @@ import numpy.typing as npt
 from recognizer.data.audio.reading import SAMPLE_RATE
 from recognizer.data.corpora.corpus import Utterance
 from recognizer.data.errors import SpeechError
-from recognizer.transcription.teachers import failed
-from recognizer.transcription.transcript import Transcript
+from recognizer.transcription.transcript import Transcript, failed
 
 WINDOW_SECONDS = 30.0
 """The longest window, that of Whisper's training."""

@@ -57,6 +57,21 @@ def found(name: str) -> list[Path]:
     return [path for folder in FOLDERS.split("|") for path in (ROOT / folder).rglob(name)]
 
 
+def test_files_that_sources_name_exist() -> None:
+    """Comments and docstrings, too; the commands' examples name directories of users."""
+    missing = {}
+    for path in (path for folder in FOLDERS.split("|") for path in (ROOT / folder).rglob("*")):
+        if path.suffix not in (".py", ".h", ".cc", ".pyi") or path == Path(__file__):
+            continue
+        if path.is_relative_to(ROOT / "recognizer" / "cli"):
+            continue
+        named = set(PATH.findall(path.read_text(encoding="utf-8")))
+        wrong = sorted(name for name in named if not any(ROOT.glob(name.rstrip("/"))))
+        if wrong:
+            missing[str(path.relative_to(ROOT))] = wrong
+    assert missing == {}
+
+
 def exists(name: str) -> bool:
     """Whether a dotted name is a module, or something in one."""
     parts = name.split(".")

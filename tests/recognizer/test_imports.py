@@ -94,16 +94,40 @@ def folder_imports() -> dict[str, dict[str, str]]:
     return found
 
 
+def native_includes() -> dict[str, dict[str, str]]:
+    """The same of native code: for every folder, the others whose headers it includes."""
+    found: dict[str, dict[str, str]] = {}
+    for level in LEVELS:
+        for path in sorted((ROOT / level / "csrc").rglob("*")):
+            if path.suffix not in (".h", ".cc"):
+                continue
+            relative = path.relative_to(ROOT)
+            own = str(relative.parent)
+            for name in re.findall(r'^#include "(.+)"', path.read_text("utf-8"), re.MULTILINE):
+                assert (ROOT / name).is_file(), f"{relative} includes {name}: not from the root"
+                other = str(Path(name).parent)
+                if other != own:
+                    found.setdefault(own, {}).setdefault(other, f"{relative} includes {name}")
+    return found
+
+
 def test_levels_import_downward():
-    for own, others in folder_imports().items():
+    for own, others in [*folder_imports().items(), *native_includes().items()]:
         for other, why in others.items():
             first, second = own.split("/")[0], other.split("/")[0]
             assert first == second or LEVELS[second] < LEVELS[first], why
 
 
-def test_folders_import_without_circles():
-    imports = folder_imports()
-    assert {"am/tree", "am/training/parallel", "recognizer/cli/lm"} <= set(imports)
+@pytest.mark.parametrize(
+    ("imports", "some"),
+    [
+        (folder_imports(), {"am/tree", "am/training/parallel", "recognizer/cli/lm"}),
+        (native_includes(), {"am/csrc/layers", "decoding/csrc/on_the_fly"}),
+    ],
+    ids=["python", "native"],
+)
+def test_folders_import_without_circles(imports: dict[str, dict[str, str]], some: set[str]):
+    assert some <= set(imports)
     try:
         TopologicalSorter({own: set(others) for own, others in imports.items()}).prepare()
     except CycleError as error:

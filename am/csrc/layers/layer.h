@@ -25,7 +25,7 @@ struct LayerState {
   Activations outputs;  // the latest, where the layer sees them again
 };
 
-// Memory of one task, as the layer wants it; what it holds has no meaning afterwards.
+// Scratch memory of one task, of the sizes that the layer asks for; undefined between calls.
 struct LayerScratch {
   std::vector<AlignedVector<float>> floats;
   std::vector<Activations> rows;

@@ -3,7 +3,7 @@
 #define DECODING_CSRC_LATTICE_BEST_PATH_H_
 
 #include "decoding/csrc/lattice/lattice_view.h"
-#include "decoding/csrc/search/raw_lattice.h"
+#include "decoding/csrc/lattice/raw_lattice.h"
 
 namespace decoding {
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "decoding/csrc/lattice/determinize.h"
-#include "decoding/csrc/search/raw_lattice.h"
+#include "decoding/csrc/lattice/raw_lattice.h"
 
 namespace decoding {
 

@@ -33,7 +33,7 @@ bool TransitionCache::Trim() {
     TransitionList* const list = ListIn(&old_chunks, slot.list);
     if (list->mark == kUsed) Keep(list, &old_chunks);
   }
-  // As large as before: in a smaller one, slots that come in this order would crowd together.
+  // As large as before: in a smaller one, slots that come in this order would cluster.
   Resize(64 - shift_);
   for (const Slot& slot : old_table) {
     if (slot.list == kUnknown) continue;
@@ -41,6 +41,8 @@ bool TransitionCache::Trim() {
     if (mark != kUsed && mark != kUnused) AddSlot({slot.graph_state, slot.history, mark});
   }
   for (arrays::AlignedVector<unsigned char>& chunk : old_chunks) {
+    // More than the cache will grow to are not wanted.
+    if ((chunks_.size() + spare_.size()) * kChunkUnits > max_units_) break;
     if (chunk.size() == kChunkUnits * kUnit) spare_.push_back(std::move(chunk));
   }
   return true;

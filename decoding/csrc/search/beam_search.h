@@ -16,7 +16,7 @@
 #include "decoding/csrc/graph/mapped_graph.h"
 #include "decoding/csrc/lattice/incremental_determinizer.h"
 #include "decoding/csrc/search/cutoff.h"
-#include "decoding/csrc/search/raw_lattice.h"
+#include "decoding/csrc/lattice/raw_lattice.h"
 #include "decoding/csrc/search/reusable_array.h"
 #include "decoding/csrc/search/search.h"
 #include "decoding/csrc/search/search_options.h"

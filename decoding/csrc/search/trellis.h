@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "decoding/csrc/search/frame_arena.h"
-#include "decoding/csrc/search/raw_lattice.h"
+#include "decoding/csrc/lattice/raw_lattice.h"
 #include "decoding/csrc/search/reusable_array.h"
 #include "decoding/csrc/search/word_histories.h"
 

@@ -120,7 +120,6 @@ class ExtendableGraph {
     return result;
   }
 
-  size_t num_boundaries() const { return boundaries_->boundaries().size(); }
 
  private:
   void ReadModel(decoding::TransitionArrays* model, decoding::TreeArrays* tree) const {
@@ -221,6 +220,5 @@ NB_MODULE(_vocabulary, m) {
                     int32_t, float, float>(),
            "start"_a, "graph"_a, "transitions"_a, "tree"_a, "ends_word"_a, "silence"_a,
            "no_silence"_a, "shared"_a)
-      .def("extend", &ExtendableGraph::Extend, "offsets"_a, "phones"_a, "words"_a, "costs"_a)
-      .def_prop_ro("num_boundaries", &ExtendableGraph::num_boundaries);
+      .def("extend", &ExtendableGraph::Extend, "offsets"_a, "phones"_a, "words"_a, "costs"_a);
 }

@@ -163,10 +163,6 @@ def _plain_names(corpus: Corpus) -> Corpus:
     return replace(corpus, utterances=tuple(utterances))
 
 
-def _joined(name: str) -> str:
-    return "_".join(name.split())
-
-
 def building(options: InitOptions) -> str:
     """The command that builds the model."""
     paths = options.output / RECIPE, options.corpora, options.output / "work"

@@ -1,4 +1,4 @@
-"""Realignment as stages of a recipe; tests/recognizer/test_train.py runs it."""
+"""Realignment as stages of a recipe; tests/recognizer/pipelines/test_train.py runs it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 // The state-level lattice that the search makes, as plain arrays.
-#ifndef DECODING_CSRC_SEARCH_RAW_LATTICE_H_
-#define DECODING_CSRC_SEARCH_RAW_LATTICE_H_
+#ifndef DECODING_CSRC_LATTICE_RAW_LATTICE_H_
+#define DECODING_CSRC_LATTICE_RAW_LATTICE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -63,4 +63,4 @@ struct PathWords {
 
 }  // namespace decoding
 
-#endif  // DECODING_CSRC_SEARCH_RAW_LATTICE_H_
+#endif  // DECODING_CSRC_LATTICE_RAW_LATTICE_H_
