@@ -48,8 +48,9 @@ class OnTheFlyDecoder(Decoder):
         mode: "exact" scores each word by the longest n-gram that is explicit. "epsilon" allows
             every word to back off first if that is cheaper, as a static graph does in which
             back-off is an epsilon arc; the costs are then those of the static graph.
-        look_ahead_bytes: about how much memory each thread may use to remember what it found out
-            about the language model.
+        look_ahead_bytes: bounds what each thread remembers of the language model; tables that find
+            it again, and copies while it is trimmed, take as much again. With less, words are
+            composed again and again where many compete.
         is_silence: as of `Decoder`.
         lm_words: for each word of the graph the language model's word that it is scored as, if
             they are not the same. Several may be scored as one.

@@ -41,8 +41,6 @@ bool TransitionCache::Trim() {
     if (mark != kUsed && mark != kUnused) AddSlot({slot.graph_state, slot.history, mark});
   }
   for (arrays::AlignedVector<unsigned char>& chunk : old_chunks) {
-    // More than the cache will grow to are not wanted.
-    if ((chunks_.size() + spare_.size()) * kChunkUnits > max_units_) break;
     if (chunk.size() == kChunkUnits * kUnit) spare_.push_back(std::move(chunk));
   }
   return true;
