@@ -74,8 +74,10 @@ def test_what_documents_import_is_there():
     found = 0
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        for names in re.findall(r"^\s*from recognizer import ([\w, ]+)$", text, re.MULTILINE):
-            for name in names.split(","):
-                assert name.strip() in recognizer.__all__, f"{page.name}: {name.strip()}"
+        for names in re.findall(
+            r"^[>. ]*from recognizer import (\([^)]+\)|[\w, ]+$)", text, re.MULTILINE
+        ):
+            for name in re.findall(r"\w+", names):
+                assert name in recognizer.__all__, f"{page.name}: {name}"
                 found += 1
     assert found > 0

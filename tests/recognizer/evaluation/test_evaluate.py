@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import soundfile
 import toy
 from recognizer.data.corpora.corpus import Utterance, read_corpus
 from recognizer.data.errors import SpeechError, UsageError
+from recognizer.evaluation import evaluate as module
 from recognizer.evaluation.evaluate import each_utterance, evaluate
 from recognizer.evaluation.transcript_files import read_trn
 
@@ -105,6 +107,40 @@ def test_audio_that_cannot_be_read_counts_as_deleted(command, toy_model, whistle
     first, last = ran.err.splitlines()
     assert first.startswith(f"recognizer evaluate: u1: {whistled_set / 'u1.flac'}: ")
     assert last == "recognizer evaluate: could not be read: 1 of 6 utterances"
+
+
+@pytest.mark.parametrize("part", ["count_errors", "right_words"])
+def test_whatever_fails_in_one_utterance_the_others_are_scored(
+    command, toy_model, whistled_set, monkeypatch, part
+):
+    right = getattr(module, part)
+
+    def failing(reference, words):
+        if "stop" in words:
+            raise MemoryError
+        return right(reference, words)
+
+    monkeypatch.setattr(module, part, failing)
+    ran = command("recognizer", "evaluate", whistled_set, "--model", toy_model)
+    assert ran.code == 1
+    assert "%WER" in ran.out.splitlines()[-1]
+    *named, last = ran.err.splitlines()
+    assert named
+    assert all(line.endswith("not enough memory") for line in named)
+    assert last == f"recognizer evaluate: could not be read: {len(named)} of 6 utterances"
+
+
+@pytest.mark.parametrize(("rules", "word"), [("unicode", "\u00e9t\u00e9"), ("english", "ete")])
+def test_references_are_written_by_the_rules_of_the_model(
+    command, toy_model, whistled_set, tmp_path, rules, word
+):
+    config = toy_model / "model.toml"
+    config.write_text(re.sub(r'text_rules = "\w+"', f'text_rules = "{rules}"', config.read_text()))
+    assert f'text_rules = "{rules}"' in config.read_text()
+    text = whistled_set / "text"
+    text.write_text(re.sub(r"^u1 .*$", "u1 \u00c9T\u00c9", text.read_text(), flags=re.MULTILINE))
+    command("recognizer", "evaluate", whistled_set, "--model", toy_model, "--out", tmp_path / "out")
+    assert read_trn(tmp_path / "out" / "ref.trn")["u1"] == (word,)
 
 
 def test_no_audio_that_can_be_read_is_one_line_and_no_table(
