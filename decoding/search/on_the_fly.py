@@ -48,9 +48,9 @@ class OnTheFlyDecoder(Decoder):
         mode: "exact" scores each word by the longest n-gram that is explicit. "epsilon" allows
             every word to back off first if that is cheaper, as a static graph does in which
             back-off is an epsilon arc; the costs are then those of the static graph.
-        look_ahead_bytes: bounds what each thread remembers of the language model; tables that find
-            it again, and copies while it is trimmed, take as much again. With less, words are
-            composed again and again where many compete.
+        look_ahead_bytes: bounds what each thread remembers of the language model between frames.
+            With less, words are composed again and again where many compete. None: twice what
+            graph and language model take, and 16 MiB at least.
         is_silence: as of `Decoder`.
         lm_words: for each word of the graph the language model's word that it is scored as, if
             they are not the same. Several may be scored as one.
@@ -72,7 +72,7 @@ class OnTheFlyDecoder(Decoder):
         automaton: NgramAutomaton,
         options: SearchOptions | None = None,
         mode: BackoffMode = "exact",
-        look_ahead_bytes: int = 64 << 20,
+        look_ahead_bytes: int | None = None,
         *,
         is_silence: npt.NDArray[np.bool_] | None = None,
         lm_words: Sequence[str] | None = None,
@@ -82,12 +82,11 @@ class OnTheFlyDecoder(Decoder):
     ) -> None:
         if mode not in get_args(BackoffMode):
             raise UsageError(f"mode: expected 'exact' or 'epsilon', found {mode!r}")
-        if look_ahead_bytes < 0:
+        if look_ahead_bytes is not None and look_ahead_bytes < 0:
             raise UsageError(f"look_ahead_bytes: expected at least 0, found {look_ahead_bytes}")
         super().__init__(graph, pdfs, options, is_silence=is_silence, max_idle_bytes=max_idle_bytes)
         self.automaton = automaton
         self.mode = mode
-        self.look_ahead_bytes = look_ahead_bytes
         if automaton.order > _search.MAX_ORDER:
             raise SpeechError(
                 f"on-the-fly search: expected a language model of order {_search.MAX_ORDER} at "
@@ -111,6 +110,10 @@ class OnTheFlyDecoder(Decoder):
             ahead,
             max(_FEW_WORDS, int(_MAX_SHARE * ahead)),
         )
+        if look_ahead_bytes is None:
+            arrays = (*self.graph.arrays.values(), *automaton.arrays.values())
+            look_ahead_bytes = max(16 << 20, 2 * sum(array.nbytes for array in arrays))
+        self.look_ahead_bytes = look_ahead_bytes
         self.graph.release()  # the composed graph has arcs of its own
         self._pool = _search.CompositionPool(
             self._composed, mode == "epsilon", look_ahead_bytes, self._phrases

@@ -13,80 +13,135 @@ namespace {
 
 constexpr unsigned kFirstBits = 12;
 
+size_t NumBytes(const TransitionList& list) {
+  return static_cast<size_t>(reinterpret_cast<const unsigned char*>(list.bits() + list.all_words) -
+                             reinterpret_cast<const unsigned char*>(&list));
+}
+
 }  // namespace
 
-TransitionCache::TransitionCache(size_t max_bytes) : max_units_(max_bytes / kUnit) {
+TransitionCache::TransitionCache(size_t max_bytes) : max_bytes_(max_bytes) {
   static_assert(sizeof(TransitionList) % kUnit == 0 && sizeof(ComposedTransition) % kUnit == 0);
   Resize(kFirstBits);
 }
 
+uint32_t TransitionCache::Places::Next(size_t num_units) {
+  const size_t taken = end_ & (kChunkUnits - 1);
+  if (taken > 0 && taken + num_units > kChunkUnits) end_ += kChunkUnits - taken;
+  const size_t place = end_;
+  end_ += std::min(num_units, kChunkUnits);
+  return static_cast<uint32_t>(place);
+}
+
+// Lists move towards the first chunk, where others were: nothing is copied elsewhere, since a
+// second memory as large as what is kept would be the process's highest use of memory.
 bool TransitionCache::Trim() {
-  if (num_units_ <= max_units_) return false;
-  Chunks old_chunks;
-  arrays::AlignedVector<Slot> old_table;
-  old_chunks.swap(chunks_);
-  old_table.swap(table_);
-  num_units_ = 0;
-  num_lists_ = 0;
-  for (const Slot& slot : old_table) {
-    if (slot.list == kUnknown || num_units_ > max_units_ / 2) continue;
-    TransitionList* const list = ListIn(&old_chunks, slot.list);
-    if (list->mark == kUsed) Keep(list, &old_chunks);
-  }
-  // As large as before: in a smaller one, slots that come in this order would cluster.
-  Resize(64 - shift_);
-  for (const Slot& slot : old_table) {
-    if (slot.list == kUnknown) continue;
-    const uint32_t mark = ListIn(&old_chunks, slot.list)->mark;
-    if (mark != kUsed && mark != kUnused) AddSlot({slot.graph_state, slot.history, mark});
-  }
-  for (arrays::AlignedVector<unsigned char>& chunk : old_chunks) {
-    if (chunk.size() == kChunkUnits * kUnit) spare_.push_back(std::move(chunk));
-  }
+  const size_t table_bytes = table_.size() * sizeof(Slot);
+  if (num_units_ * kUnit + table_bytes <= max_bytes_) return false;
+  MarkKept((max_bytes_ > table_bytes ? max_bytes_ - table_bytes : 0) / 2 / kUnit);
+  KeepSlots();
+  MoveKept();
   return true;
 }
 
-uint32_t TransitionCache::Keep(TransitionList* old, Chunks* old_chunks) {
-  if (old->mark != kUsed && old->mark != kUnused) return old->mark;
-  const uint32_t shorter =
-      old->shorter == kNone ? kNone : Keep(ListIn(old_chunks, old->shorter), old_chunks);
-  const size_t num_bytes = static_cast<size_t>(
-      reinterpret_cast<const unsigned char*>(old->bits() + old->all_words) -
-      reinterpret_cast<const unsigned char*>(old));
-  uint32_t number = 0;
-  unsigned char* const memory = Reserve(num_bytes / kUnit, &number);
-  std::memcpy(memory, old, num_bytes);
-  auto* const kept = reinterpret_cast<TransitionList*>(memory);
-  kept->shorter = shorter;
-  kept->mark = kUnused;
-  old->mark = number;
-  return number;
+template <typename Function>
+void TransitionCache::ForAll(const Function& function) {
+  for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+    // Units are read before the function may change them, and of a list before it may move.
+    const size_t end = chunks_[chunk].num_units;
+    for (size_t unit = 0; unit < end;) {
+      const auto number = static_cast<uint32_t>((chunk << kChunkBits) + unit);
+      TransitionList* const list = At(number);
+      const size_t num_units = NumBytes(*list) / kUnit;
+      function(list, number, num_units);
+      unit += num_units;
+    }
+  }
+}
+
+// Marks the lists to keep with their new numbers, all others as unused.
+void TransitionCache::MarkKept(size_t max_units) {
+  size_t used = 0;
+  ForAll([&used](const TransitionList* list, uint32_t, size_t num_units) {
+    if (list->mark == kUsed) used += num_units;
+  });
+  ForAll([&](TransitionList* list, uint32_t, size_t num_units) {
+    if (list->mark != kUsed) return;
+    if (used > max_units) {
+      used -= num_units;
+      list->mark = kUnused;
+      return;
+    }
+    // With what it inherits from.
+    list->mark = kKept;
+    for (uint32_t number = list->shorter; number != kNone; number = At(number)->shorter) {
+      At(number)->mark = kKept;
+    }
+  });
+  Places places;
+  ForAll([&places](TransitionList* list, uint32_t, size_t num_units) {
+    list->mark = list->mark == kKept ? places.Next(num_units) : kUnused;
+  });
+}
+
+// Leaves in the table the lists that are kept, with their new numbers.
+void TransitionCache::KeepSlots() {
+  std::vector<Slot> kept;
+  for (const Slot& slot : table_) {
+    if (slot.list == kUnknown) continue;
+    const uint32_t mark = At(slot.list)->mark;
+    if (mark != kUnused) kept.push_back({slot.graph_state, slot.history, mark});
+  }
+  // The table stays as large: in a smaller one, slots that come in this order would cluster.
+  std::fill(table_.begin(), table_.end(), Slot{0, 0, kUnknown});
+  num_lists_ = 0;
+  for (const Slot& slot : kept) AddSlot(slot);
+}
+
+void TransitionCache::MoveKept() {
+  ForAll([this](TransitionList* list, uint32_t, size_t) {
+    if (list->mark != kUnused && list->shorter != kNone) list->shorter = At(list->shorter)->mark;
+  });
+  std::vector<size_t> num_units_of(chunks_.size());
+  num_units_ = 0;
+  places_ = Places();
+  ForAll([&](TransitionList* list, uint32_t number, size_t num_units) {
+    if (list->mark == kUnused) return;
+    const uint32_t place = places_.Next(num_units);
+    const size_t from = number >> kChunkBits;
+    const size_t to = place >> kChunkBits;
+    list->mark = kUnused;
+    if (num_units > kChunkUnits) {
+      // All lists that were in the other chunk have moved, and none is there yet.
+      std::swap(chunks_[from].memory, chunks_[to].memory);
+    } else {
+      std::memmove(At(place), list, num_units * kUnit);
+    }
+    num_units_of[to] += num_units;
+    num_units_ += num_units;
+  });
+  for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+    chunks_[chunk].num_units = num_units_of[chunk];
+  }
 }
 
 void TransitionCache::AddSlot(const Slot& slot) {
-  if (2 * ++num_lists_ > table_.size()) Resize(65 - shift_);
+  if (4 * ++num_lists_ > 3 * table_.size()) Resize(65 - shift_);
   table_[FindSlot(slot.graph_state, slot.history)] = slot;
 }
 
-unsigned char* TransitionCache::Reserve(size_t num_units, uint32_t* number) {
-  // A list is in one chunk; one that is larger than a chunk has one of its own.
-  const size_t left = kChunkUnits - (num_units_ & (kChunkUnits - 1));
-  if (num_units > left) num_units_ += left;
-  const size_t chunk = num_units_ >> kChunkBits;
-  if (chunk >= chunks_.size()) {
-    chunks_.emplace_back();
-    if (num_units > kChunkUnits) {
-      chunks_.back().resize(num_units * kUnit);
-    } else if (spare_.empty()) {
-      chunks_.back().resize(kChunkUnits * kUnit);
-    } else {
-      chunks_.back() = std::move(spare_.back());
-      spare_.pop_back();
-    }
+unsigned char* TransitionCache::Reserve(uint32_t number, size_t num_units) {
+  const size_t index = number >> kChunkBits;
+  while (chunks_.size() <= index) chunks_.push_back({{}, 0});
+  Chunk& chunk = chunks_[index];
+  const size_t num_bytes = std::max(num_units, kChunkUnits) * kUnit;
+  if (chunk.memory.size() < num_bytes) {
+    chunk.memory = {};  // an empty chunk may be too small, and need not be copied
+    chunk.memory.resize(num_bytes);
   }
-  *number = static_cast<uint32_t>(num_units_);
-  num_units_ += std::min(num_units, kChunkUnits);
-  return chunks_[chunk].data() + ByteInChunk(*number);
+  chunk.num_units += num_units;
+  num_units_ += num_units;
+  return chunk.memory.data() + ByteInChunk(number);
 }
 
 // `bits`: of the table's size.
@@ -108,8 +163,8 @@ uint32_t TransitionCache::Add(uint32_t graph_state, uint32_t history,
   const size_t num_bytes = sizeof(TransitionList) +
                            (epsilons.size() + emitting.size()) * sizeof(ComposedTransition) +
                            bits.size() * sizeof(uint64_t);
-  uint32_t number = 0;
-  unsigned char* const memory = Reserve(num_bytes / kUnit, &number);
+  const uint32_t number = places_.Next(num_bytes / kUnit);
+  unsigned char* const memory = Reserve(number, num_bytes / kUnit);
   const auto num_epsilons = static_cast<uint32_t>(epsilons.size());
   auto* const added = new (memory) TransitionList{num_epsilons,
                                                   static_cast<uint32_t>(emitting.size()),
@@ -130,7 +185,7 @@ uint32_t TransitionCache::Add(uint32_t graph_state, uint32_t history,
 
 void TransitionCache::Inherit(uint32_t number, uint32_t shorter, float backoff) {
   const TransitionList& from = list(shorter);
-  TransitionList& to = *ListIn(&chunks_, number);
+  TransitionList& to = *At(number);
   to.shorter = shorter;
   to.backoff = backoff;
   to.all_epsilons += from.all_epsilons;

@@ -57,13 +57,13 @@ class TransitionCache {
   static constexpr uint32_t kNone = UINT32_MAX;         // the number where there are none
   static constexpr uint32_t kUnknown = UINT32_MAX - 1;  // not in the cache
 
-  // max_bytes: what Trim leaves at most.
+  // max_bytes: what Trim leaves at most, the table of states included.
   explicit TransitionCache(size_t max_bytes);
 
   // Number of a state's list, or kUnknown.
   uint32_t Find(uint32_t graph_state, uint32_t history) {
     const uint32_t number = table_[FindSlot(graph_state, history)].list;
-    if (number != kUnknown) ListIn(&chunks_, number)->mark = kUsed;
+    if (number != kUnknown) At(number)->mark = kUsed;
     return number;
   }
   void Prefetch(uint32_t graph_state, uint32_t history) const {
@@ -81,11 +81,10 @@ class TransitionCache {
   // The transitions of the arcs that a list has none of are those of another list, for this cost.
   void Inherit(uint32_t number, uint32_t shorter, float backoff);
   const TransitionList& list(uint32_t number) const {
-    return *reinterpret_cast<const TransitionList*>(chunks_[number >> kChunkBits].data() +
-                                                    ByteInChunk(number));
+    return *reinterpret_cast<const TransitionList*>(Memory(number));
   }
-  // If the cache exceeds max_bytes, keeps those lists that were found again since the last time, up
-  // to half of max_bytes; returns whether it did.
+  // If the cache exceeds max_bytes, keeps those lists that were found again since the last time, of
+  // those the newest, up to half of max_bytes; returns whether it did.
   bool Trim();
 
  private:
@@ -97,8 +96,22 @@ class TransitionCache {
   // Marks of lists; others, while the cache is trimmed, are the list's new number.
   static constexpr uint32_t kUsed = UINT32_MAX;
   static constexpr uint32_t kUnused = UINT32_MAX - 1;
+  static constexpr uint32_t kKept = UINT32_MAX - 2;
 
-  using Chunks = std::vector<arrays::AlignedVector<unsigned char>>;
+  // Memory of lists. One that is larger than a chunk has one of its own, which is as large as it.
+  struct Chunk {
+    arrays::AlignedVector<unsigned char> memory;
+    size_t num_units;  // that lists take
+  };
+
+  // Gives positions to lists, one behind another.
+  class Places {
+   public:
+    uint32_t Next(size_t num_units);
+
+   private:
+    size_t end_ = 0;
+  };
 
   struct Slot {
     uint32_t graph_state;
@@ -107,9 +120,11 @@ class TransitionCache {
   };
 
   static size_t ByteInChunk(uint32_t number) { return (number & (kChunkUnits - 1)) * kUnit; }
-  static TransitionList* ListIn(Chunks* chunks, uint32_t number) {
-    return reinterpret_cast<TransitionList*>((*chunks)[number >> kChunkBits].data() +
-                                             ByteInChunk(number));
+  const unsigned char* Memory(uint32_t number) const {
+    return chunks_[number >> kChunkBits].memory.data() + ByteInChunk(number);
+  }
+  TransitionList* At(uint32_t number) {
+    return reinterpret_cast<TransitionList*>(const_cast<unsigned char*>(Memory(number)));
   }
   size_t FirstSlot(uint32_t graph_state, uint32_t history) const {
     const uint64_t key = (static_cast<uint64_t>(graph_state) << 32) | history;
@@ -125,19 +140,23 @@ class TransitionCache {
   }
   void Resize(unsigned bits);
   void AddSlot(const Slot& slot);
-  // Memory of a new list, and its number.
-  unsigned char* Reserve(size_t num_units, uint32_t* number);
-  // Copies an old list, after those that it inherits from; returns its new number.
-  uint32_t Keep(TransitionList* old, Chunks* old_chunks);
+  // Memory for a new list with this number.
+  unsigned char* Reserve(uint32_t number, size_t num_units);
+  // Calls function(list, number, num_units) for all lists in the order of their numbers.
+  template <typename Function>
+  void ForAll(const Function& function);
+  void MarkKept(size_t max_units);
+  void KeepSlots();
+  void MoveKept();
 
-  const size_t max_units_;
-  arrays::AlignedVector<Slot> table_;  // open addressing, at most half full
+  const size_t max_bytes_;
+  arrays::AlignedVector<Slot> table_;  // open addressing, at most three quarters full
   size_t mask_ = 0;
   unsigned shift_ = 0;
   size_t num_lists_ = 0;
-  Chunks chunks_;
-  Chunks spare_;  // of the usual size
-  size_t num_units_ = 0;
+  std::vector<Chunk> chunks_;  // those behind the last list are empty
+  Places places_;
+  size_t num_units_ = 0;  // that all lists take
 };
 
 // A composed state's list, and those of shorter histories that it inherits from.

@@ -275,14 +275,40 @@ def test_a_state_all_of_whose_words_are_unknown_leads_nowhere(
     # State 1 has non-emitting arcs only, and the language model knows the word of none of them.
     rows = ((0, 1, 1, 0, 0.0), (1, 2, 0, 3, 0.0), (1, 2, 0, 4, 0.0), (0, 2, 2, 1, 4.0))
     graph = Arcs(rows, (inf, inf, 0.0)).graph()
-    arpa = tmp_path / "lm.arpa"
-    unigrams = "".join(f"-1\t{word}\t0\n" for word in ("<unk>", "<s>", "</s>", "a", "b"))
-    arpa.write_text(f"\\data\\\nngram 1=5\n\n\\1-grams:\n{unigrams}\n\\end\\\n")
-    lm = NgramAutomaton.from_model(read_arpa(arpa))
+    lm = unigrams_of_a_and_b(tmp_path)
     scores = np.zeros((1, 2), dtype=np.float32)
     lattice = OnTheFlyDecoder(graph, np.array([-1, 0, 1]), lm, EVERYTHING, mode).decode(scores)
     assert lattice.reached_final
     assert best_path(lattice, SCALE).words == ("a",)
+
+
+def unigrams_of_a_and_b(tmp_path: Path) -> NgramAutomaton:
+    arpa = tmp_path / "lm.arpa"
+    unigrams = "".join(f"-1\t{word}\t0\n" for word in ("<unk>", "<s>", "</s>", "a", "b"))
+    arpa.write_text(f"\\data\\\nngram 1=5\n\n\\1-grams:\n{unigrams}\n\\end\\\n")
+    return NgramAutomaton.from_model(read_arpa(arpa))
+
+
+def test_states_of_very_many_arcs_are_remembered_like_others(tmp_path: Path) -> None:
+    """A list longer than the cache's chunks of 4 MB has a chunk of its own, and moves with it."""
+    # State 0 is left in the first frame, states 1 and 2 are come to again, state 3 in the fourth.
+    arcs = ((0, 1, 200_000), (1, 1, 180_000), (1, 2, 1), (2, 3, 1), (3, 3, 60_000))
+    rows = tuple(
+        (source, target, 1 + i % 2, 1 + i // 2 % 2, (i % 89) / 8)
+        for source, target, count in arcs
+        for i in range(count)
+    )
+    graph = Arcs(rows, (inf, 0.0, inf, 0.0)).graph()
+    lm = unigrams_of_a_and_b(tmp_path)
+    scores = np.random.default_rng(1).normal(0, 2, (8, 2)).astype(np.float32)
+    options = replace(EVERYTHING, beam=9.0, lattice_beam=1.0, prune_interval=2)
+
+    def search(memory: int) -> Lattice:
+        decoder = OnTheFlyDecoder(graph, np.array([-1, 0, 1]), lm, options, "exact", memory)
+        return decoder.decode(scores)
+
+    # The smaller memory holds the lists of states 0 and 1, and must drop the first for state 3.
+    assert_identical(search(25 << 19), search(1 << 30))
 
 
 @pytest.mark.parametrize("memory", [0, 1 << 12, 1 << 20])
