@@ -61,6 +61,10 @@ if TYPE_CHECKING:
     from recognizer.evaluation.bootstrap import PairedDifference as PairedDifference
     from recognizer.evaluation.bootstrap import paired_difference as paired_difference
     from recognizer.evaluation.bootstrap import wer_interval as wer_interval
+    from recognizer.evaluation.compare import SystemComparison as SystemComparison
+    from recognizer.evaluation.compare import SystemErrors as SystemErrors
+    from recognizer.evaluation.compare import compare as compare
+    from recognizer.evaluation.compare import errors_of_result as errors_of_result
     from recognizer.evaluation.error_counts import ErrorCounts as ErrorCounts
     from recognizer.evaluation.evaluate import CorpusEvaluation as CorpusEvaluation
     from recognizer.evaluation.evaluate import evaluate as evaluate
@@ -88,6 +92,7 @@ if TYPE_CHECKING:
     from recognizer.lm.model.interpolate import tune_weights as tune_weights
     from recognizer.lm.model.language_model import LanguageModel as LanguageModel
     from recognizer.lm.model.language_model import read_language_model as read_language_model
+    from recognizer.lm.model.model_files import WriteOptions as WriteOptions
     from recognizer.lm.model.model_files import read_ngrams as read_ngrams
     from recognizer.lm.model.model_files import write_ngrams as write_ngrams
     from recognizer.lm.model.perplexity import Perplexity as Perplexity
@@ -157,6 +162,7 @@ _MODULES = {
     "decoding.rescoring.rescore": "RescoringOptions",
     "decoding.search.search": "SearchOptions",
     "evaluation.bootstrap": "Interval PairedDifference paired_difference wer_interval",
+    "evaluation.compare": "SystemComparison SystemErrors compare errors_of_result",
     "evaluation.error_counts": "ErrorCounts",
     "evaluation.evaluate": "CorpusEvaluation evaluate",
     "evaluation.tune": "tune",
@@ -172,7 +178,7 @@ _MODULES = {
     "lm.estimation.options": "EstimateOptions",
     "lm.model.interpolate": "interpolate_ngrams tune_weights",
     "lm.model.language_model": "LanguageModel read_language_model",
-    "lm.model.model_files": "read_ngrams write_ngrams",
+    "lm.model.model_files": "WriteOptions read_ngrams write_ngrams",
     "lm.model.perplexity": "Perplexity perplexity",
     "lm.model.prune": "prune_ngrams",
     "lm.neural.word_model": "NeuralLanguageModel",

@@ -103,6 +103,9 @@ DEFAULT_RULES = "english"
 def text_rules(name: str) -> TextRules:
     """The rule set of a name.
 
+    Args:
+        name: one of `RULE_SETS`, such as english or unicode.
+
     Raises:
         UsageError: there is no such rule set.
     """

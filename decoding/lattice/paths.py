@@ -25,6 +25,13 @@ _FINAL = -1  # stands for ending in a state, where otherwise an arc that leaves 
 def best_path(lattice: Lattice | CompactLattice, acoustic_scale: float) -> BestPath:
     """The path of lowest graph cost + acoustic_scale * acoustic cost.
 
+    Args:
+        lattice: of a search, or determinised.
+        acoustic_scale: factor of the acoustic costs. Costs are natural logs.
+
+    Returns:
+        Its words, the transition-id of each frame, and both costs.
+
     Raises:
         UsageError: a scale that is not finite or below 0.
         SpeechError: the lattice has no complete path.
@@ -76,6 +83,13 @@ def n_best(lattice: CompactLattice, acoustic_scale: float) -> Iterator[BestPath]
 
     Each path is the best one from where it leaves one that came before it; so what is found early
     costs little more than its length.
+
+    Args:
+        lattice: determinised, so that no two paths have the same words.
+        acoustic_scale: factor of the acoustic costs; graph costs have 1. Costs are natural logs.
+
+    Returns:
+        Paths, made as they are asked for, each with words, transition-ids and costs.
 
     Raises:
         UsageError: a scale that is not finite or below 0.

@@ -64,6 +64,12 @@ def is_binary(path: str | os.PathLike[str]) -> bool:
 def read_ngrams(path: str | os.PathLike[str]) -> NgramModel:
     """The n-grams of a file of either kind, told apart by content.
 
+    Args:
+        path: an ARPA file, which may be compressed by gzip, or a binary one.
+
+    Returns:
+        Words, n-grams, their log10 probabilities and back-off weights.
+
     Raises:
         SpeechError: the file is missing or damaged.
     """
@@ -92,6 +98,11 @@ def write_ngrams(
     options: WriteOptions | None = None,
 ) -> None:
     """Write a model whole or not at all, as ARPA or binary by the name's ending.
+
+    Args:
+        model: n-grams, or the automaton of them.
+        path: ends in .arpa, .arpa.gz or .ngram.
+        options: decimals of ARPA, layout and bits of a binary file.
 
     Raises:
         UsageError: see `check_output`.

@@ -81,6 +81,13 @@ def perplexity(model: LanguageModel[State], lines: Iterable[str]) -> Perplexity:
     """Score sentences (one a line, words separated by white space; an empty line is one without).
 
     The text is not held in memory. An `NgramAutomaton` scores it natively, many lines at a time.
+
+    Args:
+        model: the language model; its log probabilities have base 10.
+        lines: sentences; each is scored with its end.
+
+    Returns:
+        Counts of sentences, words and unknown words, and sums of log10 probabilities.
     """
     if isinstance(model, NgramAutomaton):
         return total(_batches(model, lines))

@@ -61,6 +61,9 @@ def wer_interval(
         counts: of each unit that is drawn: an utterance, or a speaker's pooled counts.
         replications: how many samples to draw.
         seed: of the random numbers; the same one gives the same interval.
+
+    Returns:
+        The interval's bounds in percent.
     """
     errors, words = _replicated(counts, replications, seed)
     good = words > 0

@@ -63,6 +63,13 @@ def count_errors(reference: Transcript, hypothesis: Transcript) -> ErrorCounts:
 
     Reference words are those of the alignment, as sclite counts them: of alternatives the ones
     that were taken.
+
+    Args:
+        reference: words said, which may have alternatives.
+        hypothesis: words recognised.
+
+    Returns:
+        Numbers of reference words, insertions, deletions and substitutions.
     """
     counts = dict.fromkeys("CSID", 0)
     for pair in align(reference, hypothesis):
@@ -74,6 +81,13 @@ def count_errors(reference: Transcript, hypothesis: Transcript) -> ErrorCounts:
 
 def word_error_rate(references: Iterable[str], hypotheses: Iterable[str]) -> ErrorCounts:
     """Pooled errors of transcripts, words separated by spaces.
+
+    Args:
+        references: what was said, one transcript an utterance.
+        hypotheses: what was recognised, in the same order.
+
+    Returns:
+        Numbers of all utterances together; `ErrorCounts.wer` is their rate in percent.
 
     Raises:
         SpeechError: there are more of one than of the other.

@@ -22,6 +22,13 @@ def srt(result: Result, options: SubtitleOptions | None = None) -> str:
 
     With word time stamps a cue is shown once for each of its words, which is underlined, as Whisper
     does with ``--highlight_words``.
+
+    Args:
+        result: of one recording.
+        options: lengths of lines and cues.
+
+    Returns:
+        The text of a whole file.
     """
     options = options or SubtitleOptions()
     parts = _highlighted if options.word_timestamps else _whole
@@ -38,6 +45,13 @@ def vtt(result: Result, options: SubtitleOptions | None = None) -> str:
 
     With word time stamps each word but a cue's first follows a time-stamp tag that says when it
     begins.
+
+    Args:
+        result: of one recording.
+        options: lengths of lines and cues.
+
+    Returns:
+        The text of a whole file.
     """
     options = options or SubtitleOptions()
     found = cues(display_words(result), result.duration, options)

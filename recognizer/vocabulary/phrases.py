@@ -49,6 +49,12 @@ class Phrase:
 def read_phrases(path: str | os.PathLike[str]) -> tuple[Phrase, ...]:
     """Phrases of a file: one a line; after a tab, a bonus. Empty lines are skipped.
 
+    Args:
+        path: of a text file in UTF-8.
+
+    Returns:
+        Phrases in the file's order; a bonus is in natural logs.
+
     Raises:
         SpeechError: the file cannot be read or a line is not like that; names file and line.
     """

@@ -70,6 +70,12 @@ def read_words(path: str | os.PathLike[str]) -> tuple[NewWord, ...]:
     it is like or a class that it is in, and its weight. Columns may be left empty. Empty lines are
     skipped.
 
+    Args:
+        path: of a text file in UTF-8.
+
+    Returns:
+        A word for each line, in the file's order.
+
     Raises:
         SpeechError: the file cannot be read or a line is not like that; names file and line.
     """
