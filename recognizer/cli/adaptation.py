@@ -64,13 +64,15 @@ _NEURAL = click.option(
     "--neural-lm",
     metavar="FILE",
     type=click.Path(),
-    help="A neural language model (recognizer lm neural train), which rescores lattices.",
+    help="A neural language model (recognizer lm neural train), which rescores lattices [default: "
+    "the model's own, if it has one].",
 )
 _NEURAL_WEIGHT = click.option(
     "--neural-weight",
     metavar="X",
     type=click.FloatRange(0, 1),
-    help="Of it, beside the n-gram model [default: what recognizer tune has chosen, or 0.5].",
+    help="Of it, beside the n-gram model; 0: do without it [default: what recognizer tune has "
+    "chosen, or 0.5].",
 )
 
 
@@ -131,7 +133,6 @@ def _check(given: Mapping[str, Any]) -> None:
     for number, file in (
         ("lm_weight", "lm"),
         ("rejection_cost", "grammar_file"),
-        ("neural_weight", "neural_lm"),
     ):
         if given[number] is not None and given[file] is None:
             raise click.UsageError(f"{_option(number)} goes with {_option(file)}")

@@ -55,6 +55,7 @@ from recognizer.model.files import (
     DEFAULT_MODEL,
     FIRST_PASS,
     LEXICON,
+    NEURAL,
     PHONE_MODEL,
     PHONES,
     PRONUNCIATION,
@@ -251,8 +252,18 @@ class ModelBundle:
         """The large language model."""
         return self._part(self.rescoring_file, read_language_model)
 
+    @property
+    def has_neural_lm(self) -> bool:
+        """Whether the directory has a neural language model."""
+        return NEURAL in self.config.files
+
+    @property
+    def own_neural_lm(self) -> NeuralLanguageModel | None:
+        """The neural language model of the directory; None where it has no such part."""
+        return self._part(NEURAL, self.neural_lm) if self.has_neural_lm else None
+
     def neural_lm(self, model: str | os.PathLike[str] | NeuralLanguageModel) -> NeuralLanguageModel:
-        """A neural language model for this model's lattices, which is no part of the directory.
+        """A neural language model for this model's lattices.
 
         Args:
             model: its file, or the model itself.
@@ -371,6 +382,7 @@ class ModelBundle:
         for name, optional in (
             (PRONUNCIATION, self.pronunciation_model),
             (PHONE_MODEL, self.phone_model),
+            (NEURAL, self.own_neural_lm),
         ):
             assert (optional is not None) == (name in self.config.files)
         for name, known in (

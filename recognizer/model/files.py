@@ -14,6 +14,7 @@
 ``rescoring.ngram``          the large LM, which rescoring puts in, or
 ``rescoring.arpa.gz``        the same as a gzipped ARPA file: slower to start with
 ``pronunciation.ngram``      pronounces words that the lexicon lacks; may be missing
+``neural.safetensors``       neural language model of the third pass; may be missing
 ``phones.acceptor``          phone language model of lattice-free MMI, for further training; may be
                              missing
 ``aligner.safetensors``      network of the acoustic model that aligns, if ``model.toml`` has one,
@@ -52,6 +53,7 @@ RESCORING = "rescoring.ngram"
 RESCORING_ARPA = "rescoring.arpa.gz"
 PRONUNCIATION = "pronunciation.ngram"
 PHONE_MODEL = "phones.acceptor"
+NEURAL = "neural.safetensors"
 ALIGNER_ACOUSTIC = "aligner.safetensors"
 ALIGNER_TREE = "aligner_tree.json"
 ALIGNER_TRANSITIONS = "aligner_transitions.json"
@@ -83,8 +85,8 @@ def graph_file(first_pass: FirstPassOptions, kind: str = HybridModel.kind) -> st
 def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
     """Names of the files that belong to the model, ``model.toml`` aside.
 
-    All must be there; the pronunciation model and the phone language model belong to it where they
-    are there or recorded.
+    All must be there; the pronunciation model, the phone language model and the neural language
+    model belong to it where they are there or recorded.
 
     Raises:
         SpeechError: there is no large language model, or there are two.
@@ -102,7 +104,7 @@ def required_files(directory: Path, config: ModelConfig) -> tuple[str, ...]:
     names += [FIRST_PASS, graph_file(config.first_pass, kind), *rescoring]
     if config.aligner is not None:
         names += [ALIGNER_ACOUSTIC, ALIGNER_TREE, ALIGNER_TRANSITIONS]
-    for name in (PRONUNCIATION, PHONE_MODEL) if kind == HybridModel.kind else ():
+    for name in (PRONUNCIATION, PHONE_MODEL, NEURAL) if kind == HybridModel.kind else (NEURAL,):
         if name in config.files or (directory / name).is_file():
             names.append(name)
     return tuple(names)

@@ -86,8 +86,6 @@ class Passes:
         **given: Unpack[AdaptationArguments],
     ) -> None:
         adaptation = adaptation.updated(**given)
-        if neural_rescoring is not None and adaptation.neural_lm is None:
-            raise UsageError("neural_rescoring: expected with neural_lm, found it alone")
         bundle = model if isinstance(model, ModelBundle) else ModelBundle(model)
         search = bundle.config.search
         if acoustic_scale is not None:
@@ -146,9 +144,20 @@ class Passes:
         if given.neural_weight is not None:
             neural = replace(neural, weight=given.neural_weight)
         self.neural_rescoring = neural
-        neural_lm = None if given.neural_lm is None else bundle.neural_lm(given.neural_lm)
+        given_lm = None if given.neural_lm is None else bundle.neural_lm(given.neural_lm)
+        neural_lm = given_lm
+        if neural_lm is None and bundle.has_neural_lm:
+            # With weight 0 it would not be used: it need not be read.
+            neural_lm = bundle.own_neural_lm if neural.weight > 0.0 else None
+        elif neural_lm is None:
+            for name, is_given in (
+                ("neural_rescoring", self._given_neural_rescoring is not None),
+                ("neural_weight", given.neural_weight is not None),
+            ):
+                if is_given:
+                    raise UsageError(f"{name}: expected a neural language model, found none")
         self._lm = mixed = _mixed(bundle, given)
-        self.adaptation = replace(given, lm=mixed, lm_weight=None, neural_lm=neural_lm)
+        self.adaptation = replace(given, lm=mixed, lm_weight=None, neural_lm=given_lm)
         of_domain = () if mixed is None else mixed.domain.words
         if mixed is not None:
             mixed.check_classes(classes_of(given.words))
@@ -252,9 +261,11 @@ class Passes:
         )
 
     def last_pass(self, lattice: CompactLattice) -> Rescored | NeuralRescored:
-        """The second pass, and the third one if there is a neural language model."""
+        """The second pass, and the third one if a neural language model has any weight."""
         rescored = self.second_pass(lattice)
-        return rescored if self._neural_rescorer is None else self.third_pass(rescored)
+        if self._neural_rescorer is None or self.neural_rescoring.weight == 0.0:
+            return rescored
+        return self.third_pass(rescored)
 
     def second_passes(
         self, lattice: CompactLattice, options: Sequence[RescoringOptions]

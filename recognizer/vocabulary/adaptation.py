@@ -50,8 +50,9 @@ class Adaptation:
         lm_weight: weight of the domain's model beside the model's own, above 0 and below 1; None:
             `recognizer.vocabulary.domain.LM_WEIGHT`.
         neural_lm: a neural language model or its file (``recognizer lm neural train``), which
-            rescores the lattices of the second pass; None: nothing does.
-        neural_weight: its weight beside the n-gram model, 0 to 1; None: the model's own option.
+            rescores the lattices of the second pass; None: the model's own, if it has one.
+        neural_weight: its weight beside the n-gram model, 0 to 1; 0: there is no third pass; None:
+            the model's own option.
 
     Raises:
         UsageError: an impossible weight, or one without the language model that it belongs to; a
@@ -73,13 +74,10 @@ class Adaptation:
                 found = "none" if self.lm is None else "one that has its weight already"
                 raise UsageError(f"lm_weight: expected the file of a language model, found {found}")
             check_lm_weight(self.lm_weight)
-        if self.neural_weight is not None:
-            if self.neural_lm is None:
-                raise UsageError("neural_weight: expected a neural language model, found none")
-            if not 0.0 <= self.neural_weight <= 1.0:
-                raise UsageError(
-                    f"neural_weight: expected a number from 0 to 1, found {self.neural_weight}"
-                )
+        if self.neural_weight is not None and not 0.0 <= self.neural_weight <= 1.0:
+            raise UsageError(
+                f"neural_weight: expected a number from 0 to 1, found {self.neural_weight}"
+            )
         if self.grammar is not None:
             for name, is_given in (
                 ("lm", self.lm is not None),
@@ -142,6 +140,8 @@ class Adaptation:
             settings["lm"] = [_sha256("lm", self.lm), weight]
         if self.neural_lm is not None:
             settings["neural_lm"] = [_sha256("neural_lm", self.neural_lm), self.neural_weight]
+        elif self.neural_weight is not None:
+            settings["neural_weight"] = self.neural_weight
         return settings
 
 

@@ -187,6 +187,28 @@ def train(
 
 @neural.command()
 @click.argument("model", type=click.Path())
+@click.argument("output", type=click.Path())
+def quantize(model: str, output: str) -> None:
+    """Write the neural MODEL to the file OUTPUT with matrices in 8 bits.
+
+    A fourth of the size; scores hardly change (compare with recognizer lm neural perplexity).
+    Training needs the file as it was, or rather its checkpoint.
+
+    \b
+    Example:
+      recognizer lm neural quantize neural.safetensors small.safetensors
+    """
+    from recognizer.data.io.files import check_directory
+    from recognizer.lm.neural.word_file import read_word_network, write_word_network
+
+    check_directory(Path(output).absolute().parent)
+    with working(f"reading {model}"):
+        network = read_word_network(model)
+    write_word_network(network, output, "int8")
+
+
+@neural.command()
+@click.argument("model", type=click.Path())
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--ngram", metavar="MODEL", type=click.Path(),

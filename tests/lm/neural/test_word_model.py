@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from lm_models import random_model
@@ -115,6 +116,50 @@ def test_a_file_comes_back(tmp_path: Path) -> None:
     assert found.record == {"words": 3}
     for name, tensor in written.tensors.items():
         np.testing.assert_array_equal(found.tensors[name], tensor)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_eight_bits_are_as_near_as_half_a_step(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "small.safetensors"
+    made = model_file(name)
+    write_word_network(made, path, "int8")
+    found = read_word_network(path)
+    assert (found.options, found.words) == (made.options, made.words)
+    for tensor, array in made.tensors.items():
+        if array.ndim != 2:
+            assert np.array_equal(found.tensors[tensor], array)
+            continue
+        step = np.abs(array).max(axis=1, keepdims=True) / 127
+        assert np.all(np.abs(found.tensors[tensor] - array) <= 0.5001 * step)
+        # The largest of a row comes back, so that writing it again changes nothing.
+        assert np.allclose(np.abs(found.tensors[tensor]).max(axis=1), np.abs(array).max(axis=1))
+    again = tmp_path / "again.safetensors"
+    write_word_network(found, again, "int8")
+    for tensor, array in load_file(path).items():
+        if array.dtype == np.int8:
+            assert np.array_equal(load_file(again)[tensor], array)
+
+
+def test_eight_bits_without_a_row_or_its_scale_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "small.safetensors"
+    made = model_file("lstm")
+    matrix = np.zeros_like(made.tensors["core.weight_hh_l0"])
+    zeros = replace(made, tensors={**made.tensors, "core.weight_hh_l0": matrix})
+    write_word_network(zeros, path, "int8")
+    assert np.array_equal(read_word_network(path).tensors["core.weight_hh_l0"], matrix)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    scales = tensors.pop("core.weight_hh_l0.scale")
+    for wrong, message in (
+        ({}, r"tensor core.weight_hh_l0.scale: expected float32 \[32\], found none"),
+        ({"core.weight_hh_l0.scale": scales[:3]}, r"expected float32 \[32\], found float32 \[3\]"),
+        ({"core.weight_hh_l0.scale": scales * np.nan}, "tensor core.weight_hh_l0: expected finite"),
+        ({"core.weight_hh_l0.scale": scales, "x.scale": scales}, "unknown tensor x.scale"),
+    ):
+        save_file({**tensors, **wrong}, path, metadata=metadata)
+        with pytest.raises(SpeechError, match=message):
+            read_word_network(path)
 
 
 def test_wrong_files_are_refused_in_a_line(tmp_path: Path) -> None:

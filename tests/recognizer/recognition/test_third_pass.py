@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from recognizer.data.errors import SpeechError, UsageError
 from recognizer.decoding.rescoring.neural import NeuralRescoringOptions
 from recognizer.lm.neural.word_file import write_word_network
 from recognizer.lm.neural.word_model import NeuralLanguageModel
-from recognizer.model.bundle import ModelBundle
+from recognizer.model.bundle import ModelBundle, write_config
 from recognizer.recognizer import Recognizer
 
 SENTENCE = "go right now stop left"
@@ -76,8 +77,10 @@ def test_a_network_of_another_vocabulary_is_refused_in_a_line(
     write_word_network(random_network(["go", "left"]), path)
     with pytest.raises(SpeechError, match=r"other\.safetensors: expected the vocabulary of .*"):
         Recognizer(toy_model, neural_lm=path)
-    with pytest.raises(UsageError, match="neural_rescoring: expected with neural_lm"):
-        Recognizer(toy_model, neural_rescoring=EVERYTHING)
+    for given in ({"neural_rescoring": EVERYTHING}, {"neural_weight": 0.5}, {"neural_weight": 0.0}):
+        message = f"{next(iter(given))}: expected a neural language model, found none"
+        with pytest.raises(UsageError, match=message):
+            Recognizer(toy_model, **given)  # type: ignore[arg-type]
     recognizer = Recognizer(toy_model)
     with pytest.raises(UsageError, match="expected a recogniser with neural_lm, found none"):
         recognizer.third_pass(
@@ -85,6 +88,34 @@ def test_a_network_of_another_vocabulary_is_refused_in_a_line(
                 recognizer.first_pass(recognizer.acoustic_scores(toy.whistle("go")))
             )
         )
+
+
+def test_a_part_of_the_model_rescores_by_default(
+    toy_model: Path, neural_lm: Path, tmp_path: Path, command: Command
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(toy_model, model)
+    ran = command("recognizer", "lm", "neural", "quantize", neural_lm, model / "neural.safetensors")
+    assert ran.code == 0, ran.err
+    assert (model / "neural.safetensors").stat().st_size < neural_lm.stat().st_size
+    with pytest.raises(SpeechError, match="recognizer model record"):
+        ModelBundle(model)
+    ran = command("recognizer", "model", "record", model)
+    assert ran.code == 0, ran.err
+    assert ModelBundle(model).has_neural_lm
+    write_config(model, replace(ModelBundle(model).config, neural_rescoring=EVERYTHING))
+    samples = toy.whistle(SENTENCE)
+    given = Recognizer(
+        toy_model, neural_lm=model / "neural.safetensors", neural_rescoring=EVERYTHING
+    ).recognize_samples(samples)
+    own = Recognizer(model).recognize_samples(samples)
+    assert own.rescored == given.rescored
+    assert own.words == given.words
+    plain = Recognizer(toy_model).recognize_samples(samples)
+    assert Recognizer(model, neural_weight=0.0).recognize_samples(samples).words == plain.words
+    assert own.words != plain.words
+    shown = command("recognizer", "model", "check", model)
+    assert shown.code == 0, shown.err
 
 
 def test_commands_rescore(
@@ -104,7 +135,7 @@ def test_commands_rescore(
     assert ran.code == 0, ran.err
     assert len(ran.out.split()) == 5
     for wrong, code, message in (
-        (["--neural-weight", 1], 2, "--neural-weight goes with --neural-lm"),
+        (["--neural-weight", 1], 2, "neural_weight: expected a neural language model, found none"),
         (["--neural-lm", tmp_path / "none"], 1, "expected a neural language model, found nothing"),
         (["--neural-lm", model / "model.toml"], 1, "not a whole safetensors file"),
     ):

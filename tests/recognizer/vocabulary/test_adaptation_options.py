@@ -28,7 +28,6 @@ def test_strings_stand_for_words_phrases_grammars_and_paths(tmp_path: Path) -> N
     [
         ({"words": "Tow"}, "words: expected a list, found the string 'Tow'"),
         ({"boost": "go left"}, "boost: expected a list, found the string 'go left'"),
-        ({"neural_weight": 0.5}, "neural_weight: expected a neural language model, found none"),
         ({"neural_lm": "x", "neural_weight": 1.5}, "neural_weight: expected a number from 0 to 1"),
         ({"grammar": "go", "neural_lm": "x"}, "neural_lm: expected none with a grammar"),
     ],
