@@ -123,6 +123,11 @@ void TransitionCache::MoveKept() {
   for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
     chunks_[chunk].num_units = num_units_of[chunk];
   }
+  // More chunks than the cache will grow to are not wanted.
+  while (chunks_.size() > 1 && chunks_.back().num_units == 0 &&
+         chunks_.size() * kChunkUnits * kUnit > max_bytes_) {
+    chunks_.pop_back();
+  }
 }
 
 void TransitionCache::AddSlot(const Slot& slot) {
